@@ -1,0 +1,74 @@
+# What a checkout can do. `make` alone lists it.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+# The first that runs: a name may be a shim with nothing behind it.
+PYTHON ?= $(shell for name in python3.11 python3; do $$name -c '' 2>/dev/null && echo $$name && break; done)
+LANES ?= 2
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-input
+PINS := ci/requirements
+# The stamps carry a hash of what they stand for, so that a change of the pins redoes the set-up
+# whatever the files' times say. They are written last: a set-up that was interrupted has none.
+hash = $(firstword $(shell cat $(1) | sha256sum))
+STACK := $(VENV)/.stack-$(call hash,$(PINS)/torch.txt $(PINS)/upstream.txt $(PINS)/refault.txt $(PINS)/dev.txt)
+READY := $(VENV)/.ready-$(call hash,pyproject.toml)
+
+.PHONY: help setup test reproduce lint format bench soak wheel clean
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+
+setup: $(READY) ## make .venv with the pinned dependencies, if it is not there
+
+test: setup ## run the tests of the harness and the reproducers
+	$(BIN)/python -m pytest -n $(LANES) $(ARGS)
+
+reproduce: setup ## run every reproducer, print the verdicts, write build/refault.json
+	@mkdir -p build
+	$(BIN)/refault run --tier codegen --tier kernel --json build/refault.json -n $(LANES) $(ARGS)
+
+lint: setup ## check style, types and the direction of imports
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup ## rewrite the code as lint wants it
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: setup ## compare shared and fresh interpreters (minutes)
+	$(BIN)/python ci/bench.py $(ARGS)
+
+soak: setup ## kill runs again and again, and look for what is left (minutes)
+	$(BIN)/python ci/soak_kills.py --rounds 100 $(ARGS)
+
+wheel: setup ## build dist/refault-*.whl
+	$(BIN)/python -m hatchling build --target wheel
+
+clean: ## remove .venv and everything that was built
+	rm -rf $(VENV) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	find harness reproducers ci conftest.py -name __pycache__ -prune -exec rm -rf {} +
+
+$(STACK):
+	@$(or $(PYTHON),python3) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	    || { echo 'set-up: $(or $(PYTHON),python3) is no Python 3.11 or newer; name one with make PYTHON=...' >&2; exit 1; }
+	@rm -rf $(VENV)
+	@echo 'set-up: torch'
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) -r $(PINS)/torch.txt
+	@echo 'set-up: upstream and tools'
+	@$(PIP) --no-deps -r $(PINS)/upstream.txt -r $(PINS)/refault.txt -r $(PINS)/dev.txt
+	@touch $@
+
+$(READY): $(STACK)
+	@rm -f $(VENV)/.ready-*
+	@$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+	@echo 'set-up: $(VENV) is ready'

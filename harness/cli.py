@@ -1,0 +1,263 @@
+"""The command `refault`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from harness import __version__, catalogue, doctor, requests
+from harness.errors import BadInput, RefaultError
+from harness.facts import Reproducer
+from harness.golden import GoldenStore, Recorded
+from harness.machine import this_machine
+from harness.report import json as json_report
+from harness.report import terminal
+from harness.report.describe import describe
+from harness.report.progress import Progress
+from harness.source import tree as trees
+from harness.source.tree import Tree
+from harness.suite import Judged, Request, Setting, Suite
+from harness.verdict import Result, exit_code, golden_of
+from harness.workspace import default as default_workspace
+
+INTERRUPTED = 130
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def main() -> None:
+    """Run the command; every error is one line, unless REFAULT_TRACEBACK asks for more."""
+    try:
+        sys.exit(app.main(standalone_mode=False, prog_name="refault"))
+    except click.exceptions.Abort:
+        sys.exit(INTERRUPTED)
+    except click.ClickException as error:
+        _fail(error.format_message(), 2)
+    except BadInput as error:
+        _fail(str(error), 2)
+    except RefaultError as error:
+        _fail(str(error), 3)
+
+
+def _fail(message: str, code: int) -> None:
+    if os.environ.get("REFAULT_TRACEBACK"):
+        raise
+    print(f"refault: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(code)
+
+
+# --- options -------------------------------------------------------------------------------
+
+
+def _target(context: click.Context, param: click.Parameter, value: str | None) -> json_report.Target | None:
+    target = None if value is None else "-" if value == "-" else Path(value)
+    if target is not None:
+        json_report.check_writable(target)
+    return target
+
+
+tier_option = click.option(
+    "--tier", "tiers", multiple=True, type=click.Choice(requests.TIERS), help="Only this tier; repeatable."
+)
+sglang_option = click.option(
+    "--sglang", default="installed", show_default=True, help="The tree under test: installed, or a path that holds sglang/."
+)
+json_option = click.option(
+    "--json", "target", callback=_target, metavar="FILE", help="Also write the results as JSON; - for standard output."
+)
+lanes_option = click.option(
+    "-n", "lanes", type=click.IntRange(1), default=os.cpu_count() or 1, show_default=True, help="Arms that run at once."
+)
+detail_option = click.option("--detail", is_flag=True, help="Show the evidence of passing results too.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="refault")
+def app() -> None:
+    """Shows that a fixed SGLang bug is still fixed, and that its reproducer still bites."""
+
+
+# --- looking -------------------------------------------------------------------------------
+
+
+@app.command("list")
+def list_reproducers() -> None:
+    """List the reproducers: id, tiers, releases, title."""
+    for reproducer in catalogue.load_all():
+        bug = reproducer.bug
+        print(f"{reproducer.short_id:<10} {','.join(reproducer.tiers):<15} fixed in {bug.fixed_in:<8} {reproducer.title}")
+
+
+@app.command()
+@click.argument("bug")
+@sglang_option
+def show(bug: str, sglang: str) -> None:
+    """Show one reproducer: the bug, its parameters, and what its revert changes.
+
+    BUG is a pull request number, an issue number, or a reproducer's id.
+    """
+    reproducer = catalogue.find(bug, catalogue.load_all())
+    print(describe(reproducer, trees.resolve(sglang)))
+
+
+@app.command("doctor")
+def run_doctor() -> None:
+    """Say what this machine has and lacks. Ends with 1 if something is wrong."""
+    checks = list(doctor.checks(this_machine(), default_workspace(), catalogue.load_all()))
+    marks = {True: "ok", False: "WRONG", None: "lacks"}
+    for check in checks:
+        print(f"{marks[check.ok]:<6} {check.name:<10} {check.found}")
+    sys.exit(1 if any(check.ok is False for check in checks) else 0)
+
+
+# --- running -------------------------------------------------------------------------------
+
+
+@app.command()
+@click.argument("bug")
+@tier_option
+@click.option("--arm", type=click.Choice(["fixed", "reverted"]), help="Run only this arm; that proves nothing.")
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A parameter of the case; repeatable.")
+@sglang_option
+@json_option
+@lanes_option
+def repro(
+    bug: str,
+    tiers: tuple[str, ...],
+    arm: str | None,
+    settings: tuple[str, ...],
+    sglang: str,
+    target: json_report.Target | None,
+    lanes: int,
+) -> None:
+    """Reproduce one bug in both arms and show the evidence.
+
+    BUG is a pull request number, an issue number, or a reproducer's id.
+    """
+    reproducer = catalogue.find(bug, catalogue.load_all())
+    wanted = requests.one(reproducer, tiers, settings, arm)
+    sys.exit(_run(wanted, _setting(sglang, lanes), target, detail=True))
+
+
+@app.command()
+@click.argument("bugs", nargs=-1)
+@tier_option
+@sglang_option
+@json_option
+@lanes_option
+@detail_option
+def run(
+    bugs: tuple[str, ...],
+    tiers: tuple[str, ...],
+    sglang: str,
+    target: json_report.Target | None,
+    lanes: int,
+    detail: bool,
+) -> None:
+    """Run reproducers (all of them without BUGS) and print the table of verdicts."""
+    known = catalogue.load_all()
+    _refuse_orphans(known)
+    wanted = requests.select(bugs, tiers, known)
+    sys.exit(_run(wanted, _setting(sglang, lanes), target, detail=detail))
+
+
+@app.command()
+@click.argument("bugs", nargs=-1)
+@tier_option
+@click.option("--update", is_flag=True, help="Replace goldens that differ, after showing the difference.")
+@sglang_option
+@lanes_option
+def record(bugs: tuple[str, ...], tiers: tuple[str, ...], update: bool, sglang: str, lanes: int) -> None:
+    """Record missing goldens for this platform."""
+    known = catalogue.load_all()
+    _refuse_orphans(known)
+    setting = _setting(sglang, lanes)
+    wanted = requests.select(bugs, tiers, known)
+    judged, interrupted = _judge(wanted, setting)
+    outcomes = [_record(one, setting, update) for one in judged]
+    if interrupted:
+        sys.exit(INTERRUPTED)
+    sys.exit(1 if any(outcome in ("refused", "differs") for outcome in outcomes) else 0)
+
+
+def _setting(sglang: str, lanes: int) -> Setting:
+    return Setting(
+        tree=trees.resolve(sglang),
+        machine=this_machine(),
+        goldens=GoldenStore(catalogue.golden_folder()),
+        workspace=default_workspace(),
+        lanes=lanes,
+    )
+
+
+def _refuse_orphans(known: Sequence[Reproducer]) -> None:
+    owned = {(reproducer.id, tier) for reproducer in known for tier in reproducer.tiers}
+    orphans = GoldenStore(catalogue.golden_folder()).orphans(owned)
+    if orphans:
+        raise BadInput(f"{orphans[0]}: no reproducer owns this golden: delete it, or restore its reproducer")
+
+
+def _judge(wanted: Sequence[Request], setting: Setting) -> tuple[list[Judged], bool]:
+    """Run the cases; also says whether Ctrl-C ended the run before all of them were judged."""
+    found: list[Judged] = []
+    progress = Progress(len(wanted))
+    try:
+        with Suite(setting) as suite, progress.running():
+            for judged in suite.run(wanted):
+                found.append(judged)
+                progress.finished(judged.result)
+    except KeyboardInterrupt:
+        return found, True
+    return found, False
+
+
+def _run(wanted: Sequence[Request], setting: Setting, target: json_report.Target | None, *, detail: bool) -> int:
+    judged, interrupted = _judge(wanted, setting)
+    results = [one.result for one in judged]
+    _report(results, len(wanted), setting, target, detail)
+    return INTERRUPTED if interrupted else exit_code(results)
+
+
+def _report(results: Sequence[Result], expected: int, setting: Setting, target: json_report.Target | None, detail: bool) -> None:
+    results = sorted(results, key=lambda result: (result.reproducer, result.tier))
+    terminal.show(results, terminal.console(stderr=target == "-"), detail=detail, expected=expected)
+    if target is not None:
+        document = json_report.document(results, setting.machine.to_json(), _facts(setting.tree))
+        json_report.write(target, document)
+
+
+def _facts(tree: Tree) -> dict[str, str | None]:
+    return {"version": tree.version, "origin": tree.origin, "tree": tree.content_hash, "root": str(tree.root)}
+
+
+# --- recording -----------------------------------------------------------------------------
+
+
+def _record(judged: Judged, setting: Setting, update: bool) -> str:
+    try:
+        golden = golden_of(judged.result, judged.evidence, _provenance(setting, judged.result))
+        recorded = setting.goldens.record(golden, update=update, show=print)
+    except RefaultError as error:
+        print(f"refused   {error}")
+        return "refused"
+    _tell(recorded)
+    return recorded.status
+
+
+def _tell(recorded: Recorded) -> None:
+    print(f"{recorded.status:<9} {recorded.path}")
+    if recorded.status == "differs":
+        print(recorded.diff)
+        print("left as it is: replace it with `refault record --update`")
+
+
+def _provenance(setting: Setting, result: Result) -> dict[str, str]:
+    command = f"refault record {result.reproducer} --tier {result.tier}"
+    versions = {"sglang": setting.tree.version or "unknown", **setting.machine.facts}
+    return {**versions, "platform": setting.machine.platform, "command": command, "recorded": date.today().isoformat()}
+

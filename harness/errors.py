@@ -1,0 +1,42 @@
+"""The error tree: what went wrong, worded for the person who has to act on it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class RefaultError(Exception):
+    """Anything Refault itself raises. The message is one line and names the remedy."""
+
+
+class BadInput(RefaultError):
+    """The user asked for something that cannot be done (exit code 2)."""
+
+
+class FactsError(BadInput):
+    """A reproducer contradicts itself; raised when it is constructed."""
+
+
+class GoldenError(BadInput):
+    """A golden cannot be read, or belongs to something else."""
+
+
+class StaleRevert(RefaultError):
+    """No form of a revert matches the tree exactly once."""
+
+    def __init__(self, looked_for: str, candidates: Sequence[str] = ()) -> None:
+        near = f"; nearest: {', '.join(candidates)}" if candidates else ""
+        super().__init__(f"{looked_for}{near}")
+        self.looked_for = looked_for
+        self.candidates = tuple(candidates)
+
+
+class Unresolved(RefaultError):
+    """The machinery failed, so nothing can be said about the code under test."""
+
+
+class StandInMisused(Unresolved, AttributeError):
+    """Upstream used a stand-in where it has no meaning.
+
+    It is an AttributeError too, so that upstream's own `hasattr` probes keep working.
+    """

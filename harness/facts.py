@@ -1,0 +1,375 @@
+"""What a reproducer is written in: frozen records that check themselves when they are made.
+
+A record never imports torch or the code under test, so that listing reproducers stays instant.
+"""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from harness.errors import BadInput, FactsError
+
+FAULT_KINDS = frozenset(
+    {
+        "oob-write", "oob-read", "index-range", "short-buffer", "wrong-value", "nan", "exception",
+        "device-fault", "signature", "crash", "hang", "leak",
+    }
+)  # fmt: skip
+ENDING_KINDS = frozenset({"exception", "crash", "hang", "device-fault"})
+"""Faults that end a run: whatever came after them was not seen, so they bind in every case."""
+
+Params = Mapping[str, Any]
+
+
+def _require(holds: object, field_name: str, problem: str) -> None:
+    if not holds:
+        raise FactsError(f"{_author()}: {field_name}: {problem}")
+
+
+def _author() -> str:
+    """The module that is constructing the record: the first frame outside this file."""
+    frame = sys._getframe(1)
+    while frame.f_back and frame.f_globals.get("__name__") in (__name__, None):
+        frame = frame.f_back
+    return str(frame.f_globals.get("__name__", "?"))
+
+
+# --- the bug -------------------------------------------------------------------------------
+
+_RELEASE = re.compile(r"\d+(\.\d+)*(\.post\d+|rc\d+)?")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bug:
+    """One fixed upstream bug. `introduced_in` is the first affected release, or None if unknown."""
+
+    fixed_in: str
+    symptom: str
+    pr: int | None = None
+    issue: int | None = None
+    introduced_in: str | None = None
+
+    def __post_init__(self) -> None:
+        _require(self.pr or self.issue, "pr", "a bug needs a pull request or an issue number")
+        for name in ("fixed_in", "introduced_in"):
+            value = getattr(self, name)
+            _require(value is None or _RELEASE.fullmatch(value), name, f"{value!r} is no release")
+        _require(self.symptom.strip(), "symptom", "is empty")
+
+
+# --- the revert ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Edit:
+    """Replace one statement or expression in one function; `by` empty removes a statement.
+
+    In `replace`, the name `ANY` stands for any expression, `ANY(...)`'s dots for any arguments,
+    and a body of `...` for any body: see docs/reverts.md.
+    """
+
+    in_function: str
+    replace: str
+    by: str = ""
+
+    def __post_init__(self) -> None:
+        _require(re.fullmatch(r"\w+(\.\w+)*", self.in_function), "in_function", f"{self.in_function!r} is no qualified name")
+        _require(self.replace.strip(), "replace", f"nothing to look for in {self.in_function}")
+        for name in ("replace", "by"):
+            try:
+                compile(getattr(self, name), "<edit>", "exec")
+            except SyntaxError as error:
+                _require(False, name, f"{getattr(self, name)!r} is no Python: {error.msg}")
+
+
+def edit(*, in_function: str, replace: str = "", by: str = "", remove: str = "") -> Edit:
+    """An edit; `remove=` says plainly what `replace=` with an empty `by=` would."""
+    _require(bool(replace) != bool(remove), "edit", f"{in_function}: give replace= and by=, or remove=")
+    _require(bool(by) == bool(replace), "edit", f"{in_function}: replace= needs by=")
+    return Edit(in_function, replace or remove, by)
+
+
+@dataclass(frozen=True)
+class Form:
+    """The edits that undo the fix as some releases spell it; each must match exactly once."""
+
+    edits: tuple[Edit, ...]
+
+    def __post_init__(self) -> None:
+        _require(self.edits, "revert", "a form without edits undoes nothing")
+
+
+def form(*edits: Edit) -> Form:
+    return Form(edits)
+
+
+@dataclass(frozen=True, init=False)
+class Revert:
+    """Alternative forms of one undoing, of which exactly one must match a tree."""
+
+    forms: tuple[Form, ...]
+
+    def __init__(self, *parts: Edit | Form) -> None:
+        _require(parts, "revert", "a revert without edits undoes nothing")
+        plain = [part for part in parts if isinstance(part, Edit)]
+        _require(not plain or len(plain) == len(parts), "revert", "give edits or forms, not both")
+        forms = (Form(tuple(plain)),) if plain else tuple(p for p in parts if isinstance(p, Form))
+        object.__setattr__(self, "forms", forms)
+
+    @property
+    def functions(self) -> tuple[str, ...]:
+        """Qualified names of every function that some form edits, in order of first mention."""
+        return tuple(dict.fromkeys(e.in_function for f in self.forms for e in f.edits))
+
+
+# --- parameters ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Integer:
+    """A whole number of at least `minimum`."""
+
+    default: int
+    minimum: int = 1
+
+    def parse(self, text: str) -> int:
+        try:
+            return self.check(int(text))
+        except ValueError:
+            raise BadInput(f"{text!r} is no whole number") from None
+
+    def check(self, value: object) -> int:
+        if not isinstance(value, int) or isinstance(value, bool) or value < self.minimum:
+            raise BadInput(f"{value!r} is no whole number of at least {self.minimum}")
+        return value
+
+
+@dataclass(frozen=True)
+class Integers:
+    """A comma list of whole numbers, each of at least `minimum`."""
+
+    default: tuple[int, ...]
+    minimum: int = 1
+
+    def parse(self, text: str) -> tuple[int, ...]:
+        try:
+            return self.check(tuple(int(part) for part in text.split(",")))
+        except ValueError:
+            raise BadInput(f"{text!r} is no comma list of whole numbers") from None
+
+    def check(self, value: object) -> tuple[int, ...]:
+        if not isinstance(value, tuple | list) or not value:
+            raise BadInput(f"{value!r} is no list of whole numbers")
+        return tuple(Integer(self.minimum, self.minimum).check(item) for item in value)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of a few words."""
+
+    default: str
+    values: tuple[str, ...]
+
+    def parse(self, text: str) -> str:
+        return self.check(text)
+
+    def check(self, value: object) -> str:
+        if value not in self.values:
+            raise BadInput(f"{value!r} is not one of {', '.join(self.values)}")
+        return str(value)
+
+
+Param = Integer | Integers | Choice
+
+
+class Grid(Mapping[str, tuple[Any, ...]]):
+    """Axes whose cross product a case runs beside its default point: `Grid(page_size=[1, 16])`."""
+
+    def __init__(self, **axes: Sequence[Any]) -> None:
+        for name, values in axes.items():
+            _require(len(values) > 0, f"grid.{name}", "has no values")
+        self._axes = MappingProxyType({name: tuple(values) for name, values in axes.items()})
+
+    def __getitem__(self, name: str) -> tuple[Any, ...]:
+        return self._axes[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._axes)
+
+    def __len__(self) -> int:
+        return len(self._axes)
+
+    def points(self) -> Iterator[dict[str, Any]]:
+        """Every combination, as the overrides it makes; nothing for a grid without axes."""
+        if self._axes:
+            for values in itertools.product(*self._axes.values()):
+                yield dict(zip(self._axes, values, strict=True))
+
+
+# --- cases ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watch:
+    """What a case judges: fault kinds, and, if named, buffers. The rest is a finding.
+
+    Faults that end a run are always watched: see `ENDING_KINDS`.
+    """
+
+    kinds: frozenset[str]
+    buffers: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        unknown = sorted(self.kinds - FAULT_KINDS)
+        _require(not unknown, "watch.kinds", f"unknown fault kinds {', '.join(unknown)}")
+        _require(self.kinds, "watch.kinds", "is empty: such a case judges nothing")
+
+
+def watch(*kinds: str, buffers: Sequence[str] = ()) -> Watch:
+    return Watch(kinds=frozenset(kinds), buffers=frozenset(buffers))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tolerance:
+    """How far a float may be from its reference, and why that far."""
+
+    absolute: float
+    relative: float
+    reason: str
+
+    def __post_init__(self) -> None:
+        _require(self.absolute >= 0 and self.relative >= 0, "tolerance", "is negative")
+        _require(self.reason.strip(), "tolerance.reason", "is empty")
+
+
+@dataclass(frozen=True, kw_only=True)
+class KernelCase:
+    """Calls real upstream functions in one arm.
+
+    `call(lab, **params)` returns the declared outputs by name (tensors, numbers, lists);
+    `reference(**params)`, where given, returns what some of them should be, in float64.
+    `imports` are the upstream modules loaded before the call.
+    """
+
+    call: Callable[..., Mapping[str, Any]]
+    params: Mapping[str, Param]
+    imports: tuple[str, ...]
+    watch: Watch
+    grid: Grid = field(default_factory=Grid)
+    reference: Callable[..., Mapping[str, Any]] | None = None
+    tolerance: Tolerance | None = None
+    seconds: float = 120.0
+
+    def __post_init__(self) -> None:
+        taken = list(inspect.signature(self.call).parameters)[1:]
+        _require(set(taken) == set(self.params), "kernel.params", f"{self.call.__name__} takes {taken}, not {list(self.params)}")
+        _require(bool(self.reference) == bool(self.tolerance), "kernel.tolerance", "a reference needs one, and it needs a reference")
+        for name, values in self.grid.items():
+            _require(name in self.params, f"kernel.grid.{name}", f"{self.call.__name__} takes no such parameter")
+            for value in values:
+                self._check_value(name, value)
+        object.__setattr__(self, "params", MappingProxyType(dict(self.params)))
+
+    def _check_value(self, name: str, value: object) -> None:
+        try:
+            self.params[name].check(value)
+        except BadInput as error:
+            _require(False, f"kernel.grid.{name}", str(error))
+
+    @property
+    def default(self) -> dict[str, Any]:
+        return {name: param.default for name, param in self.params.items()}
+
+    def points(self) -> list[dict[str, Any]]:
+        """The default point first, then the rest of the grid without repeating it."""
+        points = [self.default]
+        for overrides in self.grid.points():
+            point = {**self.default, **overrides}
+            if point not in points:
+                points.append(point)
+        return points
+
+
+Bites = Mapping[str, Sequence[Any]] | Callable[[Params], bool]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExpectedFault:
+    """The shape of the bug: what the reverted arm shows, and at which points only."""
+
+    kind: str
+    buffer: str | None = None
+    kernel: str | None = None
+    only: Bites | None = None
+
+    def __post_init__(self) -> None:
+        _require(self.kind in FAULT_KINDS, "expect.kind", f"unknown fault kind {self.kind!r}")
+
+    def bites_at(self, params: Params) -> bool:
+        """Whether the bug can show at this point of the parameter space."""
+        if self.only is None:
+            return True
+        if callable(self.only):
+            return bool(self.only(params))
+        return all(params[name] in values for name, values in self.only.items())
+
+
+def faults(kind: str, *, buffer: str | None = None, kernel: str | None = None, only: Bites | None = None) -> ExpectedFault:
+    return ExpectedFault(kind=kind, buffer=buffer, kernel=kernel, only=only)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expect:
+    reverted: ExpectedFault
+
+
+# --- the whole -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reproducer:
+    """One fixed bug, its undoing and its cases. Its names and its prose come from its module."""
+
+    bug: Bug
+    revert: Revert
+    expect: Expect
+    requires: frozenset[str] = frozenset()
+    kernel: KernelCase | None = None
+    module: str = ""
+    title: str = ""
+    about: str = ""
+
+    def __post_init__(self) -> None:
+        _require(self.tiers, "reproducer", "has no case in any tier")
+        object.__setattr__(self, "requires", frozenset(self.requires))
+        module = sys.modules.get(_author())
+        doc = inspect.cleandoc(getattr(module, "__doc__", None) or "")
+        derived = {"module": _author(), "title": doc.partition("\n")[0], "about": doc}
+        for attribute, value in derived.items():
+            object.__setattr__(self, attribute, getattr(self, attribute) or value)
+        self._check_only()
+
+    @property
+    def id(self) -> str:
+        return self.module.rpartition(".")[2]
+
+    @property
+    def tiers(self) -> tuple[str, ...]:
+        return tuple(tier for tier in ("codegen", "kernel", "server") if getattr(self, tier, None))
+
+    @property
+    def short_id(self) -> str:
+        return self.id.partition("_")[0]
+
+    def _check_only(self) -> None:
+        only = self.expect.reverted.only
+        if isinstance(only, Mapping) and self.kernel:
+            unknown = sorted(set(only) - set(self.kernel.params))
+            _require(not unknown, "expect.only", f"the case takes no parameter {', '.join(unknown)}")

@@ -1,0 +1,53 @@
+"""What this machine is and has: the platform that goldens are kept for, and named features."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import os
+import platform as python_platform
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+SOFTWARE = ("torch", "triton", "numpy", "transformers")
+"""Distributions whose versions are part of a result's provenance."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """`platform` is cpu, cuda-sm90, rocm-gfx942, …; `features` what reproducers may require."""
+
+    platform: str
+    features: frozenset[str]
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+    def missing(self, required: frozenset[str]) -> tuple[str, ...]:
+        return tuple(sorted(required - self.features))
+
+    def to_json(self) -> dict[str, Any]:
+        return {"platform": self.platform, "features": sorted(self.features), **self.facts}
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _has_device(path: str) -> bool:
+    return os.path.exists(path)
+
+
+def this_machine() -> Machine:
+    """Looks without importing torch, which would cost seconds and touch an accelerator."""
+    versions = {name: version for name in SOFTWARE if (version := _version(name))}
+    features = {name for name in ("torch", "triton") if name in versions}
+    features |= {name for name in ("aiter", "sgl_kernel", "flashinfer") if importlib.util.find_spec(name)}
+    if _has_device("/dev/nvidiactl"):
+        features.add("cuda")
+    if _has_device("/dev/kfd"):
+        features.add("rocm")
+    facts = {"python": python_platform.python_version(), "system": python_platform.system(), **versions}
+    return Machine(platform="cpu", features=frozenset(features), facts=facts)

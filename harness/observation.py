@@ -1,0 +1,198 @@
+"""What one arm produced, in a form that two runs agree on: no addresses, times or machine names."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+Event = Mapping[str, Any]
+"""One trace event: a JSON object whose `event` names its type."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """One thing that went wrong in memory, value or control.
+
+    `first`, `last` and `count` are in elements, relative to the buffer or row; they may lie
+    outside it. `needed` is how many elements a short buffer should have had.
+    """
+
+    kind: str
+    buffer: str | None = None
+    kernel: str | None = None
+    process: str | None = None
+    numel: int | None = None
+    first: int | None = None
+    last: int | None = None
+    count: int | None = None
+    needed: int | None = None
+    message: str | None = None
+
+    @property
+    def signature(self) -> str:
+        """The fault in one line, from what identifies it; this is what goldens compare."""
+        numbers = ("numel", "first", "last", "count", "needed")
+        preposition = {"oob-write": "into ", "oob-read": "from "}.get(self.kind, "")
+        words = [self.kind, f"{preposition}{self.buffer}" if self.buffer else "", f"by {self.kernel}" if self.kernel else ""]
+        words += [f"{name}={getattr(self, name)}" for name in numbers if getattr(self, name) is not None]
+        words += [f"in {self.process}" if self.process else "", f"({self.message})" if self.message else ""]
+        return " ".join(word for word in words if word)
+
+    def to_json(self) -> dict[str, Any]:
+        present = {name: value for name, value in asdict(self).items() if value is not None}
+        return {**present, "signature": self.signature}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Fault:
+        return cls(**{f.name: data[f.name] for f in fields(cls) if f.name in data})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Module:
+    """An edited upstream module as one process loaded it."""
+
+    name: str
+    path: str
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attestation:
+    """Proof that a process ran the code it claims.
+
+    `modules` are the edited modules as loaded (`path` relative to the tree's root), `entered`
+    the edited functions that ran, `patches` everything `host` and `memory` changed in the
+    process. `tree` is the content hash of the tree the arm was given.
+    """
+
+    tree: str
+    root: str
+    modules: tuple[Module, ...] = ()
+    entered: tuple[str, ...] = ()
+    patches: tuple[str, ...] = ()
+
+    def problem(self, wanted: Mapping[str, str], functions: Sequence[str]) -> str | None:
+        """Why this does not prove that `wanted` (module name to sha256) ran; None if it does."""
+        loaded = {module.name: module.sha256 for module in self.modules}
+        for name, sha256 in wanted.items():
+            if name not in loaded:
+                return f"{name} was never loaded"
+            if loaded[name] != sha256:
+                return f"{name} was loaded as {loaded[name][:12]}, not {sha256[:12]}"
+        if functions and not set(functions) & set(self.entered):
+            return f"none of {', '.join(functions)} was entered"
+        return None
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Attestation:
+        modules = tuple(Module(**module) for module in data["modules"])
+        rest = {"entered": tuple(data["entered"]), "patches": tuple(data["patches"])}
+        return cls(tree=data["tree"], root=data["root"], modules=modules, **rest)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """What one point of the parameter space produced in one arm.
+
+    `results` are the declared outputs: integers and booleans exactly, floats as summaries.
+    `compared` says what was held against a reference, and how far it was from it.
+    """
+
+    params: Mapping[str, Any]
+    faults: tuple[Fault, ...] = ()
+    findings: tuple[Fault, ...] = ()
+    results: Mapping[str, Any] = field(default_factory=dict)
+    compared: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    trace: tuple[Event, ...] = ()
+
+    @property
+    def outcome(self) -> str:
+        return "fault" if self.faults else "clean"
+
+    @property
+    def digest(self) -> str:
+        """sha256 over everything above but the notes: equal digests, equal behaviour."""
+        data = {name: value for name, value in self.to_json().items() if name not in ("notes", "digest")}
+        return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def signatures(self) -> tuple[str, ...]:
+        return tuple(sorted(fault.signature for fault in self.faults))
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "params": dict(self.params),
+            "outcome": self.outcome,
+            "faults": [fault.to_json() for fault in self.faults],
+            "findings": [fault.to_json() for fault in self.findings],
+            "results": dict(self.results),
+            "compared": dict(self.compared),
+            "notes": list(self.notes),
+            "trace": [dict(event) for event in self.trace],
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Point:
+        return cls(
+            params=data["params"],
+            faults=tuple(map(Fault.from_json, data["faults"])),
+            findings=tuple(map(Fault.from_json, data["findings"])),
+            results=data["results"],
+            compared=data.get("compared", {}),
+            notes=tuple(data.get("notes", ())),
+            trace=tuple(data.get("trace", ())),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exit:
+    """How an arm's process ended: `how` is clean, exception, crash, time-out, out-of-memory or lost."""
+
+    how: str
+    code: int | None = None
+    signal: str | None = None
+    message: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observation:
+    """Everything one arm produced: its default (or only) point first, then the rest of its grid.
+
+    `unresolved` says why nothing can be concluded from this arm, where that is so.
+    """
+
+    arm: str
+    exit: Exit
+    points: tuple[Point, ...] = ()
+    attestation: Attestation | None = None
+    unresolved: str | None = None
+    seconds: float = 0.0
+    log: str | None = None
+
+    @property
+    def main(self) -> Point:
+        return self.points[0] if self.points else Point(params={})
+
+    def to_json(self) -> dict[str, Any]:
+        """The arm as DESIGN's JSON has it: the main point's fields, then `points` for the others."""
+        main = self.main
+        return {
+            **{name: value for name, value in main.to_json().items() if name != "params"},
+            "digest": main.digest,
+            "exit": self.exit.to_json(),
+            "attestation": self.attestation.to_json() if self.attestation else None,
+            "unresolved": self.unresolved,
+            "seconds": round(self.seconds, 3),
+            "log": self.log,
+            "points": [{**point.to_json(), "digest": point.digest} for point in self.points[1:]],
+        }

@@ -1,0 +1,164 @@
+"""The arm's own process: from a fresh fork of the zygote to a result in a file."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import faulthandler
+import gc
+import importlib
+import json
+import os
+import resource
+import signal
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from harness.process import log, prctl, usage
+from harness.process.job import OWN_FAILURE, Files, write_json, write_text
+from harness.process.preload import imported_since
+
+DUMP_SIGNAL = signal.SIGRTMIN + 5
+"""Makes an arm write its stacks into its log; a signal that nobody else is likely to use."""
+ADDRESS_SLACK = 2
+"""How many times its memory limit an arm may ask for, touched or not, before it is refused."""
+
+
+def run(job: Mapping[str, Any], temporary: Path, parent: int, close: Sequence[int], arm_only: frozenset[str]) -> NoReturn:
+    """Turns this fork into the arm and ends it. `close` are descriptors that belong to the others."""
+    code = OWN_FAILURE
+    try:
+        prctl.die_with(parent)
+        files = Files(Path(job["folder"]))
+        _detach(files, close)
+        _limit_memory(job["memory_mb"])
+        _set_variables(job["variables"], temporary)
+        code = _work(job, files, arm_only)
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BaseException:
+        # Only our own failures come here: the entry's are in error.json. The log says what it was.
+        traceback.print_exc()
+    finally:
+        # No atexit handlers: they are the zygote's modules', and may hang or fault after the result.
+        os._exit(code)
+
+
+def _detach(files: Files, close: Sequence[int]) -> None:
+    """Own session, own standard streams, default signals, none of the pool's descriptors."""
+    os.setsid()
+    prctl.name_process("refault-arm")
+    for descriptor in close:
+        os.close(descriptor)
+    _redirect(files)
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.set_wakeup_fd(-1)
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    gc.enable()
+
+
+def _redirect(files: Files) -> None:
+    descriptor = log.open_for_arm(files.log)
+    for standard in (1, 2):
+        os.dup2(descriptor, standard)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
+    # The handlers write to a descriptor of their own, so that an arm which closes 2 still leaves its stacks.
+    faulthandler.enable(descriptor)
+    faulthandler.register(DUMP_SIGNAL, descriptor)
+
+
+def _limit_memory(memory_mb: int) -> None:
+    """Refuses absurd allocations at once; the minder ends the arm over memory that is really used.
+
+    The slack between the two leaves room for what is only reserved, such as stacks of threads.
+    """
+    limit = usage.data_size(os.getpid()) + ADDRESS_SLACK * (memory_mb << 20)
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard))
+    # Should the machine itself run short, the kernel is to take the arm and not its neighbours.
+    with contextlib.suppress(OSError):  # /proc may be read-only in a container
+        Path("/proc/self/oom_score_adj").write_text("1000")
+
+
+def _set_variables(variables: Mapping[str, str], temporary: Path) -> None:
+    temporary.mkdir(mode=0o700)
+    os.environ.update({"TMPDIR": str(temporary), **variables})
+    tempfile.tempdir = None
+    sys.argv = ["refault-arm"]
+
+
+def _work(job: Mapping[str, Any], files: Files, arm_only: frozenset[str]) -> int:
+    """Calls the entry and writes what came of it; the exit code."""
+    before = frozenset(sys.modules)
+    code = 0
+    try:
+        text = _call(job, files.folder)
+    except BaseException as error:
+        _lift_memory_limit()
+        write_json(files.error, _describe(error))
+        code = _code_of(error)
+    else:
+        write_text(files.result, text)
+    write_json(files.imported, imported_since(before, arm_only))
+    return code
+
+
+def _call(job: Mapping[str, Any], folder: Path) -> str:
+    result = _find(job["entry"])(job["payload"], folder)
+    if not isinstance(result, dict):
+        raise TypeError(f"{job['entry']} returned {type(result).__name__}, not a dict")
+    return json.dumps(result)
+
+
+def _find(entry: str) -> Callable[[Mapping[str, Any], Path], object]:
+    module, _, name = entry.partition(":")
+    found: Callable[[Mapping[str, Any], Path], object] = getattr(importlib.import_module(module), name)
+    return found
+
+
+def _lift_memory_limit() -> None:
+    """So that reporting a failed allocation does not fail for the same want of memory."""
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (hard, hard))
+
+
+def _describe(error: BaseException) -> dict[str, Any]:
+    kind = type(error)
+    name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    text = "".join(traceback.format_exception(error))
+    return {"type": name, "message": str(error), "traceback": text, "memory": is_about_memory(error)}
+
+
+def is_about_memory(error: BaseException) -> bool:
+    """Whether an exception, or one that it was raised for, says that memory ran out."""
+    seen: set[int] = set()
+    chain: BaseException | None = error
+    while chain is not None and id(chain) not in seen:
+        seen.add(id(chain))
+        if _says_memory(chain):
+            return True
+        chain = chain.__cause__ or chain.__context__
+    return False
+
+
+def _says_memory(error: BaseException) -> bool:
+    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
+        return True
+    # torch raises plain RuntimeErrors from its CPU allocator, and a class of this name for devices.
+    return type(error).__name__ == "OutOfMemoryError" or "DefaultCPUAllocator: can't allocate memory" in str(error)
+
+
+def _code_of(error: BaseException) -> int:
+    if not isinstance(error, SystemExit):
+        return 1
+    if isinstance(error.code, int):
+        return error.code & 0xFF
+    return 0 if error.code is None else 1

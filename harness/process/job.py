@@ -1,0 +1,151 @@
+"""What an arm is asked to do, what came of it, and the files between the two."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness.errors import BadInput
+from harness.observation import Exit
+from harness.process.limits import Limits
+
+OWN_FAILURE = 113
+"""Exit code of an arm that failed before or after its entry ran, through no fault of the entry."""
+
+_ENTRY = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Environment:
+    """What all arms of one zygote share.
+
+    `variables` are set before its interpreter starts (None takes one away), `preload` are modules
+    that it imports. `arm_only` are top-level names that it must never even look for, because arms
+    differ in them: the code under test, and whatever stands in for a module that is not there. A
+    third-party module that asks for one of them while it is imported is left to the arms.
+    """
+
+    variables: Mapping[str, str | None] = field(default_factory=dict)
+    preload: tuple[str, ...] = ()
+    arm_only: frozenset[str] = frozenset()
+
+    @property
+    def key(self) -> str:
+        """Environments of one key share a zygote, whatever they preload."""
+        return json.dumps([sorted(self.variables.items()), sorted(self.arm_only)])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One arm to run: `entry` ("module:function") is called with `payload` and `folder`.
+
+    It returns a JSON object. `variables` are set in this arm alone, after the zygote's. `folder`
+    takes the files named below. Raises BadInput for an entry or a payload that cannot be carried.
+    """
+
+    entry: str
+    payload: Mapping[str, Any]
+    folder: Path
+    limits: Limits
+    environment: Environment = field(default_factory=Environment)
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not _ENTRY.fullmatch(self.entry):
+            raise BadInput(f"{self.entry!r} is no entry of an arm: write module:function")
+        try:
+            json.dumps(dict(self.payload))
+        except (TypeError, ValueError) as error:
+            raise BadInput(f"the payload of {self.entry} is no JSON ({error}): pass plain values") from None
+        object.__setattr__(self, "folder", Path(self.folder).absolute())
+
+    @property
+    def files(self) -> Files:
+        return Files(self.folder)
+
+    def to_json(self) -> dict[str, Any]:
+        """What the zygote's side needs to know."""
+        return {
+            "entry": self.entry,
+            "payload": dict(self.payload),
+            "folder": str(self.folder),
+            "seconds": self.limits.seconds,
+            "memory_mb": self.limits.memory_mb,
+            "variables": dict(self.variables),
+        }
+
+
+@dataclass(frozen=True)
+class Files:
+    """The files in an arm's folder."""
+
+    folder: Path
+
+    @property
+    def job(self) -> Path:
+        return self.folder / "job.json"
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "log.txt"
+
+    @property
+    def result(self) -> Path:
+        return self.folder / "result.json"
+
+    @property
+    def error(self) -> Path:
+        return self.folder / "error.json"
+
+    @property
+    def imported(self) -> Path:
+        return self.folder / "imported.json"
+
+    def clear(self) -> None:
+        """Makes the folder and takes away what an earlier arm left, so that it is never mistaken."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for path in (self.job, self.log, self.result, self.error, self.imported):
+            path.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """How an arm ended and what it left.
+
+    `result` is there where `exit.how` is clean, `error` (type, message, traceback) where an
+    exception escaped. `leftovers` names the processes beside the arm that had to be killed,
+    `imported` the modules it loaded that its zygote had not.
+    """
+
+    exit: Exit
+    seconds: float
+    log: Path
+    result: dict[str, Any] | None = None
+    error: dict[str, Any] | None = None
+    leftovers: tuple[str, ...] = ()
+    imported: tuple[str, ...] = ()
+
+
+def write_json(path: Path, data: object) -> None:
+    """Writes a file whole or not at all."""
+    write_text(path, json.dumps(data))
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a file whole or not at all."""
+    half = path.with_name(f"{path.name}.{os.getpid()}.half")
+    half.write_text(text)
+    half.replace(path)
+
+
+def read_json(path: Path) -> Any:
+    """The file's content; None if it is missing."""
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError:
+        return None

@@ -1,0 +1,186 @@
+"""The pool's side of its warden and its zygotes."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import harness
+from harness.errors import Unresolved
+from harness.process import log, packets, warden, zygote
+from harness.process.job import Environment, write_json
+
+_log = logging.getLogger(__name__)
+
+_DEFAULTS = {"OPENBLAS_NUM_THREADS": "1", "PYTHONHASHSEED": "0"}
+"""For what the environment leaves open: numpy starts threads when it is imported, and threads do not
+survive a fork; and sets of strings must have the same order in every run."""
+
+
+class Warden:
+    """Starts the warden. Raises Unresolved if it cannot be started."""
+
+    def __init__(self) -> None:
+        self.scratch = Path(tempfile.gettempdir()) / f"refault-{secrets.token_hex(4)}"
+        self._link, theirs = packets.pair()
+        self._lock = threading.Lock()
+        self._is_ready = False
+        self._process = self._start(theirs.fileno())
+        theirs.close()
+
+    def _start(self, descriptor: int) -> subprocess.Popen[bytes]:
+        # Isolated and without site-packages: it must be up before anything that it watches over.
+        command = [sys.executable, "-I", "-S", "-c", warden.BOOT, str(Path(next(iter(harness.__path__))).parent)]
+        return subprocess.Popen(
+            [*command, str(descriptor), str(os.getpid()), str(self.scratch)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            pass_fds=[descriptor],
+            start_new_session=True,
+        )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def spawn(self, name: str, command: list[str], variables: Mapping[str, str | None], descriptor: int) -> Path:
+        """Has a process started below the warden; `command` gets the number of its `descriptor` added. Its log."""
+        written = self.scratch / f"{name}.log"
+        message = {"spawn": name, "command": command, "variables": dict(variables), "log": str(written)}
+        with self._lock:
+            self._wait_until_ready()
+            if not packets.send(self._link, message, [descriptor]):
+                raise Unresolved("the process that watches over the arms has ended: run again")
+        return written
+
+    def _wait_until_ready(self) -> None:
+        if not self._is_ready and packets.receive(self._link) is None:
+            raise Unresolved(f"the process that watches over the arms did not start: is {self.scratch.parent} writable?")
+        self._is_ready = True
+
+    def kill(self, name: str) -> None:
+        """Ends a process that `spawn` started, and with it what it has forked."""
+        with self._lock:
+            packets.send(self._link, {"kill": name})
+
+    def close(self) -> None:
+        """Ends every process below the warden, and then the warden."""
+        try:
+            self._link.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass  # The warden has ended already.
+        try:
+            self._process.wait(timeout=12)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._link.close()
+        # The warden's last act too; here for the case that it was killed.
+        shutil.rmtree(self.scratch, ignore_errors=True)
+
+
+class Zygote:
+    """One zygote below the warden; it starts at once and takes requests from the start."""
+
+    def __init__(self, warden: Warden, name: str, environment: Environment) -> None:
+        self.name, self._warden = name, warden
+        self._link, theirs = packets.pair()
+        self._asked: list[str] = []
+        self._dropped: set[str] = set()
+        self._notes: list[str] = []
+        self.threaded = False
+        self._ended = threading.Event()
+        self._lock = threading.Lock()
+        with theirs:
+            command = _command(warden.scratch, environment)
+            self._log = warden.spawn(name, command, _variables(environment), theirs.fileno())
+        self._listener = threading.Thread(target=self._listen, name=f"refault-{name}", daemon=True)
+        self._listener.start()
+
+    def preload(self, modules: Iterable[str]) -> None:
+        """Has these imported, those apart that were asked for before, ahead of any later arm."""
+        with self._lock:
+            new = [module for module in dict.fromkeys(modules) if module not in self._asked]
+            if not new:
+                return
+            listed = self._warden.scratch / f"{self.name}.{len(self._asked)}.json"
+            self._asked += new
+            write_json(listed, new)
+            packets.send(self._link, {"preload": str(listed)})
+
+    def start(self, job_file: Path, number: int) -> socket.socket:
+        """Has an arm forked; the link on which its minder reports. It ends at once if the zygote has."""
+        ours, theirs = packets.pair()
+        with theirs:
+            packets.send(self._link, {"job": str(job_file), "number": number}, [theirs.fileno()])
+        return ours
+
+    def has_ended(self, within: float = 0.0) -> bool:
+        """Whether the process is gone, waiting up to `within` seconds for that."""
+        return self._ended.wait(within) if within else self._ended.is_set()
+
+    @property
+    def dropped(self) -> frozenset[str]:
+        """The modules that it failed to import."""
+        return frozenset(self._dropped)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return tuple(self._notes)
+
+    @property
+    def last_words(self) -> str:
+        """The end of what it wrote, in one line."""
+        return " / ".join(log.tail(self._log, 400).split("\n")[-4:]).strip(" /")
+
+    def kill(self) -> None:
+        self._warden.kill(self.name)
+
+    def close(self) -> None:
+        """Gives the descriptors back; the warden ends the process."""
+        try:
+            self._link.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass  # The zygote has ended already.
+        self._listener.join(timeout=2)
+        self._link.close()
+
+    def _listen(self) -> None:
+        while packet := packets.receive(self._link):
+            message, _ = packet
+            if "problem" in message:
+                self._take_note(message["module"], message["problem"])
+            elif "threads" in message and not self.threaded:
+                self.threaded = True
+                self._note(f"it had {message['threads']} threads when it forked an arm")
+        self._ended.set()
+
+    def _take_note(self, module: str, problem: str) -> None:
+        if problem.startswith("not preloaded"):
+            self._dropped.add(module)
+        self._note(f"{module} {problem}")
+
+    def _note(self, text: str) -> None:
+        self._notes.append(text)
+        _log.info("%s: %s", self.name, text)
+
+
+def _command(scratch: Path, environment: Environment) -> list[str]:
+    path = json.dumps([os.path.abspath(entry) for entry in sys.path])
+    arm_only = " ".join(sorted(environment.arm_only))
+    return [sys.executable, "-P", "-c", zygote.BOOT, path, str(scratch), arm_only]
+
+
+def _variables(environment: Environment) -> dict[str, str | None]:
+    defaults = {name: value for name, value in _DEFAULTS.items() if name not in os.environ}
+    return {**defaults, **environment.variables}

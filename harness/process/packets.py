@@ -1,0 +1,39 @@
+"""Small JSON messages between the pool and its processes, with file descriptors alongside."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from harness.errors import Unresolved
+
+LARGEST = 1 << 16
+"""Bytes of one message; what is longer travels in a file that the message names."""
+
+
+def pair() -> tuple[socket.socket, socket.socket]:
+    """Two connected ends that keep message borders, and say so when the other end is gone."""
+    return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+
+
+def send(link: socket.socket, message: Mapping[str, Any], descriptors: Sequence[int] = ()) -> bool:
+    """Sends one message; False if nobody is left to read it. Raises Unresolved if it is too long."""
+    data = json.dumps(message).encode()
+    if len(data) > LARGEST:
+        raise Unresolved(f"a message of {len(data)} bytes is too long to be sent: {data[:60]!r}")
+    try:
+        socket.send_fds(link, [data], list(descriptors))
+    except (BrokenPipeError, ConnectionResetError):
+        return False
+    return True
+
+
+def receive(link: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
+    """The next message and its descriptors; None once the other end is gone."""
+    try:
+        data, descriptors, _, _ = socket.recv_fds(link, LARGEST, 4, socket.MSG_CMSG_CLOEXEC)
+    except ConnectionResetError:
+        return None
+    return (json.loads(data), descriptors) if data else None

@@ -1,0 +1,202 @@
+"""Runs arms, so many at once, each in a process of its own."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import select
+import shutil
+import socket
+import sys
+import threading
+from concurrent.futures import Future
+from itertools import count
+from types import TracebackType
+from typing import Any, NamedTuple
+
+from harness.errors import BadInput, Unresolved
+from harness.process import packets
+from harness.process.ending import conclude, lost
+from harness.process.job import Ended, Environment, Job, write_json
+from harness.process.launch import Warden, Zygote
+
+_log = logging.getLogger(__name__)
+
+_SLACK = 30.0
+"""Seconds beyond an arm's limit after which its minder itself is given up."""
+_STARTS = 2
+"""How often a zygote of one environment is started before it is given up."""
+
+
+class _Waiting(NamedTuple):
+    job: Job
+    future: Future[Ended]
+
+
+class Pool:
+    """At most `lanes` arms at a time, first come, first served. A context manager.
+
+    A zygote is started when an environment is first needed, and an arm has `start_seconds` from then
+    until it runs. With `learn`, what one arm had to import itself is imported ahead of the next.
+    Closing kills whatever runs. Raises BadInput without a lane or off Linux, Unresolved if nothing
+    can be started.
+    """
+
+    def __init__(self, lanes: int, *, learn: bool = True, start_seconds: float = 180.0) -> None:
+        if lanes < 1:
+            raise BadInput(f"{lanes} lanes run nothing: give at least 1")
+        if sys.platform != "linux":
+            raise BadInput(f"arms need Linux, not {sys.platform}: run in a container")
+        self._learn, self._start_seconds = learn, start_seconds
+        self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._numbers = count(1)
+        self._lock = threading.RLock()
+        self._zygotes: dict[str, list[Zygote]] = {}
+        self._learned: dict[str, dict[str, None]] = {}
+        self._closed = False
+        self._warden = Warden()
+        self._lanes = [threading.Thread(target=self._work, name=f"refault-lane-{n}", daemon=True) for n in range(lanes)]
+        for lane in self._lanes:
+            lane.start()
+
+    def __enter__(self) -> Pool:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def submit(self, job: Job) -> Future[Ended]:
+        """Queues an arm. The future raises nothing but Unresolved; how the arm ended is in its result."""
+        future: Future[Ended] = Future()
+        with self._lock:
+            if self._closed:
+                raise Unresolved("the pool is closed: no arm can be started")
+            self._queue.put(_Waiting(job, future))
+        return future
+
+    def warm(self, environment: Environment) -> None:
+        """Starts an environment's zygote ahead of its first arm; returns at once."""
+        self._zygote(environment)
+
+    def learned(self, environment: Environment) -> tuple[str, ...]:
+        """Modules to preload next time: what its zygote holds, and what its arms had to import."""
+        with self._lock:
+            zygotes = self._zygotes.get(environment.key, [])
+            dropped = {module for zygote in zygotes for module in zygote.dropped}
+            known = [*environment.preload, *self._learned.get(environment.key, {})]
+            return tuple(module for module in dict.fromkeys(known) if module not in dropped)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the zygotes had to say: modules not preloaded, threads where there should be none."""
+        with self._lock:
+            return tuple(note for zygotes in self._zygotes.values() for zygote in zygotes for note in zygote.notes)
+
+    @property
+    def threaded(self) -> bool:
+        """Whether an arm was forked from a process with threads, so that it may have hung for it."""
+        with self._lock:
+            return any(zygote.threaded for zygotes in self._zygotes.values() for zygote in zygotes)
+
+    def close(self) -> None:
+        """Kills every process of this pool and waits for that; arms under way are lost, others cancelled."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+        self._cancel_waiting()
+        self._warden.close()
+        for lane in self._lanes:
+            if lane is not threading.current_thread():
+                lane.join(timeout=5)
+        for zygotes in self._zygotes.values():
+            for zygote in zygotes:
+                zygote.close()
+
+    def _cancel_waiting(self) -> None:
+        while not self._queue.empty():
+            waiting = self._queue.get()
+            if waiting:
+                waiting.future.cancel()
+        for _ in self._lanes:
+            self._queue.put(None)
+
+    # --- one lane ---------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        while waiting := self._queue.get():
+            job, future = waiting
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                ended = self._run(job)
+            except OSError as error:
+                future.set_exception(Unresolved(f"the arm in {job.folder} could not be run: {error}"))
+            except BaseException as error:
+                future.set_exception(error)
+            else:
+                future.set_result(ended)
+
+    def _run(self, job: Job) -> Ended:
+        job.files.clear()
+        write_json(job.files.job, job.to_json())
+        zygote = self._zygote(job.environment)
+        if zygote.has_ended():
+            return lost(job.files, f"its zygote keeps ending: {zygote.last_words or 'it left no word'}")
+        number = next(self._numbers)
+        try:
+            with zygote.start(job.files.job, number) as link:
+                report = self._await_report(job, zygote, link)
+        finally:
+            shutil.rmtree(self._warden.scratch / str(number), ignore_errors=True)
+        return self._conclude(job, report)
+
+    def _zygote(self, environment: Environment) -> Zygote:
+        with self._lock:
+            if self._closed:
+                raise Unresolved("the pool is closed: no arm can be started")
+            zygotes = self._zygotes.setdefault(environment.key, [])
+            if not zygotes or (zygotes[-1].has_ended() and len(zygotes) < _STARTS):
+                name = f"zygote-{len(self._zygotes)}.{len(zygotes) + 1}"
+                zygotes.append(Zygote(self._warden, name, environment))
+            # One that died may have died of an import: the second leaves all of them to the arms.
+            if len(zygotes) == 1:
+                learned = self._learned.get(environment.key, {}) if self._learn else {}
+                zygotes[0].preload([*environment.preload, *learned])
+            return zygotes[-1]
+
+    def _await_report(self, job: Job, zygote: Zygote, link: socket.socket) -> dict[str, Any] | str:
+        """The minder's report, or why there is none."""
+        if (started := _next(link, self._start_seconds)) is None:
+            zygote.kill()
+            return f"no arm was started within {self._start_seconds:g} s: {zygote.last_words or 'its zygote hangs'}"
+        if started and (report := _next(link, job.limits.seconds + _SLACK)):
+            return report
+        if self._closed:
+            return "the pool was closed"
+        if zygote.has_ended(within=0.5):
+            return f"its zygote ended: {zygote.last_words or 'it left no word'}"
+        return "the process that minds it ended"
+
+    def _conclude(self, job: Job, report: dict[str, Any] | str) -> Ended:
+        if isinstance(report, str):
+            _log.warning("%s: %s", job.folder, report)
+            return lost(job.files, report)
+        if report["survivors"]:
+            _log.warning("%s: these processes cannot be killed: %s", job.folder, ", ".join(report["survivors"]))
+        ended = conclude(job.files, report)
+        with self._lock:
+            self._learned.setdefault(job.environment.key, {}).update(dict.fromkeys(ended.imported))
+        return ended
+
+
+def _next(link: socket.socket, seconds: float) -> dict[str, Any] | None:
+    """The next message; empty once the other end is gone, None if `seconds` pass without any."""
+    poll = select.poll()
+    poll.register(link, select.POLLIN)
+    if not poll.poll(seconds * 1000):
+        return None
+    packet = packets.receive(link)
+    return packet[0] if packet else {}

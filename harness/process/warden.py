@@ -1,0 +1,99 @@
+"""The process between a pool and everything it starts: when the pool is gone, all of it goes.
+
+It holds one end of a socket and a pidfd of the pool's process, so neither a close nor a SIGKILL of
+the pool escapes it. (A parent-death signal would not do: it would end the warden before its work,
+and it fires when a mere thread of the pool ends.) It imports little, so as to be there at once.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import shutil
+import signal
+import socket
+import sys
+from typing import Any, NoReturn
+
+from harness.process import packets, prctl
+from harness.process.descendants import Process, look_up, reap, send_signal, sweep
+
+BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from harness.process.warden import main; main()"
+"""What its interpreter is started with; its first argument is the folder of `harness`, the others are `main`'s."""
+_LOOK_EVERY_MS = 200
+
+
+def main() -> None:
+    """Serves until the pool is gone. Arguments: folder of `harness`, descriptor, pool's pid, scratch folder."""
+    _, _, descriptor, pool, scratch = sys.argv
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))
+    prctl.name_process("refault-warden")
+    prctl.adopt_orphans()
+    link = socket.socket(fileno=int(descriptor))
+    link.set_inheritable(False)
+    try:
+        os.mkdir(scratch, mode=0o700)
+        packets.send(link, {"ready": True})
+        _Warden(link, int(pool)).serve()
+    finally:
+        survivors = sweep(seconds=10)
+        shutil.rmtree(scratch, ignore_errors=True)
+        if survivors:
+            sys.exit(f"refault: these processes cannot be killed: {', '.join(survivors)}")
+
+
+class _Warden:
+    def __init__(self, link: socket.socket, pool: int) -> None:
+        self._link, self._pool = link, pool
+        self._zygotes: dict[str, Process | None] = {}
+
+    def serve(self) -> None:
+        try:
+            poll = self._poll()
+        except ProcessLookupError:
+            return
+        while os.getppid() == self._pool:
+            for descriptor, _ in poll.poll(_LOOK_EVERY_MS):
+                if descriptor != self._link.fileno() or not self._answer():
+                    return
+            reap()
+
+    def _poll(self) -> select.poll:
+        poll = select.poll()
+        poll.register(self._link.fileno(), select.POLLIN)
+        # Opened before the parent is checked: it is the pool's for certain, or the check fails.
+        poll.register(os.pidfd_open(self._pool), select.POLLIN)
+        return poll
+
+    def _answer(self) -> bool:
+        packet = packets.receive(self._link)
+        if packet is None:
+            return False
+        message, descriptors = packet
+        if "spawn" in message:
+            self._spawn(message["spawn"], message, descriptors[0])
+        elif zygote := self._zygotes.pop(message["kill"], None):
+            send_signal(zygote, signal.SIGKILL)
+        return True
+
+    def _spawn(self, name: str, message: dict[str, Any], descriptor: int) -> None:
+        me = os.getpid()
+        pid = os.fork()
+        if pid == 0:
+            self._become_zygote(message, descriptor, me)
+        self._zygotes[name] = look_up(pid)
+        os.close(descriptor)
+
+    def _become_zygote(self, message: dict[str, Any], descriptor: int, me: int) -> NoReturn:
+        try:
+            prctl.die_with(me)
+            log = os.open(message["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            os.dup2(log, 1)
+            os.dup2(log, 2)
+            os.set_inheritable(descriptor, True)
+            changed = {**os.environ, **message["variables"]}
+            environment = {name: value for name, value in changed.items() if value is not None}
+            os.execve(sys.executable, [*message["command"], str(descriptor)], environment)
+        finally:
+            os._exit(127)

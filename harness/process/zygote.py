@@ -1,0 +1,78 @@
+"""A process that has imported what arms share and forks one minder, and so one arm, per job.
+
+It never imports the code under test and keeps to one thread, so that a fork is a clean start.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import gc
+import os
+import signal
+import socket
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.process import minder, packets, preload, prctl, usage
+from harness.process.descendants import reap
+from harness.process.job import read_json
+
+BOOT = "import json,sys; sys.path[:] = json.loads(sys.argv[1]); from harness.process.zygote import main; main()"
+"""What its interpreter is started with; its first argument is the search path, the others are `main`'s."""
+
+
+def main() -> None:
+    """Serves until the pool is gone. Arguments: search path, scratch folder, arm-only names, descriptor."""
+    _, _, scratch, arm_only, descriptor = sys.argv
+    prctl.name_process("refault-zygote")
+    faulthandler.enable()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    link = socket.socket(fileno=int(descriptor))
+    link.set_inheritable(False)
+    _Zygote(link, Path(scratch), frozenset(arm_only.split())).serve()
+
+
+class _Zygote:
+    def __init__(self, link: socket.socket, scratch: Path, arm_only: frozenset[str]) -> None:
+        self._link, self._scratch, self._arm_only = link, scratch, arm_only
+
+    def serve(self) -> None:
+        # Collecting cycles while thousands of modules load is time lost; arms switch it on again.
+        gc.disable()
+        while packet := packets.receive(self._link):
+            reap()
+            message, descriptors = packet
+            if "preload" in message:
+                self._preload(Path(message["preload"]))
+            else:
+                self._fork(message, descriptors[0])
+
+    def _preload(self, listed: Path) -> None:
+        for module, problem in preload.load(read_json(listed), self._arm_only):
+            packets.send(self._link, {"module": module, "problem": problem[:2000]})
+        packets.send(self._link, {"preloaded": str(listed)})
+        # What is here now will stay: keeping the collector off it keeps its pages shared with the arms.
+        gc.freeze()
+
+    def _fork(self, message: Mapping[str, Any], descriptor: int) -> None:
+        threads = usage.threads(os.getpid())
+        if threads > 1:
+            packets.send(self._link, {"threads": threads})
+        sys.stdout.flush()
+        sys.stderr.flush()
+        if os.fork() == 0:
+            self._become_minder(message, socket.socket(fileno=descriptor))
+        os.close(descriptor)
+
+    def _become_minder(self, message: Mapping[str, Any], link: socket.socket) -> None:
+        code = 70
+        try:
+            temporary = self._scratch / str(message["number"])
+            minder.mind(Path(message["job"]), temporary, link, [self._link.fileno()], self._arm_only)
+            code = 0
+        except BaseException:
+            sys.excepthook(*sys.exc_info())
+        finally:
+            os._exit(code)

@@ -1,0 +1,57 @@
+"""One reproducer in words: what the bug was, how it is undone, what its cases take and expect."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.errors import StaleRevert
+from harness.facts import KernelCase, Reproducer
+from harness.source import revert
+from harness.source.tree import Tree
+
+
+def describe(reproducer: Reproducer, tree: Tree | None) -> str:
+    """Several lines of text; with a tree, also what the revert changes in it."""
+    return "\n".join(_lines(reproducer, tree))
+
+
+def _lines(reproducer: Reproducer, tree: Tree | None) -> Iterator[str]:
+    bug = reproducer.bug
+    yield reproducer.about
+    yield ""
+    yield f"id:         {reproducer.id}"
+    yield f"upstream:   {f'PR #{bug.pr}' if bug.pr else 'PR not known'}{f', issue #{bug.issue}' if bug.issue else ''}"
+    yield f"affected:   {bug.introduced_in or 'the oldest releases'} up to the release before {bug.fixed_in}"
+    yield f"symptom:    {bug.symptom}"
+    yield f"tiers:      {', '.join(reproducer.tiers)} (needs {', '.join(sorted(reproducer.requires)) or 'nothing'})"
+    if reproducer.kernel:
+        yield from _kernel(reproducer.kernel)
+    yield from _expectation(reproducer)
+    if tree:
+        yield ""
+        yield from _revert(reproducer, tree)
+
+
+def _kernel(case: KernelCase) -> Iterator[str]:
+    yield "parameters of the kernel tier (change them with --set name=value):"
+    for name, param in case.params.items():
+        default = ",".join(map(str, param.default)) if isinstance(param.default, tuple) else param.default
+        values = f", one of {', '.join(param.values)}" if hasattr(param, "values") else ""
+        grid = f"; grid {', '.join(map(str, case.grid[name]))}" if name in case.grid else ""
+        yield f"  {name:<14} {default}{values}{grid}"
+    yield f"watched:    {', '.join(sorted(case.watch.kinds))} in {', '.join(sorted(case.watch.buffers)) or 'every buffer'}"
+
+
+def _expectation(reproducer: Reproducer) -> Iterator[str]:
+    expected = reproducer.expect.reverted
+    where = f" of {expected.buffer}" if expected.buffer else ""
+    by = f" by {expected.kernel}" if expected.kernel else ""
+    yield f"expected:   fixed arm clean; reverted arm: {expected.kind}{where}{by}"
+
+
+def _revert(reproducer: Reproducer, tree: Tree) -> Iterator[str]:
+    try:
+        yield f"the revert in {tree.package} {tree.version or ''} ({tree.origin}):"
+        yield revert.diff(revert.plan(tree, reproducer.revert))
+    except StaleRevert as error:
+        yield f"STALE: {error}"

@@ -1,0 +1,60 @@
+"""The JSON document of a run, and where it goes. Its schema is in `harness.report.schema`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from harness import __version__
+from harness.compare import plain
+from harness.errors import BadInput
+from harness.verdict import Result
+
+Target = Path | Literal["-"]
+"""A file, or `-` for standard output, which then carries the JSON and nothing else."""
+
+
+def document(
+    results: Sequence[Result], machine: Mapping[str, Any], tree: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The whole document. `tree` says which SGLang was tested: version, origin and content hash."""
+    told = [result.to_json() for result in results]
+    return {"refault": __version__, "sglang": plain(tree), "machine": plain(machine), "results": told}
+
+
+def check_writable(target: Target) -> None:
+    """Fail before a run, not after it, where the document could not be written.
+
+    Raises BadInput. Leaves no file behind that was not there.
+    """
+    if target == "-" or (target.exists() and not target.is_file() and not target.is_dir()):
+        return  # opening a pipe or a device to test it would be felt at its other end
+    existed = target.exists()
+    try:
+        with target.open("ab"):
+            pass
+        if not existed:
+            target.resolve().unlink()  # resolved: a link that led nowhere stays
+    except OSError as error:
+        raise _unwritable(target, error) from error
+
+
+def write(target: Target, document: Mapping[str, Any]) -> None:
+    """Write the document as strict JSON with a final newline. Raises BadInput where that fails."""
+    text = json.dumps(document, indent=1, allow_nan=False) + "\n"
+    if target == "-":
+        sys.stdout.write(text)
+        sys.stdout.flush()
+        return
+    try:
+        target.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise _unwritable(target, error) from error
+
+
+def _unwritable(target: Path, error: OSError) -> BadInput:
+    remedy = "give --json a writable file, or - for standard output"
+    return BadInput(f"{target}: cannot be written ({error.strerror}): {remedy}")

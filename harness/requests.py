@@ -1,0 +1,65 @@
+"""From what a user typed to what is run: reproducers, tiers, arms and points of the parameter space."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from harness import catalogue
+from harness.errors import BadInput
+from harness.facts import Reproducer
+from harness.suite import Request
+from harness.verdict import BOTH, ArmName
+
+TIERS = ("codegen", "kernel", "server")
+
+
+def select(names: Sequence[str], tiers: Sequence[str], known: Sequence[Reproducer]) -> list[Request]:
+    """Every case of the named reproducers (all of them for none) in the wanted tiers."""
+    chosen = [catalogue.find(name, known) for name in names] or list(known)
+    found = [
+        Request(reproducer=reproducer, tier=tier)
+        for reproducer in {one.id: one for one in chosen}.values()
+        for tier in reproducer.tiers
+        if not tiers or tier in tiers
+    ]
+    if not found:
+        have = "; ".join(f"{reproducer.short_id} has {', '.join(reproducer.tiers)}" for reproducer in chosen)
+        raise BadInput(f"no case in tier {', '.join(tiers)}: {have}")
+    return found
+
+
+def one(
+    reproducer: Reproducer, tiers: Sequence[str], settings: Sequence[str], arm: str | None
+) -> list[Request]:
+    """The cases of one reproducer, at its own points or at one given by `--set`."""
+    asked: tuple[ArmName, ...] = BOTH if arm is None else ("fixed",) if arm == "fixed" else ("reverted",)
+    return [
+        Request(
+            reproducer=request.reproducer,
+            tier=request.tier,
+            overrides=overrides(reproducer, request.tier, settings) if settings else None,
+            asked=asked,
+        )
+        for request in select([reproducer.id], tiers, [reproducer])
+    ]
+
+
+def overrides(reproducer: Reproducer, tier: str, settings: Sequence[str]) -> Mapping[str, Any]:
+    """`name=value` texts as checked parameter values; BadInput names the text and what would do."""
+    params = getattr(reproducer, tier).params
+    parsed = {}
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        if not equals:
+            raise BadInput(f"--set {setting}: write name=value")
+        if name not in params:
+            near = difflib.get_close_matches(name, params, n=1)
+            hint = f"did you mean {near[0]}? " if near else ""
+            raise BadInput(f"--set {setting}: {reproducer.short_id} takes no {name!r}: {hint}it takes {', '.join(params)}")
+        try:
+            parsed[name] = params[name].parse(value)
+        except BadInput as error:
+            raise BadInput(f"--set {setting}: {error}") from None
+    return parsed

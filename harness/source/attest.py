@@ -1,0 +1,175 @@
+"""Proof of what an arm ran: the bytes of each edited module as compiled, and which functions were entered.
+
+It runs inside the arm's process before the code under test is imported.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from pathlib import Path
+from types import CodeType, ModuleType
+
+from harness.errors import Unresolved
+from harness.observation import Attestation, Module
+
+_ENTERED = "__refault_entered__"
+_Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+class Attestor:
+    """Watches some modules being imported, and some of their functions being entered.
+
+    `functions_by_module` names the functions by qualified name, nested ones after a plain dot.
+    `on_change` is called whenever the report has something new, so that what was seen can be
+    kept before a crash.
+    """
+
+    def __init__(
+        self,
+        tree_root: Path,
+        package: str,
+        functions_by_module: Mapping[str, Sequence[str]],
+        tree_hash: str,
+        on_change: Callable[[], None] | None = None,
+    ) -> None:
+        strangers = [name for name in functions_by_module if name.partition(".")[0] != package]
+        if strangers:
+            raise Unresolved(f"{', '.join(strangers)} cannot be attested: not in {package}")
+        self._root = tree_root
+        self._functions = {module: frozenset(names) for module, names in functions_by_module.items()}
+        self._tree_hash = tree_hash
+        self._on_change = on_change
+        self._modules: dict[str, Module] = {}
+        self._entered: set[str] = set()
+        self._refused: list[str] = []
+
+    def install(self) -> None:
+        """Watch imports from now on. Unresolved if one of the modules was imported before."""
+        early = [name for name in self._functions if name in sys.modules]
+        if early:
+            raise Unresolved(f"{', '.join(early)} was imported before it could be attested: attest first")
+        sys.meta_path.insert(0, _Finder(self))
+
+    def entered(self, name: str) -> None:
+        """Mark the function with this qualified name as entered."""
+        if name not in self._entered:
+            self._entered.add(name)
+            self._changed()
+
+    def loaded(self, name: str, path: Path, source: bytes) -> None:
+        """Note the bytes that a module is compiled from."""
+        relative = path.relative_to(self._base(path) or self._root).as_posix()
+        self._modules[name] = Module(name=name, path=relative, sha256=hashlib.sha256(source).hexdigest())
+        self._changed()
+
+    def functions(self, module: str) -> frozenset[str] | None:
+        """The watched functions of a module; None if the module is not watched."""
+        return self._functions.get(module)
+
+    def refuse_foreign(self, module: str, path: str) -> None:
+        """Unresolved if a watched module was found outside the tree."""
+        if self._base(Path(path)) is None:
+            problem = (
+                f"{module} was found outside the tree {self._root}, at {path}: put the tree first on the path"
+            )
+            self._refused.append(problem)
+            raise Unresolved(problem)
+
+    def report(self, patches: Sequence[str] = ()) -> Attestation:
+        """What was seen so far. Unresolved if a module was refused, even if upstream hid that."""
+        if self._refused:
+            raise Unresolved(self._refused[0])
+        modules = tuple(self._modules[name] for name in sorted(self._modules))
+        seen = tuple(sorted(self._entered))
+        return Attestation(
+            tree=self._tree_hash, root=str(self._root), modules=modules, entered=seen, patches=tuple(patches)
+        )
+
+    def _base(self, path: Path) -> Path | None:
+        """The tree's root as `path` spells it; None if the path is not below it.
+
+        Links inside the tree are not followed: a reverted tree is made of links to its original.
+        """
+        bases = (Path(os.path.abspath(self._root)), Path(os.path.realpath(self._root)))
+        return next((base for base in bases if Path(os.path.abspath(path)).is_relative_to(base)), None)
+
+    def _changed(self) -> None:
+        if self._on_change:
+            self._on_change()
+
+
+class _Finder(MetaPathFinder):
+    def __init__(self, attestor: Attestor) -> None:
+        self._attestor = attestor
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if self._attestor.functions(fullname) is None:
+            return None
+        spec = PathFinder.find_spec(fullname, path, target)
+        if spec is not None and spec.origin is not None:
+            self._attestor.refuse_foreign(fullname, spec.origin)
+            spec.loader = _Loader(fullname, spec.origin, self._attestor)
+        return spec
+
+
+class _Loader(SourceFileLoader):
+    def __init__(self, fullname: str, path: str, attestor: Attestor) -> None:
+        super().__init__(fullname, path)
+        self._attestor = attestor
+
+    def get_code(self, fullname: str) -> CodeType:
+        """Compile from source: bytecode would leave the bytes that it came from unproven."""
+        path = self.get_filename(fullname)
+        source = self.get_data(path)
+        module = ast.parse(source, path)
+        _mark(module, self._attestor.functions(fullname) or frozenset())
+        code: CodeType = compile(module, path, "exec", dont_inherit=True)
+        self._attestor.loaded(fullname, Path(os.path.abspath(path)), source)
+        return code
+
+    def exec_module(self, module: ModuleType) -> None:
+        module.__dict__[_ENTERED] = self._attestor.entered
+        super().exec_module(module)
+
+
+def _mark(module: ast.Module, functions: frozenset[str]) -> None:
+    """Begin each of the functions with a call that marks it as entered, on a line it already has."""
+    for name, function in _functions(module, ()):
+        if name in functions and not any(map(_is_jit, function.decorator_list)):
+            at = 1 if ast.get_docstring(function, clean=False) is not None else 0
+            neighbour = function.body[min(at, len(function.body) - 1)]
+            function.body.insert(at, _call(name, neighbour))
+
+
+def _call(name: str, neighbour: ast.stmt) -> ast.stmt:
+    call = ast.Call(ast.Name(_ENTERED, ast.Load()), [ast.Constant(name)], [])
+    marker = ast.Expr(call)
+    for node in ast.walk(marker):
+        if isinstance(node, ast.expr | ast.stmt):
+            ast.copy_location(node, neighbour)
+    return marker
+
+
+def _is_jit(decorator: ast.expr) -> bool:
+    """Kernels are compiled from their source by others, so that a mark would end up on the device."""
+    target = decorator.func if isinstance(decorator, ast.Call) else decorator
+    return ast.unparse(target).endswith("jit")
+
+
+def _functions(node: ast.AST, outer: tuple[str, ...]) -> Iterator[tuple[str, _Function]]:
+    for child in ast.iter_child_nodes(node):
+        inside = outer
+        if isinstance(child, _Function | ast.ClassDef):
+            inside = (*outer, child.name)
+        if isinstance(child, _Function):
+            yield ".".join(inside), child
+        if not isinstance(child, ast.expr):
+            yield from _functions(child, inside)

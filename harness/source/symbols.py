@@ -1,0 +1,141 @@
+"""Functions of a tree by their qualified name, wherever in the package they live."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import re
+import sys
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from harness.errors import BadInput
+from harness.source.tree import Tree
+
+_DEFINITION = re.compile(rb"^([ \t]*)(?:async[ \t]+)?(def|class)[ \t]+(\w+)", re.MULTILINE)
+Scope = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+
+
+@dataclass(frozen=True, order=True)
+class Site:
+    """One definition of a function: `path` is relative to the tree's root, `line` that of its `def`.
+
+    In `qualname` nested functions follow their outer one after a plain dot: `outer.inner`.
+    """
+
+    module: str
+    path: str
+    qualname: str
+    line: int
+
+
+def find_function(tree: Tree, qualname: str) -> tuple[Site, ...]:
+    """Every function or method with that qualified name in the package, by module, then line.
+
+    BadInput if a file that may hold it is no Python for this interpreter.
+    """
+    return _find(tree, tree.content_hash, qualname)
+
+
+def functions_by_module(tree: Tree, qualnames: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """The modules in which some of the functions live, each with those it holds."""
+    homes: dict[str, tuple[str, ...]] = {}
+    for site in (site for name in dict.fromkeys(qualnames) for site in find_function(tree, name)):
+        known = homes.get(site.module, ())
+        homes[site.module] = known if site.qualname in known else (*known, site.qualname)
+    return homes
+
+
+def nearest(tree: Tree, qualname: str, limit: int = 4) -> tuple[str, ...]:
+    """Qualified names close to one that is missing, the closest first."""
+    names = _qualnames(tree, tree.content_hash)
+    last = _last(qualname)
+    # Last names alone are compared: whole ones are so many that the message would take seconds.
+    close = [last, *difflib.get_close_matches(last, {_last(name) for name in names}, n=limit, cutoff=0.7)]
+    near = [name for name in names if _last(name) in close]
+    return tuple(sorted(near, key=lambda name: -_likeness(name, qualname))[:limit])
+
+
+def parse(source: bytes, path: Path) -> ast.Module:
+    """The syntax tree of a source file. BadInput if it is no Python for this interpreter."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what upstream's style deserves is for upstream to hear
+            return ast.parse(source)
+    except (SyntaxError, ValueError) as error:
+        python = f"Python {sys.version_info.major}.{sys.version_info.minor}"
+        raise BadInput(f"{path} is no {python} ({error}): use an interpreter it was written for") from error
+
+
+def definitions(module: ast.Module) -> Iterator[tuple[str, Scope]]:
+    """Every function and class of a module with its qualified name, in source order."""
+    yield from _definitions(module, ())
+
+
+def module_name(tree: Tree, path: str) -> str:
+    """The dotted name of a Python file given by its path inside the package."""
+    parts = [tree.package, *path.removesuffix(".py").split("/")]
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+# The content hash is part of the key: a Tree made anew after a change finds anew.
+@lru_cache(maxsize=256)
+def _find(tree: Tree, content_hash: str, qualname: str) -> tuple[Site, ...]:
+    sites: list[Site] = []
+    for path, source in _mentioning(tree, qualname):
+        functions = (n for name, n in definitions(parse(source, tree.folder / path)) if name == qualname)
+        for node in functions:
+            if not isinstance(node, ast.ClassDef):
+                sites.append(Site(module_name(tree, path), f"{tree.package}/{path}", qualname, node.lineno))
+    return tuple(sorted(sites))
+
+
+def _mentioning(tree: Tree, qualname: str) -> Iterator[tuple[str, bytes]]:
+    """Files whose text defines every part of the name: parsing them all would take a minute."""
+    parts = [part.encode() for part in qualname.split(".")]
+    kinds = [rb"(?:def|class)"] * (len(parts) - 1) + [rb"def"]
+    wanted = [re.compile(rb"\b%s[\s\\]+%s\b" % pair) for pair in zip(kinds, parts, strict=True)]
+    for path in tree.files():
+        if path.endswith(".py"):
+            source = tree.read(path)
+            if all(part in source for part in parts) and all(w.search(source) for w in wanted):
+                yield path, source
+
+
+def _definitions(node: ast.AST, outer: tuple[str, ...]) -> Iterator[tuple[str, Scope]]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.expr):  # no expression defines a function with a name
+            continue
+        inside = outer
+        if isinstance(child, Scope):
+            inside = (*outer, child.name)
+            yield ".".join(inside), child
+        yield from _definitions(child, inside)
+
+
+@lru_cache(maxsize=4)
+def _qualnames(tree: Tree, content_hash: str) -> tuple[str, ...]:
+    sources = (tree.read(path) for path in tree.files() if path.endswith(".py"))
+    return tuple(sorted({name for source in sources for name in _outline(source)}))
+
+
+def _outline(source: bytes) -> Iterator[str]:
+    """Qualified names by indentation alone: good enough for a hint, and fast enough for a package."""
+    scopes: list[tuple[int, str]] = []
+    for indent, kind, name in _DEFINITION.findall(source):
+        while scopes and scopes[-1][0] >= len(indent):
+            scopes.pop()
+        scopes.append((len(indent), name.decode(errors="replace")))
+        if kind == b"def":
+            yield ".".join(scope for _, scope in scopes)
+
+
+def _last(qualname: str) -> str:
+    return qualname.rpartition(".")[2]
+
+
+def _likeness(name: str, wanted: str) -> float:
+    return difflib.SequenceMatcher(None, name, wanted).ratio()

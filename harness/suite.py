@@ -1,0 +1,178 @@
+"""Reproducers times this machine: plans the arms, runs them side by side, judges what came back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from harness.errors import StaleRevert
+from harness.facts import Reproducer
+from harness.golden import GoldenStore
+from harness.machine import Machine
+from harness.process.job import Ended
+from harness.process.pool import Pool
+from harness.process.preload_cache import PreloadCache
+from harness.source import revert
+from harness.source.symbols import functions_by_module
+from harness.source.tree import Tree
+from harness.tiers import arms
+from harness.tiers.arms import ArmPlan
+from harness.verdict import BOTH, Arm, ArmName, Evidence, Result, conclude
+from harness.workspace import Workspace
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """One case to run. `overrides` make it a point by hand, judged without goldens."""
+
+    reproducer: Reproducer
+    tier: str
+    overrides: Mapping[str, Any] | None = None
+    asked: tuple[ArmName, ...] = BOTH
+
+    @property
+    def points(self) -> list[dict[str, Any]]:
+        case = getattr(self.reproducer, self.tier)
+        return case.points() if self.overrides is None else [{**case.default, **self.overrides}]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """A result, and the evidence a golden would be recorded from."""
+
+    result: Result
+    evidence: Evidence
+
+
+@dataclass
+class _Running:
+    """A case whose arms are on their way."""
+
+    request: Request
+    plans: dict[ArmName, ArmPlan] = field(default_factory=dict)
+    futures: dict[ArmName, Future[Ended]] = field(default_factory=dict)
+    stale: str | None = None
+    missing: tuple[str, ...] = ()
+
+    @property
+    def done(self) -> bool:
+        return all(future.done() for future in self.futures.values())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """What a suite runs on: the tree under test, the machine, the goldens and the cache."""
+
+    tree: Tree
+    machine: Machine
+    goldens: GoldenStore
+    workspace: Workspace
+    lanes: int = 2
+
+
+class Suite:
+    """Runs cases; use it as a context manager, which ends every process it started."""
+
+    def __init__(self, setting: Setting, started: Callable[[str], None] = lambda what: None) -> None:
+        self._setting = setting
+        self._started = started
+        self._folder = setting.workspace.new_run()
+        self._cache = PreloadCache(setting.workspace.preload, _software(setting.machine))
+        self._shared = arms.environment(setting.tree.package, self._cache.load())
+        self._pool = Pool(setting.lanes)
+
+    def __enter__(self) -> Self:
+        self._pool.__enter__()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End every process at once; a second call does nothing."""
+        self._pool.close()
+
+    @property
+    def folder(self) -> Path:
+        """Where the arms' logs are."""
+        return self._folder
+
+    def run(self, requests: Sequence[Request]) -> Iterator[Judged]:
+        """Run every case, yielding each result as soon as its arms have ended."""
+        waiting = [self._start(request) for request in requests]
+        while waiting:
+            ready = [running for running in waiting if running.done]
+            for running in ready:
+                waiting.remove(running)
+                yield self._judge(running)
+            if waiting and not ready:
+                wait([f for running in waiting for f in running.futures.values() if not f.done()], return_when=FIRST_COMPLETED)
+        self._cache.save(self._pool.learned(self._shared))
+
+    # --- starting --------------------------------------------------------------------------
+
+    def _start(self, request: Request) -> _Running:
+        running = _Running(request, missing=self._setting.machine.missing(request.reproducer.requires))
+        if not running.missing:
+            self._plan(running)
+            for name, plan in running.plans.items():
+                self._started(f"{request.reproducer.short_id} {request.tier} {name}")
+                folder = self._folder / f"{request.reproducer.id}.{request.tier}.{name}"
+                running.futures[name] = self._pool.submit(arms.job(plan, folder, self._shared))
+        return running
+
+    def _plan(self, running: _Running) -> None:
+        tree, request = self._setting.tree, running.request
+        if "fixed" in request.asked:
+            running.plans["fixed"] = self._arm("fixed", request, tree)
+        if "reverted" in request.asked:
+            try:
+                reverted = revert.apply(tree, request.reproducer.revert, self._setting.workspace.trees)
+            except StaleRevert as error:
+                running.stale = str(error)
+            else:
+                running.plans["reverted"] = self._arm("reverted", request, reverted.tree)
+
+    def _arm(self, name: ArmName, request: Request, tree: Tree) -> ArmPlan:
+        functions = functions_by_module(tree, request.reproducer.revert.functions)
+        return ArmPlan(
+            name=name, reproducer=request.reproducer, tier=request.tier, tree=tree, functions=functions, points=request.points
+        )
+
+    # --- judging ---------------------------------------------------------------------------
+
+    def _judge(self, running: _Running) -> Judged:
+        request, setting = running.request, self._setting
+        evidence = Evidence(
+            expect=request.reproducer.expect,
+            fixed=_ended(running, "fixed"),
+            reverted=_ended(running, "reverted"),
+            golden=setting.goldens.load(request.reproducer.id, request.tier, setting.machine.platform),
+            tree=setting.tree.content_hash,
+            missing=running.missing,
+            stale=running.stale,
+            by_hand=request.overrides is not None,
+            points=tuple(request.points),
+            asked=request.asked,
+        )
+        place = {"tier": request.tier, "platform": setting.machine.platform, "params": request.points[0]}
+        seconds = sum(arm.observation.seconds for arm in (evidence.fixed, evidence.reverted) if arm.observation)
+        return Judged(result=conclude(request.reproducer, evidence, seconds=seconds, **place), evidence=evidence)
+
+
+def _ended(running: _Running, name: ArmName) -> Arm:
+    plan = running.plans.get(name)
+    if plan is None:
+        return Arm()
+    seen = arms.observation(plan, running.futures[name].result())
+    wanted = revert.expected(plan.tree, running.request.reproducer.revert.functions)
+    functions = tuple(function for names in plan.functions.values() for function in names)
+    return Arm(observation=seen, wanted=wanted, functions=functions)
+
+
+def _software(machine: Machine) -> str:
+    return " ".join(f"{name}={value}" for name, value in sorted(machine.facts.items()))

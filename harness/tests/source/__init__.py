@@ -1,0 +1,1 @@
+"""Tests of trees, symbols, reverts and attestation."""

@@ -1,0 +1,85 @@
+"""From a case and a tree to a job for the pool, and from what came back to an observation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.facts import Reproducer
+from harness.host.environment import CPU_KERNELS
+from harness.observation import Attestation, Fault, Observation, Point
+from harness.process.job import Ended, Environment, Job, read_json
+from harness.process.limits import Limits
+from harness.source.tree import Tree
+
+MEMORY_MB = 6144
+ATTESTATION = "attestation.json"
+"""Written by the arm before its case runs and at each first entry, so that a crash is attested too."""
+
+BASE_PRELOAD = ("harness.host.preload", "harness.tiers.kernel")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArmPlan:
+    """One arm of one case: the tree it runs and the functions it must be seen in."""
+
+    name: str
+    reproducer: Reproducer
+    tier: str
+    tree: Tree
+    functions: Mapping[str, Sequence[str]]
+    points: Sequence[Mapping[str, Any]]
+
+
+def environment(package: str, learned: Sequence[str] = ()) -> Environment:
+    """What the kernel tier's arms share on a machine without an accelerator."""
+    return Environment(
+        variables=dict(CPU_KERNELS), preload=(*BASE_PRELOAD, *learned), arm_only=frozenset({package, "reproducers"})
+    )
+
+
+def job(plan: ArmPlan, folder: Path, shared: Environment) -> Job:
+    case = getattr(plan.reproducer, plan.tier)
+    payload = {
+        "root": str(plan.tree.root),
+        "package": plan.tree.package,
+        "tree": plan.tree.content_hash,
+        "functions": {module: list(names) for module, names in plan.functions.items()},
+        "reproducer": plan.reproducer.module,
+        "points": [dict(point) for point in plan.points],
+    }
+    limits = Limits(seconds=case.seconds, memory_mb=MEMORY_MB)
+    entry = f"harness.tiers.{plan.tier}:enter"
+    return Job(entry=entry, payload=payload, folder=folder, limits=limits, environment=shared)
+
+
+def observation(plan: ArmPlan, ended: Ended) -> Observation:
+    """What the arm produced, or why nothing can be said about it."""
+    common = {"arm": plan.name, "exit": ended.exit, "seconds": ended.seconds, "log": str(ended.log)}
+    if ended.result is not None:
+        points = tuple(map(Point.from_json, ended.result["points"]))
+        return Observation(points=points, attestation=Attestation.from_json(ended.result["attestation"]), **common)
+    attestation = _left_behind(ended)
+    fault = _ending_fault(ended)
+    if attestation and attestation.entered and fault:
+        first = Point(params=dict(plan.points[0]), faults=(fault,))
+        return Observation(points=(first,), attestation=attestation, **common)
+    why = ended.exit.message or ended.exit.signal or "no result"
+    return Observation(unresolved=f"the arm's process ended as {ended.exit.how}: {why}", **common)
+
+
+def _left_behind(ended: Ended) -> Attestation | None:
+    data = read_json(ended.log.with_name(ATTESTATION))
+    return Attestation.from_json(data) if data else None
+
+
+def _ending_fault(ended: Ended) -> Fault | None:
+    """The fault an arm ended in once the edited function was entered; None for other endings."""
+    if ended.exit.how == "crash":
+        return Fault(kind="crash", message=ended.exit.signal)
+    if ended.exit.how == "time-out":
+        return Fault(kind="hang", message=ended.exit.message)
+    return None
+

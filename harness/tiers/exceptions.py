@@ -1,0 +1,30 @@
+"""Tells an exception of the code under test from a failure of the machinery around it."""
+
+from __future__ import annotations
+
+import traceback
+from pathlib import Path
+from types import TracebackType
+
+from harness.errors import Unresolved
+from harness.observation import Fault
+from harness.tiers.normalise import message
+
+
+def _innermost(trace: TracebackType | None, root: Path) -> str | None:
+    """Qualified name of the deepest function of the tree in this traceback."""
+    found = None
+    for frame, _ in traceback.walk_tb(trace):
+        if frame.f_code.co_filename.startswith(str(root)):
+            found = frame.f_code.co_qualname
+    return found
+
+
+def as_fault(error: Exception, root: Path) -> Fault:
+    """The fault an exception amounts to; raises Unresolved if no code under test was running."""
+    where = _innermost(error.__traceback__, root)
+    if isinstance(error, Unresolved):
+        raise error
+    if where is None:
+        raise Unresolved(f"the case itself failed: {type(error).__name__}: {message(str(error))}") from error
+    return Fault(kind="exception", message=f"{type(error).__name__} in {where}: {message(str(error))}")

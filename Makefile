@@ -6,13 +6,16 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 
-# The first that runs: a name may be a shim with nothing behind it.
-PYTHON ?= $(shell for name in python3.11 python3; do $$name -c '' 2>/dev/null && echo $$name && break; done)
+# The first that runs and is new enough: a name may be a shim with nothing behind it.
+NEW_ENOUGH := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
+PYTHON ?= $(or $(shell for name in python3.11 python3; do \
+    $$name $(NEW_ENOUGH) 2>/dev/null && echo $$name && break; done),python3)
 LANES ?= 2
 
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-input
+# Quiet, but nothing is lost: pip tells all to the log.
+PIP := $(BIN)/python -m pip --disable-pip-version-check --log $(VENV)/setup.log install -qq --no-input
 PINS := ci/requirements
 # The stamps carry a hash of what they stand for, so that a change of the pins redoes the set-up
 # whatever the files' times say. They are written last: a set-up that was interrupted has none.
@@ -57,8 +60,7 @@ clean: ## remove .venv and everything that was built
 	find harness reproducers ci conftest.py -name __pycache__ -prune -exec rm -rf {} +
 
 $(STACK):
-	@$(or $(PYTHON),python3) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-	    || { echo 'set-up: $(or $(PYTHON),python3) is no Python 3.11 or newer; name one with make PYTHON=...' >&2; exit 1; }
+	@$(PYTHON) $(NEW_ENOUGH) || { echo 'set-up: $(PYTHON) is no Python 3.11: name one with make PYTHON=...' >&2; exit 1; }
 	@rm -rf $(VENV)
 	@echo 'set-up: torch'
 	@$(PYTHON) -m venv $(VENV)

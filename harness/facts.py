@@ -5,6 +5,7 @@ A record never imports torch or the code under test, so that listing reproducers
 
 from __future__ import annotations
 
+import ast
 import inspect
 import itertools
 import re
@@ -84,7 +85,7 @@ class Edit:
         _require(self.replace.strip(), "replace", f"nothing to look for in {self.in_function}")
         for name in ("replace", "by"):
             try:
-                compile(getattr(self, name), "<edit>", "exec")
+                ast.parse(getattr(self, name))
             except SyntaxError as error:
                 _require(False, name, f"{getattr(self, name)!r} is no Python: {error.msg}")
 

@@ -11,8 +11,9 @@ from typing import Any, Self
 
 from harness.errors import StaleRevert
 from harness.facts import Reproducer
-from harness.golden import GoldenStore
+from harness.golden import Golden, GoldenStore
 from harness.machine import Machine
+from harness.observation import Observation
 from harness.process.job import Ended
 from harness.process.pool import Pool
 from harness.process.preload_cache import PreloadCache
@@ -56,7 +57,9 @@ class _Running:
     plans: dict[ArmName, ArmPlan] = field(default_factory=dict)
     futures: dict[ArmName, Future[Ended]] = field(default_factory=dict)
     stale: str | None = None
+    edited: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
+    golden: Golden | None = None
 
     @property
     def done(self) -> bool:
@@ -86,7 +89,7 @@ class Suite:
         self._pool = Pool(setting.lanes)
 
     def __enter__(self) -> Self:
-        self._pool.__enter__()
+        self._pool.warm(self._shared)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -103,7 +106,8 @@ class Suite:
 
     def run(self, requests: Sequence[Request]) -> Iterator[Judged]:
         """Run every case, yielding each result as soon as its arms have ended."""
-        waiting = [self._start(request) for request in requests]
+        goldens = [self._golden(request) for request in requests]  # a bad one is found before anything runs
+        waiting = [self._start(request, golden) for request, golden in zip(requests, goldens, strict=True)]
         while waiting:
             ready = [running for running in waiting if running.done]
             for running in ready:
@@ -115,8 +119,14 @@ class Suite:
 
     # --- starting --------------------------------------------------------------------------
 
-    def _start(self, request: Request) -> _Running:
-        running = _Running(request, missing=self._setting.machine.missing(request.reproducer.requires))
+    def _golden(self, request: Request) -> Golden | None:
+        if request.overrides is not None:
+            return None
+        return self._setting.goldens.load(request.reproducer.id, request.tier, self._setting.machine.platform)
+
+    def _start(self, request: Request, golden: Golden | None) -> _Running:
+        missing = self._setting.machine.missing(request.reproducer.requires)
+        running = _Running(request, missing=missing, golden=golden)
         if not running.missing:
             self._plan(running)
             for name, plan in running.plans.items():
@@ -135,6 +145,7 @@ class Suite:
             except StaleRevert as error:
                 running.stale = str(error)
             else:
+                running.edited = reverted.plan.modules
                 running.plans["reverted"] = self._arm("reverted", request, reverted.tree)
 
     def _arm(self, name: ArmName, request: Request, tree: Tree) -> ArmPlan:
@@ -151,7 +162,7 @@ class Suite:
             expect=request.reproducer.expect,
             fixed=_ended(running, "fixed"),
             reverted=_ended(running, "reverted"),
-            golden=setting.goldens.load(request.reproducer.id, request.tier, setting.machine.platform),
+            golden=running.golden,
             tree=setting.tree.content_hash,
             missing=running.missing,
             stale=running.stale,
@@ -169,9 +180,20 @@ def _ended(running: _Running, name: ArmName) -> Arm:
     if plan is None:
         return Arm()
     seen = arms.observation(plan, running.futures[name].result())
-    wanted = revert.expected(plan.tree, running.request.reproducer.revert.functions)
     functions = tuple(function for names in plan.functions.values() for function in names)
-    return Arm(observation=seen, wanted=wanted, functions=functions)
+    return Arm(observation=seen, wanted=_wanted(running, plan, seen), functions=functions)
+
+
+def _wanted(running: _Running, plan: ArmPlan, seen: Observation) -> dict[str, str]:
+    """The modules an arm must be seen to have loaded, with their hashes.
+
+    Where the revert applies these are the modules it edits. Where it does not, a function of the
+    wanted name may live in several modules, and those that were loaded have to be right.
+    """
+    hashes = revert.expected(plan.tree, running.request.reproducer.revert.functions)
+    loaded = {module.name for module in seen.attestation.modules} if seen.attestation else set()
+    wanted = set(running.edited) or loaded
+    return {module: sha256 for module, sha256 in hashes.items() if module in wanted} or hashes
 
 
 def _software(machine: Machine) -> str:

@@ -189,7 +189,7 @@ def golden_of(
     name = f"{result.reproducer} {result.tier} {result.platform}"
     fixed, reverted = case.fixed.observation, case.reverted.observation
     judgement = judge(replace(case, golden=None))
-    if case.by_hand or judgement.verdict is not Verdict.UNRECORDED or fixed is None or reverted is None:
+    if judgement.verdict is not Verdict.UNRECORDED or fixed is None or reverted is None:
         word = "a point given by hand" if case.by_hand else judgement.verdict and judgement.verdict.value
         raise GoldenError(f"{name}: not recorded: {word or 'one arm only'}: {judgement.reason}")
     arms = {"fixed": points_of(fixed), "reverted": points_of(reverted)}
@@ -420,7 +420,7 @@ def _trace_drift(case: Evidence, name: ArmName) -> Iterator[str]:
 def _said(name: ArmName, arm: Arm, point: Point) -> str:
     """What a point showed. A compiled signature identifies code and is never called a fault."""
     only_signatures = all(fault.kind == "signature" for fault in point.faults)
-    does = "has the signature of the faulty code" if only_signatures else "faults"
+    does = "has the signature of the bug" if only_signatures else "faults"
     return f"{name} arm {does}{_at(arm, point)}: {_joined([fault.signature for fault in point.faults])}"
 
 

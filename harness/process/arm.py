@@ -24,11 +24,13 @@ from harness.process.preload import imported_since
 
 DUMP_SIGNAL = signal.SIGRTMIN + 5
 """Makes an arm write its stacks into its log; a signal that nobody else is likely to use."""
-ADDRESS_SLACK = 2
+ADDRESS_SLACK = 4
 """How many times its memory limit an arm may ask for, touched or not, before it is refused."""
 
 
-def run(job: Mapping[str, Any], temporary: Path, parent: int, close: Sequence[int], arm_only: frozenset[str]) -> NoReturn:
+def run(
+    job: Mapping[str, Any], temporary: Path, parent: int, close: Sequence[int], arm_only: frozenset[str]
+) -> NoReturn:
     """Turns this fork into the arm and ends it. `close` are descriptors that belong to the others."""
     code = OWN_FAILURE
     try:
@@ -40,7 +42,7 @@ def run(job: Mapping[str, Any], temporary: Path, parent: int, close: Sequence[in
         code = _work(job, files, arm_only)
         sys.stdout.flush()
         sys.stderr.flush()
-    except BaseException:
+    except BaseException:  # noqa: BLE001
         # Only our own failures come here: the entry's are in error.json. The log says what it was.
         traceback.print_exc()
     finally:
@@ -54,35 +56,39 @@ def _detach(files: Files, close: Sequence[int]) -> None:
     prctl.name_process("refault-arm")
     for descriptor in close:
         os.close(descriptor)
-    _redirect(files)
+    descriptor = _redirect(files)
+    faulthandler.disable()
     for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.set_wakeup_fd(-1)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    # It writes to a descriptor of its own, so that an arm which closes 2 still leaves its stacks.
+    faulthandler.enable(descriptor)
+    faulthandler.register(DUMP_SIGNAL, descriptor)
     gc.enable()
 
 
-def _redirect(files: Files) -> None:
+def _redirect(files: Files) -> int:
     descriptor = log.open_for_arm(files.log)
     for standard in (1, 2):
         os.dup2(descriptor, standard)
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
-    # The handlers write to a descriptor of their own, so that an arm which closes 2 still leaves its stacks.
-    faulthandler.enable(descriptor)
-    faulthandler.register(DUMP_SIGNAL, descriptor)
+    return descriptor
 
 
 def _limit_memory(memory_mb: int) -> None:
     """Refuses absurd allocations at once; the minder ends the arm over memory that is really used.
 
-    The slack between the two leaves room for what is only reserved, such as stacks of threads.
+    The slack between the two leaves room for what is only reserved, such as stacks of threads, and
+    gives the minder time to come first: a refusal may be caught, and the arm go on as if nothing was.
     """
     limit = usage.data_size(os.getpid()) + ADDRESS_SLACK * (memory_mb << 20)
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    resource.setrlimit(resource.RLIMIT_DATA, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard))
+    soft = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
     # Should the machine itself run short, the kernel is to take the arm and not its neighbours.
     with contextlib.suppress(OSError):  # /proc may be read-only in a container
         Path("/proc/self/oom_score_adj").write_text("1000")
@@ -98,17 +104,26 @@ def _set_variables(variables: Mapping[str, str], temporary: Path) -> None:
 def _work(job: Mapping[str, Any], files: Files, arm_only: frozenset[str]) -> int:
     """Calls the entry and writes what came of it; the exit code."""
     before = frozenset(sys.modules)
-    code = 0
+    code, me = 0, os.getpid()
     try:
         text = _call(job, files.folder)
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001 - whatever it is goes into error.json
+        _end_forks(me)
         _lift_memory_limit()
         write_json(files.error, _describe(error))
         code = _code_of(error)
     else:
+        _end_forks(me)
         write_text(files.result, text)
     write_json(files.imported, imported_since(before, arm_only))
     return code
+
+
+def _end_forks(arm: int) -> None:
+    """What the entry forked and let run on into here must not speak for the arm."""
+    if os.getpid() != arm:
+        traceback.print_exc()
+        os._exit(1)
 
 
 def _call(job: Mapping[str, Any], folder: Path) -> str:
@@ -153,7 +168,8 @@ def _says_memory(error: BaseException) -> bool:
     if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
         return True
     # torch raises plain RuntimeErrors from its CPU allocator, and a class of this name for devices.
-    return type(error).__name__ == "OutOfMemoryError" or "DefaultCPUAllocator: can't allocate memory" in str(error)
+    refused = "DefaultCPUAllocator: can't allocate memory" in str(error)
+    return refused or type(error).__name__ == "OutOfMemoryError"
 
 
 def _code_of(error: BaseException) -> int:

@@ -12,7 +12,7 @@ from harness.process import log
 from harness.process.job import OWN_FAILURE, Ended, Files, read_json
 
 TIME_OUT, OUT_OF_MEMORY = "time-out", "out-of-memory"
-_ABORTED_FOR_MEMORY = re.compile(r"std::bad_alloc|MemoryError|[Cc]annot allocate memory|can't allocate memory")
+_ABORTED_FOR_MEMORY = re.compile(r"std::bad_alloc|MemoryError|([Cc]annot|can't) allocate memory")
 
 
 def lost(files: Files, why: str) -> Ended:
@@ -38,7 +38,9 @@ def conclude(files: Files, report: Mapping[str, Any]) -> Ended:
     )
 
 
-def exit_of(report: Mapping[str, Any], error: Mapping[str, Any] | None, has_result: bool, log_tail: str) -> Exit:
+def exit_of(
+    report: Mapping[str, Any], error: Mapping[str, Any] | None, has_result: bool, log_tail: str
+) -> Exit:
     """The closed table: what was decided outside, then signals, then the arm's own word."""
     code, number = report["code"], report["signal"]
     name = signal_name(number) if number is not None else None
@@ -52,13 +54,19 @@ def exit_of(report: Mapping[str, Any], error: Mapping[str, Any] | None, has_resu
     if has_result and code == 0:
         return Exit(how="clean", code=0)
     if code == OWN_FAILURE:
-        return Exit(how="lost", code=code, message="it could not be set up or its result not written; its log says why")
+        return Exit(
+            how="lost",
+            code=code,
+            message="it could not be set up or its result not written; its log says why",
+        )
     return Exit(how="exception", code=code, message=f"ended with exit code {code} and without a result")
 
 
 def _exit_by_signal(name: str | None, kernel_kills: bool, log_tail: str) -> Exit:
     if name == "SIGKILL" and kernel_kills:
-        return Exit(how=OUT_OF_MEMORY, signal=name, message="the kernel killed it: the machine had no memory left")
+        return Exit(
+            how=OUT_OF_MEMORY, signal=name, message="the kernel killed it: the machine had no memory left"
+        )
     if name == "SIGABRT" and _ABORTED_FOR_MEMORY.search(log_tail):
         return Exit(how=OUT_OF_MEMORY, signal=name, message="it aborted because an allocation failed")
     return Exit(how="crash", signal=name)
@@ -70,4 +78,3 @@ def signal_name(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:
         return f"signal {number}"
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -40,7 +41,14 @@ class Warden:
 
     def _start(self, descriptor: int) -> subprocess.Popen[bytes]:
         # Isolated and without site-packages: it must be up before anything that it watches over.
-        command = [sys.executable, "-I", "-S", "-c", warden.BOOT, str(Path(next(iter(harness.__path__))).parent)]
+        command = [
+            sys.executable,
+            "-I",
+            "-S",
+            "-c",
+            warden.BOOT,
+            str(Path(next(iter(harness.__path__))).parent),
+        ]
         return subprocess.Popen(
             [*command, str(descriptor), str(os.getpid()), str(self.scratch)],
             stdin=subprocess.DEVNULL,
@@ -53,8 +61,13 @@ class Warden:
     def pid(self) -> int:
         return self._process.pid
 
-    def spawn(self, name: str, command: list[str], variables: Mapping[str, str | None], descriptor: int) -> Path:
-        """Has a process started below the warden; `command` gets the number of its `descriptor` added. Its log."""
+    def spawn(
+        self, name: str, command: list[str], variables: Mapping[str, str | None], descriptor: int
+    ) -> Path:
+        """Has a process started below the warden and returns its log.
+
+        `descriptor` goes to it; its number there is added to `command`.
+        """
         written = self.scratch / f"{name}.log"
         message = {"spawn": name, "command": command, "variables": dict(variables), "log": str(written)}
         with self._lock:
@@ -65,7 +78,9 @@ class Warden:
 
     def _wait_until_ready(self) -> None:
         if not self._is_ready and packets.receive(self._link) is None:
-            raise Unresolved(f"the process that watches over the arms did not start: is {self.scratch.parent} writable?")
+            raise Unresolved(
+                f"the process that watches over the arms did not start: is {self.scratch.parent} writable?"
+            )
         self._is_ready = True
 
     def kill(self, name: str) -> None:
@@ -75,10 +90,8 @@ class Warden:
 
     def close(self) -> None:
         """Ends every process below the warden, and then the warden."""
-        try:
+        with contextlib.suppress(OSError):  # it may have ended already
             self._link.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass  # The warden has ended already.
         try:
             self._process.wait(timeout=12)
         except subprocess.TimeoutExpired:
@@ -148,10 +161,8 @@ class Zygote:
 
     def close(self) -> None:
         """Gives the descriptors back; the warden ends the process."""
-        try:
+        with contextlib.suppress(OSError):  # it may have ended already
             self._link.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass  # The zygote has ended already.
         self._listener.join(timeout=2)
         self._link.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -18,13 +19,17 @@ from harness.process.job import Files, read_json
 _LOOK_EVERY = 0.02
 """Seconds between looks at the arm's memory: at a few GB/s of page faults some 100 MB of overshoot."""
 _LOOK_AROUND_EVERY = 0.5
-"""Seconds between looks at all its descendants, which cost a scan of /proc, and at its log."""
+"""Seconds between looks at its log and for descendants, which cost a scan of /proc."""
+_LOOK_AT_FAMILY_EVERY = 0.1
+"""The same while it has descendants."""
 _DUMP_GRACE = 0.25
 _LEFTOVER_GRACE = 0.1
 _ABANDONED = "abandoned"
 
 
-def mind(job_file: Path, temporary: Path, link: socket.socket, close: list[int], arm_only: frozenset[str]) -> None:
+def mind(
+    job_file: Path, temporary: Path, link: socket.socket, close: list[int], arm_only: frozenset[str]
+) -> None:
     """Runs one arm in a child of this process and reports on `link` how it ended.
 
     The report: `killed_for` and `message` (what this process ended it for, if it did), `code` or
@@ -53,9 +58,11 @@ def mind(job_file: Path, temporary: Path, link: socket.socket, close: list[int],
 
 
 class _Watch:
-    def __init__(self, job: Mapping[str, Any], pid: int, baseline: int, link: socket.socket, zygote: int) -> None:
+    def __init__(
+        self, job: Mapping[str, Any], pid: int, baseline: int, link: socket.socket, zygote: int
+    ) -> None:
         self._files = Files(Path(job["folder"]))
-        self._seconds, self._memory_mb = job["seconds"], job["memory_mb"]
+        self._seconds, self._memory = job["seconds"], job["memory_mb"] << 20
         self._pid, self._baseline, self._link, self._zygote = pid, baseline, link, zygote
         self._started = time.monotonic()
 
@@ -83,12 +90,15 @@ class _Watch:
             now = time.monotonic()
             if now - self._started > self._seconds:
                 return TIME_OUT
-            if self._uses_too_much(everything=now > look_around):
+            if usage.anonymous(self._pid) - self._baseline > self._memory:
                 return OUT_OF_MEMORY
             if now > look_around:
-                look_around = now + _LOOK_AROUND_EVERY
                 log.trim(self._files.log)
-            ready = {descriptor for descriptor, _ in poll.poll(_LOOK_EVERY * 1000)}
+                family = [process.pid for process in descendants.descendants(os.getpid())]
+                if self._use_too_much(family):
+                    return OUT_OF_MEMORY
+                look_around = now + (_LOOK_AT_FAMILY_EVERY if len(family) > 1 else _LOOK_AROUND_EVERY)
+            ready = [descriptor for descriptor, _ in poll.poll(_LOOK_EVERY * 1000)]
             if self._link.fileno() in ready or os.getppid() != self._zygote:
                 return _ABANDONED
         return None
@@ -102,21 +112,17 @@ class _Watch:
 
     def _has_ended(self) -> bool:
         # Left unreaped on purpose: as long as it is, its pid and its group are nobody else's.
-        return os.waitid(os.P_PID, self._pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
+        return bool(os.waitid(os.P_PID, self._pid, os.WEXITED | os.WNOWAIT | os.WNOHANG))
 
-    def _uses_too_much(self, everything: bool) -> bool:
-        limit = self._memory_mb << 20
-        if usage.anonymous(self._pid) - self._baseline > limit:
-            return True
-        if not everything:
-            return False
-        pids = [process.pid for process in descendants.descendants(os.getpid())]
+    def _use_too_much(self, pids: list[int]) -> bool:
         # The first sum counts what forks inherit again and again, so it only says when to look closely.
-        return usage.resident(pids) - self._baseline > limit and usage.proportional(pids) > limit
+        return (
+            usage.resident(pids) - self._baseline > self._memory and usage.proportional(pids) > self._memory
+        )
 
     def _message(self, killed_for: str | None) -> str | None:
         if killed_for == OUT_OF_MEMORY:
-            return f"used more than its limit of {self._memory_mb} MB"
+            return f"used more than its limit of {self._memory >> 20} MB"
         if killed_for == TIME_OUT:
             process = descendants.look_up(self._pid)
             stopped = " (it was stopped by a signal)" if process and process.state in "Tt" else ""
@@ -140,10 +146,8 @@ class _Watch:
             time.sleep(0.01)
             others = self._others()
         # The group at one blow first: what forks faster than /proc is read cannot run from that.
-        try:
+        with contextlib.suppress(ProcessLookupError):  # it may not yet have made its own session
             os.killpg(self._pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass  # It had not yet made its own session.
         os.kill(self._pid, signal.SIGKILL)
         return sorted(process.name for process in others)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -33,7 +34,9 @@ def send(link: socket.socket, message: Mapping[str, Any], descriptors: Sequence[
 def receive(link: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
     """The next message and its descriptors; None once the other end is gone."""
     try:
-        data, descriptors, _, _ = socket.recv_fds(link, LARGEST, 4, socket.MSG_CMSG_CLOEXEC)
+        data, descriptors, _, _ = socket.recv_fds(link, LARGEST, 4)
     except ConnectionResetError:
         return None
+    for descriptor in descriptors:
+        os.set_inheritable(descriptor, False)
     return (json.loads(data), descriptors) if data else None

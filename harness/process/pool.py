@@ -55,7 +55,9 @@ class Pool:
         self._learned: dict[str, dict[str, None]] = {}
         self._closed = False
         self._warden = Warden()
-        self._lanes = [threading.Thread(target=self._work, name=f"refault-lane-{n}", daemon=True) for n in range(lanes)]
+        self._lanes = [
+            threading.Thread(target=self._work, name=f"refault-lane-{n}", daemon=True) for n in range(lanes)
+        ]
         for lane in self._lanes:
             lane.start()
 
@@ -92,7 +94,14 @@ class Pool:
     def notes(self) -> tuple[str, ...]:
         """What the zygotes had to say: modules not preloaded, threads where there should be none."""
         with self._lock:
-            return tuple(note for zygotes in self._zygotes.values() for zygote in zygotes for note in zygote.notes)
+            return tuple(
+                note for zygotes in self._zygotes.values() for zygote in zygotes for note in zygote.notes
+            )
+
+    @property
+    def warden(self) -> int:
+        """The pid of the process below which all others are."""
+        return self._warden.pid
 
     @property
     def threaded(self) -> bool:
@@ -134,7 +143,7 @@ class Pool:
                 ended = self._run(job)
             except OSError as error:
                 future.set_exception(Unresolved(f"the arm in {job.folder} could not be run: {error}"))
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001 - it goes to whoever waits
                 future.set_exception(error)
             else:
                 future.set_result(ended)
@@ -171,7 +180,9 @@ class Pool:
         """The minder's report, or why there is none."""
         if (started := _next(link, self._start_seconds)) is None:
             zygote.kill()
-            return f"no arm was started within {self._start_seconds:g} s: {zygote.last_words or 'its zygote hangs'}"
+            zygote.has_ended(within=5)
+            words = zygote.last_words or "its zygote hangs"
+            return f"no arm was started within {self._start_seconds:g} s: {words}"
         if started and (report := _next(link, job.limits.seconds + _SLACK)):
             return report
         if self._closed:
@@ -185,7 +196,9 @@ class Pool:
             _log.warning("%s: %s", job.folder, report)
             return lost(job.files, report)
         if report["survivors"]:
-            _log.warning("%s: these processes cannot be killed: %s", job.folder, ", ".join(report["survivors"]))
+            _log.warning(
+                "%s: these processes cannot be killed: %s", job.folder, ", ".join(report["survivors"])
+            )
         ended = conclude(job.files, report)
         with self._lock:
             self._learned.setdefault(job.environment.key, {}).update(dict.fromkeys(ended.imported))

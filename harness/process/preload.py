@@ -66,7 +66,7 @@ def _import(name: str) -> str | None:
     try:
         importlib.import_module(name)
     # Anything may come out of a foreign module, SystemExit too; it is reported, and the zygote lives.
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001
         return f"{type(error).__name__}: {error}".splitlines()[0]
     return None
 
@@ -85,4 +85,6 @@ def _is_loadable(name: str, module: object) -> bool:
     spec = getattr(module, "__spec__", None)
     if not isinstance(spec, ModuleSpec) or spec.name != name:
         return False
-    return spec.origin in ("built-in", "frozen") or bool(spec.has_location and os.path.isfile(spec.origin or ""))
+    return spec.origin in ("built-in", "frozen") or bool(
+        spec.has_location and os.path.isfile(spec.origin or "")
+    )

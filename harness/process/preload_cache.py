@@ -33,7 +33,9 @@ class PreloadCache:
         except FileNotFoundError:
             return ()
         except (OSError, ValueError, TypeError, KeyError) as error:
-            _log.warning("ignoring %s, which is no preload cache (%s); it will be written anew", self.path, error)
+            _log.warning(
+                "ignoring %s, which is no preload cache (%s); it will be written anew", self.path, error
+            )
             return ()
         return tuple(modules) if stored == self.key else ()
 

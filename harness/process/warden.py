@@ -19,12 +19,12 @@ from harness.process import packets, prctl
 from harness.process.descendants import Process, look_up, reap, send_signal, sweep
 
 BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from harness.process.warden import main; main()"
-"""What its interpreter is started with; its first argument is the folder of `harness`, the others are `main`'s."""
+"""What its interpreter is started with."""
 _LOOK_EVERY_MS = 200
 
 
 def main() -> None:
-    """Serves until the pool is gone. Arguments: folder of `harness`, descriptor, pool's pid, scratch folder."""
+    """Serves until the pool is gone. Arguments: the folder of `harness`, descriptor, pool's pid, scratch."""
     _, _, descriptor, pool, scratch = sys.argv
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))

@@ -15,16 +15,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.process import minder, packets, preload, prctl, usage
+from harness.process import minder, packets, prctl, preload, usage
 from harness.process.descendants import reap
 from harness.process.job import read_json
 
-BOOT = "import json,sys; sys.path[:] = json.loads(sys.argv[1]); from harness.process.zygote import main; main()"
-"""What its interpreter is started with; its first argument is the search path, the others are `main`'s."""
+BOOT = (
+    "import json,sys; sys.path[:] = json.loads(sys.argv[1]); from harness.process.zygote import main; main()"
+)
+"""What its interpreter is started with."""
 
 
 def main() -> None:
-    """Serves until the pool is gone. Arguments: search path, scratch folder, arm-only names, descriptor."""
+    """Serves until the pool is gone. Arguments: the search path, scratch, arm-only names, descriptor."""
     _, _, scratch, arm_only, descriptor = sys.argv
     prctl.name_process("refault-zygote")
     faulthandler.enable()
@@ -72,7 +74,7 @@ class _Zygote:
             temporary = self._scratch / str(message["number"])
             minder.mind(Path(message["job"]), temporary, link, [self._link.fileno()], self._arm_only)
             code = 0
-        except BaseException:
+        except BaseException:  # noqa: BLE001 - it goes to the log, and the lost link tells the pool
             sys.excepthook(*sys.exc_info())
         finally:
             os._exit(code)

@@ -103,8 +103,18 @@ def _faults(result: Result, seen: Observation) -> list[str]:
 
 
 def _findings(result: Result, seen: Observation) -> list[str]:
-    points = [_signatures(point.findings) for point in seen.points]
-    return _capped(list(dict.fromkeys(text for texts in points for text in texts)))
+    places: dict[str, list[Point]] = {}
+    for point in seen.points:
+        for text in _signatures(point.findings):
+            places.setdefault(text, []).append(point)
+    return _capped([text + _found_at(seen.main, points) for text, points in places.items()])
+
+
+def _found_at(main: Point, points: list[Point]) -> str:
+    """Where a finding was made, unless that is the default point alone."""
+    first = "the default point" if points[0] is main else _named(main, points[0])
+    others = f" and {len(points) - 1} more" if len(points) > 1 else ""
+    return "" if points == [main] else f", at {first}{others}"
 
 
 def _results(result: Result, seen: Observation) -> list[str]:

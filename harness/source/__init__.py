@@ -1,0 +1,1 @@
+"""Trees, reverts and attestation: which code an arm runs, and proof of it."""

@@ -149,7 +149,8 @@ def _rewritten(
     for path in dict.fromkeys(site.path for (site, _), _ in changes):
         pieces = [(piece, by) for (site, piece), by in changes if site.path == path]
         files[path] = match.rewrite(modules[path], pieces).bytes
-    if all([_same_code(tree.root / path, new) for path, new in files.items()]):  # each is checked
+    unchanged = [_same_code(tree.root / path, new) for path, new in files.items()]
+    if all(unchanged):
         raise StaleRevert(f"the revert changes nothing in {_called(tree)}: the fix is not in it")
     return files
 

@@ -51,9 +51,9 @@ def case(**facts: Any) -> Evidence:
     return Evidence(**{**own, **facts})
 
 
-def result(judgement: Judgement, evidence: Evidence | None = None, **facts: Any) -> Result:
+def result(judgement: Judgement, judged: Evidence | None = None, **facts: Any) -> Result:
     """A row of a report for a judgement."""
-    seen = evidence or case(golden=None)
+    seen = judged or case(golden=None)
     arms = {"fixed": seen.fixed.observation, "reverted": seen.reverted.observation}
     told = {"verdict": judgement.verdict, "reason": judgement.reason, "drift": judgement.drift}
     identity = {"reproducer": "pr1_pages", "tier": "kernel", "platform": "cpu", "pr": 1}

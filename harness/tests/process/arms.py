@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import random
-import resource
 import signal
 import subprocess
 import sys
@@ -26,7 +24,9 @@ def returns(payload: Payload, folder: Path) -> Result:
 
 def describes_itself(payload: Payload, folder: Path) -> Result:
     """What an arm inherits and what it is given."""
-    open_files = {name: os.readlink(f"/proc/self/fd/{name}") for name in os.listdir("/proc/self/fd") if _is_open(name)}
+    open_files = {
+        name: os.readlink(f"/proc/self/fd/{name}") for name in os.listdir("/proc/self/fd") if _is_open(name)
+    }
     return {
         "pid": os.getpid(),
         "session": os.getsid(0),
@@ -36,8 +36,6 @@ def describes_itself(payload: Payload, folder: Path) -> Result:
         "temporary": tempfile.gettempdir(),
         "cwd": os.getcwd(),
         "interrupt": signal.getsignal(signal.SIGINT) is signal.default_int_handler,
-        "seed": random.random(),
-        "data_limit": resource.getrlimit(resource.RLIMIT_DATA)[0],
         "threads": threading.active_count(),
     }
 
@@ -218,7 +216,7 @@ def forks_many_small(payload: Payload, folder: Path) -> Result:
     children = [os.fork() for _ in range(6)] if ballast else []
     if 0 in children:
         time.sleep(600)
-    time.sleep(1.2)
+    time.sleep(0.7)
     for child in children:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
@@ -274,7 +272,24 @@ def runs_away(payload: Payload, folder: Path) -> Result:
         while True:
             if os.fork():
                 os._exit(0)
+    return {"session": os.getsid(0)}
+
+
+def makes_its_folder_unwritable(payload: Payload, folder: Path) -> Result:
+    """A directory where the result belongs: not even root can write over that."""
+    (folder / "result.json").mkdir()
     return {}
+
+
+def forks_into_the_harness(payload: Payload, folder: Path) -> Result:
+    """A fork that returns, or raises, out of the entry."""
+    pid = os.fork()
+    if pid == 0:
+        if payload["raises"]:
+            raise ValueError("in the fork")
+        return {"who": "the fork"}
+    os.waitpid(pid, 0)
+    return {"who": "the arm"}
 
 
 def leaves_a_child_that_ends_soon(payload: Payload, folder: Path) -> Result:

@@ -26,7 +26,7 @@ _MARK = "REFAULT_KILL_ROUND"
 LATEST = 1.0
 """Seconds after the start at which everything has long been running."""
 FULL_LOAD = 14
-"""The pool's process, the warden, and for each of two environments zygote, minder, arm and three that stay."""
+"""The pool's process, its warden, and twice a zygote, a minder, an arm and three that want to stay."""
 
 
 @dataclass(frozen=True)
@@ -41,16 +41,22 @@ class Round:
     folders: tuple[str, ...]
 
 
-def kill_round(whom: str, after: float, folder: Path) -> Round:
-    """Starts a pool, sends SIGKILL `after` seconds to its `parent`, `warden`, `zygote` or `minder`."""
+def kill_round(whom: str, after: float | None, folder: Path) -> Round:
+    """Starts a pool and sends SIGKILL to its `parent`, `warden`, a `zygote` or a `minder`.
+
+    That is `after` so many seconds, or, for None, once all its processes run.
+    """
     mark = secrets.token_hex(8)
     scratch = folder / "tmp"
     scratch.mkdir(parents=True)
     environment = {**os.environ, _MARK: mark, "TMPDIR": str(scratch)}
-    parent = subprocess.Popen([sys.executable, "-m", __name__, str(folder)], env=environment, stderr=subprocess.DEVNULL)
+    parent = subprocess.Popen(
+        [sys.executable, "-m", __name__, str(folder)], env=environment, stderr=subprocess.DEVNULL
+    )
     try:
-        time.sleep(after)
-        before = _marked(mark)
+        started = time.monotonic()
+        before = _await_moment(mark, after)
+        moment = time.monotonic() - started
         _kill(parent, whom, before)
         spared = {parent.pid} if whom != "parent" else set()
         left, within = _wait_for_end(mark, spared, whom)
@@ -60,7 +66,17 @@ def kill_round(whom: str, after: float, folder: Path) -> Round:
     final, _ = _wait_for_end(mark, set(), "parent")
     survivors = tuple(process.name for process in {*left, *final})
     folders = tuple(path.name for path in scratch.iterdir())
-    return Round(whom, after, len(before), survivors, within, folders)
+    return Round(whom, moment, len(before), survivors, within, folders)
+
+
+def _await_moment(mark: str, after: float | None) -> list[descendants.Process]:
+    if after is not None:
+        time.sleep(after)
+        return _marked(mark)
+    deadline = time.monotonic() + 30
+    while len(running := _marked(mark)) < FULL_LOAD and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return running
 
 
 def _kill(parent: subprocess.Popen[bytes], whom: str, marked: list[descendants.Process]) -> None:
@@ -74,15 +90,17 @@ def _kill(parent: subprocess.Popen[bytes], whom: str, marked: list[descendants.P
         parent.kill()
 
 
-def _wait_for_end(mark: str, spared: set[int], whom: str) -> tuple[list[descendants.Process], float]:
-    """Up to a second for everything to go. A pool that lost one zygote or minder lives on, so it is not asked."""
+def _wait_for_end(
+    mark: str, spared: set[int], whom: str, limit: float = 1.0
+) -> tuple[list[descendants.Process], float]:
+    """Up to `limit` seconds for everything to go. A pool that lost a zygote or a minder lives on."""
     if whom in ("zygote", "minder"):
         return [], 0.0
     started = time.monotonic()
     while True:
         left = [process for process in _marked(mark) if process.pid not in spared]
         took = time.monotonic() - started
-        if not left or took > 1.0:
+        if not left or took > limit:
             return left, took
         time.sleep(0.01)
 
@@ -118,7 +136,10 @@ def random_rounds(rounds: int, weights: Mapping[str, int], seed: int) -> list[Ro
 
 
 def _run_stubborn_arms(folder: Path) -> None:
-    environments = [Environment(preload=("numpy",)), Environment(variables={"SECOND": "1"}, preload=("decimal",))]
+    environments = [
+        Environment(preload=("numpy",)),
+        Environment(variables={"SECOND": "1"}, preload=("decimal",)),
+    ]
     with Pool(lanes=2) as pool:
         jobs = [
             Job(

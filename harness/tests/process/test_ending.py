@@ -66,7 +66,9 @@ def test_clean_takes_a_result_and_nothing_against_it(
 def test_files_of_an_arm_that_was_killed_do_not_count(tmp_path: Path) -> None:
     files = Files(tmp_path)
     write_json(files.result, {"too": "late"})
-    ended = conclude(files, _report(code=None, signal=9, killed_for="time-out", message="no result within 1 s"))
+    ended = conclude(
+        files, _report(code=None, signal=9, killed_for="time-out", message="no result within 1 s")
+    )
     assert (ended.exit.how, ended.result, ended.error) == ("time-out", None, None)
 
 

@@ -24,11 +24,13 @@ def test_an_entry_must_name_module_and_function(entry: str) -> None:
 
 
 def test_a_payload_must_be_json() -> None:
-    with pytest.raises(BadInput, match="payload of a.b:c is no JSON"):
+    with pytest.raises(BadInput, match=r"payload of a\.b:c is no JSON"):
         _job(payload={"pages": {1, 2}})
 
 
-def test_the_folder_does_not_move_with_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_folder_does_not_move_with_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     assert _job().folder == tmp_path / "x"
 

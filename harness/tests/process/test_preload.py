@@ -56,7 +56,10 @@ def test_a_module_that_asks_for_what_is_left_to_arms_is_not_loaded(modules: Path
 
 
 def test_a_module_that_starts_a_thread_is_named_but_stays(modules: Path) -> None:
-    _write(modules, m_threads="import threading; stop = threading.Event(); threading.Thread(target=stop.wait).start()")
+    _write(
+        modules,
+        m_threads="import threading; stop = threading.Event(); threading.Thread(target=stop.wait).start()",
+    )
     problems = _load("m_threads")
     sys.modules["m_threads"].stop.set()
     assert "started a thread" in problems["m_threads"]

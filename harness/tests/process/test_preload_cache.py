@@ -16,8 +16,12 @@ def test_it_gives_back_what_was_saved_for_this_key_only(tmp_path: Path) -> None:
     assert PreloadCache(path, "torch 3").load() == ()
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"3", b'{"key": "k"}', b'{"key": "k", "modules": "abc"}', b"\xff"])
-def test_what_is_no_cache_is_noted_and_replaced(tmp_path: Path, content: bytes, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b"3", b'{"key": "k"}', b'{"key": "k", "modules": "abc"}', b"\xff"]
+)
+def test_what_is_no_cache_is_noted_and_replaced(
+    tmp_path: Path, content: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
     cache = PreloadCache(tmp_path / "preload.json", "k")
     cache.path.write_bytes(content)
     with caplog.at_level(logging.WARNING):

@@ -45,4 +45,9 @@ def test_a_process_that_is_gone_uses_nothing() -> None:
     if pid == 0:
         os._exit(0)
     os.waitpid(pid, 0)
-    assert (usage.anonymous(pid), usage.resident([pid]), usage.proportional([pid]), usage.threads(pid)) == (0, 0, 0, 0)
+    assert (usage.anonymous(pid), usage.resident([pid]), usage.proportional([pid]), usage.threads(pid)) == (
+        0,
+        0,
+        0,
+        0,
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -126,7 +127,8 @@ def test_a_check_leaves_an_existing_file_as_it_is(tmp_path: Path) -> None:
 def test_an_unwritable_place_is_refused_before_and_after_in_one_line(tmp_path: Path, name: str) -> None:
     (tmp_path / "file").write_text("no folder")
     target = tmp_path / name
-    for attempt in (lambda: check_writable(target), lambda: write(target, whole())):
+    attempts: list[Callable[[], None]] = [lambda: check_writable(target), lambda: write(target, whole())]
+    for attempt in attempts:
         with pytest.raises(BadInput, match="cannot be written") as error:
             attempt()
         assert str(target) in str(error.value)

@@ -25,10 +25,11 @@ def row(evidence: Evidence | None = None, **facts: Any) -> Result:
 def printed(*rows: Result, width: int | None = None, **options: Any) -> str:
     """What `show` prints: to a pipe, or to a terminal of a given width."""
     file = io.StringIO()
-    target = console(file)
-    if width:
-        target._force_terminal, target._width = True, width
-    show(rows, target, **options)
+    with pytest.MonkeyPatch.context() as environment:
+        if width:
+            environment.setenv("FORCE_COLOR", "1")
+            environment.setenv("COLUMNS", str(width))
+        show(rows, console(file), **options)
     return file.getvalue()
 
 
@@ -113,6 +114,14 @@ def test_many_findings_are_capped_and_counted() -> None:
     assert "and 7 more, 12 in all" in text
 
 
+def test_a_finding_is_told_once_and_with_its_points() -> None:
+    here, there = Fault(kind="nan", buffer="here"), Fault(kind="nan", buffer="there")
+    points = point(16, findings=(here,)), point(1, findings=(there,)), point(2, findings=(there,))
+    text = explain(row(case(golden=None, fixed=arm("fixed", *points))))
+    assert re.search(r"nan here$", text, re.MULTILINE)
+    assert re.search(r"nan there, at page_size=1 and 1 more$", text, re.MULTILINE)
+
+
 def test_other_points_are_counted_and_the_faulty_ones_named() -> None:
     text = explain(row(case(fixed=arm("fixed", point(16), point(1, LONG), point(2)))))
     assert "1 of 2 fault" in text
@@ -143,9 +152,9 @@ def test_a_result_without_arms_is_still_explained() -> None:
 def test_a_signature_is_never_called_a_fault() -> None:
     compiled = Fault(kind="signature", kernel="last_loc", message="i32 stored into i64")
     shown = case(reverted=arm("reverted", point(16, compiled), point(1, compiled)), golden=None)
-    told = Judgement(Verdict.PASS, "reverted arm has the signature of the faulty code")
+    told = Judgement(Verdict.PASS, "reverted arm has the signature of the bug")
     text = explain(result(told, shown, evidence="signature"))
-    assert "fault" not in text.replace("faulty code", "")
+    assert "fault" not in text
     assert "signatures" in text
 
 
@@ -157,6 +166,7 @@ def test_markup_and_control_characters_in_messages_are_harmless(width: int | Non
     assert "list[int][red]x[/nope]" in squeezed
     assert ":smile:" in squeezed
     assert "\x07" not in text
+    assert "\x1b" not in explain(row(case(fixed=arm("fixed", point(16, odd), point(1)))))
 
 
 def test_the_summary_counts_by_verdict_and_tells_what_is_missing() -> None:

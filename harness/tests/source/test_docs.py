@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,7 @@ BLOCKS = re.findall(r"```(\w+) (before|revert|after|stale)\n(.*?)```", PAGE.read
 BEFORE = next(text for _, kind, text in BLOCKS if kind == "before")
 EXAMPLES = [
     (revert, kind, text)
-    for (_, first, revert), (_, kind, text) in zip(BLOCKS, BLOCKS[1:], strict=False)
+    for (_, first, revert), (_, kind, text) in itertools.pairwise(BLOCKS)
     if first == "revert"
 ]
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 from pathlib import Path
 
@@ -77,10 +79,10 @@ EVERY_SORT = [
 def test_every_sort_of_function_can_be_edited(tree: Tree, function: str, pattern: str, by: str) -> None:
     files = plan(tree, Revert(Edit(function, pattern, by))).files
     compile(files["toy/ops/kernels.py"], "kernels", "exec")
-    changed = [
+    removed = [
         line for line in diff(plan(tree, Revert(Edit(function, pattern, by)))).splitlines() if line[0] == "-"
     ]
-    assert 2 <= len(changed) <= 3
+    assert 2 <= len(removed) <= 5  # the head, and the piece
 
 
 def test_the_one_form_that_fits_is_taken(tree: Tree) -> None:
@@ -98,7 +100,7 @@ def test_stale_tells_what_was_sought_how_often_it_was_found_and_what_is_near(tre
 
 
 def test_stale_names_near_functions_where_the_function_is_missing(tree: Tree) -> None:
-    with pytest.raises(StaleRevert, match="no function Poll.take; nearest: Pool.take"):
+    with pytest.raises(StaleRevert, match=r"no function Poll\.take; nearest: Pool\.take"):
         plan(tree, Revert(edit(in_function="Poll.take", remove="check(...)")))
 
 
@@ -142,7 +144,7 @@ def test_a_like_named_function_without_the_code_does_not_disturb(tree: Tree) -> 
 def test_stale_if_nothing_would_change(tree: Tree) -> None:
     undone = toy.KERNELS.replace("(tokens + page_size - 1) // page_size", "(tokens // page_size)")
     (tree.folder / "ops" / "kernels.py").write_text(undone)
-    with pytest.raises(StaleRevert, match="changes nothing in toy 1.2.3"):
+    with pytest.raises(StaleRevert, match=r"changes nothing in toy 1\.2\.3"):
         plan(replace(tree), Revert(FEWER))
 
 
@@ -167,7 +169,7 @@ def test_expected_is_the_hash_of_the_files_in_either_tree(tree: Tree, tmp_path: 
 
 def test_expected_needs_one_of_the_functions_only(tree: Tree) -> None:
     assert list(expected(tree, ("gone", "Pool.take"))) == ["toy.ops.kernels"]
-    with pytest.raises(StaleRevert, match="no function gone or Poll.take"):
+    with pytest.raises(StaleRevert, match=r"no function gone or Poll\.take"):
         expected(tree, ("gone", "Poll.take"))
 
 
@@ -299,9 +301,19 @@ def test_two_runs_at_once_make_one_copy(tree: Tree, tmp_path: Path) -> None:
     assert [p.name[:4] for p in (tmp_path / "cache").iterdir() if p.name != ".lock"] == ["toy-"]
 
 
+def test_a_run_waits_while_another_works_on_the_cache(tree: Tree, tmp_path: Path) -> None:
+    (tmp_path / "cache").mkdir()
+    with ThreadPoolExecutor() as pool, open(tmp_path / "cache" / ".lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        made = pool.submit(apply, tree, REVERT, tmp_path / "cache")
+        assert not wait([made], timeout=0.3).done
+        fcntl.flock(lock, fcntl.LOCK_UN)
+        assert made.result(timeout=30).tree.root.is_dir()
+
+
 def test_a_cache_that_cannot_be_written_is_bad_input(tree: Tree, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(BadInput, match="file cannot hold a reverted tree .*: name a folder"):
+    with pytest.raises(BadInput, match=r"file cannot hold a reverted tree .*: name a folder"):
         apply(tree, REVERT, tmp_path / "file")
 
 

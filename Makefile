@@ -14,8 +14,8 @@ LANES ?= 2
 
 VENV := .venv
 BIN := $(VENV)/bin
-# Quiet, but nothing is lost: pip tells all to the log.
-PIP := $(BIN)/python -m pip --disable-pip-version-check --log $(VENV)/setup.log install -qq --no-input
+# Errors only: what pip warns of is the machine's configuration.
+PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq --no-input
 PINS := ci/requirements
 # The stamps carry a hash of what they stand for, so that a change of the pins redoes the set-up
 # whatever the files' times say. They are written last: a set-up that was interrupted has none.

@@ -256,7 +256,8 @@ class KernelCase:
 
     `call(lab, **params)` returns the declared outputs by name (tensors, numbers, lists);
     `reference(**params)`, where given, returns what some of them should be, in float64.
-    `imports` are the upstream modules loaded before the call.
+    `imports` are the upstream modules loaded before the call; `check(params)` raises BadInput for a
+    combination that means nothing, such as a sequence longer than its context.
     """
 
     call: Callable[..., Mapping[str, Any]]
@@ -266,6 +267,7 @@ class KernelCase:
     grid: Grid = field(default_factory=Grid)
     reference: Callable[..., Mapping[str, Any]] | None = None
     tolerance: Tolerance | None = None
+    check: Callable[[Params], None] | None = None
     seconds: float = 120.0
 
     def __post_init__(self) -> None:
@@ -277,6 +279,21 @@ class KernelCase:
             for value in values:
                 self._check_value(name, value)
         object.__setattr__(self, "params", MappingProxyType(dict(self.params)))
+        for point in self.points():
+            self._check_point(point)
+
+    def point(self, overrides: Params) -> dict[str, Any]:
+        """The default point with some values changed; BadInput where they do not go together."""
+        point = {**self.default, **overrides}
+        if self.check:
+            self.check(point)
+        return point
+
+    def _check_point(self, point: Params) -> None:
+        try:
+            self.point(point)
+        except BadInput as error:
+            _require(False, "kernel.grid", str(error))
 
     def _check_value(self, name: str, value: object) -> None:
         try:

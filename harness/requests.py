@@ -62,4 +62,8 @@ def overrides(reproducer: Reproducer, tier: str, settings: Sequence[str]) -> Map
             parsed[name] = params[name].parse(value)
         except BadInput as error:
             raise BadInput(f"--set {setting}: {error}") from None
+    try:
+        getattr(reproducer, tier).point(parsed)
+    except BadInput as error:
+        raise BadInput(f"--set {' '.join(settings)}: {error}") from None
     return parsed

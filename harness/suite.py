@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from harness.errors import StaleRevert
+from harness.errors import StaleRevert, Unresolved
 from harness.facts import Reproducer
 from harness.golden import Golden, GoldenStore
 from harness.machine import Machine
@@ -78,15 +79,22 @@ class Setting:
 
 
 class Suite:
-    """Runs cases; use it as a context manager, which ends every process it started."""
+    """Runs cases; use it as a context manager, which ends every process it started.
 
-    def __init__(self, setting: Setting, started: Callable[[str], None] = lambda what: None) -> None:
+    With a `pool` of somebody else's it starts none, and leaves that one open: suites on several
+    trees can share what its processes have imported.
+    """
+
+    def __init__(
+        self, setting: Setting, started: Callable[[str], None] = lambda what: None, pool: Pool | None = None
+    ) -> None:
         self._setting = setting
         self._started = started
         self._folder = setting.workspace.new_run()
         self._cache = PreloadCache(setting.workspace.preload, _software(setting.machine))
         self._shared = arms.environment(setting.tree.package, self._cache.load())
-        self._pool = Pool(setting.lanes)
+        self._pool, self._owns_pool = pool or Pool(setting.lanes), pool is None
+        self._numbers = count(1)
 
     def __enter__(self) -> Self:
         self._pool.warm(self._shared)
@@ -96,8 +104,9 @@ class Suite:
         self.close()
 
     def close(self) -> None:
-        """End every process at once; a second call does nothing."""
-        self._pool.close()
+        """End every process of its own at once; a second call does nothing."""
+        if self._owns_pool:
+            self._pool.close()
 
     @property
     def folder(self) -> Path:
@@ -131,7 +140,8 @@ class Suite:
             self._plan(running)
             for name, plan in running.plans.items():
                 self._started(f"{request.reproducer.short_id} {request.tier} {name}")
-                folder = self._folder / f"{request.reproducer.id}.{request.tier}.{name}"
+                # Numbered: two points of one case may run side by side.
+                folder = self._folder / f"{next(self._numbers)}.{request.reproducer.id}.{request.tier}.{name}"
                 running.futures[name] = self._pool.submit(arms.job(plan, folder, self._shared))
         return running
 
@@ -179,9 +189,13 @@ def _ended(running: _Running, name: ArmName) -> Arm:
     plan = running.plans.get(name)
     if plan is None:
         return Arm()
-    seen = arms.observation(plan, running.futures[name].result())
+    try:
+        seen = arms.observation(plan, running.futures[name].result())
+        wanted = _wanted(running, plan, seen)
+    except (Unresolved, StaleRevert) as error:  # this case's trouble; the others go on
+        return Arm(observation=arms.nothing(plan, str(error)))
     functions = tuple(function for names in plan.functions.values() for function in names)
-    return Arm(observation=seen, wanted=_wanted(running, plan, seen), functions=functions)
+    return Arm(observation=seen, wanted=wanted, functions=functions)
 
 
 def _wanted(running: _Running, plan: ArmPlan, seen: Observation) -> dict[str, str]:

@@ -35,8 +35,6 @@ def replay_long_sequences(
     lab: Any, *, page_size: int, context_len: int, max_bs: int, seq_lens: tuple[int, ...], mode: str, attention: str
 ) -> Mapping[str, Any]:
     """Capture the largest graph and the batch's own, then replay the batch."""
-    if len(seq_lens) > max_bs:
-        raise BadInput(f"seq_lens: {len(seq_lens)} sequences do not fit max_bs {max_bs}: drop some or raise max_bs")
     facts = dict(context_len=context_len, page_size=page_size, mode=mode, attention=attention)
     with aiter.rig(lab, pool_size=max_bs, **facts) as rig:
         aiter.init_graph_state(rig, max_bs)
@@ -56,6 +54,15 @@ def _outputs(rig: aiter.Rig, bs: int, buffer: Any) -> dict[str, Any]:
     shown = indices[:bs] if indices.dim() == 2 else indices
     outputs = {"kv_indptr": metadata.kv_indptr, "kv_indices": shown, "max_kv_len": metadata.max_kv_len}
     return outputs | {"cuda_graph_kv_indices": list(buffer.shape)}
+
+
+def check(params: Params) -> None:
+    """A batch has at most max_bs sequences, none of them longer than the context."""
+    seq_lens, max_bs, context_len = params["seq_lens"], params["max_bs"], params["context_len"]
+    if len(seq_lens) > max_bs:
+        raise BadInput(f"seq_lens: {len(seq_lens)} sequences do not fit max_bs {max_bs}: drop some or raise max_bs")
+    if max(seq_lens) > context_len:
+        raise BadInput(f"seq_lens: {max(seq_lens)} is longer than context_len {context_len}: lower it or raise that")
 
 
 def tokens_written(params: Params) -> int:
@@ -96,6 +103,7 @@ REPRODUCER = Reproducer(
     kernel=KernelCase(
         call=replay_long_sequences,
         imports=(aiter.MODULE,),
+        check=check,
         params={
             "page_size": Integer(16),
             "context_len": Integer(64),

@@ -111,6 +111,7 @@ def _work(job: Mapping[str, Any], files: Files, arm_only: frozenset[str]) -> int
         _end_forks(me)
         _lift_memory_limit()
         write_json(files.error, _describe(error))
+        traceback.print_exc()
         code = _code_of(error)
     else:
         _end_forks(me)

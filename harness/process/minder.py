@@ -33,28 +33,27 @@ def mind(
     """Runs one arm in a child of this process and reports on `link` how it ended.
 
     The report: `killed_for` and `message` (what this process ended it for, if it did), `code` or
-    `signal`, `seconds`, `leftovers`, `kernel_kills`. None is sent if pool or zygote are gone.
+    `signal`, `seconds`, `leftovers`, `survivors` (of a SIGKILL), `kernel_kills` (by the kernel,
+    anywhere, meanwhile). None is sent if pool or zygote are gone.
     """
-    zygote = os.getppid()
+    zygote, me = os.getppid(), os.getpid()
     prctl.name_process("refault-minder")
     prctl.adopt_orphans()
     job = read_json(job_file)
-    kills_before = usage.kernel_kills()
-    me, baseline = os.getpid(), usage.anonymous(os.getpid())
+    kills_before, baseline = usage.kernel_kills(), usage.anonymous(me)
     pid = os.fork()
     if pid == 0:
         arm.run(job, temporary, me, [*close, link.fileno()], arm_only)
+    for descriptor in close:
+        os.close(descriptor)
     try:
-        for descriptor in close:
-            os.close(descriptor)
         packets.send(link, {"started": pid})
         report = _Watch(job, pid, baseline, link, zygote).report()
     finally:
         survivors = descendants.sweep(seconds=5)
     if report:
-        report["kernel_kills"] = usage.kernel_kills() - kills_before
-        report["survivors"] = survivors
-        packets.send(link, report)
+        kills = usage.kernel_kills() - kills_before
+        packets.send(link, {**report, "survivors": survivors, "kernel_kills": kills})
 
 
 class _Watch:
@@ -62,9 +61,11 @@ class _Watch:
         self, job: Mapping[str, Any], pid: int, baseline: int, link: socket.socket, zygote: int
     ) -> None:
         self._files = Files(Path(job["folder"]))
-        self._seconds, self._memory = job["seconds"], job["memory_mb"] << 20
+        self._seconds: float = job["seconds"]
+        self._memory: int = job["memory_mb"] << 20
         self._pid, self._baseline, self._link, self._zygote = pid, baseline, link, zygote
         self._started = time.monotonic()
+        self._look_around = self._started + _LOOK_AROUND_EVERY
 
     def report(self) -> dict[str, Any] | None:
         """Waits for the arm's end, or brings it about; None if nobody wants to know any more."""
@@ -84,24 +85,27 @@ class _Watch:
 
     def _wait(self) -> str | None:
         """Until the arm has ended by itself (None) or must be ended, and why."""
-        look_around = self._started + _LOOK_AROUND_EVERY
         poll = self._poll()
         while not self._has_ended():
-            now = time.monotonic()
-            if now - self._started > self._seconds:
-                return TIME_OUT
-            if usage.anonymous(self._pid) - self._baseline > self._memory:
-                return OUT_OF_MEMORY
-            if now > look_around:
-                log.trim(self._files.log)
-                family = [process.pid for process in descendants.descendants(os.getpid())]
-                if self._use_too_much(family):
-                    return OUT_OF_MEMORY
-                look_around = now + (_LOOK_AT_FAMILY_EVERY if len(family) > 1 else _LOOK_AROUND_EVERY)
+            if why := self._exceeded():
+                return why
             ready = [descriptor for descriptor, _ in poll.poll(_LOOK_EVERY * 1000)]
             if self._link.fileno() in ready or os.getppid() != self._zygote:
                 return _ABANDONED
         return None
+
+    def _exceeded(self) -> str | None:
+        now = time.monotonic()
+        if now - self._started > self._seconds:
+            return TIME_OUT
+        if usage.anonymous(self._pid) - self._baseline > self._memory:
+            return OUT_OF_MEMORY
+        if now < self._look_around:
+            return None
+        log.trim(self._files.log)
+        family = [process.pid for process in descendants.descendants(os.getpid())]
+        self._look_around = now + (_LOOK_AT_FAMILY_EVERY if len(family) > 1 else _LOOK_AROUND_EVERY)
+        return OUT_OF_MEMORY if self._use_too_much(family) else None
 
     def _poll(self) -> select.poll:
         # The zygote's end is seen by the change of parent, one look later at most.
@@ -116,9 +120,9 @@ class _Watch:
 
     def _use_too_much(self, pids: list[int]) -> bool:
         # The first sum counts what forks inherit again and again, so it only says when to look closely.
-        return (
-            usage.resident(pids) - self._baseline > self._memory and usage.proportional(pids) > self._memory
-        )
+        if usage.resident(pids) - self._baseline <= self._memory:
+            return False
+        return usage.proportional(pids) > self._memory
 
     def _message(self, killed_for: str | None) -> str | None:
         if killed_for == OUT_OF_MEMORY:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.errors import BadInput
 from harness.facts import Reproducer
 from harness.host.environment import CPU_KERNELS
-from harness.observation import Attestation, Fault, Observation, Point
+from harness.observation import Attestation, Exit, Fault, Observation, Point
 from harness.process.job import Ended, Environment, Job, read_json
 from harness.process.limits import Limits
 from harness.source.tree import Tree
@@ -56,7 +57,12 @@ def job(plan: ArmPlan, folder: Path, shared: Environment) -> Job:
 
 
 def observation(plan: ArmPlan, ended: Ended) -> Observation:
-    """What the arm produced, or why nothing can be said about it."""
+    """What the arm produced, or why nothing can be said about it.
+
+    Raises BadInput where the case itself refused its parameters.
+    """
+    if ended.error and ended.error["type"] == f"{BadInput.__module__}.{BadInput.__qualname__}":
+        raise BadInput(ended.error["message"])
     common = {"arm": plan.name, "exit": ended.exit, "seconds": ended.seconds, "log": str(ended.log)}
     if ended.result is not None:
         points = tuple(map(Point.from_json, ended.result["points"]))
@@ -68,6 +74,11 @@ def observation(plan: ArmPlan, ended: Ended) -> Observation:
         return Observation(points=(first,), attestation=attestation, **common)
     why = ended.exit.message or ended.exit.signal or "no result"
     return Observation(unresolved=f"the arm's process ended as {ended.exit.how}: {why}", **common)
+
+
+def nothing(plan: ArmPlan, why: str) -> Observation:
+    """The observation of an arm that was never run, or of which nothing came back."""
+    return Observation(arm=plan.name, exit=Exit(how="lost", message=why), unresolved=why)
 
 
 def _left_behind(ended: Ended) -> Attestation | None:

@@ -6,8 +6,9 @@ import traceback
 from pathlib import Path
 from types import TracebackType
 
-from harness.errors import Unresolved
+from harness.errors import BadInput, Unresolved
 from harness.observation import Fault
+from harness.process.arm import is_about_memory
 from harness.tiers.normalise import message
 
 
@@ -21,9 +22,13 @@ def _innermost(trace: TracebackType | None, root: Path) -> str | None:
 
 
 def as_fault(error: Exception, root: Path) -> Fault:
-    """The fault an exception amounts to; raises Unresolved if no code under test was running."""
+    """The fault an exception amounts to; raises Unresolved if no code under test was running.
+
+    Bad parameters and exhausted memory pass through as they are.
+    """
     where = _innermost(error.__traceback__, root)
-    if isinstance(error, Unresolved):
+    # Memory is what the arm was given, not what the code did wrong: the process names that ending.
+    if isinstance(error, Unresolved | BadInput) or is_about_memory(error):
         raise error
     if where is None:
         raise Unresolved(f"the case itself failed: {type(error).__name__}: {message(str(error))}") from error

@@ -7,8 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from harness.errors import BadInput
-
 MODULE = "sglang.srt.layers.attention.aiter_backend"
 ATTENTION = ("mha", "mla", "unified")
 MODES = ("decode", "draft_extend", "target_verify")
@@ -31,7 +29,6 @@ class Rig:
     req_to_token: Any
     allocator: Any
     mode: str
-    context_len: int
 
     @property
     def draft_tokens(self) -> int:
@@ -54,7 +51,7 @@ def rig(lab: Any, *, pool_size: int, context_len: int, page_size: int, mode: str
         runner = _model_runner(lab, rows, cache, context_len, page_size, attention, draft_tokens)
         with lab.observe("construct"):
             backend = _backend(runner)
-        yield Rig(lab, backend, rows, allocator, mode, context_len)
+        yield Rig(lab, backend, rows, allocator, mode)
 
 
 def _backend(runner: Any) -> Any:
@@ -147,9 +144,6 @@ def replay(rig: Rig, rows: Sequence[int], seq_lens: Sequence[int], bs: int, max_
 
 def admit(rig: Rig, seq_lens: Sequence[int]) -> list[int]:
     """Give each request a row and the slots that upstream's allocator hands out for it."""
-    longest = rig.context_len
-    if max(seq_lens) > longest:
-        raise BadInput(f"seq_lens: {max(seq_lens)} is longer than context_len {longest}: lower it or raise context_len")
     rows = [rig.req_to_token.free_slots.pop(0) for _ in seq_lens]
     for row, length in zip(rows, seq_lens, strict=True):
         total = length + rig.draft_tokens

@@ -228,6 +228,7 @@ def forks_many_small(payload: Payload, folder: Path) -> Result:
 
 def leaves_daemons(payload: Payload, folder: Path) -> Result:
     """A plain child, a double-forked one in a session of its own, and a foreign program."""
+    (folder / "arm").write_text(str(os.getpid()))
     _child(folder, "plain")
     _daemon(folder)
     subprocess.Popen(["sleep", "600"], start_new_session=True)

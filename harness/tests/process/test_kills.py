@@ -41,7 +41,9 @@ def test_the_pool_tells_what_was_killed_under_it(job: Callable[..., Job], whom: 
         _kill_below(pool.warden, f"refault-{whom}")
         ended = future.result(timeout=10)
         assert ended.exit.how == ("crash" if whom == "arm" else "lost")
-        # A killed minder leaves what had left the arm's session to the warden.
+        time.sleep(0.1)
+        # A killed minder leaves what had left the arm's own process to the warden.
+        assert not _is_alive(asked.folder / "arm")
         assert whom == "minder" or not _is_alive(asked.folder / "daemon")
         assert pool.submit(job("returns", name="next")).result(timeout=10).exit.how == "clean"
     assert not _is_alive(asked.folder / "daemon")
@@ -54,6 +56,26 @@ def _kill_below(warden: int, name: str) -> None:
 
 def _is_alive(pid_file: Path) -> bool:
     return Path(f"/proc/{int(pid_file.read_text())}").exists()
+
+
+def test_a_fork_of_the_pools_process_keeps_nothing_alive(tmp_path: Path) -> None:
+    """It holds copies of every descriptor, so that no end of file tells of the kill."""
+    script = f"""
+import os, threading, time
+from pathlib import Path
+from harness.tests.process import kill_round
+threading.Thread(target=kill_round._run_stubborn_arms, args=[Path({str(tmp_path)!r})], daemon=True).start()
+daemons = [Path({str(tmp_path)!r}, name, "daemon") for name in "01"]
+while not all(path.exists() for path in daemons): time.sleep(0.01)
+if os.fork() == 0: time.sleep(2); os._exit(0)
+print("forked", flush=True)
+time.sleep(60)
+"""
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as parent:
+        assert parent.stdout and parent.stdout.readline() == b"forked\n"
+        parent.kill()
+        time.sleep(0.5)
+        assert not any(_is_alive(tmp_path / name / "daemon") for name in "01")
 
 
 def test_a_survivor_would_be_seen() -> None:

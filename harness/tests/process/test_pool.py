@@ -40,6 +40,7 @@ def test_an_exception_comes_with_its_traceback(run: Start) -> None:
     assert ended.exit == Exit(how="exception", code=1, message="ValueError: page_size must be 16")
     assert ended.error and ended.error["type"] == "ValueError"
     assert 'raise ValueError("page_size must be 16")' in ended.error["traceback"]
+    assert ended.error["traceback"] == ended.log.read_text()
     assert ended.result is None
 
 

@@ -1,0 +1,71 @@
+"""Runs toy reproducers through the real suite: real arms, reverts, attestation and goldens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from harness import catalogue
+from harness.facts import Reproducer
+from harness.golden import GoldenStore
+from harness.machine import Machine
+from harness.process.pool import Pool
+from harness.source.tree import Tree, at
+from harness.suite import Judged, Request, Setting, Suite
+from harness.tests.toyland import bugs, upstream
+from harness.verdict import BOTH, ArmName, Result, Verdict, golden_of
+from harness.workspace import Workspace
+
+MACHINE = Machine(platform="cpu", features=frozenset({"torch", "triton"}), facts={"torch": "2.13.0"})
+
+
+def bug(name: str) -> Reproducer:
+    """The toy reproducer of that module name."""
+    return catalogue.load(f"{bugs.__name__}.{name}")
+
+
+@dataclass(frozen=True)
+class Bench:
+    """One tree and one folder of goldens; the pool is shared, since starting one takes seconds."""
+
+    folder: Path
+    pool: Pool
+    tree: Tree
+
+    @property
+    def goldens(self) -> GoldenStore:
+        return GoldenStore(self.folder / "golden")
+
+    @property
+    def setting(self) -> Setting:
+        workspace = Workspace(self.folder / "cache")
+        return Setting(tree=self.tree, machine=MACHINE, goldens=self.goldens, workspace=workspace)
+
+    def judge(
+        self,
+        reproducer: Reproducer,
+        overrides: Mapping[str, Any] | None = None,
+        asked: tuple[ArmName, ...] = BOTH,
+    ) -> Judged:
+        """Run one case of the kernel tier."""
+        request = Request(reproducer=reproducer, tier="kernel", overrides=overrides, asked=asked)
+        (judged,) = Suite(self.setting, pool=self.pool).run([request])
+        return judged
+
+    def record(self, reproducer: Reproducer) -> Result:
+        """Run one case and keep what it showed as its golden."""
+        judged = self.judge(reproducer)
+        assert judged.result.verdict is Verdict.UNRECORDED, judged.result.reason
+        self.goldens.save(golden_of(judged.result, judged.evidence, {"torch": "2.13.0"}))
+        return judged.result
+
+    def on(self, pages: str, name: str = "altered") -> Bench:
+        """The same goldens, and a toy whose `pages.py` reads like this."""
+        return replace(self, tree=at(upstream.write(self.folder / name, pages)))
+
+
+def lay_out(folder: Path, pool: Pool) -> Bench:
+    """A bench on the toy as it is, without goldens."""
+    return Bench(folder, pool, at(upstream.write(folder / "toy")))

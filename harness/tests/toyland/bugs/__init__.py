@@ -1,0 +1,1 @@
+"""Reproducers of the toy's planted bugs, written as real ones are."""

@@ -1,0 +1,241 @@
+"""Upstream's EAGLE draft with real pools, requests and allocation: what a draft step starts from."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.errors import BadInput
+
+HIDDEN_SIZE = 8
+HEAD_DIM = 8
+VOCABULARY = 16
+ALGORITHM = "EAGLE3"
+IMPORTS = ("sglang.srt.managers.schedule_batch", "sglang.srt.speculative.eagle_worker_v2")
+
+
+@dataclass(frozen=True)
+class Tree:
+    """How far the draft looks ahead: `topk` branches of `num_steps` draft tokens each."""
+
+    topk: int
+    num_steps: int
+
+    @property
+    def draft_tokens(self) -> int:
+        """Tokens to verify; any number that the tree holds would do, the draft does not depend on it."""
+        return self.topk * self.num_steps
+
+
+@dataclass(frozen=True)
+class Rig:
+    """A draft model's runner with the pools behind it, for at most `max_bs` requests."""
+
+    lab: Any
+    tree: Tree
+    server_args: Any
+    runner: Any
+    req_to_token: Any
+    allocator: Any
+    prefix_cache: Any
+
+    @property
+    def page_size(self) -> int:
+        return int(self.allocator.page_size)
+
+
+def rig(lab: Any, *, tree: Tree, page_size: int, max_bs: int, context_len: int, attention: str) -> Rig:
+    """Pools for `max_bs` requests of `context_len` tokens beside what a draft step allocates."""
+    lab.single_rank()
+    server_args = _server_args(tree, page_size, max_bs, attention)
+    rows, cache, allocator, prefix_cache = _pools(server_args, page_size, max_bs, context_len)
+    runner = _model_runner(lab, server_args, rows, cache, allocator, context_len)
+    return Rig(lab, tree, server_args, runner, rows, allocator, prefix_cache)
+
+
+def _server_args(tree: Tree, page_size: int, max_bs: int, attention: str) -> Any:
+    """Upstream's own arguments and defaults; the model path `dummy` skips what needs a model's files."""
+    from sglang.srt import server_args
+
+    args = server_args.ServerArgs(
+        model_path="dummy",
+        device="cpu",
+        page_size=page_size,
+        attention_backend=attention,
+        speculative_algorithm=ALGORITHM,
+        speculative_num_steps=tree.num_steps,
+        speculative_eagle_topk=tree.topk,
+        speculative_num_draft_tokens=tree.draft_tokens,
+    )
+    _capture_only(args, max_bs)
+    server_args.set_global_server_args_for_scheduler(args)
+    return args
+
+
+def _capture_only(args: Any, max_bs: int) -> None:
+    """One graph, of `max_bs` requests, so that every smaller batch is padded to it."""
+    if not hasattr(args, "cuda_graph_config"):  # a list of its own before 0.5.14
+        args.cuda_graph_bs = [max_bs]
+        return
+    from sglang.srt.model_executor.cuda_graph_config import CudaGraphConfig
+
+    args.cuda_graph_config = CudaGraphConfig()
+    args.cuda_graph_config.decode.bs = [max_bs]
+
+
+def _pools(server_args: Any, page_size: int, max_bs: int, context_len: int) -> tuple[Any, Any, Any, Any]:
+    import torch
+    from sglang.srt.mem_cache import memory_pool
+    from sglang.srt.mem_cache.allocator import PagedTokenToKVPoolAllocator, TokenToKVPoolAllocator
+    from sglang.srt.mem_cache.cache_init_params import CacheInitParams
+    from sglang.srt.mem_cache.chunk_cache import ChunkCache
+    from sglang.srt.mem_cache.common import get_req_to_token_extra_context_len
+
+    row_len = context_len + get_req_to_token_extra_context_len(server_args)
+    rows = memory_pool.ReqToTokenPool(
+        size=max_bs, max_context_len=row_len, device="cpu", enable_memory_saver=False
+    )
+    tokens = max_bs * -(-row_len // page_size) * page_size
+    common = dict(dtype=torch.float32, device="cpu")
+    cache = memory_pool.MHATokenToKVPool(
+        tokens, page_size=page_size, head_num=1, head_dim=HEAD_DIM, layer_num=1,
+        enable_memory_saver=False, enable_kv_cache_copy=True, **common,
+    )  # fmt: skip
+    paged = dict(page_size=page_size) if page_size > 1 else {}
+    kind = PagedTokenToKVPoolAllocator if page_size > 1 else TokenToKVPoolAllocator
+    allocator = kind(tokens, **paged, **common, kvcache=cache, need_sort=False)
+    params = CacheInitParams(
+        disable=True, req_to_token_pool=rows, token_to_kv_pool_allocator=allocator, page_size=page_size
+    )
+    return rows, cache, allocator, ChunkCache(params)
+
+
+def _model_runner(
+    lab: Any, server_args: Any, rows: Any, cache: Any, allocator: Any, context_len: int
+) -> Any:
+    import torch
+    from sglang.srt.speculative.spec_info import SpeculativeAlgorithm
+
+    return lab.stand_in(
+        "model_runner",
+        model_config=_model_config(lab, context_len),
+        server_args=server_args,
+        spec_algorithm=SpeculativeAlgorithm.from_string(ALGORITHM),
+        device="cpu",
+        dtype=torch.float32,
+        kv_cache_dtype=torch.float32,
+        page_size=allocator.page_size,
+        sliding_window_size=None,
+        attention_chunk_size=None,
+        req_to_token_pool=rows,
+        token_to_kv_pool=cache,
+        token_to_kv_pool_allocator=allocator,
+        tp_size=1,
+        dp_size=1,
+        attn_cp_size=1,
+        tp_group=None,
+        is_draft_worker=True,
+        device_timer=None,
+    )
+
+
+def _model_config(lab: Any, context_len: int) -> Any:
+    import torch
+    from sglang.srt.configs.model_config import AttentionArch
+
+    return lab.stand_in(
+        "model_config",
+        context_len=context_len,
+        vocab_size=VOCABULARY,
+        dtype=torch.float32,
+        hidden_size=HIDDEN_SIZE,
+        spec_hidden_size=HIDDEN_SIZE,
+        is_encoder_decoder=False,
+        is_local_attention_model=False,
+        is_multimodal=False,
+        model_is_mrope=False,
+        attention_arch=AttentionArch.MHA,
+        head_dim=HEAD_DIM,
+        v_head_dim=HEAD_DIM,
+        num_attention_heads=1,
+        get_num_kv_heads=lambda tp_size: 1,
+        hf_text_config=lab.stand_in("hf_text_config", num_attention_heads=1),
+    )
+
+
+# --- a batch on its way to the draft -------------------------------------------------------
+
+
+def draft_batch(rig: Rig, seq_lens: Sequence[int]) -> Any:
+    """A forward batch whose `out_cache_loc` upstream allocated for the draft of these requests.
+
+    It holds `topk * num_steps` KV indices per request. Without requests it is the idle batch that
+    a rank of data-parallel attention runs to keep in step.
+    """
+    batch = _admitted(rig, seq_lens)
+    if seq_lens:
+        with rig.lab.observe("prepare_for_decode"):
+            batch.prepare_for_decode()
+    else:
+        batch.prepare_for_idle()
+    batch.spec_info = _draft_input(len(seq_lens), rig.tree.topk)
+    with rig.lab.observe("prepare_for_draft"):
+        return _prepare_for_draft(rig, batch)
+
+
+def _admitted(rig: Rig, seq_lens: Sequence[int]) -> Any:
+    """A schedule batch of requests whose prompts of these lengths were just prefilled."""
+    from sglang.srt.managers.schedule_batch import ScheduleBatch
+
+    requests = [_request(rig, number, length) for number, length in enumerate(seq_lens)]
+    batch = ScheduleBatch.init_new(
+        requests,
+        rig.req_to_token,
+        rig.allocator,
+        rig.prefix_cache,
+        rig.runner.model_config,
+        False,
+        rig.runner.spec_algorithm,
+    )
+    if requests:
+        batch.prepare_for_extend()
+    return batch
+
+
+def _request(rig: Rig, number: int, length: int) -> Any:
+    from sglang.srt.managers.schedule_batch import Req
+    from sglang.srt.sampling.sampling_params import SamplingParams
+
+    if length > rig.runner.model_config.context_len:
+        raise BadInput(f"seq_lens: {length} is longer than the context: lower it")
+    request = Req(str(number), "", array("q", [1] * length), SamplingParams(max_new_tokens=1))
+    request.init_next_round_input(rig.prefix_cache)
+    request.set_extend_range(0, length)
+    return request
+
+
+def _draft_input(requests: int, topk: int) -> Any:
+    import torch
+    from sglang.srt.model_executor.forward_batch_info import CaptureHiddenMode
+    from sglang.srt.speculative.eagle_info import EagleDraftInput
+
+    return EagleDraftInput(
+        topk_p=torch.zeros(requests, topk),
+        topk_index=torch.zeros(requests, topk, dtype=torch.int64),
+        hidden_states=torch.zeros(requests, HIDDEN_SIZE),
+        bonus_tokens=torch.zeros(requests, dtype=torch.int32),
+        capture_hidden_mode=CaptureHiddenMode.LAST,
+    )
+
+
+def _prepare_for_draft(rig: Rig, batch: Any) -> Any:
+    from sglang.srt.speculative.base_spec_worker import EagleDraftWorkerBase
+
+    worker = rig.lab.stand_in("draft worker")
+    tree = rig.tree
+    forward_batch, _ = EagleDraftWorkerBase.prepare_for_draft(
+        worker, batch.spec_info, rig.req_to_token, batch, None, rig.runner, tree.topk, tree.num_steps
+    )
+    return forward_batch

@@ -1,0 +1,295 @@
+"""Upstream's Triton backend over a hybrid sliding-window pool, fed chunk by chunk as a scheduler does."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+from harness.errors import BadInput
+
+BACKEND = "sglang.srt.layers.attention.triton_backend"
+POOL = "sglang.srt.mem_cache.swa_memory_pool"
+LAYERS = {"sliding_window": 0, "full": 1}
+"""Layer ids by kind: one layer of each, as in a hybrid model."""
+DTYPES = ("float32", "float16")
+"""What the interpreter can multiply: it takes bfloat16 in `tl.dot` for integers."""
+
+Q_HEADS, KV_HEADS, HEAD_DIM = 2, 1, 16
+SCALING = HEAD_DIM**-0.5
+_ROWS = 2  # one request runs at a time
+
+
+@dataclass(frozen=True)
+class Rig:
+    """A deterministic backend, its pools and its layers."""
+
+    lab: Any
+    backend: Any
+    rows: Any
+    allocator: Any
+    layers: dict[str, Any]
+    window: int
+
+
+@dataclass
+class Request:
+    """A request in the pools: `slots` are the full-pool slots of its tokens, in order.
+
+    The tokens before `evicted` have given their slots of the window pool back.
+    """
+
+    row: int
+    slots: Any
+    evicted: int = 0
+
+    @property
+    def length(self) -> int:
+        return len(self.slots)
+
+
+@contextmanager
+def rig(
+    lab: Any, *, full_tokens: int, swa_tokens: int, page_size: int, window: int, context_len: int, dtype: str
+) -> Iterator[Rig]:
+    """The backend for a model whose sliding-window layers see `window` tokens before the query's own."""
+    import torch
+
+    _require_pages(page_size, full_tokens=full_tokens, swa_tokens=swa_tokens)
+    lab.single_rank()
+    kind = getattr(torch, dtype)
+    rows, cache, allocator = _pools(full_tokens, swa_tokens, page_size, context_len, kind)
+    runner = _model_runner(lab, rows, cache, allocator, page_size, window, context_len, kind)
+    with lab.observe("construct"):
+        backend = _backend(runner)
+    with _forwarding(backend):
+        yield Rig(lab, backend, rows, allocator, _layers(window), window)
+
+
+def _require_pages(page_size: int, **sizes: int) -> None:
+    for name, tokens in sizes.items():
+        if tokens % page_size:
+            raise BadInput(f"{name}: {tokens} is no multiple of page_size {page_size}: make it one")
+
+
+# --- standing it up ------------------------------------------------------------------------
+
+
+def _backend(runner: Any) -> Any:
+    from sglang.srt.layers.attention.triton_backend import TritonAttnBackend
+
+    return TritonAttnBackend(runner)
+
+
+def _pools(full_tokens: int, swa_tokens: int, page_size: int, context_len: int, dtype: Any) -> tuple[Any, Any, Any]:
+    from sglang.srt.mem_cache.memory_pool import ReqToTokenPool
+    from sglang.srt.mem_cache.swa_memory_pool import SWAKVPool
+
+    rows = ReqToTokenPool(size=_ROWS, max_context_len=context_len, device="cpu", enable_memory_saver=False)
+    # A flag of the NPU that releases up to 0.5.13 ask for, and later ones no longer take.
+    transposed = {"enable_kvcache_transpose": False} if _takes(SWAKVPool, "enable_kvcache_transpose") else {}
+    cache = SWAKVPool(
+        size=full_tokens,
+        size_swa=swa_tokens,
+        page_size=page_size,
+        dtype=dtype,
+        head_num=KV_HEADS,
+        head_dim=HEAD_DIM,
+        swa_attention_layer_ids=[LAYERS["sliding_window"]],
+        full_attention_layer_ids=[LAYERS["full"]],
+        device="cpu",
+        **transposed,
+    )
+    return rows, cache, _allocator(full_tokens, swa_tokens, page_size, dtype, cache)
+
+
+def _allocator(full_tokens: int, swa_tokens: int, page_size: int, dtype: Any, cache: Any) -> Any:
+    try:
+        from sglang.srt.mem_cache.allocator.swa import SWATokenToKVPoolAllocator
+    except ImportError:  # up to 0.5.12 it lives beside the pool
+        from sglang.srt.mem_cache.swa_memory_pool import SWATokenToKVPoolAllocator
+    return SWATokenToKVPoolAllocator(
+        full_tokens, swa_tokens, page_size=page_size, dtype=dtype, device="cpu", kvcache=cache, need_sort=False
+    )
+
+
+def _takes(function: Any, parameter: str) -> bool:
+    return parameter in inspect.signature(function).parameters
+
+
+def _model_runner(
+    lab: Any, rows: Any, cache: Any, allocator: Any, page_size: int, window: int, context_len: int, dtype: Any
+) -> Any:
+    from sglang.srt.configs.model_config import AttentionArch
+
+    model_config = lab.stand_in(
+        "model_config",
+        dtype=dtype,
+        num_attention_heads=Q_HEADS,
+        get_num_kv_heads=lambda tp_size: KV_HEADS,
+        head_dim=HEAD_DIM,
+        v_head_dim=HEAD_DIM,
+        swa_v_head_dim=HEAD_DIM,
+        attention_arch=AttentionArch.MHA,
+        context_len=context_len,
+        is_encoder_decoder=False,
+    )
+    server_args = lab.stand_in(
+        "server_args",
+        enable_deterministic_inference=True,
+        page_size=page_size,
+        chunked_prefill_size=context_len,
+        disable_cuda_graph=True,
+        speculative_num_draft_tokens=None,
+        speculative_num_steps=None,
+        speculative_eagle_topk=None,
+        triton_attention_num_kv_splits=8,
+        triton_attention_split_tile_size=None,
+    )
+    return lab.stand_in(
+        "model_runner",
+        model_config=model_config,
+        server_args=server_args,
+        device="cpu",
+        gpu_id=0,
+        dtype=dtype,
+        kv_cache_dtype=dtype,
+        page_size=page_size,
+        dcp_size=1,
+        dcp_rank=0,
+        sliding_window_size=window,
+        hybrid_gdn_config=None,
+        kimi_linear_config=None,
+        linear_attn_model_spec=None,
+        req_to_token_pool=rows,
+        token_to_kv_pool=cache,
+        token_to_kv_pool_allocator=allocator,
+    )
+
+
+def _layers(window: int) -> dict[str, Any]:
+    from sglang.srt.layers.radix_attention import RadixAttention
+
+    windows = {"sliding_window": window, "full": -1}
+    return {
+        kind: RadixAttention(
+            Q_HEADS, HEAD_DIM, SCALING, KV_HEADS, layer_id=layer_id, sliding_window_size=windows[kind]
+        )
+        for kind, layer_id in LAYERS.items()
+    }
+
+
+def _forwarding(backend: Any) -> Any:
+    """What tells an attention layer its backend: a context from 0.5.13 on, before that the batch itself."""
+    try:
+        from sglang.srt.model_executor.forward_context import ForwardContext, forward_context
+    except ImportError:
+        return nullcontext()
+    return forward_context(ForwardContext(attn_backend=backend))
+
+
+# --- driving it ----------------------------------------------------------------------------
+
+
+def admit(rig: Rig) -> Request:
+    """A request without tokens in a row of its own."""
+    import torch
+
+    return Request(row=rig.rows.free_slots.pop(0), slots=torch.empty(0, dtype=torch.int64))
+
+
+def extend(rig: Rig, request: Request, length: int) -> Any:
+    """Allocate `length` more tokens and prepare the backend for their forward pass; returns its batch."""
+    import torch
+
+    with rig.lab.observe("evict"):
+        _evict(rig, request)
+    with rig.lab.observe("allocate"):
+        new = _allocate(rig, request, length)
+    batch = _batch(rig, request, new)
+    total = request.length + length
+    rig.rows.write((request.row, slice(request.length, total)), new.to(rig.rows.req_to_token.dtype))
+    request.slots = torch.cat([request.slots, new])
+    with rig.lab.observe("metadata"):
+        rig.backend.init_forward_metadata(batch)
+    return batch
+
+
+def attend(rig: Rig, kind: str, batch: Any, q: Any, k: Any, v: Any) -> Any:
+    """One layer's forward pass over the new tokens; q, k, v and the result are [tokens, heads, dimension]."""
+    with rig.lab.observe(f"forward_extend {kind}"):
+        return rig.layers[kind](q.flatten(1), k, v, batch).view(q.shape)
+
+
+def finish(rig: Rig, request: Request) -> None:
+    """Give back everything the request still holds."""
+    with rig.lab.observe("finish"):
+        rig.allocator.free(request.slots)
+    rig.rows.free_slots.append(request.row)
+
+
+def translated(rig: Rig, slots: Any) -> Any:
+    """The window pool's slots of full-pool slots."""
+    return rig.allocator.full_to_swa_index_mapping[slots]
+
+
+def _evict(rig: Rig, request: Request) -> None:
+    """Free the window pool's slots of whole pages that no later query sees, as upstream's scheduler does
+    for requests that are not in a prefix tree (`free_swa_out_of_window_slots` since 0.5.14)."""
+    page = rig.allocator.page_size
+    end = max(request.evicted, (request.length - rig.window) // page * page)
+    if end > request.evicted:
+        rig.allocator.free_swa(request.slots[request.evicted : end])
+        request.evicted = end
+
+
+def _allocate(rig: Rig, request: Request, length: int) -> Any:
+    import torch
+
+    allocator = rig.allocator
+    if allocator.page_size == 1:
+        new = allocator.alloc(length)
+    else:
+        before, after = torch.tensor([request.length]), torch.tensor([request.length + length])
+        last = request.slots[-1:] if request.length else torch.tensor([-1])
+        new = allocator.alloc_extend(before, before, after, after, last, length)
+    if new is None:
+        raise BadInput(
+            f"chunks: {length} more tokens fit neither full_tokens {allocator._size_full} with "
+            f"{allocator.full_available_size()} free, or not swa_tokens"
+        )
+    return new
+
+
+def _batch(rig: Rig, request: Request, new: Any) -> Any:
+    import torch
+    from sglang.srt.model_executor.forward_batch_info import ForwardBatch, ForwardMode
+
+    prefix, length = request.length, len(new)
+    known = {field.name for field in dataclasses.fields(ForwardBatch)}
+    # Up to 0.5.12 the batch carries what the forward context and the backend do later.
+    carried = {
+        "req_to_token_pool": rig.rows,
+        "token_to_kv_pool": rig.allocator.get_kvcache(),
+        "attn_backend": rig.backend,
+    }
+    return ForwardBatch(
+        forward_mode=ForwardMode.EXTEND,
+        batch_size=1,
+        input_ids=torch.zeros(length, dtype=torch.int64),
+        req_pool_indices=torch.tensor([request.row], dtype=torch.int64),
+        seq_lens=torch.tensor([prefix + length], dtype=torch.int64),
+        seq_lens_cpu=torch.tensor([prefix + length], dtype=torch.int64),
+        seq_lens_sum=prefix + length,
+        out_cache_loc=new,
+        extend_num_tokens=length,
+        extend_seq_lens=torch.tensor([length], dtype=torch.int32),
+        extend_seq_lens_cpu=[length],
+        extend_prefix_lens=torch.tensor([prefix], dtype=torch.int32),
+        extend_prefix_lens_cpu=[prefix],
+        extend_start_loc=torch.zeros(1, dtype=torch.int32),
+        **{name: value for name, value in carried.items() if name in known},
+    )

@@ -20,10 +20,10 @@ from harness.report import json as json_report
 from harness.report import terminal
 from harness.report.describe import describe
 from harness.report.progress import Progress
-from harness.source import tree as trees
+from harness.source.resolve import resolve
 from harness.source.tree import Tree
 from harness.suite import Judged, Request, Setting, Suite
-from harness.verdict import Result, exit_code, golden_of
+from harness.verdict import Result, Verdict, exit_code, golden_of
 from harness.workspace import default as default_workspace
 
 INTERRUPTED = 130
@@ -55,9 +55,10 @@ def _fail(message: str, code: int) -> None:
 
 
 def _target(context: click.Context, param: click.Parameter, value: str | None) -> json_report.Target | None:
-    target = None if value is None else "-" if value == "-" else Path(value)
-    if target is not None:
-        json_report.check_writable(target)
+    if value is None:
+        return None
+    target: json_report.Target = "-" if value == "-" else Path(value)
+    json_report.check_writable(target)
     return target
 
 
@@ -65,7 +66,7 @@ tier_option = click.option(
     "--tier", "tiers", multiple=True, type=click.Choice(requests.TIERS), help="Only this tier; repeatable."
 )
 sglang_option = click.option(
-    "--sglang", default="installed", show_default=True, help="The tree under test: installed, or a path that holds sglang/."
+    "--sglang", default="installed", show_default=True, help="The tree under test: installed, a release, a wheel, or a path that holds sglang/."
 )
 json_option = click.option(
     "--json", "target", callback=_target, metavar="FILE", help="Also write the results as JSON; - for standard output."
@@ -102,7 +103,7 @@ def show(bug: str, sglang: str) -> None:
     BUG is a pull request number, an issue number, or a reproducer's id.
     """
     reproducer = catalogue.find(bug, catalogue.load_all())
-    print(describe(reproducer, trees.resolve(sglang)))
+    print(describe(reproducer, resolve(sglang, default_workspace().releases)))
 
 
 @app.command("doctor")
@@ -187,7 +188,7 @@ def record(bugs: tuple[str, ...], tiers: tuple[str, ...], update: bool, sglang: 
 
 def _setting(sglang: str, lanes: int) -> Setting:
     return Setting(
-        tree=trees.resolve(sglang),
+        tree=resolve(sglang, default_workspace().releases),
         machine=this_machine(),
         goldens=GoldenStore(catalogue.golden_folder()),
         workspace=default_workspace(),
@@ -224,11 +225,16 @@ def _run(wanted: Sequence[Request], setting: Setting, target: json_report.Target
 
 
 def _report(results: Sequence[Result], expected: int, setting: Setting, target: json_report.Target | None, detail: bool) -> None:
-    results = sorted(results, key=lambda result: (result.reproducer, result.tier))
+    results = sorted(results, key=_place)
     terminal.show(results, terminal.console(stderr=target == "-"), detail=detail, expected=expected)
     if target is not None:
         document = json_report.document(results, setting.machine.to_json(), _facts(setting.tree))
         json_report.write(target, document)
+
+
+def _place(result: Result) -> tuple[str, str, str]:
+    """Where a result stands in a report."""
+    return result.reproducer, result.tier, result.platform
 
 
 def _facts(tree: Tree) -> dict[str, str | None]:
@@ -239,6 +245,9 @@ def _facts(tree: Tree) -> dict[str, str | None]:
 
 
 def _record(judged: Judged, setting: Setting, update: bool) -> str:
+    if judged.result.verdict is Verdict.UNSUPPORTED:
+        print(f"skipped   {judged.result.reproducer} {judged.result.tier}: {judged.result.reason}")
+        return "skipped"
     try:
         golden = golden_of(judged.result, judged.evidence, _provenance(setting, judged.result))
         recorded = setting.goldens.record(golden, update=update, show=print)
@@ -259,5 +268,5 @@ def _tell(recorded: Recorded) -> None:
 def _provenance(setting: Setting, result: Result) -> dict[str, str]:
     command = f"refault record {result.reproducer} --tier {result.tier}"
     versions = {"sglang": setting.tree.version or "unknown", **setting.machine.facts}
-    return {**versions, "platform": setting.machine.platform, "command": command, "recorded": date.today().isoformat()}
+    return {**versions, "platform": result.platform, "command": command, "recorded": date.today().isoformat()}
 

@@ -53,7 +53,12 @@ def _goldens(machine: Machine, reproducers: Sequence[Reproducer]) -> Check:
     if orphans:
         return Check("goldens", False, f"owned by no reproducer, delete them: {', '.join(map(str, orphans))}")
     try:
-        have = [store.load(r.id, tier, machine.platform) for r in reproducers for tier in r.tiers]
+        have = [
+            store.load(reproducer.id, tier, platform or machine.platform)
+            for reproducer in reproducers
+            for tier in reproducer.tiers
+            for platform in reproducer.platforms(tier)
+        ]
     except RefaultError as error:
         return Check("goldens", False, str(error))
     return Check("goldens", True, f"{sum(map(bool, have))} of {len(have)} recorded for {machine.platform} in {store.folder}")

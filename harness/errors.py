@@ -21,6 +21,10 @@ class GoldenError(BadInput):
     """A golden cannot be read, or belongs to something else."""
 
 
+class BadWheel(BadInput):
+    """A file is no wheel of the package, or is damaged."""
+
+
 class StaleRevert(RefaultError):
     """No form of a revert matches the tree exactly once."""
 

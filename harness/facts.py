@@ -9,11 +9,12 @@ import ast
 import inspect
 import itertools
 import re
+import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Any, ClassVar
 
 from harness.errors import BadInput, FactsError
 
@@ -154,20 +155,21 @@ class Integer:
 
 @dataclass(frozen=True)
 class Integers:
-    """A comma list of whole numbers, each of at least `minimum`."""
+    """A comma list of whole numbers, each of at least `minimum`; empty only where `fewest` is 0."""
 
     default: tuple[int, ...]
     minimum: int = 1
+    fewest: int = 1
 
     def parse(self, text: str) -> tuple[int, ...]:
         try:
-            return self.check(tuple(int(part) for part in text.split(",")))
+            return self.check(tuple(int(part) for part in text.split(",") if text.strip()))
         except ValueError:
             raise BadInput(f"{text!r} is no comma list of whole numbers") from None
 
     def check(self, value: object) -> tuple[int, ...]:
-        if not isinstance(value, tuple | list) or not value:
-            raise BadInput(f"{value!r} is no list of whole numbers")
+        if not isinstance(value, tuple | list) or len(value) < self.fewest:
+            raise BadInput(f"{value!r} is no list of at least {self.fewest} whole numbers")
         return tuple(Integer(self.minimum, self.minimum).check(item) for item in value)
 
 
@@ -251,31 +253,32 @@ class Tolerance:
 
 
 @dataclass(frozen=True, kw_only=True)
-class KernelCase:
-    """Calls real upstream functions in one arm.
+class Case:
+    """What the cases of every tier have: real upstream functions to call, at some points.
 
-    `call(lab, **params)` returns the declared outputs by name (tensors, numbers, lists);
-    `reference(**params)`, where given, returns what some of them should be, in float64.
-    `imports` are the upstream modules loaded before the call; `check(params)` raises BadInput for a
-    combination that means nothing, such as a sequence longer than its context.
+    `call(lab, **params)` drives upstream; `imports` are the upstream modules loaded before it.
+    `check(params)` raises BadInput for a combination that means nothing, such as a sequence longer
+    than its context. `requires` are features beyond the reproducer's, `stand_ins` the accelerator
+    libraries that upstream imports names from after `imports` (inert where they are missing),
+    `seconds` the limit of one arm.
     """
+
+    tier: ClassVar[str] = "case"
 
     call: Callable[..., Mapping[str, Any]]
     params: Mapping[str, Param]
     imports: tuple[str, ...]
-    watch: Watch
     grid: Grid = field(default_factory=Grid)
-    reference: Callable[..., Mapping[str, Any]] | None = None
-    tolerance: Tolerance | None = None
     check: Callable[[Params], None] | None = None
+    requires: frozenset[str] = frozenset()
+    stand_ins: tuple[str, ...] = ()
     seconds: float = 120.0
 
     def __post_init__(self) -> None:
         taken = list(inspect.signature(self.call).parameters)[1:]
-        _require(set(taken) == set(self.params), "kernel.params", f"{self.call.__name__} takes {taken}, not {list(self.params)}")
-        _require(bool(self.reference) == bool(self.tolerance), "kernel.tolerance", "a reference needs one, and it needs a reference")
+        _require(set(taken) == set(self.params), f"{self.tier}.params", f"{self.call.__name__} takes {taken}, not {list(self.params)}")
         for name, values in self.grid.items():
-            _require(name in self.params, f"kernel.grid.{name}", f"{self.call.__name__} takes no such parameter")
+            _require(name in self.params, f"{self.tier}.grid.{name}", f"{self.call.__name__} takes no such parameter")
             for value in values:
                 self._check_value(name, value)
         object.__setattr__(self, "params", MappingProxyType(dict(self.params)))
@@ -293,13 +296,13 @@ class KernelCase:
         try:
             self.point(point)
         except BadInput as error:
-            _require(False, "kernel.grid", str(error))
+            _require(False, f"{self.tier}.grid", str(error))
 
     def _check_value(self, name: str, value: object) -> None:
         try:
             self.params[name].check(value)
         except BadInput as error:
-            _require(False, f"kernel.grid.{name}", str(error))
+            _require(False, f"{self.tier}.grid.{name}", str(error))
 
     @property
     def default(self) -> dict[str, Any]:
@@ -313,6 +316,63 @@ class KernelCase:
             if point not in points:
                 points.append(point)
         return points
+
+
+@dataclass(frozen=True, kw_only=True)
+class KernelCase(Case):
+    """Calls real upstream functions in one arm and watches memory.
+
+    `call` returns the declared outputs by name (tensors, numbers, lists); `reference(**params)`,
+    where given, returns what some of them should be, in float64.
+    `pretends` is the platform ("rocm") whose side of upstream's own switches the call is to take;
+    `platform` is the one ("rocm") whose real accelerator it needs.
+    """
+
+    tier: ClassVar[str] = "kernel"
+
+    watch: Watch
+    reference: Callable[..., Mapping[str, Any]] | None = None
+    tolerance: Tolerance | None = None
+    pretends: str | None = None
+    platform: str | None = None
+
+    def __post_init__(self) -> None:
+        _require(bool(self.reference) == bool(self.tolerance), "kernel.tolerance", "a reference needs one, and it needs a reference")
+        _require(self.pretends in (None, "rocm"), "kernel.pretends", f"{self.pretends!r} cannot be pretended, only rocm")
+        _require(self.platform in (None, "cuda", "rocm"), "kernel.platform", f"{self.platform!r} is not cuda or rocm")
+        if self.platform:
+            object.__setattr__(self, "requires", self.requires | {self.platform})
+        super().__post_init__()
+
+
+_TARGET = re.compile(r"rocm-gfx[0-9a-f]+|cuda-sm\d+")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CodegenCase(Case):
+    """Compiles the Triton kernels that real upstream functions would launch, for GPUs that need not be here.
+
+    `call` drives upstream's own dispatcher; what it launches is compiled instead, with the signature
+    and the constants of that launch, and nothing is run. `targets` are the platforms to compile for
+    (rocm-gfx942, cuda-sm90); `controls` are further ones, on which both arms are meant to agree.
+    """
+
+    tier: ClassVar[str] = "codegen"
+
+    targets: tuple[str, ...]
+    controls: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        _require(self.targets, "codegen.targets", "is empty: there is nothing to compile for")
+        for target in self.platforms:
+            _require(_TARGET.fullmatch(target), "codegen.targets", f"{target!r} is not like rocm-gfx942 or cuda-sm90")
+            _require(self.platforms.count(target) == 1, "codegen.targets", f"{target} is named twice")
+        super().__post_init__()
+
+    @property
+    def platforms(self) -> tuple[str, ...]:
+        """Targets and controls, in the order in which they are shown."""
+        return (*self.targets, *self.controls)
 
 
 Bites = Mapping[str, Sequence[Any]] | Callable[[Params], bool]
@@ -345,7 +405,60 @@ def faults(kind: str, *, buffer: str | None = None, kernel: str | None = None, o
 
 @dataclass(frozen=True, kw_only=True)
 class Expect:
+    """What the reverted arm shows; `codegen` is that of the codegen tier, where it is another."""
+
     reverted: ExpectedFault
+    codegen: ExpectedFault | None = None
+
+    def at(self, tier: str) -> Expect:
+        """The expectation in one tier."""
+        return Expect(reverted=self.codegen) if tier == "codegen" and self.codegen else self
+
+
+# --- the reported server -------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Launch:
+    """How the report's server is started on one platform ("cuda" or "rocm").
+
+    `flags` go to `sglang.launch_server`, an empty value being a switch; `note` says what differs
+    from the report there, or why the bug cannot show.
+    """
+
+    platform: str
+    flags: Mapping[str, str]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        _require(self.platform in ("cuda", "rocm"), "launch.platform", f"{self.platform!r} is not cuda or rocm")
+        _require(not any(name.startswith("-") for name in self.flags), "launch.flags", "write flags without dashes")
+
+    def command(self, model: str) -> str:
+        """The shell command."""
+        words = [f"{name}={shlex.quote(value)}" for name, value in self.environment.items()]
+        words += ["python3", "-m", "sglang.launch_server", "--model-path", model]
+        for name, value in self.flags.items():
+            words += [f"--{name}", shlex.quote(value)] if value else [f"--{name}"]
+        return " ".join(words)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportedServer:
+    """The server configuration in which the bug was reported, to be tried by hand.
+
+    `client` is the shell command of the load, `expect` what the affected release does under it.
+    """
+
+    model: str
+    launches: tuple[Launch, ...]
+    client: str
+    expect: str
+
+    def __post_init__(self) -> None:
+        _require(self.launches, "reported.launches", "is empty")
+        _require(self.client.strip() and self.expect.strip(), "reported", "names no client command or no expectation")
 
 
 # --- the whole -----------------------------------------------------------------------------
@@ -353,19 +466,26 @@ class Expect:
 
 @dataclass(frozen=True, kw_only=True)
 class Reproducer:
-    """One fixed bug, its undoing and its cases. Its names and its prose come from its module."""
+    """One fixed bug, its undoing and its cases. Its names and its prose come from its module.
+
+    `device` is a second case of the kernel tier, for what only a real accelerator can show.
+    """
 
     bug: Bug
     revert: Revert
     expect: Expect
     requires: frozenset[str] = frozenset()
+    reported: ReportedServer | None = None
+    codegen: CodegenCase | None = None
     kernel: KernelCase | None = None
+    device: KernelCase | None = None
     module: str = ""
     title: str = ""
     about: str = ""
 
     def __post_init__(self) -> None:
         _require(self.tiers, "reproducer", "has no case in any tier")
+        _require(not self.device or (self.kernel and self.device.platform), "device", "needs a platform, and a kernel case beside it")
         object.__setattr__(self, "requires", frozenset(self.requires))
         module = sys.modules.get(_author())
         doc = inspect.cleandoc(getattr(module, "__doc__", None) or "")
@@ -373,6 +493,16 @@ class Reproducer:
         for attribute, value in derived.items():
             object.__setattr__(self, attribute, getattr(self, attribute) or value)
         self._check_only()
+
+    def case(self, tier: str, platform: str | None = None) -> Any:
+        """The case of one tier and platform, as `platforms` names it."""
+        return self.device if tier == "kernel" and platform is not None else getattr(self, tier)
+
+    def platforms(self, tier: str) -> tuple[str | None, ...]:
+        """What a tier is judged for, one result each; None is whatever machine it runs on."""
+        if tier == "codegen" and self.codegen:
+            return self.codegen.platforms
+        return (None, self.device.platform) if tier == "kernel" and self.device else (None,)
 
     @property
     def id(self) -> str:

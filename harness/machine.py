@@ -43,7 +43,7 @@ def _has_device(path: str) -> bool:
 def this_machine() -> Machine:
     """Looks without importing torch, which would cost seconds and touch an accelerator."""
     versions = {name: version for name in SOFTWARE if (version := _version(name))}
-    features = {name for name in ("torch", "triton") if name in versions}
+    features: set[str] = {name for name in ("torch", "triton") if name in versions}
     features |= {name for name in ("aiter", "sgl_kernel", "flashinfer") if importlib.util.find_spec(name)}
     if _has_device("/dev/nvidiactl"):
         features.add("cuda")

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from _pytest._code.code import TerminalRepr
 
-from harness import catalogue
+from harness import catalogue, requests
 from harness.errors import RefaultError
-from harness.facts import Reproducer
 from harness.golden import GoldenStore
 from harness.machine import this_machine
 from harness.report.terminal import explain
-from harness.source import tree as trees
+from harness.source.resolve import resolve
 from harness.suite import Request, Setting, Suite
 from harness.verdict import Result, Verdict
 from harness.workspace import default as default_workspace
@@ -23,7 +23,7 @@ SUITE = pytest.StashKey[Suite]()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("refault")
-    group.addoption("--sglang", default="installed", help="the tree under test: installed, or a path that holds sglang/")
+    group.addoption("--sglang", default="installed", help="the tree under test: installed, a release, a wheel, or a path that holds sglang/")
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
@@ -37,8 +37,13 @@ class ReproducerFile(pytest.File):
 
     def collect(self) -> Iterator[pytest.Item]:
         reproducer = catalogue.load(f"{catalogue.PACKAGE}.{self.path.stem}")
-        for tier in reproducer.tiers:
-            yield CaseItem.from_parent(self, name=tier, reproducer=reproducer)
+        for request in requests.select([reproducer.id], (), [reproducer]):
+            yield CaseItem.from_parent(self, name=request.name, request=request)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException]) -> str | TerminalRepr:
+        if isinstance(excinfo.value, RefaultError):
+            return str(excinfo.value)
+        return super().repr_failure(excinfo)
 
 
 class NotPassed(Exception):
@@ -48,13 +53,13 @@ class NotPassed(Exception):
 class CaseItem(pytest.Item):
     """One case in both arms."""
 
-    def __init__(self, *, reproducer: Reproducer, **rest: object) -> None:
+    def __init__(self, *, request: Request, **rest: object) -> None:
         super().__init__(**rest)  # type: ignore[arg-type]
-        self._reproducer = reproducer
+        self._request = request
 
     def runtest(self) -> None:
-        request = Request(reproducer=self._reproducer, tier=self.name)
-        result = next(_suite(self.config).run([request])).result
+        (judged,) = _suite(self.config).run([self._request])
+        result = judged.result
         self.user_properties += [("verdict", str(result.verdict)), ("reason", result.reason)]
         _raise_unless_passed(result)
 
@@ -64,7 +69,7 @@ class CaseItem(pytest.Item):
         return str(super().repr_failure(excinfo))
 
     def reportinfo(self) -> tuple[Path, int, str]:
-        return self.path, 0, f"{self._reproducer.short_id} {self.name}"
+        return self.path, 0, f"{self._request.reproducer.short_id} {self.name}"
 
 
 def _raise_unless_passed(result: Result) -> None:
@@ -78,7 +83,7 @@ def _suite(config: pytest.Config) -> Suite:
     """This process's suite, made when the first case needs it."""
     if SUITE not in config.stash:
         setting = Setting(
-            tree=trees.resolve(config.getoption("--sglang")),
+            tree=resolve(config.getoption("--sglang"), default_workspace().releases),
             machine=this_machine(),
             goldens=GoldenStore(catalogue.golden_folder()),
             workspace=default_workspace(),

@@ -19,10 +19,11 @@ def select(names: Sequence[str], tiers: Sequence[str], known: Sequence[Reproduce
     """Every case of the named reproducers (all of them for none) in the wanted tiers."""
     chosen = [catalogue.find(name, known) for name in names] or list(known)
     found = [
-        Request(reproducer=reproducer, tier=tier)
+        Request(reproducer=reproducer, tier=tier, platform=platform)
         for reproducer in {one.id: one for one in chosen}.values()
         for tier in reproducer.tiers
         if not tiers or tier in tiers
+        for platform in reproducer.platforms(tier)
     ]
     if not found:
         have = "; ".join(f"{reproducer.short_id} has {', '.join(reproducer.tiers)}" for reproducer in chosen)
@@ -39,16 +40,23 @@ def one(
         Request(
             reproducer=request.reproducer,
             tier=request.tier,
-            overrides=overrides(reproducer, request.tier, settings) if settings else None,
+            platform=request.platform,
+            overrides=overrides(request, settings) if settings else None,
             asked=asked,
         )
-        for request in select([reproducer.id], tiers, [reproducer])
+        for request in _taking(settings, select([reproducer.id], tiers, [reproducer]))
     ]
 
 
-def overrides(reproducer: Reproducer, tier: str, settings: Sequence[str]) -> Mapping[str, Any]:
+def _taking(settings: Sequence[str], found: Sequence[Request]) -> Sequence[Request]:
+    """The cases that take every parameter that is set; all of them if none does, to be told why."""
+    names = {setting.partition("=")[0] for setting in settings}
+    return [request for request in found if names <= set(request.case.params)] or found
+
+
+def overrides(request: Request, settings: Sequence[str]) -> Mapping[str, Any]:
     """`name=value` texts as checked parameter values; BadInput names the text and what would do."""
-    params = getattr(reproducer, tier).params
+    reproducer, params = request.reproducer, request.case.params
     parsed = {}
     for setting in settings:
         name, equals, value = setting.partition("=")
@@ -63,7 +71,7 @@ def overrides(reproducer: Reproducer, tier: str, settings: Sequence[str]) -> Map
         except BadInput as error:
             raise BadInput(f"--set {setting}: {error}") from None
     try:
-        getattr(reproducer, tier).point(parsed)
+        request.case.point(parsed)
     except BadInput as error:
         raise BadInput(f"--set {' '.join(settings)}: {error}") from None
     return parsed

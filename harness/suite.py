@@ -15,7 +15,7 @@ from harness.facts import Reproducer
 from harness.golden import Golden, GoldenStore
 from harness.machine import Machine
 from harness.observation import Observation
-from harness.process.job import Ended
+from harness.process.job import Ended, Environment
 from harness.process.pool import Pool
 from harness.process.preload_cache import PreloadCache
 from harness.source import revert
@@ -29,16 +29,34 @@ from harness.workspace import Workspace
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """One case to run. `overrides` make it a point by hand, judged without goldens."""
+    """One case to run. `overrides` make it a point by hand, judged without goldens.
+
+    `platform` is one of those that the reproducer names for this tier; None is this machine's.
+    """
 
     reproducer: Reproducer
     tier: str
+    platform: str | None = None
     overrides: Mapping[str, Any] | None = None
     asked: tuple[ArmName, ...] = BOTH
 
     @property
+    def case(self) -> Any:
+        return self.reproducer.case(self.tier, self.platform)
+
+    @property
+    def name(self) -> str:
+        """The case as folders and progress name it."""
+        return ".".join(filter(None, (self.tier, self.platform)))
+
+    @property
+    def environment(self) -> str:
+        """The kind of environment its arms share."""
+        return arms.kind(self.tier, self.platform)
+
+    @property
     def points(self) -> list[dict[str, Any]]:
-        case = getattr(self.reproducer, self.tier)
+        case = self.case
         return case.points() if self.overrides is None else [{**case.default, **self.overrides}]
 
 
@@ -91,13 +109,11 @@ class Suite:
         self._setting = setting
         self._started = started
         self._folder = setting.workspace.new_run()
-        self._cache = PreloadCache(setting.workspace.preload, _software(setting.machine))
-        self._shared = arms.environment(setting.tree.package, self._cache.load())
+        self._environments: dict[str, Environment] = {}
         self._pool, self._owns_pool = pool or Pool(setting.lanes), pool is None
         self._numbers = count(1)
 
     def __enter__(self) -> Self:
-        self._pool.warm(self._shared)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -116,6 +132,8 @@ class Suite:
     def run(self, requests: Sequence[Request]) -> Iterator[Judged]:
         """Run every case, yielding each result as soon as its arms have ended."""
         goldens = [self._golden(request) for request in requests]  # a bad one is found before anything runs
+        for kind in dict.fromkeys(request.environment for request in requests if not self._missing(request)):
+            self._pool.warm(self._environment(kind))
         waiting = [self._start(request, golden) for request, golden in zip(requests, goldens, strict=True)]
         while waiting:
             ready = [running for running in waiting if running.done]
@@ -124,25 +142,42 @@ class Suite:
                 yield self._judge(running)
             if waiting and not ready:
                 wait([f for running in waiting for f in running.futures.values() if not f.done()], return_when=FIRST_COMPLETED)
-        self._cache.save(self._pool.learned(self._shared))
+        for kind, environment in self._environments.items():
+            self._learned(kind).save(self._pool.learned(environment))
+
+    def _environment(self, kind: str) -> Environment:
+        """What arms of this kind share, with what their forerunners were seen to import."""
+        if kind not in self._environments:
+            package = self._setting.tree.package
+            self._environments[kind] = arms.environment(kind, package, self._learned(kind).load())
+        return self._environments[kind]
+
+    def _learned(self, kind: str) -> PreloadCache:
+        return PreloadCache(self._setting.workspace.preload(kind), _software(self._setting.machine))
+
+    def _platform(self, request: Request) -> str:
+        return request.platform or self._setting.machine.platform
+
+    def _missing(self, request: Request) -> tuple[str, ...]:
+        return self._setting.machine.missing(request.reproducer.requires | request.case.requires)
 
     # --- starting --------------------------------------------------------------------------
 
     def _golden(self, request: Request) -> Golden | None:
         if request.overrides is not None:
             return None
-        return self._setting.goldens.load(request.reproducer.id, request.tier, self._setting.machine.platform)
+        return self._setting.goldens.load(request.reproducer.id, request.tier, self._platform(request))
 
     def _start(self, request: Request, golden: Golden | None) -> _Running:
-        missing = self._setting.machine.missing(request.reproducer.requires)
-        running = _Running(request, missing=missing, golden=golden)
+        running = _Running(request, missing=self._missing(request), golden=golden)
         if not running.missing:
             self._plan(running)
             for name, plan in running.plans.items():
-                self._started(f"{request.reproducer.short_id} {request.tier} {name}")
+                self._started(f"{request.reproducer.short_id} {request.name} {name}")
                 # Numbered: two points of one case may run side by side.
-                folder = self._folder / f"{next(self._numbers)}.{request.reproducer.id}.{request.tier}.{name}"
-                running.futures[name] = self._pool.submit(arms.job(plan, folder, self._shared))
+                folder = self._folder / f"{next(self._numbers)}.{request.reproducer.id}.{request.name}.{name}"
+                shared = self._environment(request.environment)
+                running.futures[name] = self._pool.submit(arms.job(plan, folder, shared))
         return running
 
     def _plan(self, running: _Running) -> None:
@@ -161,7 +196,13 @@ class Suite:
     def _arm(self, name: ArmName, request: Request, tree: Tree) -> ArmPlan:
         functions = functions_by_module(tree, request.reproducer.revert.functions)
         return ArmPlan(
-            name=name, reproducer=request.reproducer, tier=request.tier, tree=tree, functions=functions, points=request.points
+            name=name,
+            reproducer=request.reproducer,
+            tier=request.tier,
+            platform=request.platform,
+            tree=tree,
+            functions=functions,
+            points=request.points,
         )
 
     # --- judging ---------------------------------------------------------------------------
@@ -169,7 +210,8 @@ class Suite:
     def _judge(self, running: _Running) -> Judged:
         request, setting = running.request, self._setting
         evidence = Evidence(
-            expect=request.reproducer.expect,
+            expect=request.reproducer.expect.at(request.tier),
+            control=request.platform in getattr(request.case, "controls", ()),
             fixed=_ended(running, "fixed"),
             reverted=_ended(running, "reverted"),
             golden=running.golden,
@@ -180,7 +222,7 @@ class Suite:
             points=tuple(request.points),
             asked=request.asked,
         )
-        place = {"tier": request.tier, "platform": setting.machine.platform, "params": request.points[0]}
+        place = {"tier": request.tier, "platform": self._platform(request), "params": request.points[0]}
         seconds = sum(arm.observation.seconds for arm in (evidence.fixed, evidence.reverted) if arm.observation)
         return Judged(result=conclude(request.reproducer, evidence, seconds=seconds, **place), evidence=evidence)
 

@@ -71,6 +71,7 @@ class Evidence:
     `missing` are the required features this machine lacks, `tree` is the content hash of the tree
     under test, `stale` the text of its StaleRevert. `points` are the parameters that were asked
     for (empty: those the fixed arm shows). `asked` leaves an arm out where the user did.
+    On a declared `control` both arms are meant to be clean and to show the same.
     """
 
     expect: Expect
@@ -83,6 +84,7 @@ class Evidence:
     by_hand: bool = False
     points: tuple[Params, ...] = ()
     asked: tuple[ArmName, ...] = BOTH
+    control: bool = False
 
     def arm(self, name: ArmName) -> Arm:
         return self.fixed if name == "fixed" else self.reverted
@@ -246,12 +248,16 @@ def _reverted(case: Evidence) -> Judgement | None:
     if problem := _unproven("reverted", case.reverted) or _unaltered(case) or _incomplete(case, "reverted"):
         return Judgement(Verdict.UNRESOLVED, problem)
     point = _points(case.reverted)[0]
-    return None if point.faults else Judgement(Verdict.TOOTHLESS, _why_clean(case, point))
+    return None if point.faults or case.control else Judgement(Verdict.TOOTHLESS, _why_clean(case, point))
 
 
 def _shape(case: Evidence) -> Judgement | None:
     """Whether the reverted arm faults where, and only where, the reproducer says, and in its way."""
-    if "reverted" not in case.asked or case.by_hand:
+    if "reverted" not in case.asked:
+        return None
+    if case.control:
+        return _parted(case)
+    if case.by_hand:
         return None
     expected, points = case.expect.reverted, _points(case.reverted)
     for point in points[1:]:
@@ -264,6 +270,20 @@ def _shape(case: Evidence) -> Judgement | None:
     if not any(_fits(case, fault) for fault in points[0].faults):
         reason = f"{_said('reverted', case.reverted, points[0])}; {_expected(case)} was expected"
         return Judgement(Verdict.CHANGED, reason)
+    return None
+
+
+def _parted(case: Evidence) -> Judgement | None:
+    """Where the arms of a declared control part, or the reverted one faults."""
+    for point in _points(case.reverted):
+        if point.faults:
+            said = _said("reverted", case.reverted, point)
+            return Judgement(Verdict.CHANGED, f"{said}; this is a declared control")
+        for other in _points(case.fixed):
+            parted = trace_difference(other.trace, point.trace, DEFAULT_TOLERANCE)
+            if same_params(other.params, point.params) and parted:
+                where = _at(case.reverted, point)
+                return Judgement(Verdict.CHANGED, f"the arms of a declared control differ{where}: {parted.text}")
     return None
 
 
@@ -284,10 +304,19 @@ def _last(case: Evidence) -> Judgement:
     """Nothing spoke against the case: PASS, if both arms were asked for."""
     if "reverted" not in case.asked:
         return Judgement(None, "the fixed arm alone is clean; without the reverted arm there is no verdict")
-    told = _said("reverted", case.reverted, _points(case.reverted)[0])
+    told = _told(case)
     if "fixed" not in case.asked:
         return Judgement(None, f"{told}; without the fixed arm there is no verdict")
     return Judgement(Verdict.PASS, told)
+
+
+def _told(case: Evidence) -> str:
+    """What the reverted arm showed. What a signature is worth is said with it."""
+    if case.control:
+        return "a declared control: both arms show the same, as they are meant to"
+    told = _said("reverted", case.reverted, _points(case.reverted)[0])
+    identifies = "; it identifies the kernel and does not prove a fault"
+    return told + identifies if case.expect.reverted.kind == "signature" else told
 
 
 # --- what the steps ask ------------------------------------------------------------------------

@@ -8,6 +8,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.errors import BadInput
+
 RUNS_KEPT = 10
 
 
@@ -22,20 +24,43 @@ class Workspace:
         return self.root / "trees"
 
     @property
-    def preload(self) -> Path:
-        return self.root / "preload.json"
+    def releases(self) -> Path:
+        return self.root / "releases"
+
+    @property
+    def sweeps(self) -> Path:
+        return self.root / "sweeps"
+
+    def preload(self, kind: str) -> Path:
+        """The list of what arms of one kind of environment import."""
+        return self.root / f"preload-{kind}.json"
 
     @property
     def runs(self) -> Path:
         return self.root / "runs"
 
     def new_run(self) -> Path:
-        """A fresh folder for one run's arms; the oldest runs beyond `RUNS_KEPT` are removed."""
-        self.runs.mkdir(parents=True, exist_ok=True)
-        for old in sorted(self.runs.iterdir(), key=lambda path: path.stat().st_mtime)[: 1 - RUNS_KEPT]:
-            if not _in_use(old):
-                shutil.rmtree(old, ignore_errors=True)
-        return Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=self.runs))
+        """A fresh folder for one run's arms; the oldest runs beyond `RUNS_KEPT` are removed.
+
+        Raises BadInput where the cache cannot be written.
+        """
+        try:
+            self.runs.mkdir(parents=True, exist_ok=True)
+            for old in sorted(self.runs.iterdir(), key=_age, reverse=True)[RUNS_KEPT - 1 :]:
+                if not _in_use(old):
+                    shutil.rmtree(old, ignore_errors=True)
+            return Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=self.runs))
+        except OSError as error:
+            remedy = "set REFAULT_CACHE to a folder that can be"
+            raise BadInput(f"the cache {self.root} cannot be written ({error.strerror}): {remedy}") from error
+
+
+def _age(run: Path) -> float:
+    """When a run's folder was last written; the oldest of all if another process has just removed it."""
+    try:
+        return run.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 def _in_use(run: Path) -> bool:

@@ -11,7 +11,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from harness.facts import Bug, Choice, Expect, Grid, Integer, KernelCase, Params, Reproducer, Revert, edit, faults, watch
+from harness.facts import (
+    Bug,
+    Choice,
+    Expect,
+    Grid,
+    Integer,
+    KernelCase,
+    Launch,
+    Params,
+    ReportedServer,
+    Reproducer,
+    Revert,
+    edit,
+    faults,
+    watch,
+)
 from reproducers.rigs import aiter
 
 CONTEXT_LEN = 64
@@ -75,6 +90,27 @@ REPRODUCER = Reproducer(
         symptom="size mismatch while capturing or replaying a padded batch under two-batch overlap",
     ),
     requires=frozenset({"torch", "triton"}),
+    reported=ReportedServer(
+        model="deepseek-ai/DeepSeek-V3",
+        launches=(
+            Launch(
+                platform="rocm",
+                flags={"attention-backend": "aiter", "tp": "8", "dp": "8", "enable-dp-attention": "",
+                       "enable-two-batch-overlap": "", "moe-a2a-backend": "deepep", "max-running-requests": "40"},
+            ),
+            Launch(
+                platform="cuda",
+                flags={"attention-backend": "triton", "tp": "8", "dp": "8", "enable-dp-attention": "",
+                       "enable-two-batch-overlap": "", "moe-a2a-backend": "deepep", "max-running-requests": "40"},
+                note="the nearest there is: aiter is for AMD, so the bug cannot show",
+            ),
+        ),
+        client=(
+            "python3 -m sglang.bench_serving --backend sglang --dataset-name random --random-input-len 1024 "
+            "--random-output-len 128 --num-prompts 80 --max-concurrency 40"
+        ),
+        expect="dies while capturing CUDA graphs: the size of a tensor must match, 6 against 5 with five requests a rank",
+    ),
     revert=Revert(
         edit(
             in_function="AiterAttnBackend.init_cuda_graph_state",

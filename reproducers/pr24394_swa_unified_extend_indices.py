@@ -20,7 +20,9 @@ from harness.facts import (
     Integer,
     Integers,
     KernelCase,
+    Launch,
     Params,
+    ReportedServer,
     Reproducer,
     Revert,
     Tolerance,
@@ -29,8 +31,10 @@ from harness.facts import (
     watch,
 )
 from reproducers.rigs import swa
+from reproducers.rigs.swa_pages import new_pages
 
 SEED = 24394
+SERVER_FLAGS = {"enable-deterministic-inference": "", "attention-backend": "triton", "tp": "2"}
 
 
 def extend_requests(
@@ -50,10 +54,10 @@ def extend_requests(
     """
     import torch
 
-    sizes = dict(full_tokens=full_tokens, swa_tokens=swa_tokens, page_size=page_size)
+    sizes = swa.Sizes(full_tokens, swa_tokens, page_size, window, context_len=sum(chunks), dtype=dtype)
     outputs: dict[str, list[Any]] = {kind: [] for kind in swa.LAYERS}
     slots: list[tuple[int, int]] = []
-    with swa.rig(lab, **sizes, window=window, context_len=sum(chunks), dtype=dtype) as rig:
+    with swa.rig(lab, sizes) as rig:
         for number in range(requests):
             attended, used = _run(rig, inputs(number, sum(chunks), dtype), chunks)
             slots += used
@@ -87,8 +91,8 @@ def _parting(slots: Sequence[tuple[int, int]], capacity: int) -> str:
     apart = [full for full, window in slots if full != window]
     beyond = [full for full in apart if full >= capacity]
     return (
-        f"{len(apart)} of {len(slots)} new tokens have another slot in the window pool than in the full pool; "
-        f"for {len(beyond)} the latter lies past the window pool's {capacity} slots"
+        f"{len(apart)} of {len(slots)} new tokens have one slot in the full and another in the window pool; "
+        f"for {len(beyond)} the former lies past the window pool's {capacity} slots"
     )
 
 
@@ -102,7 +106,9 @@ def inputs(request: int, tokens: int, dtype: str) -> dict[str, list[Any]]:
     generator = torch.Generator().manual_seed(SEED + request)
     heads = (swa.Q_HEADS, swa.KV_HEADS, swa.KV_HEADS)
     return {
-        kind: [torch.randn(tokens, n, swa.HEAD_DIM, generator=generator).to(getattr(torch, dtype)) for n in heads]
+        kind: [
+            torch.randn(tokens, n, swa.HEAD_DIM, generator=generator).to(getattr(torch, dtype)) for n in heads
+        ]
         for kind in swa.LAYERS
     }
 
@@ -145,36 +151,22 @@ def _dense(q: Any, k: Any, v: Any, *, behind: int) -> Any:
 # --- where the bug shows -------------------------------------------------------------------
 
 
+def check(params: Params) -> None:
+    """The pools hold whole pages, and every chunk fits into both."""
+    for _ in _pages(params):
+        pass
+
+
 def spaces_part(params: Params) -> bool:
-    """Whether some new token's slot in the window pool is not its slot in the full pool.
+    """Whether new tokens of some chunk lie on another page of the window pool than of the full pool.
 
-    Follows both allocators' free lists page by page: single slots are given out first in, first
-    out; pages freed together go back to the front, sorted. The two lists are alike until one
-    pool has freed what the other still holds.
+    The two free lists are alike until one pool has got back what is still held in the other.
     """
-    return any(full != window for full, window in _new_pages(params))
+    return any(full != window for full, window in _pages(params))
 
 
-def _new_pages(params: Params) -> Iterator[tuple[int, int]]:
-    """The pages that receive new tokens, in the full and in the window pool."""
-    page = params["page_size"]
-    full, window = (list(range(1, params[size] // page + 1)) for size in ("full_tokens", "swa_tokens"))
-    for _ in range(params["requests"]):
-        held: list[tuple[int, int]] = []
-        length = evicted = 0
-        for chunk in params["chunks"]:
-            gone = max(evicted, (length - params["window"]) // page)
-            _give_back(window, [slot for _, slot in held[evicted:gone]], page)
-            begin, evicted, length = length // page, gone, length + chunk
-            while len(held) * page < length:
-                held.append((full.pop(0), window.pop(0)))
-            yield from held[begin:]
-        _give_back(full, [slot for slot, _ in held], page)
-        _give_back(window, [slot for _, slot in held[evicted:]], page)
-
-
-def _give_back(free: list[int], pages: list[int], page_size: int) -> None:
-    free[:] = free + pages if page_size == 1 else sorted(pages) + free
+def _pages(params: Params) -> Iterator[tuple[int, int]]:
+    return new_pages(**{name: value for name, value in params.items() if name != "dtype"})
 
 
 REPRODUCER = Reproducer(
@@ -184,6 +176,20 @@ REPRODUCER = Reproducer(
         symptom="illegal access or wrong attention in deterministic extend of a hybrid sliding-window model",
     ),
     requires=frozenset({"torch", "triton"}),
+    reported=ReportedServer(
+        model="google/gemma-4-26B-A4B-it",
+        launches=(
+            Launch(platform="cuda", flags=SERVER_FLAGS),
+            Launch(
+                platform="rocm", flags=SERVER_FLAGS, note="reported on CUDA; the Triton kernel is the same"
+            ),
+        ),
+        client=(
+            "python3 -m sglang.bench_serving --backend sglang --dataset-name random --random-input-len 2048 "
+            "--random-output-len 256 --num-prompts 200 --max-concurrency 128"
+        ),
+        expect="an illegal memory access once requests have come and gone, or wrong tokens without one",
+    ),
     revert=Revert(
         # What is assigned under this condition changed over the releases: the pool's cached
         # slots, a translation, a field of the forward metadata. The condition did not.
@@ -194,11 +200,12 @@ REPRODUCER = Reproducer(
     ),
     kernel=KernelCase(
         call=extend_requests,
+        check=check,
         reference=dense_attention,
         tolerance=Tolerance(
             absolute=4e-3,
             relative=4e-3,
-            reason="float16 keeps 11 bits of keys, values, weights and outputs; a wrong slot moves an output by tenths",
+            reason="float16 keeps 11 bits of keys, values, weights and outputs; a wrong slot shows in tenths",
         ),
         imports=(swa.BACKEND, swa.POOL),
         params={

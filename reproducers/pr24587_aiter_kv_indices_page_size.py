@@ -21,7 +21,9 @@ from harness.facts import (
     Integer,
     Integers,
     KernelCase,
+    Launch,
     Params,
+    ReportedServer,
     Reproducer,
     Revert,
     edit,
@@ -87,6 +89,22 @@ REPRODUCER = Reproducer(
         symptom="silent write past cuda_graph_kv_indices at graph replay; corrupted neighbours, wrong tokens, GPU faults",
     ),
     requires=frozenset({"torch", "triton"}),
+    reported=ReportedServer(
+        model="meta-llama/Llama-3.1-8B-Instruct",
+        launches=(
+            Launch(platform="rocm", flags={"attention-backend": "aiter", "page-size": "16", "cuda-graph-max-bs": "16"}),
+            Launch(
+                platform="cuda",
+                flags={"attention-backend": "triton", "page-size": "16", "cuda-graph-max-bs": "16"},
+                note="the nearest there is: aiter is for AMD, so the bug cannot show",
+            ),
+        ),
+        client=(
+            "python3 -m sglang.bench_serving --backend sglang --dataset-name random --random-input-len 16384 "
+            "--random-output-len 256 --num-prompts 64 --max-concurrency 16"
+        ),
+        expect="a memory fault or wrong tokens once the batch's lengths add up to more than its pages; none at page size 1",
+    ),
     revert=Revert(
         edit(
             in_function="AiterAttnBackend.init_cuda_graph_state",

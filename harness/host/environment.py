@@ -1,16 +1,35 @@
-"""The environment variables with which upstream runs on a machine without an accelerator."""
+"""The environment variables with which upstream runs in an arm, by what the arm is for."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-CPU_KERNELS: Mapping[str, str] = {
-    "SGLANG_USE_CPU_ENGINE": "1",
-    "TRITON_INTERPRET": "1",
+_REPEATABLE: Mapping[str, str] = {
     # dynamo would compile upstream's helpers with a C++ compiler and hide their operations
     "TORCHDYNAMO_DISABLE": "1",
-    "CUDA_VISIBLE_DEVICES": "",
     "HF_HUB_OFFLINE": "1",
     "TOKENIZERS_PARALLELISM": "false",
     "PYTHONHASHSEED": "0",
 }
+_NO_ACCELERATOR: Mapping[str, str] = {"SGLANG_USE_CPU_ENGINE": "1", "CUDA_VISIBLE_DEVICES": ""}
+
+CPU_KERNELS: Mapping[str, str] = {**_REPEATABLE, **_NO_ACCELERATOR, "TRITON_INTERPRET": "1"}
+"""Upstream's kernels run on the CPU, in Triton's interpreter."""
+
+# Triton's functions are made for the interpreter or for the compiler when they are imported, so that
+# the two cannot share a process. TRITON_KERNEL_OVERRIDE and its like would change what is compiled.
+COMPILED_KERNELS: Mapping[str, str | None] = {
+    **_REPEATABLE,
+    **_NO_ACCELERATOR,
+    "TRITON_INTERPRET": None,
+    "TRITON_KERNEL_OVERRIDE": None,
+    "TRITON_KERNEL_DUMP": None,
+}
+"""Upstream's kernels are compiled and not run."""
+
+DEVICE_KERNELS: Mapping[str, str | None] = {
+    **_REPEATABLE,
+    "SGLANG_USE_CPU_ENGINE": None,
+    "TRITON_INTERPRET": None,
+}
+"""Upstream's kernels run on the machine's own accelerator."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Iterable
+from types import ModuleType
+from typing import Any, NoReturn
 
 from harness.errors import StandInMisused
 
@@ -24,3 +26,18 @@ class StandIn:
 
     def __repr__(self) -> str:
         return f"<stand-in {self.__dict__['_standin']}>"
+
+
+def inert_module(name: str, functions: Iterable[str]) -> ModuleType:
+    """A module that holds only these functions; calling one raises StandInMisused."""
+    module = ModuleType(name, f"Inert stand-in for {name}.")
+    for function in functions:
+        setattr(module, function, _inert(f"{name}.{function}"))
+    return module
+
+
+def _inert(name: str) -> Callable[..., NoReturn]:
+    def call(*args: Any, **kwargs: Any) -> NoReturn:
+        raise StandInMisused(f"{name} was called, but only its name is stood in for on this machine")
+
+    return call

@@ -1,20 +1,18 @@
-"""Records and checks torch's indexing operations: every index against the dimension it indexes."""
+"""Which torch operations index, what, and whether every index lies within its dimension."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from types import FrameType
 from typing import Any
 
+import numpy as np
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 
-from harness.memory.names import name_of
-from harness.memory.strays import Strays, Where
+from harness.memory.strays import Elements
 from harness.memory.summary import summarize
-from harness.observation import Fault
+
+Arguments = Sequence[Any]
 
 
 @dataclass(frozen=True)
@@ -22,128 +20,126 @@ class Indexing:
     """One index tensor of an operation and the dimension of `target` it indexes.
 
     `extent` is the number of elements along that dimension (of the whole tensor for `take`);
-    `wraps` says whether negative indices count from the end there.
+    `wraps` says whether negative indices count from the end there. `lowest` and `highest` are the
+    smallest and largest index, absent where there is none.
     """
 
     target: torch.Tensor
     dim: int
     index: torch.Tensor
     extent: int
-    wraps: bool = True
+    wraps: bool
+    lowest: int | None = None
+    highest: int | None = None
+
+    @property
+    def floor(self) -> int:
+        return -self.extent if self.wraps else 0
+
+    @property
+    def in_range(self) -> bool:
+        if self.lowest is None or self.highest is None:
+            return True
+        return self.lowest >= self.floor and self.highest < self.extent
+
+    def strays(self) -> Elements:
+        """The indices that lie outside, one for each entry of the index tensor that does."""
+        index = self.index
+        outside = index[(index < self.floor) | (index >= self.extent)]
+        return outside.detach().cpu().to(torch.int64).numpy().ravel()
+
+    def facts(self) -> dict[str, Any]:
+        span = [] if self.lowest is None else [self.lowest, self.highest]
+        return {"dim": self.dim, "extent": self.extent, "shape": list(self.index.shape), "span": span}
 
 
-Reader = Callable[[Sequence[Any], Mapping[str, Any]], Iterator[Indexing]]
+def indexing(target: torch.Tensor, dim: int, index: torch.Tensor, extent: int, wraps: bool) -> Indexing:
+    if not index.numel():
+        return Indexing(target, dim, index, extent, wraps)
+    lowest, highest = torch.aminmax(index)
+    return Indexing(target, dim, index, extent, wraps, int(lowest), int(highest))
 
 
-def _along(target: torch.Tensor, dim: int, index: torch.Tensor, wraps: bool) -> Iterator[Indexing]:
+Reader = Callable[[Arguments], Iterator[Indexing]]
+
+
+def _along(target: torch.Tensor, dim: int, index: torch.Tensor, wraps: bool = False) -> Iterator[Indexing]:
     if target.dim():
-        yield Indexing(target, dim % target.dim(), index, target.shape[dim], wraps)
+        dim %= target.dim()
+        yield indexing(target, dim, index, target.shape[dim], wraps)
 
 
-def _by_dim(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Iterator[Indexing]:
-    """op(self, dim, index, …): gather, scatter, index_select, index_copy, index_add, index_fill."""
-    yield from _along(args[0], args[1], args[2], wraps=False)
+def _by_dim(args: Arguments) -> Iterator[Indexing]:
+    """op(self, dim, index, …): gather, scatter, index_select, index_copy, index_add, index_reduce."""
+    yield from _along(args[0], args[1], args[2])
 
 
-def _advanced(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Iterator[Indexing]:
-    """op(self, indices, …): x[i, j] and x[i, j] = v; a mask indexes nothing out of range."""
-    for dim, index in enumerate(args[1]):
+def _by_dim_wrapping(args: Arguments) -> Iterator[Indexing]:
+    """index_fill and take_along_dim count negative indices from the end."""
+    yield from _along(args[0], args[1], args[2], wraps=True)
+
+
+def _advanced(args: Arguments) -> Iterator[Indexing]:
+    """op(self, indices, …): x[i, j] and x[i, j] = v; torch itself refuses a mask of the wrong shape."""
+    dim = 0
+    for index in args[1]:
         if index is not None and index.dtype not in (torch.bool, torch.uint8):
             yield from _along(args[0], dim, index, wraps=True)
+        dim += 1 if index is None or index.dtype not in (torch.bool, torch.uint8) else index.dim()
 
 
-def _flat(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Iterator[Indexing]:
+def _flat(args: Arguments) -> Iterator[Indexing]:
     """op(self, index, …): take and put count over all elements."""
-    yield Indexing(args[0], 0, args[1], args[0].numel())
+    yield indexing(args[0], 0, args[1], args[0].numel(), wraps=True)
 
 
-def _embedding(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Iterator[Indexing]:
-    yield from _along(args[0], 0, args[1], wraps=False)
+def _rows(args: Arguments) -> Iterator[Indexing]:
+    """op(weight, indices, …): embedding and embedding_bag."""
+    yield from _along(args[0], 0, args[1])
 
 
 READERS: Mapping[str, Reader] = {
     "gather": _by_dim,
     "scatter": _by_dim,
-    "scatter_": _by_dim,
     "scatter_add": _by_dim,
-    "scatter_add_": _by_dim,
     "scatter_reduce": _by_dim,
-    "scatter_reduce_": _by_dim,
     "index_select": _by_dim,
     "index_copy": _by_dim,
-    "index_copy_": _by_dim,
     "index_add": _by_dim,
-    "index_add_": _by_dim,
-    "index_fill": _by_dim,
-    "index_fill_": _by_dim,
-    "index_reduce_": _by_dim,
+    "index_reduce": _by_dim,
+    "index_fill": _by_dim_wrapping,
+    "take_along_dim": _by_dim_wrapping,
     "index": _advanced,
     "index_put": _advanced,
-    "index_put_": _advanced,
     "_unsafe_index": _advanced,
     "_unsafe_index_put": _advanced,
-    "_index_put_impl_": _advanced,
+    "_index_put_impl": _advanced,
     "take": _flat,
-    "put_": _flat,
-    "embedding": _embedding,
+    "put": _flat,
+    "embedding": _rows,
+    "embedding_renorm": _rows,
+    "_embedding_bag": _rows,
+    "_embedding_bag_forward_only": _rows,
 }
+"""By the operation's name in torch's `aten`, without the underscore of its in-place form."""
 
 
-class IndexChecks(TorchDispatchMode):
-    """Watches the indexing operations that code under `root` asks for."""
-
-    def __init__(self, root: str, strays: Strays, events: list[dict[str, Any]]) -> None:
-        super().__init__()
-        self._root = root
-        self._strays = strays
-        self._events = events
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None) -> Any:
-        reader = READERS.get(func.overloadpacket.__name__) if func.namespace == "aten" else None
-        frame = self._caller() if reader else None
-        if reader is None or frame is None:
-            return func(*args, **(kwargs or {}))
-        found = list(reader(args, kwargs or {}))
-        name = func.overloadpacket.__name__
-        buffer = name_of(args[0], frame)
-        for indexing in found:
-            self._check(indexing, name, buffer, frame)
-        result = func(*args, **(kwargs or {}))
-        self._events.append(self._event(name, buffer, found, args, result))
-        return result
-
-    def _caller(self) -> FrameType | None:
-        """The frame that asked for the operation, if it is code under test."""
-        frame: FrameType | None = sys._getframe(2)
-        while frame is not None and "/torch/" in frame.f_code.co_filename:
-            frame = frame.f_back
-        return frame if frame is not None and frame.f_code.co_filename.startswith(self._root) else None
-
-    def _check(self, indexing: Indexing, operation: str, buffer: str | None, frame: FrameType) -> None:
-        index = indexing.index
-        lowest = -indexing.extent if indexing.wraps else 0
-        outside = index[(index < lowest) | (index >= indexing.extent)]
-        if outside.numel():
-            where = Where(f"{frame.f_code.co_qualname}:{frame.f_lineno}")
-            fault = Fault(kind="index-range", buffer=buffer, kernel=operation, numel=indexing.extent)
-            self._strays.access(fault, outside.detach().cpu().to(torch.int64).numpy().ravel(), where)
-
-    def _event(self, name: str, buffer: str | None, found: list[Indexing], args: Sequence[Any], result: Any) -> dict[str, Any]:
-        event: dict[str, Any] = {
-            "event": "index",
-            "op": name,
-            "buffer": buffer,
-            "dtype": str(args[0].dtype).removeprefix("torch."),
-            "shape": list(args[0].shape),
-            "indices": [_span(indexing) for indexing in found],
-        }
-        if name.endswith("_"):
-            written = [value for value in args[2:] if isinstance(value, torch.Tensor) and value is not found[0].index]
-            return event | {"wrote": [summarize(value) for value in written]} if found else event
-        return event | ({"read": summarize(result)} if isinstance(result, torch.Tensor) else {})
+def event(name: str, buffer: str | None, found: Sequence[Indexing], args: Arguments, result: Any) -> dict[str, Any]:
+    """The operation as the trace keeps it; `name` ends in an underscore if it writes in place."""
+    told: dict[str, Any] = {
+        "event": "index",
+        "op": name,
+        "buffer": buffer,
+        "dtype": str(args[0].dtype).removeprefix("torch."),
+        "shape": list(args[0].shape),
+        "indices": [one.facts() for one in found],
+    }
+    if name.endswith("_"):
+        indices = {id(one.index) for one in found}
+        written = [value for value in args[2:] if isinstance(value, torch.Tensor) and id(value) not in indices]
+        return told | {"wrote": [summarize(value) for value in written]} if found else told
+    return told | ({"read": summarize(result)} if isinstance(result, torch.Tensor) else {})
 
 
-def _span(indexing: Indexing) -> dict[str, Any]:
-    index = indexing.index
-    span = [int(index.min()), int(index.max())] if index.numel() else []
-    return {"dim": indexing.dim, "extent": indexing.extent, "shape": list(index.shape), "span": span}
+def as_elements(positions: torch.Tensor) -> Elements:
+    return np.asarray(positions.detach().cpu().to(torch.int64).numpy().ravel(), dtype=np.int64)

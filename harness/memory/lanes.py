@@ -1,205 +1,233 @@
 """Checks every lane of every Triton memory access in the interpreter, by provenance.
 
-Each tensor argument of a launch is handed to the kernel as an address in a window of its own,
-far above anything a process can map. Pointer arithmetic carries the window along, so an access
-says by itself which argument it was derived from and how far it strayed, and no other
-allocation can be hit by accident. Only accesses inside the argument reach real memory.
+Each tensor of a launch is handed to the kernel as an address in a window of its own (see
+`windows`). Only accesses inside the tensor that an address was derived from reach real memory:
+stray loads read poison, stray stores are dropped, and both are reported.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from types import FrameType
 from typing import Any
 
 import numpy as np
 import torch
 import triton.language as tl
 from triton.runtime import interpreter
+from triton.tools.tensor_descriptor import TensorDescriptor
 
 from harness.errors import Unresolved
-from harness.memory.names import name_of
-from harness.memory.strays import Elements, Strays, Where
-from harness.memory.summary import summarize
+from harness.memory import poison
+from harness.memory.live import LiveTensors
+from harness.memory.names import names_of
+from harness.memory.strays import Strays, Where
+from harness.memory.windows import FAR_BITS, Addresses, Argument, Lanes, Offsets, Window, Windows
 from harness.observation import Fault
 
-WINDOW_BITS = 48
-"""User space ends at 2**47, so bit 48 and up can hold the number of the argument."""
-_MIDDLE = 1 << (WINDOW_BITS - 1)
-_KEPT_ALIGNMENT = 4096
+UNKNOWN = "an address that was derived from no argument and no live tensor"
 
-PATCHES = (
-    "triton.runtime.interpreter.GridExecutor.__call__",
-    "triton.runtime.interpreter._implicit_cvt",
-    "triton.runtime.interpreter.InterpreterBuilder.create_masked_load",
-    "triton.runtime.interpreter.InterpreterBuilder.create_masked_store",
-    "triton.runtime.interpreter.InterpreterBuilder.create_atomic_rmw",
-    "triton.runtime.interpreter.InterpreterBuilder.create_atomic_cas",
+_BUILDER = interpreter.InterpreterBuilder
+_PATCHED: tuple[tuple[str, Any, str], ...] = (
+    ("GridExecutor", interpreter.GridExecutor, "__call__"),
+    ("", interpreter, "_implicit_cvt"),
+    ("InterpreterBuilder", _BUILDER, "create_addptr"),
+    ("InterpreterBuilder", _BUILDER, "create_int_to_ptr"),
+    ("InterpreterBuilder", _BUILDER, "create_masked_load"),
+    ("InterpreterBuilder", _BUILDER, "create_masked_store"),
+    ("InterpreterBuilder", _BUILDER, "create_atomic_rmw"),
+    ("InterpreterBuilder", _BUILDER, "create_atomic_cas"),
+    ("interpreter_builder", interpreter.interpreter_builder, "options"),
 )
-
-
-def poison(dtype: np.dtype[Any]) -> Any:
-    """What a stray load reads: NaN, or an integer that no index or length could be."""
-    if dtype.kind == "f":
-        return np.nan
-    if dtype.kind == "b":
-        return True
-    return np.frombuffer(b"\xad\xde\xad\xde\xad\xde\xad\x5e"[8 - dtype.itemsize :], dtype=dtype)[0]
-
-
-@dataclass
-class Extent:
-    """First and last element touched; empty until something was."""
-
-    first: int | None = None
-    last: int | None = None
-
-    def include(self, low: int, high: int) -> None:
-        self.first = low if self.first is None else min(self.first, low)
-        self.last = high if self.last is None else max(self.last, high)
-
-
-@dataclass
-class Argument:
-    """One tensor argument of a launch and its window."""
-
-    name: str
-    tensor: torch.Tensor
-    buffer: str
-    window: int
-    read: Extent = field(default_factory=Extent)
-    written: Extent = field(default_factory=Extent)
-
-    def __post_init__(self) -> None:
-        self.itemsize = self.tensor.element_size()
-        self.real = self.tensor.data_ptr()
-        self.base = (self.window << WINDOW_BITS) + _MIDDLE + self.real % _KEPT_ALIGNMENT
-        sizes = zip(self.tensor.shape, self.tensor.stride(), strict=True)
-        self.numel = sum((size - 1) * stride for size, stride in sizes) + 1 if self.tensor.numel() else 0
-
-    def facts(self) -> dict[str, Any]:
-        described = {"buffer": self.buffer, "dtype": str(self.tensor.dtype).removeprefix("torch."), "shape": list(self.tensor.shape)}
-        if self.read.first is not None:
-            described["read"] = [self.read.first, self.read.last]
-        if self.written.first is not None and self.written.last is not None:
-            described["written"] = [self.written.first, self.written.last]
-            span = torch.as_strided(self.tensor, (self.written.last - self.written.first + 1,), (1,), self.tensor.storage_offset() + self.written.first)
-            described["wrote"] = {k: v for k, v in summarize(span).items() if k in ("values", "sha256", "summary")}
-        return described
+PATCHES = tuple(".".join(filter(None, ("triton.runtime.interpreter", owner, name))) for owner, _, name in _PATCHED)
 
 
 @dataclass
 class Launch:
-    """A kernel launch while it runs."""
+    """A kernel launch while it runs, asked for in `frame`.
+
+    `arguments` grow by the tensors that are found through tables of addresses.
+    """
 
     kernel: str
     file: str
     grid: list[int]
     scalars: dict[str, Any]
     arguments: list[Argument]
+    frame: FrameType
+    converted: int = 0
+    live: LiveTensors | None = None
+
+    def __post_init__(self) -> None:
+        self.given = len(self.arguments)
+        self.by_address: dict[int, Window | None] = {}
 
     def event(self) -> dict[str, Any]:
-        return {
+        reached = self.arguments[self.given :]
+        event: dict[str, Any] = {
             "event": "launch",
             "kernel": self.kernel,
             "grid": self.grid,
             "scalars": self.scalars,
-            "args": {argument.name: argument.facts() for argument in self.arguments},
+            "args": {argument.name: argument.facts() for argument in self.arguments[: self.given]},
         }
+        return event | ({"reached": [argument.facts() for argument in reached]} if reached else {})
 
 
-class Lanes:
-    """The lane checker of one run. `events` takes the launches, `strays` the faults."""
+class LaneChecks:
+    """The lane checker of one run. `events` takes the launches, `strays` the faults.
 
-    def __init__(self, strays: Strays, events: list[dict[str, Any]], entered: Callable[[str], None]) -> None:
+    `entered` is told the name of each kernel, `after` as well, once it ran, with its tensors.
+    """
+
+    def __init__(
+        self, strays: Strays, events: list[dict[str, Any]], entered: Callable[[str], None],
+        after: Callable[[str, list[torch.Tensor]], None],
+    ) -> None:  # fmt: skip
         self._strays = strays
         self._events = events
         self._entered = entered
+        self._after = after
+        self._windows = Windows()
         self._launch: Launch | None = None
-        self._next = 0
 
     # --- launches --------------------------------------------------------------------------
 
     def run(self, call: Callable[..., Any], executor: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Run one launch with its arguments in windows, then record what it touched."""
-        outer = self._launch, self._next
-        self._launch, self._next = self._open(executor, args, kwargs), 0
-        self._entered(self._launch.kernel)
+        """Run one launch with its tensors in windows, then record what it touched."""
+        outer, launch = self._launch, _opened(executor, args, kwargs)
+        self._entered(launch.kernel)
+        self._launch = launch
         try:
             return call(executor, *args, **kwargs)
         finally:
-            self._events.append(self._launch.event())
-            self._launch, self._next = outer
-
-    def _open(self, executor: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Launch:
-        known = inspect.getfullargspec(executor.fn).args
-        bound = inspect.getcallargs(executor.fn, *args, **{k: v for k, v in kwargs.items() if k in known})
-        frame = sys._getframe(3)
-        tensors = [(name, value) for name, value in _flatten(bound, executor.constexprs) if hasattr(value, "data_ptr")]
-        arguments = [
-            Argument(name, value, name_of(value, frame) or name, index + 1)
-            for index, (name, value) in enumerate(tensors)
-        ]
-        scalars = {name: value for name, value in bound.items() if isinstance(value, bool | int | float | str)}
-        grid = executor.grid(bound) if callable(executor.grid) else executor.grid
-        return Launch(executor.fn.__name__, executor.fn.__code__.co_filename, [int(n) for n in grid], scalars, arguments)
+            self._launch = outer
+            self._windows.close(launch.arguments)
+            self._events.append(launch.event())
+            self._after(launch.kernel, [argument.tensor for argument in launch.arguments])
 
     def convert(self, original: Callable[[Any], Any], value: Any) -> Any:
         """The kernel-side value of an argument: tensors become addresses in their window."""
-        if self._launch is None or not hasattr(value, "data_ptr"):
+        launch = self._launch
+        if launch is None or not hasattr(value, "data_ptr"):
             return original(value)
-        argument = self._launch.arguments[self._next]
-        self._next += 1
+        argument = launch.arguments[launch.converted]
+        launch.converted += 1
         if argument.real != value.data_ptr():
-            raise Unresolved(f"{self._launch.kernel}: argument {argument.name} is not where its launch said")
+            raise Unresolved(f"{launch.kernel}: argument {argument.name} is not where its launch said")
         converted = original(value)
-        converted.handle.data = np.array([argument.base], dtype=np.uint64)
+        converted.handle.data = np.array([self._windows.open(argument).base], dtype=np.uint64)
         return converted
+
+    # --- addresses -------------------------------------------------------------------------
+
+    def moved(self, original: Callable[..., Any], builder: Any, ptr: Any, offset: Any) -> Any:
+        """Pointer arithmetic that no offset, however wild, can carry into another window."""
+        distance = offset.data
+        if distance.dtype.itemsize < 8 or not distance.size:
+            return original(builder, ptr, offset)
+        size = _width(ptr)
+        reach = 1 << (FAR_BITS - 4)  # int64 offsets are signed, whatever their numpy type says
+        signed = distance.view(np.int64) if distance.dtype == np.uint64 else distance
+        low, high = (int(signed.flat[0]),) * 2 if signed.size == 1 else (int(signed.min()), int(signed.max()))
+        if -reach < low * size and high * size < reach:
+            return original(builder, ptr, offset)
+        with np.errstate(over="ignore"):
+            wrapped = signed * np.int64(size)
+        return interpreter.TensorHandle(self._windows.moved(ptr.data, wrapped), ptr.dtype)
+
+    def pointed(self, handle: Any) -> Any:
+        """Addresses that were loaded from memory, moved into windows of the tensors they belong to."""
+        if self._launch is None:
+            return handle
+        addresses, launch = handle.data, self._launch
+        moved = addresses.copy()
+        for address in np.unique(addresses).tolist():
+            if self._windows.find(address) is None and (window := self._table_window(launch, address)):
+                moved[addresses == address] -= window.delta
+        return interpreter.TensorHandle(moved, handle.dtype)
+
+    def _table_window(self, launch: Launch, address: int) -> Window | None:
+        if address not in launch.by_address:
+            launch.live = launch.live or LiveTensors()
+            tensor = launch.live.at(address)
+            launch.by_address[address] = self._reached(launch, tensor) if tensor is not None else None
+        return launch.by_address[address]
+
+    def _reached(self, launch: Launch, tensor: torch.Tensor) -> Window:
+        name = names_of([tensor], launch.frame)[0] or "?"
+        argument = Argument(name, tensor, name)
+        launch.arguments.append(argument)
+        return self._windows.open(argument)
 
     # --- accesses --------------------------------------------------------------------------
 
-    def resolve(self, pointers: np.ndarray[Any, Any], active: np.ndarray[Any, Any], kind: str) -> tuple[Any, Any]:
-        """Real addresses, and the active lanes that lie inside their argument."""
-        real, inside = pointers.copy(), active.copy()
-        for window in np.unique(pointers >> np.uint64(WINDOW_BITS)):
-            if window == 0:
+    def resolve(self, ptrs: Any, mask: Any, kind: str) -> tuple[Addresses, Lanes, bool]:
+        """Real addresses, the active lanes that may touch them, and whether others were stray."""
+        addresses, active, width = ptrs.data, _lanes(mask), _width(ptrs)
+        if active.shape != addresses.shape:
+            active = np.broadcast_to(active, addresses.shape)
+        chosen = addresses if active.all() else addresses[active]
+        if not chosen.size:
+            return addresses, active, False
+        low, high = (chosen.item(),) * 2 if chosen.size == 1 else (int(chosen.min()), int(chosen.max()))
+        window = self._windows.find(low)
+        if window is not None and window is self._windows.find(high):
+            argument, start = window.argument, window.bias - window.base
+            if low + start >= 0 and high + start + width <= argument.nbytes and not argument.gaps:
+                argument.touch(low + start, high + start + width - 1, kind == "oob-write")
+                return addresses + window.delta, active, False
+        return self._by_lane(addresses, active, width, kind)
+
+    def _by_lane(self, addresses: Addresses, active: Lanes, width: int, kind: str) -> tuple[Addresses, Lanes, bool]:
+        real, inside = addresses.copy(), active.copy()
+        for window, here in self._windows.split(addresses):
+            lanes = here & active
+            if not lanes.any():
                 continue
-            lanes = active & (pointers >> np.uint64(WINDOW_BITS) == window)
-            self._resolve_window(int(window), pointers, lanes, real, inside, kind)
-        return real, inside
+            if window is None:
+                inside[lanes] = False
+                self._report_unknown(kind)
+                continue
+            real[lanes] += window.delta
+            inside[lanes] = self._in_window(window, window.offsets(addresses[lanes]), width, kind)
+        return real, inside, not np.array_equal(inside, active)
 
-    def _resolve_window(self, window: int, pointers: Any, lanes: Any, real: Any, inside: Any, kind: str) -> None:
-        assert self._launch is not None
-        argument = self._launch.arguments[window - 1] if window <= len(self._launch.arguments) else None
-        if argument is None:
-            raise Unresolved(f"{self._launch.kernel}: a pointer left every argument's window")
-        offsets = (pointers[lanes] - np.uint64(argument.base)).astype(np.int64)
-        if not offsets.size:
-            return
-        elements = offsets // argument.itemsize
-        low, high = int(elements.min()), int(elements.max())
-        real[lanes] = offsets.astype(np.uint64) + np.uint64(argument.real)
-        if low < 0 or high >= argument.numel:
-            inside[lanes] = self._report(argument, elements, kind)
-            elements = elements[(elements >= 0) & (elements < argument.numel)]
-            if not elements.size:
-                return
-            low, high = int(elements.min()), int(elements.max())
-        (argument.read if kind == "oob-read" else argument.written).include(low, high)
-
-    def _report(self, argument: Argument, elements: Elements, kind: str) -> Any:
-        assert self._launch is not None
-        good = (elements >= 0) & (elements < argument.numel)
-        fault = Fault(kind=kind, buffer=argument.buffer, kernel=self._launch.kernel, numel=argument.numel)
-        where = Where(f"{self._launch.kernel}:{self._line()}, argument {argument.name}", interpreter.interpreter_builder.grid_idx)
-        self._strays.access(fault, elements[~good], where)
+    def _in_window(self, window: Window, offsets: Offsets, width: int, kind: str) -> Lanes:
+        argument = window.argument
+        good = argument.inside(offsets, width)
+        if good.any():
+            fine = offsets[good]
+            argument.touch(int(fine.min()), int(fine.max()) + width - 1, kind == "oob-write")
+        if not good.all():
+            self._report(argument, offsets[~good], width, kind)
         return good
 
+    def _report(self, argument: Argument, offsets: Offsets, width: int, kind: str) -> None:
+        """Stray elements, counted in the type that the kernel's pointer has at the access."""
+        assert self._launch is not None
+        past = (offsets < 0) | (offsets + width > argument.nbytes)
+        for lanes, message in ((past, None), (~past, "between the rows of the slice that was passed")):
+            if lanes.any():
+                numel = argument.nbytes // width
+                fault = Fault(kind=kind, buffer=argument.buffer, kernel=self._launch.kernel, numel=numel, message=message)
+                self._strays.access(fault, offsets[lanes] // width, self._where(f", argument {argument.name}"))
+
+    def _report_unknown(self, kind: str) -> None:
+        assert self._launch is not None
+        self._strays.add(Fault(kind=kind, kernel=self._launch.kernel, message=UNKNOWN), self._where())
+
+    def _where(self, what: str = "") -> Where:
+        assert self._launch is not None
+        return Where(f"{self._launch.kernel}:{self._line()}{what}", interpreter.interpreter_builder.grid_idx)
+
     def _line(self) -> int:
-        """The line of the kernel that is running: its frame is the one from the kernel's file."""
+        """The line of the kernel that is running: its frame is the innermost from the kernel's file."""
         frame = sys._getframe(1)
         while frame is not None:
             if self._launch and frame.f_code.co_filename == self._launch.file:
@@ -208,68 +236,104 @@ class Lanes:
         return 0
 
 
-def _flatten(bound: dict[str, Any], constexprs: list[str]) -> Iterator[tuple[str, Any]]:
-    for name, value in bound.items():
-        if name in constexprs:
-            continue
-        if isinstance(value, tuple):
-            yield from ((f"{name}[{index}]", item) for index, item in enumerate(value))
-        else:
-            yield name, value
+def _opened(executor: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Launch:
+    known = inspect.getfullargspec(executor.fn).args
+    bound = inspect.getcallargs(executor.fn, *args, **{k: v for k, v in kwargs.items() if k in known})
+    given = [pair for name, value in bound.items() if name not in executor.constexprs for pair in _tensors(name, value)]
+    frame = sys._getframe(3)
+    names = names_of([tensor for _, tensor in given], frame)
+    pairs = zip(given, names, strict=True)
+    arguments = [Argument(name, tensor, found or name) for (name, tensor), found in pairs]
+    scalars = {name: value for name, value in bound.items() if isinstance(value, bool | int | float | str)}
+    grid = executor.grid(bound) if callable(executor.grid) else executor.grid
+    code = executor.fn.__code__
+    return Launch(executor.fn.__name__, code.co_filename, [int(n) for n in grid], scalars, arguments, frame)
 
 
-def _mask(mask: Any, shape: tuple[int, ...]) -> Any:
+def _tensors(name: str, value: Any) -> Iterator[tuple[str, torch.Tensor]]:
+    """The tensors in an argument, in the order in which the interpreter converts them."""
+    if isinstance(value, tuple):
+        for index, item in enumerate(value):
+            yield from _tensors(f"{name}[{index}]", item)
+    elif isinstance(value, TensorDescriptor):
+        yield from _tensors(name, value.base)
+    elif hasattr(value, "data_ptr"):
+        yield name, value if isinstance(value, torch.Tensor) else value.base
+
+
+def _width(ptrs: Any) -> int:
+    """Bytes that one lane accesses: the size of the type that the pointer has by then."""
+    return int(max(1, ptrs.get_element_ty().primitive_bitwidth // 8))
+
+
+def _lanes(mask: Any) -> Lanes:
     data = mask if isinstance(mask, np.ndarray) else mask.data
-    return np.broadcast_to(np.asarray(data, dtype=bool), shape)
+    return data if data.dtype == np.bool_ else np.asarray(data, dtype=bool)
+
+
+def _poisoned(value: Any, ptrs: Any, stray: Lanes) -> Any:
+    value.data[stray] = poison.of_numpy(value.data.dtype, ptrs.get_element_ty())
+    return value
 
 
 @contextmanager
-def checked(lanes: Lanes) -> Iterator[None]:
+def checked(checks: LaneChecks) -> Iterator[None]:
     """Patch the interpreter of this process for as long as the block runs."""
-    builder, executor = interpreter.InterpreterBuilder, interpreter.GridExecutor
-    original = {
-        (executor, "__call__"): executor.__call__,
-        (interpreter, "_implicit_cvt"): interpreter._implicit_cvt,
-        (builder, "create_masked_load"): builder.create_masked_load,
-        (builder, "create_masked_store"): builder.create_masked_store,
-        (builder, "create_atomic_rmw"): builder.create_atomic_rmw,
-        (builder, "create_atomic_cas"): builder.create_atomic_cas,
-    }
-    raw_call, raw_convert, raw_load, raw_store, raw_rmw, raw_cas = original.values()
+    raw_call, raw_convert, raw_move, raw_point, raw_load, raw_store, raw_rmw, raw_cas, options = (
+        getattr(owner, name) for _, owner, name in _PATCHED
+    )
     handle = interpreter.TensorHandle
 
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
-        return lanes.run(raw_call, self, args, kwargs)
+        return checks.run(raw_call, self, args, kwargs)
+
+    def convert(value: Any) -> Any:
+        return checks.convert(raw_convert, value)
+
+    def move(self: Any, ptr: Any, offset: Any) -> Any:
+        return checks.moved(raw_move, self, ptr, offset)
+
+    def point(self: Any, src: Any, dst_type: Any) -> Any:
+        return checks.pointed(raw_point(self, src, dst_type))
 
     def load(self: Any, ptrs: Any, mask: Any, other: Any, *rest: Any, **named: Any) -> Any:
-        active = _mask(mask, ptrs.data.shape)
-        real, inside = lanes.resolve(ptrs.data, active, "oob-read")
+        real, inside, stray = checks.resolve(ptrs, mask, "oob-read")
         value = raw_load(self, handle(real, ptrs.dtype), handle(inside, tl.int1), other, *rest, **named)
-        stray = active & ~inside
-        if stray.any():
-            value.data[stray] = poison(value.data.dtype)
-        return value
+        return _poisoned(value, ptrs, _lanes(mask) & ~inside) if stray else value
 
     def store(self: Any, ptrs: Any, value: Any, mask: Any, *rest: Any, **named: Any) -> Any:
-        real, inside = lanes.resolve(ptrs.data, _mask(mask, ptrs.data.shape), "oob-write")
+        real, inside, _ = checks.resolve(ptrs, mask, "oob-write")
         return raw_store(self, handle(real, ptrs.dtype), value, handle(inside, tl.int1), *rest, **named)
 
     def rmw(self: Any, op: Any, ptr: Any, value: Any, mask: Any, *rest: Any) -> Any:
-        real, inside = lanes.resolve(ptr.data, _mask(mask, ptr.data.shape), "oob-write")
-        return raw_rmw(self, op, handle(real, ptr.dtype), value, handle(inside, tl.int1), *rest)
+        real, inside, stray = checks.resolve(ptr, mask, "oob-write")
+        before = raw_rmw(self, op, handle(real, ptr.dtype), value, handle(inside, tl.int1), *rest)
+        return _poisoned(before, ptr, _lanes(mask) & ~inside) if stray else before
 
     def cas(self: Any, ptr: Any, expected: Any, value: Any, *rest: Any) -> Any:
+        everywhere = handle(np.ones(ptr.data.shape, dtype=bool), tl.int1)
+        real, inside, stray = checks.resolve(ptr, everywhere, "oob-write")
         # compare-and-swap has no mask, so stray lanes are sent to a scratch word instead
-        real, inside = lanes.resolve(ptr.data, np.ones(ptr.data.shape, dtype=bool), "oob-write")
         scratch = np.zeros(1, dtype=np.uint64)
         real[~inside] = scratch.ctypes.data
-        return raw_cas(self, handle(real, ptr.dtype), expected, value, *rest)
+        before = raw_cas(self, handle(real, ptr.dtype), expected, value, *rest)
+        return _poisoned(before, ptr, ~inside) if stray else before
 
-    replacements = (call, lambda value: lanes.convert(raw_convert, value), load, store, rmw, cas)
-    for (owner, name), replacement in zip(original, replacements, strict=True):
+    # The interpreter computes every int32 overflow check and then drops it for want of debug mode;
+    # the assertions that code under test makes itself are what debug mode is for here.
+    asserting = dataclasses.replace(options, debug=True, sanitize_overflow=False)
+    replacements = (call, convert, move, point, load, store, rmw, cas, asserting)
+    with _patched(replacements):
+        yield
+
+
+@contextmanager
+def _patched(replacements: tuple[Any, ...]) -> Iterator[None]:
+    originals = [getattr(owner, name) for _, owner, name in _PATCHED]
+    for (_, owner, name), replacement in zip(_PATCHED, replacements, strict=True):
         setattr(owner, name, replacement)
     try:
         yield
     finally:
-        for (owner, name), function in original.items():
-            setattr(owner, name, function)
+        for (_, owner, name), original in zip(_PATCHED, originals, strict=True):
+            setattr(owner, name, original)

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import dis
 import sys
-from collections.abc import Iterator
-from types import FrameType
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+from types import CodeType, FrameType
 from typing import Any
 
 import torch
 
 DEPTH = 12
 """Frames looked at: from a launch up to the caller that owns the buffers."""
+_ITEMS = 256
+"""Entries looked at of a list or dictionary that an attribute or variable holds."""
+
+Extent = tuple[int, int]
+Binding = tuple[str, Any]
 
 
-def _extent(tensor: torch.Tensor) -> tuple[int, int]:
+def _extent(tensor: torch.Tensor) -> Extent:
     """First byte and number of bytes from the first to the last element."""
     span = sum((size - 1) * abs(stride) for size, stride in zip(tensor.shape, tensor.stride(), strict=True))
     return tensor.data_ptr(), (span + 1) * tensor.element_size() if tensor.numel() else 0
@@ -27,13 +34,15 @@ def _frames(frame: FrameType | None) -> Iterator[FrameType]:
         frame = frame.f_back
 
 
-def _attributes(owner: object) -> Iterator[tuple[str, Any]]:
+def _attributes(owner: object) -> Iterator[Binding]:
     fields = getattr(owner, "__dict__", None)
     if isinstance(fields, dict):
-        yield from fields.items()
+        yield from list(fields.items())
+        if isinstance(owner, torch.nn.Module):
+            yield from [*fields["_parameters"].items(), *fields["_buffers"].items()]
 
 
-def _bindings(frame: FrameType) -> Iterator[tuple[str, Any]]:
+def _bindings(frame: FrameType) -> Iterator[Binding]:
     """Attributes of this frame's objects first: they outlive it, so they are the better name."""
     local_values = list(frame.f_locals.items())
     for _, value in local_values:
@@ -42,20 +51,90 @@ def _bindings(frame: FrameType) -> Iterator[tuple[str, Any]]:
     yield from local_values
 
 
-def name_of(tensor: torch.Tensor, frame: FrameType | None = None) -> str | None:
-    """The innermost binding that is exactly this memory, or else a part of which it is.
+def _items(frame: FrameType) -> Iterator[Binding]:
+    """The entries of what this frame's bindings hold: a pool's layers, a dictionary of buffers."""
+    for name, value in _bindings(frame):
+        if isinstance(value, list | tuple):
+            yield from ((f"{name}[{index}]", item) for index, item in enumerate(value[:_ITEMS]))
+        elif isinstance(value, dict) and len(value) <= _ITEMS:
+            yield from ((key, item) for key, item in list(value.items()) if isinstance(key, str))
 
-    A view of a larger buffer is named after the buffer, with `[...]` behind it.
+
+def _tensors(frame: FrameType | None, bindings: Callable[[FrameType], Iterator[Binding]]) -> Iterator[tuple[str, torch.Tensor]]:
+    for candidate in _frames(frame):
+        for name, value in bindings(candidate):
+            if isinstance(value, torch.Tensor) and not name.startswith("__"):
+                yield name, value
+
+
+def names_of(tensors: Sequence[torch.Tensor], frame: FrameType | None = None) -> list[str | None]:
+    """For each tensor the innermost binding that is exactly this memory, or else one of which it is a part.
+
+    A view of a larger buffer is named after the buffer, with `[...]` behind it. A tensor without
+    elements has no memory, so only a binding of the object itself counts.
     """
-    wanted = _extent(tensor)
-    partial: str | None = None
-    for candidate in _frames(frame or sys._getframe(1)):
-        for name, value in _bindings(candidate):
-            if not isinstance(value, torch.Tensor) or name.startswith("__"):
-                continue
-            start, size = _extent(value)
-            if (start, size) == wanted:
-                return name
-            if partial is None and start <= wanted[0] and wanted[0] + wanted[1] <= start + size:
-                partial = f"{name}[...]"
-    return partial
+    frame = frame or sys._getframe(1)
+    wanted = [_extent(tensor) for tensor in tensors]
+    exact: dict[int, str] = {}
+    partial: dict[int, str] = {}
+    for bindings in (_bindings, _items):
+        for name, value in _tensors(frame, bindings):
+            _match(name, value, tensors, wanted, exact, partial)
+            if len(exact) == len(tensors):
+                break
+    return [exact.get(index) or partial.get(index) for index in range(len(tensors))]
+
+
+def _match(
+    name: str, value: torch.Tensor, tensors: Sequence[torch.Tensor], wanted: Sequence[Extent],
+    exact: dict[int, str], partial: dict[int, str],
+) -> None:  # fmt: skip
+    start, size = _extent(value)
+    for index, (first, length) in enumerate(wanted):
+        if index in exact:
+            continue
+        if value is tensors[index] or (length and (first, length) == (start, size)):
+            exact[index] = name
+        elif length and start <= first and first + length <= start + size:
+            partial.setdefault(index, f"{name}[...]")
+
+
+def name_of(tensor: torch.Tensor, frame: FrameType | None = None) -> str | None:
+    """`names_of` for one tensor."""
+    return names_of([tensor], frame or sys._getframe(1))[0]
+
+
+# --- the name that is about to be given ----------------------------------------------------
+
+_OUTWARD = object()
+
+
+def name_to_be(frame: FrameType | None) -> str | None:
+    """What the call that this frame is in will be bound to: the next name its code stores to.
+
+    Looks through returns and comprehensions, so that `self.rows = allocate()` names what
+    `allocate` makes.
+    """
+    for candidate in _frames(frame):
+        found = _next_store(candidate.f_code, candidate.f_lasti)
+        if found is not _OUTWARD:
+            return str(found) if found is not None else None
+    return None
+
+
+@lru_cache(maxsize=4096)
+def _next_store(code: CodeType, after: int) -> object:
+    """The name stored to next, `_OUTWARD` if the value leaves the function first, None if neither."""
+    before: object = None
+    for instruction in dis.get_instructions(code):
+        if instruction.offset <= after:
+            continue
+        if instruction.opname.startswith(("RETURN_", "YIELD_", "LIST_APPEND", "SET_ADD", "MAP_ADD")):
+            return _OUTWARD
+        if instruction.opname == "STORE_SUBSCR":
+            return before if isinstance(before, str) else None
+        if instruction.opname.startswith("STORE_"):
+            name = instruction.argval
+            return name[0] if isinstance(name, tuple) else name
+        before = instruction.argval
+    return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.errors import StaleRevert
-from harness.facts import KernelCase, Reproducer
+from harness.facts import KernelCase, ReportedServer, Reproducer
 from harness.source import revert
 from harness.source.tree import Tree
 
@@ -27,6 +27,9 @@ def _lines(reproducer: Reproducer, tree: Tree | None) -> Iterator[str]:
     if reproducer.kernel:
         yield from _kernel(reproducer.kernel)
     yield from _expectation(reproducer)
+    if reproducer.reported:
+        yield ""
+        yield from _reported(reproducer.reported)
     if tree:
         yield ""
         yield from _revert(reproducer, tree)
@@ -40,6 +43,16 @@ def _kernel(case: KernelCase) -> Iterator[str]:
         grid = f"; grid {', '.join(map(str, case.grid[name]))}" if name in case.grid else ""
         yield f"  {name:<14} {default}{values}{grid}"
     yield f"watched:    {', '.join(sorted(case.watch.kinds))} in {', '.join(sorted(case.watch.buffers)) or 'every buffer'}"
+
+
+def _reported(server: ReportedServer) -> Iterator[str]:
+    yield "by hand, in the configuration of the report:"
+    for launch in server.launches:
+        yield f"  server on {launch.platform}{f' ({launch.note})' if launch.note else ''}:"
+        yield f"    {launch.command(server.model)}"
+    yield "  client:"
+    yield f"    {server.client}"
+    yield f"  an affected release: {server.expect}"
 
 
 def _expectation(reproducer: Reproducer) -> Iterator[str]:

@@ -15,17 +15,20 @@ from pathlib import Path
 from harness.errors import BadInput
 
 _VERSION = re.compile(r"""^(?:__version__|version)\b[^'"\n]*=\s*['"]([^'"]+)['"]""", re.MULTILINE)
-_RELEASE = re.compile(r"v?\d+(\.\d+)+\w*(\.\w+)*")
 
 
 @dataclass(frozen=True)
 class Tree:
-    """`root` goes on sys.path and holds `package`; `origin` is installed, path, reverted or released."""
+    """`root` goes on sys.path and holds `package`; `origin` is installed, path, reverted or released.
+
+    `ours` is true of what lies in Refault's own cache, where arms may leave bytecode.
+    """
 
     root: Path
     package: str = "sglang"
     origin: str = "path"
     version: str | None = None
+    ours: bool = False
 
     @property
     def folder(self) -> Path:
@@ -80,16 +83,6 @@ def at(path: str | Path, package: str = "sglang") -> Tree:
             return Tree(root, package, "path", _version(root, package))
     bare = f"{package}/ without an __init__.py" if (given / package).is_dir() else f"no {package}/"
     raise BadInput(f"{path} holds {bare}: give the folder that contains the package, or a checkout")
-
-
-def resolve(spec: str, package: str = "sglang") -> Tree:
-    """The tree a user names: `installed`, or a path. BadInput for anything else."""
-    if spec == "installed":
-        return installed(package)
-    if not Path(spec).exists():
-        what = "a release, and releases are not fetched yet" if _RELEASE.fullmatch(spec) else "no such path"
-        raise BadInput(f"{spec!r} is {what}: give 'installed', or the folder that contains {package}/")
-    return at(spec, package)
 
 
 def _absolute(path: Path) -> Path:

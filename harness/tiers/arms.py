@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.errors import BadInput
 from harness.facts import Reproducer
-from harness.host.environment import CPU_KERNELS
+from harness.host import environment as variables
 from harness.observation import Attestation, Exit, Fault, Observation, Point
 from harness.process.job import Ended, Environment, Job, read_json
 from harness.process.limits import Limits
@@ -19,7 +19,12 @@ MEMORY_MB = 6144
 ATTESTATION = "attestation.json"
 """Written by the arm before its case runs and at each first entry, so that a crash is attested too."""
 
-BASE_PRELOAD = ("harness.host.preload", "harness.tiers.kernel")
+_VARIABLES: Mapping[str, Mapping[str, str | None]] = {
+    "codegen": variables.COMPILED_KERNELS,
+    "kernel": variables.CPU_KERNELS,
+    "device": variables.DEVICE_KERNELS,
+}
+"""The kinds of environment that arms run in."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,23 +37,31 @@ class ArmPlan:
     tree: Tree
     functions: Mapping[str, Sequence[str]]
     points: Sequence[Mapping[str, Any]]
+    platform: str | None = None
 
 
-def environment(package: str, learned: Sequence[str] = ()) -> Environment:
-    """What the kernel tier's arms share on a machine without an accelerator."""
-    return Environment(
-        variables=dict(CPU_KERNELS), preload=(*BASE_PRELOAD, *learned), arm_only=frozenset({package, "reproducers"})
-    )
+def kind(tier: str, platform: str | None) -> str:
+    """The kind of environment a tier's arms need; a kernel case with a platform needs the accelerator."""
+    return "device" if tier == "kernel" and platform else tier
+
+
+def environment(kind: str, package: str, learned: Sequence[str] = ()) -> Environment:
+    """What the arms of one kind share. Kinds that differ never share a process."""
+    base = ("harness.host.preload", f"harness.tiers.{'kernel' if kind == 'device' else kind}")
+    known = _VARIABLES[kind]
+    return Environment(variables=dict(known), preload=(*base, *learned), arm_only=frozenset({package, "reproducers"}))
 
 
 def job(plan: ArmPlan, folder: Path, shared: Environment) -> Job:
-    case = getattr(plan.reproducer, plan.tier)
+    case = plan.reproducer.case(plan.tier, plan.platform)
     payload = {
         "root": str(plan.tree.root),
         "package": plan.tree.package,
         "tree": plan.tree.content_hash,
+        "keeps_bytecode": plan.tree.ours,
         "functions": {module: list(names) for module, names in plan.functions.items()},
         "reproducer": plan.reproducer.module,
+        "platform": plan.platform,
         "points": [dict(point) for point in plan.points],
     }
     limits = Limits(seconds=case.seconds, memory_mb=MEMORY_MB)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
+
+from triton.runtime.errors import InterpreterError
 
 from harness.errors import BadInput, Unresolved
 from harness.observation import Fault
@@ -12,24 +14,48 @@ from harness.process.arm import is_about_memory
 from harness.tiers.normalise import message
 
 
-def _innermost(trace: TracebackType | None, root: Path) -> str | None:
-    """Qualified name of the deepest function of the tree in this traceback."""
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """The error and what led to it, innermost last."""
+    seen: set[int] = set()
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        yield cause
+        cause = cause.__cause__ or cause.__context__
+
+
+def _unwrapped(error: BaseException) -> BaseException:
+    """What a kernel raised, without the wrapping that each call level of the interpreter adds."""
+    while isinstance(error, InterpreterError) and error.__cause__ is not None:
+        error = error.__cause__
+    return error
+
+
+def _innermost(chain: list[BaseException], root: Path) -> str | None:
+    """Qualified name of the deepest function of the tree in these tracebacks."""
     found = None
-    for frame, _ in traceback.walk_tb(trace):
-        if frame.f_code.co_filename.startswith(str(root)):
-            found = frame.f_code.co_qualname
+    for error in chain:
+        for frame, _ in traceback.walk_tb(error.__traceback__):
+            if frame.f_code.co_filename.startswith(str(root)):
+                found = frame.f_code.co_qualname
     return found
 
 
 def as_fault(error: Exception, root: Path) -> Fault:
     """The fault an exception amounts to; raises Unresolved if no code under test was running.
 
-    Bad parameters and exhausted memory pass through as they are.
+    A failure of the machinery stays one, however often the code under test has wrapped it; refused
+    parameters and exhausted memory pass through as they are.
     """
-    where = _innermost(error.__traceback__, root)
+    for cause in _chain(error):
+        if isinstance(cause, Unresolved):
+            raise Unresolved(str(cause)) from error
     # Memory is what the arm was given, not what the code did wrong: the process names that ending.
-    if isinstance(error, Unresolved | BadInput) or is_about_memory(error):
+    if isinstance(error, BadInput) or is_about_memory(error):
         raise error
+    raised = _unwrapped(error)
+    wrappings = [cause for cause in _chain(error) if isinstance(cause, InterpreterError)]
+    where = _innermost([error, *wrappings, raised], root)
     if where is None:
         raise Unresolved(f"the case itself failed: {type(error).__name__}: {message(str(error))}") from error
-    return Fault(kind="exception", message=f"{type(error).__name__} in {where}: {message(str(error))}")
+    return Fault(kind="exception", message=f"{type(raised).__name__} in {where}: {message(str(raised))}")

@@ -2,70 +2,88 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from harness import catalogue
-from harness.facts import ENDING_KINDS, KernelCase, Watch
-from harness.host import preload
+from harness.errors import Unresolved
+from harness.facts import ENDING_KINDS, KernelCase, Tolerance, Watch
+from harness.host import preload, pretence
 from harness.memory import oracle
 from harness.memory.oracle import Oracle
+from harness.memory.outputs import compare, uninitialised
 from harness.memory.summary import jsonable
 from harness.observation import Fault, Point
-from harness.process.job import write_json
-from harness.source.attest import Attestor
 from harness.tiers import exceptions
-from harness.tiers.arms import ATTESTATION
+from harness.tiers.entry import Entry
 from harness.tiers.lab import Lab
+from harness.tiers.normalise import message
 
 PATCHES = (*preload.PATCHES, *oracle.PATCHES)
 
+
 def enter(payload: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """Entry of the arm's child process: run every point asked for and return their JSON."""
-    root = Path(payload["root"])
-    sys.path.insert(0, str(root))
-    sys.dont_write_bytecode = True
-    attestor = _attest(payload, root, folder)
-    case = catalogue.load(payload["reproducer"]).kernel
-    assert case is not None
-    for module in case.imports:
-        importlib.import_module(module)
-    kernels = {name for names in payload["functions"].values() for name in names}
-
-    def launched(kernel: str) -> None:
-        if kernel in kernels:
-            attestor.entered(kernel)
-
-    points = [_point(case, params, root, folder, launched) for params in payload["points"]]
-    return {"points": [point.to_json() for point in points], "attestation": attestor.report(PATCHES).to_json()}
-
-
-def _attest(payload: Mapping[str, Any], root: Path, folder: Path) -> Attestor:
-    def save() -> None:
-        write_json(folder / ATTESTATION, attestor.report(PATCHES).to_json())
-
-    attestor = Attestor(root, payload["package"], payload["functions"], payload["tree"], on_change=save)
-    attestor.install()
-    return attestor
+    entry = Entry.begin(payload, folder, "kernel", PATCHES)
+    case = entry.case
+    assert isinstance(case, KernelCase)
+    if case.pretends:
+        entry.patched(pretence.pretend(case.pretends, payload["package"]))
+    points = [_point(case, params, entry.root, folder, entry.launched) for params in payload["points"]]
+    return entry.result(points)
 
 
 def _point(case: KernelCase, params: dict[str, Any], root: Path, folder: Path, entered: Callable[[str], None]) -> Point:
     lab = Lab(folder=folder, root=root, oracle=Oracle(), entered=entered)
+    given = {name: case.params[name].check(value) for name, value in params.items()}
     results: dict[str, Any] = {}
+    compared: dict[str, Any] = {}
     try:
-        outputs = case.call(lab, **{name: case.params[name].check(value) for name, value in params.items()})
+        outputs = case.call(lab, **given)
         results = {name: jsonable(value) for name, value in outputs.items()}
     except Exception as error:
         logging.getLogger(__name__).exception("point %s", params)
         lab.oracle.strays.add(exceptions.as_fault(error, root))
-    return _judged(case.watch, params, lab, results)
+    else:
+        compared = _examine(case, given, outputs, lab)
+    return _judged(case.watch, params, lab, results, compared)
 
 
-def _judged(watch: Watch, params: dict[str, Any], lab: Lab, results: dict[str, Any]) -> Point:
+def _examine(case: KernelCase, given: Mapping[str, Any], outputs: Mapping[str, Any], lab: Lab) -> dict[str, Any]:
+    """Look for poison in the declared outputs, then hold them against the reference."""
+    compared = {}
+    found = {(fault.kind, fault.buffer): fault for fault in uninitialised(outputs)}
+    for name, expected in _expected(case, given).items():
+        if name not in outputs:
+            raise Unresolved(f"the case's reference names {name!r}, which the call does not return")
+        comparison = compare(name, outputs[name], expected, _tolerance(case))
+        compared[name] = dict(comparison.facts)
+        for fault in comparison.faults:
+            found.setdefault((fault.kind, fault.buffer), fault)
+    for fault in found.values():
+        lab.oracle.strays.add(fault)
+    return compared
+
+
+def _expected(case: KernelCase, given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What the reference says; its own failure is never the fault of the code under test."""
+    if case.reference is None:
+        return {}
+    try:
+        return case.reference(**given)
+    except Exception as error:
+        raise Unresolved(f"the case's reference failed: {type(error).__name__}: {message(str(error))}") from error
+
+
+def _tolerance(case: KernelCase) -> Tolerance:
+    assert case.tolerance is not None  # a reference without one is refused when the case is made
+    return case.tolerance
+
+
+def _judged(
+    watch: Watch, params: dict[str, Any], lab: Lab, results: dict[str, Any], compared: dict[str, Any]
+) -> Point:
     seen = list(lab.oracle.strays.faults())
     places = [f"{fault} at {place}" for fault, place in lab.oracle.strays.places().items()]
     return Point(
@@ -73,7 +91,8 @@ def _judged(watch: Watch, params: dict[str, Any], lab: Lab, results: dict[str, A
         faults=tuple(fault for fault in seen if watched(watch, fault)),
         findings=tuple(fault for fault in seen if not watched(watch, fault)),
         results=results,
-        notes=(*lab.notes, *places),
+        compared=compared,
+        notes=(*lab.notes, *places, *lab.oracle.fences.notes()),
         trace=lab.oracle.trace(),
     )
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
+import inspect
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
-
-from harness.errors import BadInput
 
 HIDDEN_SIZE = 8
 HEAD_DIM = 8
@@ -28,6 +29,10 @@ class Tree:
         """Tokens to verify; any number that the tree holds would do, the draft does not depend on it."""
         return self.topk * self.num_steps
 
+    def slots(self, page_size: int) -> int:
+        """KV indices that no draft of one request exceeds: each branch has pages of its own."""
+        return self.topk * (self.num_steps + 2 * page_size)
+
 
 @dataclass(frozen=True)
 class Rig:
@@ -46,11 +51,12 @@ class Rig:
         return int(self.allocator.page_size)
 
 
-def rig(lab: Any, *, tree: Tree, page_size: int, max_bs: int, context_len: int, attention: str) -> Rig:
-    """Pools for `max_bs` requests of `context_len` tokens beside what a draft step allocates."""
+def rig(lab: Any, *, tree: Tree, page_size: int, max_bs: int, longest: int, attention: str) -> Rig:
+    """Pools for `max_bs` requests of at most `longest` tokens, none of them near the context's end."""
     lab.single_rank()
+    context_len = longest + 2 * tree.slots(page_size)  # upstream reserves for two drafts at once
     server_args = _server_args(tree, page_size, max_bs, attention)
-    rows, cache, allocator, prefix_cache = _pools(server_args, page_size, max_bs, context_len)
+    rows, cache, allocator, prefix_cache = _pools(page_size, max_bs, context_len)
     runner = _model_runner(lab, server_args, rows, cache, allocator, context_len)
     return Rig(lab, tree, server_args, runner, rows, allocator, prefix_cache)
 
@@ -85,19 +91,17 @@ def _capture_only(args: Any, max_bs: int) -> None:
     args.cuda_graph_config.decode.bs = [max_bs]
 
 
-def _pools(server_args: Any, page_size: int, max_bs: int, context_len: int) -> tuple[Any, Any, Any, Any]:
+def _pools(page_size: int, max_bs: int, context_len: int) -> tuple[Any, Any, Any, Any]:
     import torch
     from sglang.srt.mem_cache import memory_pool
     from sglang.srt.mem_cache.allocator import PagedTokenToKVPoolAllocator, TokenToKVPoolAllocator
     from sglang.srt.mem_cache.cache_init_params import CacheInitParams
     from sglang.srt.mem_cache.chunk_cache import ChunkCache
-    from sglang.srt.mem_cache.common import get_req_to_token_extra_context_len
 
-    row_len = context_len + get_req_to_token_extra_context_len(server_args)
     rows = memory_pool.ReqToTokenPool(
-        size=max_bs, max_context_len=row_len, device="cpu", enable_memory_saver=False
+        size=max_bs, max_context_len=context_len, device="cpu", enable_memory_saver=False
     )
-    tokens = max_bs * -(-row_len // page_size) * page_size
+    tokens = max_bs * -(-context_len // page_size) * page_size
     common = dict(dtype=torch.float32, device="cpu")
     cache = memory_pool.MHATokenToKVPool(
         tokens, page_size=page_size, head_num=1, head_dim=HEAD_DIM, layer_num=1,
@@ -138,6 +142,8 @@ def _model_runner(
         tp_group=None,
         is_draft_worker=True,
         device_timer=None,
+        use_ngram_embedding=False,
+        model_is_mrope=False,
     )
 
 
@@ -155,6 +161,7 @@ def _model_config(lab: Any, context_len: int) -> Any:
         is_encoder_decoder=False,
         is_local_attention_model=False,
         is_multimodal=False,
+        is_matryoshka=False,
         model_is_mrope=False,
         attention_arch=AttentionArch.MHA,
         head_dim=HEAD_DIM,
@@ -175,12 +182,12 @@ def draft_batch(rig: Rig, seq_lens: Sequence[int]) -> Any:
     a rank of data-parallel attention runs to keep in step.
     """
     batch = _admitted(rig, seq_lens)
+    batch.spec_info = _draft_input(len(seq_lens), rig.tree.topk)
     if seq_lens:
         with rig.lab.observe("prepare_for_decode"):
             batch.prepare_for_decode()
     else:
         batch.prepare_for_idle()
-    batch.spec_info = _draft_input(len(seq_lens), rig.tree.topk)
     with rig.lab.observe("prepare_for_draft"):
         return _prepare_for_draft(rig, batch)
 
@@ -208,12 +215,24 @@ def _request(rig: Rig, number: int, length: int) -> Any:
     from sglang.srt.managers.schedule_batch import Req
     from sglang.srt.sampling.sampling_params import SamplingParams
 
-    if length > rig.runner.model_config.context_len:
-        raise BadInput(f"seq_lens: {length} is longer than the context: lower it")
-    request = Req(str(number), "", array("q", [1] * length), SamplingParams(max_new_tokens=1))
+    prompt: Any = [1] * length
+    if "array" in str(inspect.signature(Req).parameters["origin_input_ids"].annotation):  # from 0.5.14 on
+        prompt = array("q", prompt)
+    request = Req(str(number), "", prompt, SamplingParams(max_new_tokens=1))
     request.init_next_round_input(rig.prefix_cache)
-    request.set_extend_range(0, length)
+    _extend_all(request, length)
     return request
+
+
+def _extend_all(request: Any, length: int) -> None:
+    """Let the next round extend the whole prompt, as the scheduler's policy decides without chunks."""
+    if hasattr(request, "set_extend_range"):
+        request.set_extend_range(0, length)
+    elif hasattr(request, "set_extend_input_len"):  # up to 0.5.14
+        request.fill_len = length
+        request.set_extend_input_len(length)
+    else:
+        request.extend_end = length
 
 
 def _draft_input(requests: int, topk: int) -> Any:
@@ -231,11 +250,46 @@ def _draft_input(requests: int, topk: int) -> Any:
 
 
 def _prepare_for_draft(rig: Rig, batch: Any) -> Any:
-    from sglang.srt.speculative.base_spec_worker import EagleDraftWorkerBase
+    """The draft worker's preparation, wherever a release keeps it; it takes no state of the worker's."""
+    draft, tree = batch.spec_info, rig.tree
+    asked = (rig.req_to_token, batch, None, rig.runner, tree.topk, tree.num_steps)
+    if _first_worker():
+        return _prepare_in_worker(rig, batch)
+    if hasattr(draft, "prepare_for_v2_draft"):  # 0.5.13
+        return draft.prepare_for_v2_draft(*asked)[0]
+    worker: Any = importlib.import_module("sglang.srt.speculative.base_spec_worker").EagleDraftWorkerBase
+    if hasattr(worker, "prepare_for_draft"):
+        return worker.prepare_for_draft(rig.lab.stand_in("draft worker"), draft, *asked)[0]
+    common: Any = importlib.import_module("sglang.srt.speculative.eagle_worker_common")
+    return common.prepare_for_draft(draft, *asked)[0]
 
-    worker = rig.lab.stand_in("draft worker")
-    tree = rig.tree
-    forward_batch, _ = EagleDraftWorkerBase.prepare_for_draft(
-        worker, batch.spec_info, rig.req_to_token, batch, None, rig.runner, tree.topk, tree.num_steps
+
+def _first_worker() -> Any:
+    """The worker up to 0.5.12, which alone took top-k above 1; None from 0.5.13 on."""
+    if importlib.util.find_spec("sglang.srt.speculative.eagle_worker") is None:
+        return None
+    module: Any = importlib.import_module("sglang.srt.speculative.eagle_worker")
+    worker = getattr(module, "EAGLEWorker", None)
+    return worker if hasattr(worker, "_draft_preprocess_decode") else None
+
+
+def _prepare_in_worker(rig: Rig, batch: Any) -> Any:
+    """What the first worker's `draft` does before it runs its model or replays its graph."""
+    from sglang.srt.model_executor.forward_batch_info import ForwardBatch
+
+    worker = rig.lab.stand_in(
+        "draft worker",
+        page_size=rig.page_size,
+        topk=rig.tree.topk,
+        speculative_num_steps=rig.tree.num_steps,
+        device="cpu",
+        draft_model_runner=rig.runner,
+        token_to_kv_pool_allocator=rig.allocator,
+        extend_lens=None,
+        num_new_pages_per_topk=None,
     )
-    return forward_batch
+    if not batch.forward_mode.is_idle():
+        _first_worker()._draft_preprocess_decode(worker, batch)
+    batch.spec_info.num_tokens_per_req = batch.spec_info.num_tokens_for_logprob_per_req = rig.tree.topk
+    batch.return_hidden_states = False
+    return ForwardBatch.init_new(batch.get_model_worker_batch(), rig.runner)

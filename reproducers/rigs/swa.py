@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -24,15 +24,33 @@ _ROWS = 2  # one request runs at a time
 
 
 @dataclass(frozen=True)
+class Sizes:
+    """Both pools in tokens, the window in tokens before the query's own, and the longest request."""
+
+    full_tokens: int
+    swa_tokens: int
+    page_size: int
+    window: int
+    context_len: int
+    dtype: str
+
+    @property
+    def torch_dtype(self) -> Any:
+        import torch
+
+        return getattr(torch, self.dtype)
+
+
+@dataclass(frozen=True)
 class Rig:
     """A deterministic backend, its pools and its layers."""
 
     lab: Any
+    sizes: Sizes
     backend: Any
     rows: Any
     allocator: Any
     layers: dict[str, Any]
-    window: int
 
 
 @dataclass
@@ -52,27 +70,15 @@ class Request:
 
 
 @contextmanager
-def rig(
-    lab: Any, *, full_tokens: int, swa_tokens: int, page_size: int, window: int, context_len: int, dtype: str
-) -> Iterator[Rig]:
-    """The backend for a model whose sliding-window layers see `window` tokens before the query's own."""
-    import torch
-
-    _require_pages(page_size, full_tokens=full_tokens, swa_tokens=swa_tokens)
+def rig(lab: Any, sizes: Sizes) -> Iterator[Rig]:
+    """The backend of a model with one sliding-window and one full attention layer."""
     lab.single_rank()
-    kind = getattr(torch, dtype)
-    rows, cache, allocator = _pools(full_tokens, swa_tokens, page_size, context_len, kind)
-    runner = _model_runner(lab, rows, cache, allocator, page_size, window, context_len, kind)
     with lab.observe("construct"):
-        backend = _backend(runner)
+        rows, cache = _pools(sizes)
+        allocator = _allocator(sizes, cache)
+        backend = _backend(_model_runner(lab, sizes, rows, cache, allocator))
     with _forwarding(backend):
-        yield Rig(lab, backend, rows, allocator, _layers(window), window)
-
-
-def _require_pages(page_size: int, **sizes: int) -> None:
-    for name, tokens in sizes.items():
-        if tokens % page_size:
-            raise BadInput(f"{name}: {tokens} is no multiple of page_size {page_size}: make it one")
+        yield Rig(lab, sizes, backend, rows, allocator, _layers(sizes.window))
 
 
 # --- standing it up ------------------------------------------------------------------------
@@ -84,18 +90,19 @@ def _backend(runner: Any) -> Any:
     return TritonAttnBackend(runner)
 
 
-def _pools(full_tokens: int, swa_tokens: int, page_size: int, context_len: int, dtype: Any) -> tuple[Any, Any, Any]:
+def _pools(sizes: Sizes) -> tuple[Any, Any]:
+    """The page table and the KV cache."""
     from sglang.srt.mem_cache.memory_pool import ReqToTokenPool
     from sglang.srt.mem_cache.swa_memory_pool import SWAKVPool
 
-    rows = ReqToTokenPool(size=_ROWS, max_context_len=context_len, device="cpu", enable_memory_saver=False)
-    # A flag of the NPU that releases up to 0.5.13 ask for, and later ones no longer take.
+    rows = ReqToTokenPool(_ROWS, sizes.context_len, device="cpu", enable_memory_saver=False)
+    # A switch for NPUs that releases up to 0.5.13 ask for, and later ones no longer take.
     transposed = {"enable_kvcache_transpose": False} if _takes(SWAKVPool, "enable_kvcache_transpose") else {}
     cache = SWAKVPool(
-        size=full_tokens,
-        size_swa=swa_tokens,
-        page_size=page_size,
-        dtype=dtype,
+        size=sizes.full_tokens,
+        size_swa=sizes.swa_tokens,
+        page_size=sizes.page_size,
+        dtype=sizes.torch_dtype,
         head_num=KV_HEADS,
         head_dim=HEAD_DIM,
         swa_attention_layer_ids=[LAYERS["sliding_window"]],
@@ -103,16 +110,22 @@ def _pools(full_tokens: int, swa_tokens: int, page_size: int, context_len: int, 
         device="cpu",
         **transposed,
     )
-    return rows, cache, _allocator(full_tokens, swa_tokens, page_size, dtype, cache)
+    return rows, cache
 
 
-def _allocator(full_tokens: int, swa_tokens: int, page_size: int, dtype: Any, cache: Any) -> Any:
+def _allocator(sizes: Sizes, cache: Any) -> Any:
     try:
         from sglang.srt.mem_cache.allocator.swa import SWATokenToKVPoolAllocator
-    except ImportError:  # up to 0.5.12 it lives beside the pool
+    except ImportError:  # up to 0.5.12.post1 it lives beside the pool
         from sglang.srt.mem_cache.swa_memory_pool import SWATokenToKVPoolAllocator
     return SWATokenToKVPoolAllocator(
-        full_tokens, swa_tokens, page_size=page_size, dtype=dtype, device="cpu", kvcache=cache, need_sort=False
+        sizes.full_tokens,
+        sizes.swa_tokens,
+        page_size=sizes.page_size,
+        dtype=sizes.torch_dtype,
+        device="cpu",
+        kvcache=cache,
+        need_sort=False,
     )
 
 
@@ -120,53 +133,57 @@ def _takes(function: Any, parameter: str) -> bool:
     return parameter in inspect.signature(function).parameters
 
 
-def _model_runner(
-    lab: Any, rows: Any, cache: Any, allocator: Any, page_size: int, window: int, context_len: int, dtype: Any
-) -> Any:
-    from sglang.srt.configs.model_config import AttentionArch
-
-    model_config = lab.stand_in(
-        "model_config",
-        dtype=dtype,
-        num_attention_heads=Q_HEADS,
-        get_num_kv_heads=lambda tp_size: KV_HEADS,
-        head_dim=HEAD_DIM,
-        v_head_dim=HEAD_DIM,
-        swa_v_head_dim=HEAD_DIM,
-        attention_arch=AttentionArch.MHA,
-        context_len=context_len,
-        is_encoder_decoder=False,
-    )
-    server_args = lab.stand_in(
-        "server_args",
-        enable_deterministic_inference=True,
-        page_size=page_size,
-        chunked_prefill_size=context_len,
-        disable_cuda_graph=True,
-        speculative_num_draft_tokens=None,
-        speculative_num_steps=None,
-        speculative_eagle_topk=None,
-        triton_attention_num_kv_splits=8,
-        triton_attention_split_tile_size=None,
-    )
+def _model_runner(lab: Any, sizes: Sizes, rows: Any, cache: Any, allocator: Any) -> Any:
     return lab.stand_in(
         "model_runner",
-        model_config=model_config,
-        server_args=server_args,
+        model_config=_model_config(lab, sizes),
+        server_args=_server_args(lab, sizes),
         device="cpu",
         gpu_id=0,
-        dtype=dtype,
-        kv_cache_dtype=dtype,
-        page_size=page_size,
+        dtype=sizes.torch_dtype,
+        kv_cache_dtype=sizes.torch_dtype,
+        page_size=sizes.page_size,
         dcp_size=1,
         dcp_rank=0,
-        sliding_window_size=window,
+        sliding_window_size=sizes.window,
         hybrid_gdn_config=None,
         kimi_linear_config=None,
         linear_attn_model_spec=None,
         req_to_token_pool=rows,
         token_to_kv_pool=cache,
         token_to_kv_pool_allocator=allocator,
+    )
+
+
+def _model_config(lab: Any, sizes: Sizes) -> Any:
+    from sglang.srt.configs.model_config import AttentionArch
+
+    return lab.stand_in(
+        "model_config",
+        dtype=sizes.torch_dtype,
+        num_attention_heads=Q_HEADS,
+        get_num_kv_heads=lambda tp_size: KV_HEADS,
+        head_dim=HEAD_DIM,
+        v_head_dim=HEAD_DIM,
+        swa_v_head_dim=HEAD_DIM,
+        attention_arch=AttentionArch.MHA,
+        context_len=sizes.context_len,
+        is_encoder_decoder=False,
+    )
+
+
+def _server_args(lab: Any, sizes: Sizes) -> Any:
+    return lab.stand_in(
+        "server_args",
+        enable_deterministic_inference=True,
+        page_size=sizes.page_size,
+        chunked_prefill_size=sizes.context_len,
+        disable_cuda_graph=True,
+        speculative_num_draft_tokens=None,
+        speculative_num_steps=None,
+        speculative_eagle_topk=None,
+        triton_attention_num_kv_splits=8,
+        triton_attention_split_tile_size=None,
     )
 
 
@@ -237,10 +254,10 @@ def translated(rig: Rig, slots: Any) -> Any:
 
 
 def _evict(rig: Rig, request: Request) -> None:
-    """Free the window pool's slots of whole pages that no later query sees, as upstream's scheduler does
-    for requests that are not in a prefix tree (`free_swa_out_of_window_slots` since 0.5.14)."""
+    """Free the window pool's whole pages that no later query sees, as upstream's scheduler does
+    for requests outside a prefix tree (`free_swa_out_of_window_slots` since 0.5.14)."""
     page = rig.allocator.page_size
-    end = max(request.evicted, (request.length - rig.window) // page * page)
+    end = max(request.evicted, (request.length - rig.sizes.window) // page * page)
     if end > request.evicted:
         rig.allocator.free_swa(request.slots[request.evicted : end])
         request.evicted = end
@@ -257,9 +274,10 @@ def _allocate(rig: Rig, request: Request, length: int) -> Any:
         last = request.slots[-1:] if request.length else torch.tensor([-1])
         new = allocator.alloc_extend(before, before, after, after, last, length)
     if new is None:
+        free = f"{allocator.full_available_size()} and {allocator.swa_available_size()}"
         raise BadInput(
-            f"chunks: {length} more tokens fit neither full_tokens {allocator._size_full} with "
-            f"{allocator.full_available_size()} free, or not swa_tokens"
+            f"chunks: upstream refuses {length} more, with {free} slots free in the full and the window pool: "
+            "raise full_tokens and swa_tokens"
         )
     return new
 

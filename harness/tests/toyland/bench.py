@@ -10,15 +10,13 @@ from typing import Any
 from harness import catalogue
 from harness.facts import Reproducer
 from harness.golden import GoldenStore
-from harness.machine import Machine
+from harness.machine import this_machine
 from harness.process.pool import Pool
 from harness.source.tree import Tree, at
 from harness.suite import Judged, Request, Setting, Suite
 from harness.tests.toyland import bugs, upstream
 from harness.verdict import BOTH, ArmName, Result, Verdict, golden_of
 from harness.workspace import Workspace
-
-MACHINE = Machine(platform="cpu", features=frozenset({"torch", "triton"}), facts={"torch": "2.13.0"})
 
 
 def bug(name: str) -> Reproducer:
@@ -28,9 +26,10 @@ def bug(name: str) -> Reproducer:
 
 @dataclass(frozen=True)
 class Bench:
-    """One tree and one folder of goldens; the pool is shared, since starting one takes seconds."""
+    """One tree and one folder of goldens; pool and cache are shared, since filling them takes seconds."""
 
     folder: Path
+    cache: Path
     pool: Pool
     tree: Tree
 
@@ -40,8 +39,8 @@ class Bench:
 
     @property
     def setting(self) -> Setting:
-        workspace = Workspace(self.folder / "cache")
-        return Setting(tree=self.tree, machine=MACHINE, goldens=self.goldens, workspace=workspace)
+        where = {"goldens": self.goldens, "workspace": Workspace(self.cache)}
+        return Setting(tree=self.tree, machine=this_machine(), **where)
 
     def judge(
         self,
@@ -66,6 +65,6 @@ class Bench:
         return replace(self, tree=at(upstream.write(self.folder / name, pages)))
 
 
-def lay_out(folder: Path, pool: Pool) -> Bench:
+def lay_out(folder: Path, cache: Path, pool: Pool) -> Bench:
     """A bench on the toy as it is, without goldens."""
-    return Bench(folder, pool, at(upstream.write(folder / "toy")))
+    return Bench(folder, cache, pool, at(upstream.write(folder / "toy")))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -9,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import harness
 from harness.tests.toyland import bugs, upstream
@@ -43,6 +44,41 @@ class Checkout:
         """Run the command to its end."""
         common: dict[str, Any] = {"cwd": self.root, "env": self.environment, "timeout": 120}
         return subprocess.run(self.command(*words), capture_output=True, text=True, **{**common, **options})
+
+    def refault_each(self, commands: Sequence[Sequence[str]]) -> list[Ended]:
+        """Run several commands, one after another, each in a fork of one interpreter: it starts slowly."""
+        driver = [sys.executable, "-P", "-c", _DRIVER, json.dumps(commands)]
+        common: dict[str, Any] = {"cwd": self.root, "env": self.environment, "timeout": 120}
+        done = subprocess.run(driver, capture_output=True, text=True, check=True, **common)
+        return [Ended(*one) for one in json.loads(done.stdout)]
+
+
+class Ended(NamedTuple):
+    """What a command left: like subprocess.CompletedProcess."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+_DRIVER = """
+import json, os, sys, tempfile
+from harness.cli import main
+
+def ended(words):
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+        child = os.fork()
+        if child == 0:
+            for file, standard in ((out, 1), (err, 2)):
+                os.dup2(file.fileno(), standard)
+            sys.argv = ["refault", *words]
+            main()
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        told = [file.seek(0) or file.read() for file in (out, err)]
+        return [code, *told]
+
+print(json.dumps([ended(words) for words in json.loads(sys.argv[1])]))
+"""
 
 
 def lay_out(root: Path, cache: Path, names: Sequence[str]) -> Checkout:

@@ -51,12 +51,11 @@ def read_slot(address):
     return ctypes.c_ubyte.from_address(address).value
 
 
-def drain(queue):
-    drained = 0
-    while queue:
-        queue.pop()
-        drained += 1
-    return drained
+def drain(queue, drained):
+    queue.clear()
+    drained.set()
+    drained.wait()
+    return len(queue)
 '''
 
 SPARE = '''\

@@ -1,7 +1,8 @@
-"""#106: a queue is drained without taking anything out of it."""
+"""#106: whoever drains a queue waits for a word that nobody gives."""
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 from harness.facts import Bug, Expect, Integer, KernelCase, Reproducer, Revert, edit, faults, watch
@@ -11,12 +12,12 @@ def drain(lab: Any, *, queued: int) -> dict[str, Any]:
     from sglang import pages
 
     with lab.observe("drain"):
-        return {"drained": pages.drain([0] * queued)}
+        return {"left": pages.drain([0] * queued, threading.Event())}
 
 
 REPRODUCER = Reproducer(
     bug=Bug(pr=106, fixed_in="9.9.8", symptom="hang"),
-    revert=Revert(edit(in_function="drain", remove="queue.pop()")),
+    revert=Revert(edit(in_function="drain", remove="drained.set()")),
     kernel=KernelCase(
         call=drain,
         imports=("sglang.pages",),

@@ -11,7 +11,7 @@ from typing import Any
 from harness.errors import BadInput
 from harness.facts import Bug, Choice, Expect, KernelCase, Reproducer, Revert, edit, faults, watch
 
-TROUBLES = ("raise", "misuse", "refuse", "exhaust", "exit", "segfault", "sleep", "orphan")
+TROUBLES = ("raise", "misuse", "refuse", "exhaust", "exit", "segfault", "sleep", "unminded", "orphan")
 
 
 def fail(lab: Any, *, trouble: str) -> dict[str, Any]:
@@ -29,6 +29,9 @@ def fail(lab: Any, *, trouble: str) -> dict[str, Any]:
     if trouble == "segfault":
         os.kill(os.getpid(), signal.SIGSEGV)
     if trouble == "sleep":
+        time.sleep(60)
+    if trouble == "unminded":
+        os.kill(os.getppid(), signal.SIGKILL)
         time.sleep(60)
     if trouble == "orphan":
         os.kill(_parent(os.getppid()), signal.SIGKILL)

@@ -1,0 +1,97 @@
+"""Compiles what is launched, for GPUs that need not be here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from triton.backends.amd.compiler import HIPBackend
+from triton.backends.compiler import GPUTarget
+from triton.backends.nvidia.compiler import CUDABackend
+from triton.runtime import driver, jit
+
+from harness.errors import BadInput, StandInMisused
+
+_ROCM, _SM = "rocm-", "cuda-sm"
+
+PATCHES = (
+    "triton.runtime.driver.active: compiles for a target, launches nothing",
+    "triton.runtime.jit.JITFunction.run: compiles instead of launching",
+    "triton.backends.amd.compiler.HIPBackend.make_hsaco: no linking",
+    "triton.backends.nvidia.compiler.CUDABackend.make_cubin: no assembling",
+)
+
+
+@dataclass(frozen=True)
+class Target:
+    """A GPU to compile for, by the name of its platform: `rocm-gfx942`, `cuda-sm90`."""
+
+    platform: str
+
+    @property
+    def language(self) -> str:
+        """The assembly that Triton emits for it."""
+        return "amdgcn" if self.platform.startswith(_ROCM) else "ptx"
+
+    @property
+    def gpu(self) -> GPUTarget:
+        """The same in Triton's words; BadInput for a platform that is no GPU."""
+        if self.platform.startswith(_ROCM):
+            arch = self.platform.removeprefix(_ROCM)
+            return GPUTarget("hip", arch, 64 if arch.startswith("gfx9") else 32)
+        if self.platform.startswith(_SM):
+            return GPUTarget("cuda", int(self.platform.removeprefix(_SM)), 32)
+        raise BadInput(f"{self.platform} is nothing to compile for: write it like rocm-gfx942 or cuda-sm90")
+
+
+class _Compiler:
+    """What Triton asks of the active driver when it compiles. Anything else would need the GPU."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+
+    def get_current_target(self) -> GPUTarget:
+        return self._target.gpu
+
+    def get_current_device(self) -> str:
+        """The device by which Triton keeps what it has compiled: one for each platform."""
+        return self._target.platform
+
+    def get_current_stream(self, device: str) -> int:
+        return 0
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise StandInMisused(f"the driver for {self._target.platform} was asked for {name!r}; it only compiles")
+
+
+@contextmanager
+def compiling(target: Target, compiled: Callable[[Any, Any], None]) -> Iterator[None]:
+    """Compile what is launched while the block runs, instead of running it.
+
+    `compiled` is told of each launch: the JIT function, and Triton's compiled kernel with its
+    signature (`src.signature`) and its stages (`asm`), up to the assembly; the binary is empty.
+    """
+    launch, link, assemble = jit.JITFunction.run, HIPBackend.make_hsaco, CUDABackend.make_cubin
+
+    def run(self: Any, *args: Any, grid: Any, warmup: bool, **kwargs: Any) -> Any:
+        kernel = launch(self, *args, grid=grid, warmup=True, **kwargs)
+        compiled(self, kernel)
+        return kernel
+
+    jit.JITFunction.run = run
+    HIPBackend.make_hsaco = staticmethod(_no_binary)
+    CUDABackend.make_cubin = _no_binary
+    driver.set_active(_Compiler(target))
+    try:
+        yield
+    finally:
+        driver.reset_active()
+        jit.JITFunction.run, CUDABackend.make_cubin = launch, assemble
+        HIPBackend.make_hsaco = staticmethod(link)
+
+
+def _no_binary(*args: Any) -> bytes:
+    """The last stage needs the vendor's linker, and its binary a GPU; the assembly is what is read."""
+    return b""

@@ -1,0 +1,170 @@
+"""Sees every torch operation that code under test asks for: allocations and indexing."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+import torch
+import triton
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from harness.memory import hardware, indexing
+from harness.memory.allocations import ALLOCATORS, allocated
+from harness.memory.fences import Fences, is_plain
+from harness.memory.indexing import READERS, Indexing
+from harness.memory.names import name_of, name_to_be
+from harness.memory.strays import Strays, Where
+from harness.observation import Fault
+
+_HELPERS = tuple(os.path.dirname(str(file)) + os.sep for file in (torch.__file__, triton.__file__, __file__))
+"""Code that merely passes on what its caller asked for, this module included."""
+
+PATCHES = ("torch dispatch mode TorchChecks", "torch.take_along_dim", "torch.Tensor.take_along_dim")
+
+Handler = Callable[[Any, Sequence[Any], Mapping[str, Any], FrameType], Any]
+
+
+class TorchChecks(TorchDispatchMode):
+    """Watches what code under `root` asks torch for; what others ask for passes unseen.
+
+    With `as_hardware` an operation with stray indices goes on with unchecked arithmetic, and
+    otherwise as torch does, which on a CPU mostly means that it raises.
+    """
+
+    def __init__(
+        self, root: str, strays: Strays, events: list[dict[str, Any]], fences: Fences, *, as_hardware: bool = True
+    ) -> None:
+        super().__init__()
+        self._root = root.rstrip(os.sep) + os.sep
+        self._strays = strays
+        self._events = events
+        self._fences = fences
+        self._as_hardware = as_hardware
+        self._handlers: dict[Any, Handler | None] = {}
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None) -> Any:
+        named = kwargs or {}
+        handler = self._handler(func)
+        frame = self._caller() if handler else None
+        if handler is None or frame is None:
+            return self._plainly(func, args, named)
+        return handler(func, args, named, frame)
+
+    def _handler(self, func: Any) -> Handler | None:
+        if func not in self._handlers:
+            self._handlers[func] = self._choose(func) if func.namespace == "aten" else None
+        return self._handlers[func]
+
+    def _choose(self, func: Any) -> Handler | None:
+        name = func.overloadpacket.__name__
+        if name in ALLOCATORS:
+            return self._allocate
+        return self._index if name.removesuffix(hardware.IN_PLACE) in READERS else None
+
+    def _caller(self) -> FrameType | None:
+        """The frame that asked for the operation, if it is code under test."""
+        frame: FrameType | None = sys._getframe(1)
+        while frame is not None and frame.f_code.co_filename.startswith(_HELPERS):
+            frame = frame.f_back
+        return frame if frame is not None and frame.f_code.co_filename.startswith(self._root) else None
+
+    # --- allocations -----------------------------------------------------------------------
+
+    def _allocate(self, func: Any, args: Sequence[Any], kwargs: Mapping[str, Any], frame: FrameType) -> Any:
+        return allocated(func, args, kwargs, self._fences, name_to_be(frame))
+
+    def _plainly(self, func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        try:
+            return func(*args, **kwargs)
+        except RuntimeError as error:
+            # A fenced storage has no allocator of torch's behind it.
+            fenced = [value for value in (*args[:1], *kwargs.values()) if is_plain(value) and self._fences.holds(value)]
+            if "not resizable" not in str(error) or not fenced:
+                raise
+            for tensor in fenced:
+                self._fences.release(tensor)
+            return func(*args, **kwargs)
+
+    # --- indexing --------------------------------------------------------------------------
+
+    def _index(self, func: Any, args: Sequence[Any], kwargs: Mapping[str, Any], frame: FrameType) -> Any:
+        name = func.overloadpacket.__name__
+        found = list(READERS[name.removesuffix(hardware.IN_PLACE)](args))
+        buffer = self.named(args[0], frame)
+        if all(one.in_range for one in found):
+            result = self._plainly(func, args, kwargs)
+        else:
+            result = self._stray(func, found, args, kwargs, buffer, frame)
+        self._events.append(indexing.event(name, buffer, found, args, result))
+        return result
+
+    def _stray(
+        self, func: Any, found: Sequence[Indexing], args: Sequence[Any], kwargs: Mapping[str, Any],
+        buffer: str | None, frame: FrameType,
+    ) -> Any:  # fmt: skip
+        name = func.overloadpacket.__name__
+        self.report(found, name, buffer, frame)
+        if not self._as_hardware:
+            return func(*args, **kwargs)
+        carried = hardware.carry_out(func, name, found, args, kwargs)
+        if carried.stray.numel():
+            kind = "oob-write" if carried.writes else "oob-read"
+            whole = buffer.removesuffix("[...]") if buffer else None
+            fault = Fault(kind=kind, buffer=whole, kernel=name, numel=carried.numel)
+            self._strays.access(fault, indexing.as_elements(carried.stray), _where(frame))
+        return carried.result
+
+    def named(self, tensor: torch.Tensor, frame: FrameType) -> str | None:
+        return name_of(tensor, frame) or self._fences.name_of(tensor)
+
+    def report(self, found: Sequence[Indexing], name: str, buffer: str | None, frame: FrameType) -> None:
+        """Report the indices that lie outside their dimension."""
+        for one in found:
+            if not one.in_range:
+                fault = Fault(kind="index-range", buffer=buffer, kernel=name, numel=one.extent)
+                self._strays.index(fault, one.strays(), _where(frame))
+
+    def along_dim(self, tensor: torch.Tensor, indices: torch.Tensor, dim: int | None) -> None:
+        """Check `take_along_dim`, which torch turns into a gather of indices modulo the extent."""
+        frame = self._caller()
+        if frame is None:
+            return
+        with torch.utils._python_dispatch._disable_current_modes():
+            args = (tensor.reshape(-1), 0, indices.reshape(-1)) if dim is None else (tensor, dim, indices)
+            found = list(READERS["take_along_dim"](args))
+            self.report(found, "take_along_dim", self.named(tensor, frame), frame)
+
+
+def _where(frame: FrameType) -> Where:
+    return Where(f"{frame.f_code.co_qualname}:{frame.f_lineno}")
+
+
+@contextmanager
+def checked(checks: TorchChecks) -> Iterator[None]:
+    """Watch torch in this process for as long as the block runs."""
+    with contextlib.ExitStack() as stack:
+        for owner in (torch, torch.Tensor):
+            stack.enter_context(_along_dim(owner, checks))
+        stack.enter_context(checks)
+        yield
+
+
+@contextmanager
+def _along_dim(owner: Any, checks: TorchChecks) -> Iterator[None]:
+    original = owner.take_along_dim
+
+    def take_along_dim(input: torch.Tensor, indices: torch.Tensor, dim: int | None = None, **named: Any) -> Any:
+        checks.along_dim(input, indices, dim)
+        return original(input, indices, dim, **named)
+
+    owner.take_along_dim = take_along_dim
+    try:
+        yield
+    finally:
+        owner.take_along_dim = original

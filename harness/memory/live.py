@@ -1,0 +1,46 @@
+"""Finds the live tensor that an address was taken from.
+
+Kernels that serve many buffers at once get a table of addresses. An address in it has no
+argument of the launch behind it, but there is a tensor somewhere that it points into.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+
+
+@dataclass(frozen=True)
+class _Span:
+    start: int
+    end: int
+    tensor: torch.Tensor
+
+
+def _spans() -> Iterator[_Span]:
+    for value in gc.get_objects():
+        # type(), because isinstance() would ask proxies and lazy modules what they stand for
+        if issubclass(type(value), torch.Tensor) and type(value) in (torch.Tensor, torch.nn.Parameter):
+            if value.device.type != "cpu" or value.layout != torch.strided or not value.numel():
+                continue
+            start = value.data_ptr()
+            reach = sum((size - 1) * stride for size, stride in zip(value.shape, value.stride(), strict=True))
+            yield _Span(start, start + (reach + 1) * value.element_size(), value)
+
+
+class LiveTensors:
+    """The tensors of this process at one moment."""
+
+    def __init__(self) -> None:
+        self._spans = list(_spans())
+
+    def at(self, address: int) -> torch.Tensor | None:
+        """The largest tensor that begins at this address, else the smallest that holds it."""
+        beginning = [span for span in self._spans if span.start == address]
+        if beginning:
+            return max(beginning, key=lambda span: span.end).tensor
+        holding = [span for span in self._spans if span.start < address < span.end]
+        return min(holding, key=lambda span: span.end - span.start).tensor if holding else None

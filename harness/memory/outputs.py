@@ -1,0 +1,106 @@
+"""Judges the declared outputs of a case: against its reference, and for memory never written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from harness.errors import Unresolved
+from harness.facts import Tolerance
+from harness.memory import poison
+from harness.observation import Fault
+
+UNINITIALISED = "depends on memory that was never written or lies outside its buffer"
+_SHOWN_DIGITS = 6
+
+Doubles = npt.NDArray[np.float64]
+Marks = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One output against its reference: the facts for the observation, and the faults."""
+
+    facts: Mapping[str, Any]
+    faults: tuple[Fault, ...]
+
+
+def uninitialised(outputs: Mapping[str, Any]) -> Iterator[Fault]:
+    """A fault for each tensor with elements that come from poison: `nan` in floats, else `wrong-value`."""
+    for name, value in _tensors(outputs):
+        marked = poison.found(value)
+        if marked.any():
+            floats = value.is_floating_point() or value.is_complex()
+            yield _fault("nan" if floats else "wrong-value", name, marked, UNINITIALISED)
+
+
+def _tensors(outputs: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, torch.Tensor]]:
+    for key, value in outputs.items():
+        if isinstance(value, torch.Tensor):
+            yield f"{prefix}{key}", value
+        elif isinstance(value, Mapping):
+            yield from _tensors(value, f"{prefix}{key}.")
+        elif isinstance(value, list | tuple):
+            items = {f"{key}[{index}]": item for index, item in enumerate(value)}
+            yield from _tensors(items, prefix)
+
+
+def compare(name: str, seen: Any, expected: Any, tolerance: Tolerance) -> Comparison:
+    """Hold an output against its reference, element by element in float64.
+
+    An element differs if it is further away than the absolute and the relative tolerance
+    together, or if just one of the two is NaN; infinities agree with themselves alone.
+    """
+    actual, wanted = _doubles(name, seen), _doubles(f"the reference of {name}", expected)
+    if actual.shape != wanted.shape:
+        message = f"shape {list(actual.shape)} instead of {list(wanted.shape)}"
+        fault = Fault(kind="wrong-value", buffer=name, numel=wanted.size, message=message)
+        return Comparison({"shape": list(actual.shape), "reference_shape": list(wanted.shape)}, (fault,))
+    lost = np.isnan(actual) & ~np.isnan(wanted)
+    wrong = _differing(actual, wanted, tolerance) & ~lost
+    faults = [_fault(kind, name, marks) for kind, marks in (("nan", lost), ("wrong-value", wrong)) if marks.any()]
+    facts = _facts(actual, wanted, tolerance) | {"differing": int((lost | wrong).sum())}
+    return Comparison(facts, tuple(faults))
+
+
+def _doubles(name: str, value: Any) -> Doubles:
+    try:
+        tensor = torch.as_tensor(value).detach().cpu()
+        return np.asarray(tensor.to(torch.float64).contiguous().numpy())
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise Unresolved(f"{name} is a {type(value).__name__}, which holds no real numbers: return a tensor") from error
+
+
+def _differing(actual: Doubles, wanted: Doubles, tolerance: Tolerance) -> Marks:
+    with np.errstate(invalid="ignore"):
+        near = np.abs(actual - wanted) <= tolerance.absolute + tolerance.relative * np.abs(wanted)
+    finite = np.isfinite(actual) & np.isfinite(wanted)
+    same = (actual == wanted) | (np.isnan(actual) & np.isnan(wanted))
+    return np.asarray(np.where(finite, ~near, ~same))
+
+
+def _facts(actual: Doubles, wanted: Doubles, tolerance: Tolerance) -> dict[str, Any]:
+    finite = np.isfinite(actual) & np.isfinite(wanted)
+    distance = np.abs(actual - wanted, where=finite, out=np.zeros(actual.shape))
+    size = np.abs(wanted, where=finite & (wanted != 0), out=np.full(actual.shape, np.inf))
+    furthest = {"max_abs": distance.max(initial=0.0), "max_rel": (distance / size).max(initial=0.0)}
+    return {
+        "reference": "float64",
+        "elements": int(wanted.size),
+        "finite": int(finite.sum()),
+        **{name: float(f"{value:.{_SHOWN_DIGITS}g}") for name, value in furthest.items()},
+        "absolute": tolerance.absolute,
+        "relative": tolerance.relative,
+        "reason": tolerance.reason,
+    }
+
+
+def _fault(kind: str, name: str, marks: Marks, message: str | None = None) -> Fault:
+    elements = np.flatnonzero(marks)
+    numbers = {"first": int(elements[0]), "last": int(elements[-1]), "count": int(elements.size)}
+    return Fault(kind=kind, buffer=name, numel=int(marks.size), message=message, **numbers)

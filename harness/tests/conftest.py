@@ -1,0 +1,31 @@
+"""What tests of several modules share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.process.pool import Pool
+from harness.tests.toyland import bench
+from harness.tests.toyland.bench import Bench
+
+
+@pytest.fixture(scope="session")
+def kernel_pool() -> Iterator[Pool]:
+    """One pool for every toy case: its zygote takes seconds to import torch and triton."""
+    with Pool(2) as shared:
+        yield shared
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What commands keep between runs: the first one learns what the others then import ahead."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def fresh(tmp_path: Path, cache: Path, kernel_pool: Pool) -> Bench:
+    """The toy upstream, without goldens."""
+    return bench.lay_out(tmp_path, cache, kernel_pool)

@@ -1,0 +1,70 @@
+"""What every tier does first and last in an arm's process: the tree on the path, and the attestation."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness import catalogue
+from harness.errors import FactsError
+from harness.facts import Case
+from harness.host import lending, libraries
+from harness.observation import Point
+from harness.process.job import write_json
+from harness.source.attest import Attestor
+from harness.tiers.arms import ATTESTATION
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An arm that runs `case` on the tree at `root`, and attests what it runs."""
+
+    root: Path
+    case: Case
+    attestor: Attestor
+    kernels: frozenset[str]
+    patches: list[str] = field(default_factory=list)
+
+    @classmethod
+    def begin(cls, payload: Mapping[str, Any], folder: Path, tier: str, patches: Iterable[str]) -> Entry:
+        """Put the tree on the path, watch its imports, then import the case and what it asks for.
+
+        `patches` are those that the process has already; FactsError if the tier has no such case.
+        """
+        root = Path(payload["root"])
+        sys.path.insert(0, str(root))
+        sys.dont_write_bytecode = not payload["keeps_bytecode"]
+        listed = [*patches, *lending.install()]
+        attestor = _attest(payload, root, folder / ATTESTATION, listed)
+        case = catalogue.load(payload["reproducer"]).case(tier, payload.get("platform"))
+        if case is None:
+            raise FactsError(f"{payload['reproducer']}: {tier}: the reproducer has no such case")
+        listed += libraries.load(case.imports, case.stand_ins)
+        named = frozenset(name for names in payload["functions"].values() for name in names)
+        return cls(root, case, attestor, named, listed)
+
+    def launched(self, kernel: str) -> None:
+        """A kernel runs: it counts as entered if the revert edits it."""
+        if kernel in self.kernels:
+            self.attestor.entered(kernel)
+
+    def patched(self, patches: Iterable[str]) -> None:
+        """Add to what the attestation says was changed in this process."""
+        self.patches.extend(patches)
+
+    def result(self, points: Sequence[Point]) -> dict[str, Any]:
+        """What the arm hands back."""
+        attestation = self.attestor.report(self.patches).to_json()
+        return {"points": [point.to_json() for point in points], "attestation": attestation}
+
+
+def _attest(payload: Mapping[str, Any], root: Path, file: Path, patches: Sequence[str]) -> Attestor:
+    def save() -> None:
+        write_json(file, attestor.report(patches).to_json())
+
+    attestor = Attestor(root, payload["package"], payload["functions"], payload["tree"], on_change=save)
+    attestor.install()
+    return attestor

@@ -1,0 +1,1 @@
+"""The reproducers' own tests: real upstream, on trees altered by hand."""

@@ -1,0 +1,65 @@
+"""Runs cases on any tree with one pool, whose zygote imports what upstream needs once."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness import catalogue
+from harness.facts import Reproducer
+from harness.golden import GoldenStore
+from harness.machine import this_machine
+from harness.process.pool import Pool
+from harness.source.tree import Tree, installed
+from harness.suite import Judged, Request, Setting, Suite
+from harness.verdict import BOTH, ArmName
+from harness.workspace import Workspace, default
+
+Run = Callable[..., Judged]
+
+
+@pytest.fixture(scope="session")
+def pool() -> Iterator[Pool]:
+    with Pool(2) as shared:
+        yield shared
+
+
+@pytest.fixture(scope="session")
+def upstream() -> Tree:
+    """The installed tree; its content is hashed once for all tests."""
+    return installed()
+
+
+@pytest.fixture(scope="session")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A cache of the tests' own, since altered trees are of no use to later runs; it knows what to preload."""
+    own = Workspace(tmp_path_factory.mktemp("cache"))
+    if default().preload.is_file():
+        shutil.copy(default().preload, own.preload)
+    return own
+
+
+@pytest.fixture
+def run(pool: Pool, upstream: Tree, workspace: Workspace, tmp_path: Path) -> Run:
+    """Judges one kernel case on a tree: by the repository's goldens, by none, or at a point by hand."""
+
+    def judge(
+        reproducer: Reproducer,
+        tree: Tree | None = None,
+        overrides: Mapping[str, Any] | None = None,
+        *,
+        goldens: bool = True,
+        asked: tuple[ArmName, ...] = BOTH,
+    ) -> Judged:
+        folder = catalogue.golden_folder() if goldens else tmp_path / "no goldens"
+        where = {"goldens": GoldenStore(folder), "workspace": workspace}
+        setting = Setting(tree=tree or upstream, machine=this_machine(), **where)
+        request = Request(reproducer=reproducer, tier="kernel", overrides=overrides, asked=asked)
+        (judged,) = Suite(setting, pool=pool).run([request])
+        return judged
+
+    return judge

@@ -1,127 +1,48 @@
-"""Measures the memory oracle: its cost on upstream's heaviest kernels, and what it finds in the battery.
+"""Measures the memory oracle: what it costs on upstream's kernels, and what it finds in the battery.
 
-    python ci/bench_oracle.py            cost over the bare interpreter, beside Triton-Viz's sanitizer
-    python ci/bench_oracle.py --table    rewrite the battery's table in docs/oracle.md
-
-Triton-Viz is optional (`pip install "refault[bench]"`); what needs it is skipped without it.
+The bare interpreter and the oracle take turns in this one process, so that their ratio holds where
+the seconds themselves do not. Triton-Viz's sanitizer is run beside them, if it is installed.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import importlib
-import importlib.util
-import json
 import os
-import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from harness.host.environment import CPU_KERNELS
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+import beside_triton_viz  # noqa: E402 - a script finds the package only now
+
+from harness.host.environment import CPU_KERNELS  # noqa: E402
 
 ROUNDS = 5
 MOST = 1.5
 """What the oracle may cost at most, as a multiple of the bare interpreter's time."""
-VIZ_SECONDS = 600
-TRITON_OPS = "sglang.srt.layers.attention.triton_ops"
-ROOT = Path(__file__).resolve().parent.parent
 DOCUMENT = ROOT / "docs" / "oracle.md"
-BEGIN, END = "<!-- table: begin -->", "<!-- table: end -->"
-
-REQUESTS, CONTEXT = 4, 512
-HEADS, KV_HEADS, HEAD_DIM = 4, 1, 64
-SPLITS = 4
-
-
-@dataclass(frozen=True)
-class Workload:
-    """One call of upstream code; `kernels` are the (module, name) pairs that do the work."""
-
-    name: str
-    kernels: tuple[tuple[str, str], ...]
-    call: Callable[[], object]
-
-
-# --- upstream's kernels --------------------------------------------------------------------
-
-
-def workloads() -> list[Workload]:
-    """Three kernels that the reproducers spend their time in, with inputs larger than theirs."""
-    import torch
-
-    torch.manual_seed(0)
-    return [_fill_indices(torch), _extend(torch), _decode(torch)]
-
-
-def _fill_indices(torch: Any) -> Workload:
-    module = importlib.import_module(f"{TRITON_OPS}.kv_indices")
-    requests, context = 64, 8192
-    table = torch.arange(requests * context, dtype=torch.int32).reshape(requests, context)
-    lengths = torch.full((requests,), context - 3, dtype=torch.int64)
-    starts = torch.zeros(requests + 1, dtype=torch.int32)
-    starts[1:] = torch.cumsum(lengths, 0)
-    indices = torch.zeros(int(starts[-1]), dtype=torch.int32)
-    rows = torch.arange(requests, dtype=torch.int64)
-    kernel = "create_flashinfer_kv_indices_triton"
-
-    def call() -> None:
-        getattr(module, kernel)[(requests,)](table, rows, lengths, starts, None, indices, table.stride(0))
-
-    return Workload(kernel, ((module.__name__, kernel),), call)
-
-
-def _cache(torch: Any) -> dict[str, Any]:
-    """Keys and values of REQUESTS sequences, one slot a token, shuffled as in a used pool."""
-    slots = REQUESTS * CONTEXT
-    return {
-        "k_buffer": torch.randn(slots, KV_HEADS, HEAD_DIM),
-        "v_buffer": torch.randn(slots, KV_HEADS, HEAD_DIM),
-        "kv_indptr": torch.arange(0, slots + 1, CONTEXT, dtype=torch.int32),
-        "kv_indices": torch.randperm(slots),
-    }
-
-
-def _extend(torch: Any) -> Workload:
-    module = importlib.import_module(f"{TRITON_OPS}.extend_attention")
-    new, cache = 128, _cache(torch)
-    q = torch.randn(REQUESTS * new, HEADS, HEAD_DIM)
-    out = torch.empty_like(q)
-    starts = torch.arange(0, REQUESTS * new + 1, new, dtype=torch.int32)
-    prefixes = torch.full((REQUESTS,), CONTEXT - new, dtype=torch.int32)
-
-    def call() -> None:
-        module.extend_attention_fwd_unified(
-            q, out, cache["k_buffer"], cache["v_buffer"], 1.0, 1.0, starts, cache["kv_indptr"], cache["kv_indices"],
-            prefixes, new,
-        )  # fmt: skip
-
-    return Workload("_fwd_kernel_unified", ((module.__name__, "_fwd_kernel_unified"),), call)
-
-
-def _decode(torch: Any) -> Workload:
-    module = importlib.import_module(f"{TRITON_OPS}.decode_attention")
-    cache = _cache(torch)
-    q = torch.randn(REQUESTS, HEADS, HEAD_DIM)
-    out = torch.empty_like(q)
-    logits = torch.empty(REQUESTS, HEADS, SPLITS, HEAD_DIM)
-    sums = torch.empty(REQUESTS, HEADS, SPLITS)
-    splits = torch.full((REQUESTS,), SPLITS, dtype=torch.int32)
-
-    def call() -> None:
-        module.decode_attention_fwd(
-            q, cache["k_buffer"], cache["v_buffer"], out, cache["kv_indptr"], cache["kv_indices"], logits, sums, splits,
-            SPLITS, HEAD_DIM**-0.5, 1.0, 1.0,
-        )  # fmt: skip
-
-    kernels = ("_fwd_grouped_kernel_stage1", "_fwd_kernel_stage2")
-    return Workload(" + ".join(kernels), tuple((module.__name__, name) for name in kernels), call)
+BEGIN, END = "<!-- battery: begin -->\n", "<!-- battery: end -->\n"
 
 
 # --- cost ----------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True)
+class Cost:
+    """Best seconds of one workload. `lean` is the bare interpreter without its int32 overflow
+    arithmetic, which it throws away and the oracle leaves out: the oracle's own share shows there."""
+
+    bare: float
+    lean: float
+    oracle: float
 
 
 def seconds(call: Callable[[], object]) -> float:
@@ -146,96 +67,112 @@ def watched(call: Callable[[], object]) -> Callable[[], None]:
     return run
 
 
-def cost(workload: Workload, rounds: int) -> tuple[float, float]:
-    """Best seconds of `rounds` alternating rounds: bare interpreter, and under the oracle."""
-    workload.call()  # the interpreter rewrites a kernel when it first runs
-    pairs = [(seconds(workload.call), seconds(watched(workload.call))) for _ in range(rounds)]
-    return min(bare for bare, _ in pairs), min(under for _, under in pairs)
+@contextmanager
+def without_overflow_arithmetic() -> Iterator[None]:
+    from triton.runtime.interpreter import interpreter_builder
+
+    options = interpreter_builder.options
+    interpreter_builder.options = dataclasses.replace(options, sanitize_overflow=False)
+    try:
+        yield
+    finally:
+        interpreter_builder.options = options
+
+
+def measured(call: Callable[[], object], rounds: int) -> Cost:
+    call()  # the interpreter rewrites a kernel when it first runs
+    taken = []
+    for _ in range(rounds):
+        bare = seconds(call)
+        with without_overflow_arithmetic():
+            lean = seconds(call)
+        taken.append((bare, lean, seconds(watched(call))))
+    return Cost(*map(min, zip(*taken, strict=True)))
 
 
 def print_costs(rounds: int) -> bool:
     """The table of costs; returns whether every kernel stays within MOST."""
-    measured = {workload.name: cost(workload, rounds) for workload in workloads()}
-    viz = from_triton_viz("--viz-costs", "--rounds", str(min(rounds, 2)))
-    print(f"best of {rounds} alternating rounds; ratio to the bare interpreter in brackets")
-    print(f"{'kernel':48} {'bare s':>8} {'oracle s':>16} {'Triton-Viz s':>16}")
-    for name, (bare, under) in measured.items():
-        told = _viz_cost((viz or {}).get(name), bare)
-        print(f"{name:48} {bare:8.3f} {under:9.3f} ({under / bare:4.2f}) {told:>16}")
-    worst = max(under / bare for bare, under in measured.values())
-    print(f"the oracle costs at most {worst:.2f} times the bare interpreter; {MOST} is allowed")
+    from oracle_workloads import workloads
+
+    costs = {workload.name: measured(workload.call, rounds) for workload in workloads()}
+    viz = beside_triton_viz.run("costs") or {}
+    print(f"seconds, best of {rounds} alternating rounds; in brackets the ratio to the bare interpreter")
+    print(f"{'kernel':50} {'bare':>7} {'bare, lean':>15} {'oracle':>15} {'Triton-Viz':>20}")
+    for name, cost in costs.items():
+        cells = [_timed(cost.lean, cost.bare), _timed(cost.oracle, cost.bare), _timed(viz.get(name, "not run"), cost.bare)]
+        print(f"{name:50} {cost.bare:7.3f} {cells[0]:>15} {cells[1]:>15} {cells[2]:>20}")
+    worst = max(cost.oracle / cost.bare for cost in costs.values())
+    share = max(cost.oracle / cost.lean for cost in costs.values())
+    print(f"oracle: at most {worst:.2f} times the bare interpreter ({MOST} allowed), {share:.2f} times the lean one")
     return worst <= MOST
 
 
-def _viz_cost(told: Any, bare: float) -> str:
-    if not isinstance(told, int | float):
-        return str(told or "not run")
-    return f"{told:9.3f} ({told / bare:4.2f})"
+def _timed(taken: Any, bare: float) -> str:
+    return f"{taken:.3f} ({taken / bare:.2f})" if isinstance(taken, int | float) else str(taken)
 
 
-# --- Triton-Viz, in a process of its own: it rewires the interpreter for good -----------------
+# --- the battery's table ---------------------------------------------------------------------
 
 
-def from_triton_viz(*arguments: str) -> Mapping[str, Any] | None:
-    """What a child of this script that may import Triton-Viz prints; None where it is not installed."""
-    if importlib.util.find_spec("triton_viz") is None:
-        print('bench: triton_viz is not installed (`pip install "refault[bench]"`): skipped', file=sys.stderr)
-        return None
-    command = [sys.executable, str(Path(__file__).resolve()), *arguments]
-    try:
-        ran = subprocess.run(command, stdout=subprocess.PIPE, timeout=VIZ_SECONDS, text=True, check=False)
-    except subprocess.TimeoutExpired:
-        print(f"bench: Triton-Viz took more than {VIZ_SECONDS} s: left out", file=sys.stderr)
-        return None
-    if ran.returncode:
-        print(f"bench: Triton-Viz ended with {ran.returncode}: left out", file=sys.stderr)
-        return None
-    return dict(json.loads(ran.stdout.splitlines()[-1]))
+def battery_table() -> tuple[str, bool]:
+    """The table of docs/oracle.md from a run just made, and whether the oracle was right throughout."""
+    from harness.tests.memory.battery import PROGRAMS, faults_of
+
+    viz = beside_triton_viz.run("battery")
+    rows, right, silent = [], 0, 0
+    for program in PROGRAMS:
+        seen, alarms = faults_of(program, True), faults_of(program, False)
+        exact = sorted(map(str, seen)) == sorted(map(str, program.expected))
+        right, silent = right + exact, silent + (not alarms)
+        said = "<br>".join(fault.signature for fault in seen) if exact else "**not as planted**"
+        twin = "clean" if not alarms else "**false alarm**"
+        rows.append(f"| {program.name} | {program.plants} | {said} | {twin} | {_beside(viz, program)} |")
+    head = ["| program | what is planted | the oracle | twin | Triton-Viz |", "| --- | --- | --- | --- | --- |"]
+    total = len(PROGRAMS)
+    told = f"Of {total} programs the oracle finds {right} with the right numbers, and {total - silent} false alarms."
+    lines = [*head, *rows, "", " ".join([told, *_tally(viz)])]
+    return "\n".join(lines) + "\n", right == silent == total
 
 
-def traced(kernels: Sequence[tuple[str, str]]) -> list[Any]:
-    """Put Triton-Viz's sanitizer around these kernels; returns its clients, which hold what they found."""
-    import triton_viz
-    from triton_viz.clients import Sanitizer
-
-    clients = []
-    for module_name, name in kernels:
-        module = importlib.import_module(module_name)
-        clients.append(Sanitizer(abort_on_error=False))
-        setattr(module, name, triton_viz.trace(clients[-1])(getattr(module, name)))
-    return clients
+def _beside(viz: Mapping[str, Any] | None, program: Any) -> str:
+    if not program.kernels:
+        return "no Triton kernel"
+    return str(viz[program.name]) if viz else "not run"
 
 
-def viz_costs(rounds: int) -> dict[str, Any]:
-    """Best seconds per workload, or in a word why there are none."""
-    found: dict[str, Any] = {}
-    for workload in workloads():
-        traced(workload.kernels)
-        try:
-            found[workload.name] = min(seconds(workload.call) for _ in range(rounds))
-        except Exception as error:  # noqa: BLE001 - whatever it does not support is its result here
-            found[workload.name] = type(error).__name__
-    return found
+def _tally(viz: Mapping[str, Any] | None) -> list[str]:
+    if not viz:
+        return []
+    count = {word: sum(word in said for said in viz.values()) for word in ("found", "missed", "cannot run", "false alarm")}
+    told = f"finds {count['found']}, misses {count['missed']} and cannot run {count['cannot run']}"
+    version = importlib.import_module("importlib.metadata").version("triton-viz")
+    return [f"Of the {len(viz)} with Triton kernels Triton-Viz {version}'s sanitizer {told}, with {count['false alarm']} false alarms."]
 
 
-# --- the command ---------------------------------------------------------------------------
+def write_table() -> bool:
+    """Put a new table between the marks in DOCUMENT."""
+    table, right = battery_table()
+    text = DOCUMENT.read_text(encoding="utf-8")
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise SystemExit(f"bench: {DOCUMENT} lacks the lines {BEGIN.strip()} and {END.strip()}: restore them")
+    DOCUMENT.write_text(before + BEGIN + table + END + after, encoding="utf-8")
+    print(table.splitlines()[-1])
+    return right
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    """0 if the oracle stays within MOST (or, with --table, if it is right about every program)."""
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="alternating rounds to take the best of")
-    parser.add_argument("--table", action="store_true", help=f"rewrite the battery's table in {DOCUMENT.name}")
-    parser.add_argument("--viz-costs", action="store_true", help=argparse.SUPPRESS)
-    parser.add_argument("--viz-battery", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--table", action="store_true", help="rewrite the battery's table in docs/oracle.md")
     asked = parser.parse_args()
-    if asked.viz_costs:
-        print(json.dumps(viz_costs(asked.rounds)))
-        return 0
-    return 0 if print_costs(asked.rounds) else 1
+    os.environ.update(CPU_KERNELS)
+    warnings.filterwarnings("ignore", category=RuntimeWarning)
+    importlib.import_module("harness.host.preload")
+    return 0 if (write_table() if asked.table else print_costs(asked.rounds)) else 1
 
 
 if __name__ == "__main__":
-    os.environ.update(CPU_KERNELS)
-    sys.path.insert(0, str(ROOT))
-    importlib.import_module("harness.host.preload")
-    raise SystemExit(main())
+    sys.exit(main())

@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 import click
 
 from harness import __version__, catalogue, doctor, requests
+from harness.commands import matrix as matrix_command
+from harness.commands.options import json_option, lanes_option
 from harness.errors import BadInput, RefaultError
 from harness.facts import Reproducer
 from harness.golden import GoldenStore, Recorded
@@ -54,25 +56,11 @@ def _fail(message: str, code: int) -> None:
 # --- options -------------------------------------------------------------------------------
 
 
-def _target(context: click.Context, param: click.Parameter, value: str | None) -> json_report.Target | None:
-    if value is None:
-        return None
-    target: json_report.Target = "-" if value == "-" else Path(value)
-    json_report.check_writable(target)
-    return target
-
-
 tier_option = click.option(
     "--tier", "tiers", multiple=True, type=click.Choice(requests.TIERS), help="Only this tier; repeatable."
 )
 sglang_option = click.option(
     "--sglang", default="installed", show_default=True, help="The tree under test: installed, a release, a wheel, or a path that holds sglang/."
-)
-json_option = click.option(
-    "--json", "target", callback=_target, metavar="FILE", help="Also write the results as JSON; - for standard output."
-)
-lanes_option = click.option(
-    "-n", "lanes", type=click.IntRange(1), default=os.cpu_count() or 1, show_default=True, help="Arms that run at once."
 )
 detail_option = click.option("--detail", is_flag=True, help="Show the evidence of passing results too.")
 
@@ -81,6 +69,9 @@ detail_option = click.option("--detail", is_flag=True, help="Show the evidence o
 @click.version_option(__version__, prog_name="refault")
 def app() -> None:
     """Shows that a fixed SGLang bug is still fixed, and that its reproducer still bites."""
+
+
+app.add_command(matrix_command.command)
 
 
 # --- looking -------------------------------------------------------------------------------

@@ -36,9 +36,9 @@ def _require(holds: object, field_name: str, problem: str) -> None:
 
 
 def _author() -> str:
-    """The module that is constructing the record: the first frame outside this file."""
+    """The module that is constructing the record: the first frame outside this file and dataclasses."""
     frame = sys._getframe(1)
-    while frame.f_back and frame.f_globals.get("__name__") in (__name__, None):
+    while frame.f_back and frame.f_globals.get("__name__") in (__name__, "dataclasses", None):
         frame = frame.f_back
     return str(frame.f_globals.get("__name__", "?"))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from _pytest._code.code import TerminalRepr
@@ -40,7 +41,7 @@ class ReproducerFile(pytest.File):
         for request in requests.select([reproducer.id], (), [reproducer]):
             yield CaseItem.from_parent(self, name=request.name, request=request)
 
-    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException]) -> str | TerminalRepr:
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> str | TerminalRepr:
         if isinstance(excinfo.value, RefaultError):
             return str(excinfo.value)
         return super().repr_failure(excinfo)

@@ -222,7 +222,7 @@ class Suite:
             points=tuple(request.points),
             asked=request.asked,
         )
-        place = {"tier": request.tier, "platform": self._platform(request), "params": request.points[0]}
+        place: dict[str, Any] = {"tier": request.tier, "platform": self._platform(request), "params": request.points[0]}
         seconds = sum(arm.observation.seconds for arm in (evidence.fixed, evidence.reverted) if arm.observation)
         return Judged(result=conclude(request.reproducer, evidence, seconds=seconds, **place), evidence=evidence)
 

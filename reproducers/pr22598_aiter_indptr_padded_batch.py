@@ -27,7 +27,7 @@ from harness.facts import (
     faults,
     watch,
 )
-from reproducers.rigs import aiter
+from reproducers.rigs import aiter, capture_sizes
 
 CONTEXT_LEN = 64
 SEQ_LEN = 8
@@ -38,9 +38,11 @@ SIBLINGS = ("qo_indptr_unified_decode",)
 
 def capture_padded_batch(lab: Any, *, pool_size: int, max_bs: int, mode: str, attention: str) -> Mapping[str, Any]:
     """Capture a graph of `max_bs` requests, then replay it with a full pool, padded."""
-    lab.single_rank()
-    captured = captured_sizes(lab, pool_size)
+    captured = capture_sizes.under_two_batch_overlap(lab, pool_size)
     lab.note(f"for a pool of {pool_size} under two-batch overlap upstream captures {captured}")
+    if max_bs > pool_size and not capture_sizes.exceed_the_pool(lab):
+        lab.note(f"this release captures no batch larger than the pool: {pool_size} requests, not {max_bs}")
+        max_bs = pool_size
     facts = dict(context_len=CONTEXT_LEN, page_size=1, mode=mode, attention=attention)
     with aiter.rig(lab, pool_size=pool_size, **facts) as rig:
         aiter.init_graph_state(rig, max_bs)
@@ -50,32 +52,14 @@ def capture_padded_batch(lab: Any, *, pool_size: int, max_bs: int, mode: str, at
         aiter.capture(rig, max_bs, max_bs)
         aiter.replay(rig, rows, [SEQ_LEN] * requests, bs=max_bs, max_bs=max_bs)
         metadata = rig.backend.forward_metadata
-        outputs = {"kv_indptr": metadata.kv_indptr, "qo_indptr": metadata.qo_indptr}
-        return outputs | {"mask_indptr": metadata.mask_indptr, "capture_sizes": captured}
+        pointers = ("kv_indptr", "qo_indptr", "mask_indptr")  # 0.5.9 has no mask in its metadata
+        return {name: getattr(metadata, name, None) for name in pointers} | {"capture_sizes": captured}
 
 
 def _require_pointers(lab: Any, backend: Any, max_bs: int) -> None:
     for name in (*WATCHED, *SIBLINGS):
         if hasattr(backend, name):
             lab.require(name, getattr(backend, name), needed=max_bs + 1)
-
-
-def captured_sizes(lab: Any, pool_size: int) -> list[int]:
-    """The batch sizes upstream's own code captures for this pool under two-batch overlap."""
-    from sglang.srt.model_executor.runner.base_cuda_graph_runner import get_batch_sizes_to_capture
-
-    server_args = lab.stand_in(
-        "server_args",
-        cuda_graph_config=lab.stand_in("cuda_graph_config", decode=lab.stand_in("decode", bs=[1, 2, 4, 8, 16, 32])),
-        enable_two_batch_overlap=True,
-        enable_dp_attention=False,
-        disable_attn_tp_gather=False,
-        moe_dense_tp_size=None,
-        torch_compile_max_bs=32,
-    )
-    rows = lab.stand_in("req_to_token_pool", size=pool_size)
-    sizes, _ = get_batch_sizes_to_capture(lab.stand_in("model_runner", server_args=server_args, req_to_token_pool=rows))
-    return [int(size) for size in sizes]
 
 
 def padded(params: Params) -> bool:

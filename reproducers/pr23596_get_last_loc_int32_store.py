@@ -90,11 +90,16 @@ def overflows(params: Params) -> bool:
     return narrow and not -(2**31) <= params["row"] * params["context_len"] < 2**31
 
 
-def overflows_in_legacy_alone(params: Params) -> bool:
-    """The fixed kernel widens its indices only where prefix_lens is int32."""
-    return overflows(params) and params["prefix_lens"] == "int32"
-
-
+_EAGLE3 = {
+    "attention-backend": "triton",
+    "page-size": "16",
+    "speculative-algorithm": "EAGLE3",
+    "speculative-draft-model-path": "jamesliu1/sglang-EAGLE3-Llama-3.1-Instruct-8B",
+    "speculative-num-steps": "3",
+    "speculative-eagle-topk": "1",
+    "speculative-num-draft-tokens": "4",
+    "tp": "4",
+}
 _EXACT = Tolerance(absolute=0, relative=0, reason="slots are whole numbers, copied")
 
 REPRODUCER = Reproducer(
@@ -104,6 +109,18 @@ REPRODUCER = Reproducer(
         symptom="wild last_loc values on AMD GPUs under EAGLE with page size above 1; memory faults, wrong tokens",
     ),
     requires=frozenset({"torch", "triton"}),
+    reported=ReportedServer(
+        model="meta-llama/Llama-3.1-8B-Instruct",
+        launches=(
+            Launch(platform="rocm", flags=_EAGLE3, note="0.5.10.post1 is the last affected release"),
+            Launch(platform="cuda", flags=_EAGLE3, note="the legacy kernel is right there: the bug cannot show"),
+        ),
+        client=(
+            "python3 -m sglang.bench_serving --backend sglang --dataset-name random --random-input-len 1024 "
+            "--random-output-len 256 --num-prompts 64 --max-concurrency 16"
+        ),
+        expect="a memory fault of the GPU, or wrong tokens, once a batch drafts; none at page size 1",
+    ),
     revert=Revert(
         form(edit(in_function="get_last_loc", remove="if _is_hip and uses_triton_dispatch: ...")),
         # Since NPUs take the new kernel too (0.5.23), only HIP's share of the condition is the fix.
@@ -118,6 +135,7 @@ REPRODUCER = Reproducer(
     codegen=CodegenCase(
         call=launch_under_dispatch,
         imports=(last_loc.MODULE,),
+        stand_ins=last_loc.STAND_INS,
         params={
             "prefix_lens": _DTYPES,
             "req_pool_indices": _DTYPES,
@@ -133,6 +151,7 @@ REPRODUCER = Reproducer(
         reference=right_slots,
         tolerance=_EXACT,
         imports=(last_loc.MODULE,),
+        stand_ins=last_loc.STAND_INS,
         pretends="rocm",
         params={
             "prefix_lens": _NARROW,
@@ -149,6 +168,7 @@ REPRODUCER = Reproducer(
         reference=slots_of_all,
         tolerance=_EXACT,
         imports=(last_loc.MODULE,),
+        stand_ins=last_loc.STAND_INS,
         platform="rocm",
         params={"prefix_lens": _DTYPES, "requests": Integer(4), "context_len": Integer(132)},
         watch=watch("wrong-value", "oob-read", "oob-write"),

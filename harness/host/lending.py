@@ -1,60 +1,104 @@
-"""CPU operators of upstream's kernel library, lent by name to the modules that import them.
+"""Names of accelerator libraries, lent to the upstream modules that import them.
 
-Since 0.5.16 upstream imports these names at the top of a module wherever it takes its platform for
-a CPU. They are lent only while that module is being imported, for upstream tests for features by
-importing the library; a call of one raises StandInMisused.
+Some modules of upstream import such names at their top and never use them here: the CPU operators
+of its kernel library, since 0.5.16 wherever it takes its platform for a CPU, and aiter's functions.
+They are lent only while such a module is being imported, for upstream tests for features by
+importing the libraries; a call of one raises StandInMisused.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
+from typing import Any
 
+import torch
+
+from harness.host.libraries import LIBRARIES
 from harness.host.standin import inert_module
 
-LIBRARY = "sgl_kernel"
-LENT: Mapping[str, tuple[str, ...]] = {
-    "sglang.kernels.ops.kvcache.cache_move": ("copy_all_layer_kv_cache_cpu",),
-    "sglang.kernels.ops.speculative.cache_locs": (
-        "assign_draft_cache_locs_contiguous_cpu",
-        "assign_extend_cache_locs_cpu",
-    ),
-    "sglang.kernels.ops.speculative.eagle": ("fill_accept_out_cache_loc_cpu", "fill_bonus_tokens_cpu"),
-    "sglang.kernels.ops.speculative.multi_layer_eagle": ("rotate_input_ids_cpu",),
-    "sglang.kernels.ops.speculative.spec_tree": ("build_tree_kernel_efficient_cpu", "verify_tree_greedy_cpu"),
-    "sglang.srt.mem_cache.allocation": ("assign_req_to_token_pool_cpu",),
-    "sglang.srt.speculative.eagle_utils": ("build_tree_kernel_efficient_cpu", "verify_tree_greedy_cpu"),
-    "sglang.srt.speculative.eagle_worker_common": ("assign_draft_cache_locs_contiguous_cpu",),
-    "sglang.srt.speculative.spec_utils": ("assign_extend_cache_locs_cpu",),
-}
-"""Per module of upstream the operators that it imports from the library."""
+Names = Mapping[str, Sequence[str]]
+"""Per module of a library the names that are imported from it."""
 
-PATCH = f"sys.modules: inert CPU operators of {LIBRARY} while the modules that name them are imported"
+_KERNEL, _TRANSFERS, _AITER = "sgl_kernel", "sgl_kernel.kvcacheio", "aiter"
+_TREE: Names = {_KERNEL: ("build_tree_kernel_efficient_cpu", "verify_tree_greedy_cpu")}
+
+LENT: Mapping[str, Names] = {
+    "sglang.kernels.ops.attention.unified_attention_3d_mtp": {
+        "aiter.ops.triton.utils._triton.kernel_repr": ("make_kernel_repr",),
+        "aiter.ops.triton.utils.types": ("e4m3_dtype",),
+    },
+    "sglang.kernels.ops.kvcache.cache_move": {_KERNEL: ("copy_all_layer_kv_cache_cpu",)},
+    "sglang.kernels.ops.speculative.cache_locs": {
+        _KERNEL: ("assign_draft_cache_locs_contiguous_cpu", "assign_extend_cache_locs_cpu")
+    },
+    "sglang.kernels.ops.speculative.eagle": {
+        _KERNEL: ("fill_accept_out_cache_loc_cpu", "fill_bonus_tokens_cpu")
+    },
+    "sglang.kernels.ops.speculative.multi_layer_eagle": {_KERNEL: ("rotate_input_ids_cpu",)},
+    "sglang.kernels.ops.speculative.spec_tree": _TREE,
+    "sglang.srt.layers.attention.aiter_backend": {
+        _AITER: (
+            "flash_attn_varlen_fp8_pertensor_func",
+            "flash_attn_varlen_func",
+            "get_mla_metadata_info_v1",
+            "get_mla_metadata_v1",
+            "get_ps_metadata_info_v1",
+            "get_ps_metadata_v1",
+            "mha_batch_prefill_func",
+            "mla_prefill_ps_asm_fwd",
+            "mla_reduce_v1",
+            "paged_attention_ragged",
+        ),
+        "aiter.mla": ("mla_decode_fwd", "mla_prefill_fwd"),
+        "aiter.ops.triton.attention.unified_attention": ("unified_attention",),
+    },
+    "sglang.srt.mem_cache.allocation": {_KERNEL: ("assign_req_to_token_pool_cpu",)},
+    "sglang.srt.mem_cache.memory_pool_host": {_TRANSFERS: LIBRARIES[_KERNEL][_TRANSFERS]},
+    "sglang.srt.speculative.eagle_utils": _TREE,
+    "sglang.srt.speculative.eagle_worker_common": {_KERNEL: ("assign_draft_cache_locs_contiguous_cpu",)},
+    "sglang.srt.speculative.spec_utils": {_KERNEL: ("assign_extend_cache_locs_cpu",)},
+}
+"""Per module of upstream what it imports."""
+
+
+def _plain_name(kernel: str, constants: Sequence[str]) -> Callable[[Any], str]:
+    """aiter's maker of the names that kernels have in profiles, without the constants."""
+    return lambda specialization: kernel
+
+
+_USED_AT_IMPORT: Mapping[str, Any] = {
+    "aiter.ops.triton.utils._triton.kernel_repr.make_kernel_repr": _plain_name,
+    "aiter.ops.triton.utils.types.e4m3_dtype": torch.float8_e4m3fn,  # what aiter takes on gfx950
+}
+"""Names that upstream uses while it is being imported, so that nothing inert would do."""
 
 
 def install() -> tuple[str, ...]:
-    """Lend from now on; returns what was put in place, nothing where the library is installed."""
-    if LIBRARY in sys.modules or importlib.util.find_spec(LIBRARY) is not None:
-        return ()
-    sys.meta_path.insert(0, _Finder())
-    return (PATCH,)
+    """Lend from now on what this machine lacks; returns what was put in place."""
+    missing = [name for name in (_AITER, _KERNEL) if name not in sys.modules and not importlib.util.find_spec(name)]
+    if missing:
+        sys.meta_path.insert(0, _Finder(missing))
+    return tuple(f"sys.modules: inert names of {name} while the modules that import them are" for name in missing)
 
 
 class _Finder(MetaPathFinder):
+    def __init__(self, libraries: Sequence[str]) -> None:
+        self._libraries = libraries
+
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if fullname not in LENT:
-            return None
+        lent = {home: names for home, names in LENT.get(fullname, {}).items() if _root(home) in self._libraries}
         # Whoever else wants a hand in this import, such as the attestation, keeps it.
-        spec = _found_by_others(self, fullname, path, target)
+        spec = _found_by_others(self, fullname, path, target) if lent else None
         if spec is not None and spec.loader is not None:
-            spec.loader = _Lender(spec.loader)
+            spec.loader = _Lender(spec.loader, lent)
         return spec
 
 
@@ -68,26 +112,48 @@ def _found_by_others(
 
 
 class _Lender(Loader):
-    def __init__(self, loader: Loader) -> None:
-        self._loader = loader
+    def __init__(self, loader: Loader, lent: Names) -> None:
+        self._loader, self._lent = loader, lent
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         return self._loader.create_module(spec)
 
     def exec_module(self, module: ModuleType) -> None:
         module.__loader__ = self._loader  # who asks the module for its source is to find it
-        with _lent(LENT[module.__name__]):
+        with _in_place(_modules(self._lent)):
             self._loader.exec_module(module)
 
 
 @contextmanager
-def _lent(names: Sequence[str]) -> Iterator[None]:
-    # Nested imports lend too, and a case may stand in for the whole library: each gets its own back.
-    before = sys.modules.get(LIBRARY)
-    sys.modules[LIBRARY] = inert_module(LIBRARY, names)
+def _in_place(modules: Mapping[str, ModuleType]) -> Iterator[None]:
+    # Nested imports lend too, and a case may stand in for a whole library: each gets its own back.
+    before = {name: sys.modules.get(name) for name in modules}
+    sys.modules.update(modules)
     try:
         yield
     finally:
-        del sys.modules[LIBRARY]
-        if before is not None:
-            sys.modules[LIBRARY] = before
+        for name, module in before.items():
+            sys.modules.pop(name)
+            if module is not None:
+                sys.modules[name] = module
+
+
+def _modules(lent: Names) -> dict[str, ModuleType]:
+    """The modules to lend, and the packages above them."""
+    made: dict[str, ModuleType] = {}
+    for name in dict.fromkeys(part for home in lent for part in _with_parents(home)):
+        made[name] = inert_module(name, lent.get(name, ()))
+        made[name].__path__ = []
+        for attribute in lent.get(name, ()):
+            if (known := _USED_AT_IMPORT.get(f"{name}.{attribute}")) is not None:
+                setattr(made[name], attribute, known)
+    return made
+
+
+def _with_parents(name: str) -> Iterable[str]:
+    parts = name.split(".")
+    return (".".join(parts[:count]) for count in range(1, len(parts) + 1))
+
+
+def _root(name: str) -> str:
+    return name.partition(".")[0]

@@ -83,11 +83,13 @@ def compiling(target: Target, compiled: Callable[[Any, Any], None]) -> Iterator[
     jit.JITFunction.run = run
     HIPBackend.make_hsaco = staticmethod(_no_binary)
     CUDABackend.make_cubin = _no_binary
+    # Not `reset_active`: it would look for a GPU.
+    driver_before = dict(vars(driver))
     driver.set_active(_Compiler(target))
     try:
         yield
     finally:
-        driver.reset_active()
+        vars(driver).update(driver_before)
         jit.JITFunction.run, CUDABackend.make_cubin = launch, assemble
         HIPBackend.make_hsaco = staticmethod(link)
 

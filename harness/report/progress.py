@@ -43,4 +43,4 @@ class Progress:
             )
 
     def _text(self) -> str:
-        return f"{self._done} of {self._total} cases judged; importing upstream takes 10 to 20 s the first time"
+        return f"{self._done} of {self._total} cases judged; the first one waits until upstream is imported"

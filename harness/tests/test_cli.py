@@ -50,11 +50,6 @@ def recorded(bare: Checkout, stored: Path) -> Checkout:
     return bare
 
 
-def altered(place: Checkout, old: str, new: str) -> str:
-    """A tree beside the checkout whose toy differs; what to hand to --sglang."""
-    return str(upstream.write(place.root.with_name("altered"), upstream.altered(old, new)))
-
-
 def one_line(done: Ended | subprocess.CompletedProcess[str]) -> str:
     """The error of a command that refused its input."""
     assert (done.returncode, done.stdout) == (2, ""), done.stderr
@@ -85,18 +80,20 @@ def test_show_tells_the_bug_and_its_revert_under_each_of_its_names(bare: Checkou
 # --- running ---------------------------------------------------------------------------------------
 
 
-def test_run_writes_json_and_nothing_else(recorded: Checkout) -> None:
-    done = recorded.refault("run", "--json", "-", "101", "104", "109")
-    assert done.returncode == 0, done.stderr
+def test_run_writes_json_and_nothing_else_and_a_failing_verdict_ends_with_1(recorded: Checkout) -> None:
+    lost = upstream.altered("numel = pages * page_size", "numel = pages")
+    tree = upstream.write(recorded.root.with_name("lost"), lost)
+    done = recorded.refault("run", "--json", "-", "--sglang", str(tree), "101", "104", "109")
+    assert done.returncode == 1, done.stderr
     document = json.loads(done.stdout)
     assert schema.validate(document) == []
     verdicts = {result["pr"]: result["verdict"] for result in document["results"]}
-    assert verdicts == {101: "PASS", 104: "PASS", 109: "UNSUPPORTED"}
-    reverted = document["results"][0]["arms"]["reverted"]
-    assert reverted["faults"][0]["signature"] == STRAY
-    assert reverted["attestation"]["entered"] == ["build_table"]
-    assert document["sglang"]["version"] == upstream.VERSION
-    assert "2 PASS, 1 UNSUPPORTED" in done.stderr
+    assert verdicts == {101: "REGRESSED", 104: "PASS", 109: "UNSUPPORTED"}
+    fixed = document["results"][0]["arms"]["fixed"]
+    assert fixed["faults"][0]["signature"] == STRAY
+    assert fixed["attestation"]["entered"] == ["build_table"]
+    assert document["sglang"]["version"] == upstream.VERSION and document["sglang"]["root"] == str(tree)
+    assert "1 PASS, 1 UNSUPPORTED, 1 REGRESSED" in done.stderr and "Traceback" not in done.stderr
 
 
 def test_repro_shows_both_arms_of_a_point_by_hand(bare: Checkout) -> None:
@@ -110,13 +107,6 @@ def test_repro_shows_both_arms_of_a_point_by_hand(bare: Checkout) -> None:
     assert result["verdict"] == "PASS" and result["params"] == {"tokens": 5, "page_size": 2}
     (fault,) = result["arms"]["reverted"]["faults"]
     assert (fault["numel"], fault["first"], fault["last"], fault["count"]) == (3, 3, 4, 2)
-
-
-def test_a_failing_verdict_ends_with_1(recorded: Checkout) -> None:
-    tree = altered(recorded, "numel = pages * page_size", "numel = pages")
-    done = recorded.refault("run", "--sglang", tree, "101", "109")
-    assert done.returncode == 1
-    assert "REGRESSED" in done.stdout and STRAY in done.stdout and "Traceback" not in done.stderr
 
 
 def test_unresolved_alone_ends_with_3(bare: Checkout) -> None:
@@ -133,27 +123,24 @@ def test_unsupported_alone_ends_with_4(bare: Checkout) -> None:
 # --- recording -------------------------------------------------------------------------------------
 
 
-def test_record_writes_what_is_missing(bare: Checkout, stored: Path) -> None:
-    done = bare.refault("record", "101", "109")
-    assert done.returncode == 0, done.stdout
-    assert [line.split()[0] for line in done.stdout.splitlines()] == ["skipped", "new"]
-    golden = json.loads((bare.goldens / GOLDEN).read_text())
-    assert golden["provenance"]["sglang"] == upstream.VERSION
-    assert golden["provenance"]["command"] == "refault record pr101_stray_store --tier kernel"
-    assert golden["arms"] == json.loads((stored / GOLDEN).read_text())["arms"]
-
-
-def test_record_replaces_only_when_told_and_shows_the_difference_first(recorded: Checkout) -> None:
-    tree = altered(recorded, "BLOCK=64", "BLOCK=128")
-    path = recorded.goldens / GOLDEN
-    before = path.read_text()
-    done = recorded.refault("record", "101", "--sglang", tree)
-    assert done.returncode == 1 and done.stdout.startswith("differs")
-    assert '-        "BLOCK": 64' in done.stdout or '"BLOCK": 128' in done.stdout
-    assert path.read_text() == before
-    done = recorded.refault("record", "101", "--sglang", tree, "--update")
-    assert done.returncode == 0 and path.read_text() != before
-    assert 0 < done.stdout.index('"BLOCK": 128') < done.stdout.index("updated")
+def test_record_writes_what_is_missing_and_replaces_only_when_told(recorded: Checkout, stored: Path) -> None:
+    differing, missing = recorded.goldens / GOLDEN, recorded.goldens / "pr104_short_indptr/kernel.cpu.json"
+    older = differing.read_text().replace('"BLOCK": 64', '"BLOCK": 32')
+    differing.write_text(older)
+    missing.unlink()
+    done = recorded.refault("record", "101", "104", "109")
+    assert done.returncode == 1, done.stdout
+    words = [line.split()[0] for line in done.stdout.splitlines() if line and line[0] not in " +-@"]
+    assert [word for word in words if word != "left"] == ["skipped", "new", "differs"], done.stdout
+    assert differing.read_text() == older and "record --update" in done.stdout
+    new, known = (
+        json.loads(path.read_text()) for path in (missing, stored / missing.relative_to(recorded.goldens))
+    )
+    assert new["arms"] == known["arms"] and new["provenance"]["sglang"] == upstream.VERSION
+    assert new["provenance"]["command"] == "refault record pr104_short_indptr --tier kernel"
+    done = recorded.refault("record", "101", "--update")
+    assert done.returncode == 0 and '"BLOCK": 64' in differing.read_text()
+    assert 0 < done.stdout.index('"BLOCK": 64') < done.stdout.index("updated")
 
 
 # --- bad input -------------------------------------------------------------------------------------

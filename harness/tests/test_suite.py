@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from harness.errors import BadInput, Unresolved
-from harness.facts import Expect, Grid, Revert, edit
+from harness.facts import Expect, Grid, Integer, Revert, edit
 from harness.process.pool import Pool
+from harness.source.tree import at
 from harness.suite import Request, Suite
 from harness.tests.toyland import bench, upstream
 from harness.tests.toyland.bench import Bench, bug
@@ -79,6 +80,18 @@ def test_two_runs_of_a_case_show_the_same(recorded: Bench) -> None:
     first, second = (recorded.judge(STORE).result for _ in range(2))
     for name, arm in first.arms.items():
         assert [point.digest for point in arm.points] == [point.digest for point in second.arms[name].points]
+
+
+def test_a_crash_is_told_of_the_point_where_it_happened(fresh: Bench) -> None:
+    crash = bug("pr105_null_address")
+    assert crash.kernel
+    mapped = {"mapped": Integer(1, minimum=0)}
+    later = replace(crash.kernel, params=mapped, grid=Grid(mapped=[1, 0]))
+    result = fresh.judge(replace(crash, kernel=later)).result
+    assert told(result, Verdict.TOOTHLESS)  # its default point does nothing
+    assert result.reverted
+    seen = [(point.params["mapped"], point.signatures) for point in result.reverted.points]
+    assert seen == [(1, ()), (0, ("crash (SIGSEGV)",))]
 
 
 # --- the verdicts ----------------------------------------------------------------------------------
@@ -199,7 +212,7 @@ def test_a_failure_of_the_machinery_is_unresolved(trouble: str, reason: str, fre
 
 
 def test_a_case_that_refuses_its_parameters_is_bad_input(fresh: Bench) -> None:
-    with pytest.raises(BadInput, match="^trouble: refuse cannot be run: choose another$"):
+    with pytest.raises(BadInput, match=r"^trouble: refuse cannot be run: choose another$"):
         fresh.judge(TROUBLED, {"trouble": "refuse"})
 
 
@@ -250,7 +263,7 @@ def test_the_original_tree_is_never_written(fresh: Bench) -> None:
     before = fresh.tree.content_hash
     listing = sorted(path for path in fresh.tree.root.rglob("*"))
     fresh.judge(STORE)
-    again = bench.at(fresh.tree.root)
+    again = at(fresh.tree.root)
     assert again.content_hash == before
     assert sorted(path for path in fresh.tree.root.rglob("*")) == listing
 
@@ -269,7 +282,9 @@ def test_a_suite_closes_its_own_pool_and_no_other(tmp_path: Path, cache: Path, k
 
 def test_started_is_told_of_every_arm(fresh: Bench) -> None:
     told: list[str] = []
-    cases = [Request(reproducer=bug(name), tier="kernel") for name in ("pr104_short_indptr", "pr109_needs_gravity")]
+    cases = [
+        Request(reproducer=bug(name), tier="kernel") for name in ("pr104_short_indptr", "pr109_needs_gravity")
+    ]
     assert len(list(Suite(fresh.setting, told.append, fresh.pool).run(cases))) == 2
     assert told == ["pr104 kernel fixed", "pr104 kernel reverted"]
 

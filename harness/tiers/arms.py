@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ from harness.source.tree import Tree
 MEMORY_MB = 6144
 ATTESTATION = "attestation.json"
 """Written by the arm before its case runs and at each first entry, so that a crash is attested too."""
+POINTS = "points.jsonl"
+"""Written by the arm after each point, so that a crash is told of the point where it happened."""
 
 _VARIABLES: Mapping[str, Mapping[str, str | None]] = {
     "codegen": variables.COMPILED_KERNELS,
@@ -76,15 +79,17 @@ def observation(plan: ArmPlan, ended: Ended) -> Observation:
     """
     if ended.error and ended.error["type"] == f"{BadInput.__module__}.{BadInput.__qualname__}":
         raise BadInput(ended.error["message"])
-    common = {"arm": plan.name, "exit": ended.exit, "seconds": ended.seconds, "log": str(ended.log)}
+    common: dict[str, Any] = {"arm": plan.name, "exit": ended.exit, "seconds": ended.seconds}
+    common["log"] = str(ended.log)
     if ended.result is not None:
         points = tuple(map(Point.from_json, ended.result["points"]))
-        return Observation(points=points, attestation=Attestation.from_json(ended.result["attestation"]), **common)
+        attested = Attestation.from_json(ended.result["attestation"])
+        return Observation(points=points, attestation=attested, **common)
     attestation = _left_behind(ended)
-    fault = _ending_fault(ended)
-    if attestation and attestation.entered and fault:
-        first = Point(params=dict(plan.points[0]), faults=(fault,))
-        return Observation(points=(first,), attestation=attestation, **common)
+    before, fault = _points_before(ended), _ending_fault(ended)
+    if attestation and attestation.entered and fault and len(before) < len(plan.points):
+        last = Point(params=dict(plan.points[len(before)]), faults=(fault,))
+        return Observation(points=(*before, last), attestation=attestation, **common)
     why = ended.exit.message or ended.exit.signal or "no result"
     return Observation(unresolved=f"the arm's process ended as {ended.exit.how}: {why}", **common)
 
@@ -97,6 +102,13 @@ def nothing(plan: ArmPlan, why: str) -> Observation:
 def _left_behind(ended: Ended) -> Attestation | None:
     data = read_json(ended.log.with_name(ATTESTATION))
     return Attestation.from_json(data) if data else None
+
+
+def _points_before(ended: Ended) -> tuple[Point, ...]:
+    """The points that were observed before the arm ended; a line that it was still writing is none."""
+    file = ended.log.with_name(POINTS)
+    lines = file.read_text().split("\n")[:-1] if file.is_file() else []
+    return tuple(Point.from_json(json.loads(line)) for line in lines)
 
 
 def _ending_fault(ended: Ended) -> Fault | None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from harness.errors import Unresolved
 from harness.facts import CodegenCase
 from harness.host import preload, pretence, targets
 from harness.host.standin import StandIn
@@ -52,9 +53,13 @@ class CodegenLab:
 
     def _compiled(self, function: Any, kernel: Any) -> None:
         self.entered(function.__name__)
-        event = facts(function, kernel, self.target)
+        try:
+            event = facts(function, kernel, self.target)
+        except Exception as error:
+            # Upstream's frames are below this one; what fails here is still none of its doing.
+            raise Unresolved(f"{function.__name__}: its compiled form cannot be read: {error!r}") from error
         self.events.append(event)
-        self.faults += signatures(event)
+        self.faults.extend(signatures(event))
 
 
 def facts(function: Any, kernel: Any, target: Target) -> dict[str, Any]:
@@ -101,7 +106,7 @@ def enter(payload: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     entry = Entry.begin(payload, folder, "codegen", (*preload.PATCHES, *targets.PATCHES))
     target = Target(payload["platform"])
     entry.patched(pretence.pretend(target.platform, payload["package"]))
-    return entry.result([_point(entry, target, params) for params in payload["points"]])
+    return entry.result([entry.keep(_point(entry, target, params)) for params in payload["points"]])
 
 
 def _point(entry: Entry, target: Target, params: Mapping[str, Any]) -> Point:

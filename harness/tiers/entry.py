@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from harness.host import lending, libraries
 from harness.observation import Point
 from harness.process.job import write_json
 from harness.source.attest import Attestor
-from harness.tiers.arms import ATTESTATION
+from harness.tiers.arms import ATTESTATION, POINTS
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Entry:
     """An arm that runs `case` on the tree at `root`, and attests what it runs."""
 
     root: Path
+    folder: Path
     case: Case
     attestor: Attestor
     kernels: frozenset[str]
@@ -37,14 +39,15 @@ class Entry:
         root = Path(payload["root"])
         sys.path.insert(0, str(root))
         sys.dont_write_bytecode = not payload["keeps_bytecode"]
-        listed = [*patches, *lending.install()]
+        listed = list(patches)
         attestor = _attest(payload, root, folder / ATTESTATION, listed)
+        listed += lending.install()  # after the attestation, whose hand in an import it leaves alone
         case = catalogue.load(payload["reproducer"]).case(tier, payload.get("platform"))
         if case is None:
             raise FactsError(f"{payload['reproducer']}: {tier}: the reproducer has no such case")
         listed += libraries.load(case.imports, case.stand_ins)
         named = frozenset(name for names in payload["functions"].values() for name in names)
-        return cls(root, case, attestor, named, listed)
+        return cls(root, folder, case, attestor, named, listed)
 
     def launched(self, kernel: str) -> None:
         """A kernel runs: it counts as entered if the revert edits it."""
@@ -54,6 +57,12 @@ class Entry:
     def patched(self, patches: Iterable[str]) -> None:
         """Add to what the attestation says was changed in this process."""
         self.patches.extend(patches)
+
+    def keep(self, point: Point) -> Point:
+        """Write a point down as soon as it was observed: a crash at a later one must not take it along."""
+        with (self.folder / POINTS).open("a") as file:
+            file.write(json.dumps(point.to_json()) + "\n")
+        return point
 
     def result(self, points: Sequence[Point]) -> dict[str, Any]:
         """What the arm hands back."""

@@ -30,7 +30,8 @@ def enter(payload: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     assert isinstance(case, KernelCase)
     if case.pretends:
         entry.patched(pretence.pretend(case.pretends, payload["package"]))
-    points = [_point(case, params, entry.root, folder, entry.launched) for params in payload["points"]]
+    given = payload["points"]
+    points = [entry.keep(_point(case, params, entry.root, folder, entry.launched)) for params in given]
     return entry.result(points)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,10 @@ class Lab:
     def single_rank(self) -> None:
         """Set up upstream's parallel groups for one process."""
         topology.single_rank(self.folder)
+
+    def configuration(self, **fields: Any) -> AbstractContextManager[Any]:
+        """Publish upstream's configuration with these fields, in releases that ask it; yields its ServerArgs or None."""
+        return topology.configured(**fields)
 
     @contextmanager
     def environment(self, **variables: str) -> Iterator[None]:

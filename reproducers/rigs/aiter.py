@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import importlib
+import importlib.util
+import inspect
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+
+from harness.errors import BadInput
+from reproducers.rigs import aiter_batch
 
 MODULE = "sglang.srt.layers.attention.aiter_backend"
 ATTENTION = ("mha", "mla", "unified")
@@ -16,8 +22,8 @@ NUM_STEPS = 3
 _HEADS = {"mha": 1, "mla": 16, "unified": 1}  # the MLA kernels take multiples of 16 heads
 _HEAD_DIM = 8
 _LORA_RANK, _ROPE_DIM = 8, 8
-_FORWARD_MODE = {"decode": "DECODE", "draft_extend": "DRAFT_EXTEND_V2", "target_verify": "TARGET_VERIFY"}
 _EXTRA_CONTEXT = 4  # upstream's rows are this much longer than the context
+_TRANSLATOR = "sglang.srt.mem_cache.kv_index_translator"  # since 0.5.19
 
 
 @dataclass(frozen=True)
@@ -29,6 +35,7 @@ class Rig:
     req_to_token: Any
     allocator: Any
     mode: str
+    context_len: int
 
     @property
     def draft_tokens(self) -> int:
@@ -43,21 +50,36 @@ class Rig:
 @contextmanager
 def rig(lab: Any, *, pool_size: int, context_len: int, page_size: int, mode: str, attention: str) -> Iterator[Rig]:
     """The backend for a model with `context_len` tokens and room for `pool_size` requests."""
+    draft_tokens = 0 if mode == "decode" else DRAFT_TOKENS
+    with runner(lab, pool_size, context_len, page_size, attention, draft_tokens) as (model_runner, allocator):
+        with lab.observe("construct"):
+            backend = _module().AiterAttnBackend(model_runner)
+        yield Rig(lab, backend, model_runner.req_to_token_pool, allocator, mode, context_len)
+
+
+@contextmanager
+def runner(
+    lab: Any, pool_size: int, context_len: int, page_size: int, attention: str, draft_tokens: int
+) -> Iterator[tuple[Any, Any]]:
+    """A model runner as far as the backend asks it, and the allocator of its KV pool."""
     lab.single_rank()
     unified = "1" if attention == "unified" else "0"
-    with lab.environment(SGLANG_USE_AITER_UNIFIED_ATTN=unified):
-        draft_tokens = 0 if mode == "decode" else DRAFT_TOKENS
+    facts = _server_facts(page_size, draft_tokens)
+    with lab.environment(SGLANG_USE_AITER_UNIFIED_ATTN=unified), lab.configuration(**facts):
         rows, cache, allocator = _pools(pool_size, context_len, page_size, attention, draft_tokens)
-        runner = _model_runner(lab, rows, cache, context_len, page_size, attention, draft_tokens)
-        with lab.observe("construct"):
-            backend = _backend(runner)
-        yield Rig(lab, backend, rows, allocator, mode)
+        yield _model_runner(lab, rows, cache, allocator, context_len, attention, facts), allocator
 
 
-def _backend(runner: Any) -> Any:
-    from sglang.srt.layers.attention.aiter_backend import AiterAttnBackend
+def _module() -> Any:
+    return importlib.import_module(MODULE)
 
-    return AiterAttnBackend(runner)
+
+def _server_facts(page_size: int, draft_tokens: int) -> dict[str, Any]:
+    return dict(
+        page_size=page_size,
+        speculative_num_draft_tokens=draft_tokens or None,
+        speculative_num_steps=NUM_STEPS if draft_tokens else None,
+    )
 
 
 def _pools(pool_size: int, context_len: int, page_size: int, attention: str, draft_tokens: int) -> tuple[Any, Any, Any]:
@@ -84,12 +106,30 @@ def _pools(pool_size: int, context_len: int, page_size: int, attention: str, dra
 
 
 def _model_runner(
-    lab: Any, rows: Any, cache: Any, context_len: int, page_size: int, attention: str, draft_tokens: int
+    lab: Any, rows: Any, cache: Any, allocator: Any, context_len: int, attention: str, facts: Mapping[str, Any]
 ) -> Any:
+    import torch
+
+    pools = dict(req_to_token_pool=rows, token_to_kv_pool=cache, token_to_kv_pool_allocator=allocator)
+    return lab.stand_in(
+        "model_runner",
+        model_config=_model_config(lab, context_len, attention),
+        server_args=lab.stand_in("server_args", **facts),
+        device="cpu",
+        dtype=torch.float32,
+        kv_cache_dtype=torch.float32,
+        sliding_window_size=None,
+        decode_attention_backend_str="aiter",
+        **pools,
+        **_translator(rows, cache, allocator),
+    )
+
+
+def _model_config(lab: Any, context_len: int, attention: str) -> Any:
     import torch
     from sglang.srt.configs.model_config import AttentionArch
 
-    model_config = lab.stand_in(
+    return lab.stand_in(
         "model_config",
         dtype=torch.float32,
         is_multimodal=False,
@@ -100,23 +140,22 @@ def _model_runner(
         attention_arch=AttentionArch.MLA if attention == "mla" else AttentionArch.MHA,
         context_len=context_len,
     )
-    server_args = lab.stand_in(
-        "server_args",
-        page_size=page_size,
-        speculative_num_draft_tokens=draft_tokens or None,
-        speculative_num_steps=NUM_STEPS if draft_tokens else None,
-    )
-    return lab.stand_in(
-        "model_runner",
-        model_config=model_config,
-        server_args=server_args,
-        device="cpu",
-        dtype=torch.float32,
-        kv_cache_dtype=torch.float32,
-        sliding_window_size=None,
-        req_to_token_pool=rows,
+
+
+def _translator(rows: Any, cache: Any, allocator: Any) -> dict[str, Any]:
+    """Upstream's own translator of KV indices, in the releases that have one."""
+    if importlib.util.find_spec(_TRANSLATOR) is None:
+        return {}
+    make = importlib.import_module(_TRANSLATOR).KVIndexTranslator
+    facts = dict(
+        req_to_token=rows.req_to_token,
+        token_to_kv_pool_allocator=allocator,
         token_to_kv_pool=cache,
+        page_size=allocator.page_size,
+        device="cpu",
     )
+    asked = inspect.signature(make).parameters
+    return {"kv_index_translator": make(**{name: facts[name] for name in asked if name in facts})}
 
 
 # --- driving it ----------------------------------------------------------------------------
@@ -144,6 +183,9 @@ def replay(rig: Rig, rows: Sequence[int], seq_lens: Sequence[int], bs: int, max_
 
 def admit(rig: Rig, seq_lens: Sequence[int]) -> list[int]:
     """Give each request a row and the slots that upstream's allocator hands out for it."""
+    longest = rig.context_len
+    if max(seq_lens) > longest:
+        raise BadInput(f"seq_lens: {max(seq_lens)} is longer than context_len {longest}: lower it or raise context_len")
     rows = [rig.req_to_token.free_slots.pop(0) for _ in seq_lens]
     for row, length in zip(rows, seq_lens, strict=True):
         total = length + rig.draft_tokens
@@ -158,41 +200,12 @@ def _fill(rig: Rig) -> int:
 
 
 def _set_metadata(rig: Rig, rows: Sequence[int], seq_lens: Sequence[int], max_bs: int, *, in_capture: bool) -> None:
-    import torch
-    from sglang.srt.model_executor.forward_batch_info import ForwardBatch, ForwardMode
-
-    bs = len(rows)
-    lengths = torch.tensor(seq_lens, dtype=torch.int64)
-    batch = ForwardBatch(
-        forward_mode=getattr(ForwardMode, _FORWARD_MODE[rig.mode]),
-        batch_size=bs,
-        input_ids=torch.zeros(bs * rig.tokens_per_request, dtype=torch.int64),
-        req_pool_indices=torch.tensor(rows, dtype=torch.int64),
-        seq_lens=lengths,
-        out_cache_loc=torch.zeros(bs * rig.tokens_per_request, dtype=torch.int64),
-        seq_lens_sum=int(lengths.sum()),
-    )
-    batch.seq_lens_cpu = lengths.clone()
-    batch.spec_info = _spec_info(rig, max_bs) if rig.mode == "target_verify" else None
-    rig.backend.init_forward_metadata_out_graph(batch, in_capture=in_capture)
+    spec_info = _verify_input(rig, max_bs) if rig.mode == "target_verify" else None
+    batch = aiter_batch.batch(rig.mode, rows, seq_lens, rig.tokens_per_request, spec_info)
+    aiter_batch.plan(rig.backend, batch, in_capture=in_capture)
 
 
-def _spec_info(rig: Rig, max_bs: int) -> Any:
+def _verify_input(rig: Rig, max_bs: int) -> Any:
     """The verify input with a mask of the graph runner's size: fill and draft tokens per request."""
-    import torch
-    from sglang.srt.model_executor.forward_batch_info import CaptureHiddenMode
-    from sglang.srt.speculative.eagle_info import EagleVerifyInput
-
-    mask = torch.ones(max_bs * (_fill(rig) + DRAFT_TOKENS) * DRAFT_TOKENS, dtype=torch.bool)
-    absent = dict.fromkeys(
-        ("draft_token", "positions", "retrieve_index", "retrieve_next_token", "retrieve_next_sibling",
-         "retrieve_cum_len", "seq_lens_sum", "seq_lens_cpu")
-    )  # fmt: skip
-    return EagleVerifyInput(
-        custom_mask=mask,
-        spec_steps=NUM_STEPS,
-        topk=1,
-        draft_token_num=DRAFT_TOKENS,
-        capture_hidden_mode=CaptureHiddenMode.FULL,
-        **absent,
-    )
+    size = max_bs * (_fill(rig) + DRAFT_TOKENS) * DRAFT_TOKENS
+    return aiter_batch.verify_input(mask_size=size, draft_tokens=DRAFT_TOKENS, num_steps=NUM_STEPS)

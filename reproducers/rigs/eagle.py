@@ -53,9 +53,9 @@ class Rig:
 
 def rig(lab: Any, *, tree: Tree, page_size: int, max_bs: int, longest: int, attention: str) -> Rig:
     """Pools for `max_bs` requests of at most `longest` tokens, none of them near the context's end."""
-    lab.single_rank()
     context_len = longest + 2 * tree.slots(page_size)  # upstream reserves for two drafts at once
     server_args = _server_args(tree, page_size, max_bs, attention)
+    lab.single_rank()  # since 0.5.2x it asks the published arguments
     rows, cache, allocator, prefix_cache = _pools(page_size, max_bs, context_len)
     runner = _model_runner(lab, server_args, rows, cache, allocator, context_len)
     return Rig(lab, tree, server_args, runner, rows, allocator, prefix_cache)
@@ -96,7 +96,7 @@ def _pools(page_size: int, max_bs: int, context_len: int) -> tuple[Any, Any, Any
     from sglang.srt.mem_cache import memory_pool
     from sglang.srt.mem_cache.allocator import PagedTokenToKVPoolAllocator, TokenToKVPoolAllocator
     from sglang.srt.mem_cache.cache_init_params import CacheInitParams
-    from sglang.srt.mem_cache.chunk_cache import ChunkCache
+    from sglang.srt.mem_cache.radix_cache import RadixCache
 
     rows = memory_pool.ReqToTokenPool(
         size=max_bs, max_context_len=context_len, device="cpu", enable_memory_saver=False
@@ -113,7 +113,7 @@ def _pools(page_size: int, max_bs: int, context_len: int) -> tuple[Any, Any, Any
     params = CacheInitParams(
         disable=True, req_to_token_pool=rows, token_to_kv_pool_allocator=allocator, page_size=page_size
     )
-    return rows, cache, allocator, ChunkCache(params)
+    return rows, cache, allocator, RadixCache(params)
 
 
 def _model_runner(
@@ -132,6 +132,7 @@ def _model_runner(
         kv_cache_dtype=torch.float32,
         page_size=allocator.page_size,
         sliding_window_size=None,
+        is_hybrid_swa=False,
         attention_chunk_size=None,
         req_to_token_pool=rows,
         token_to_kv_pool=cache,
@@ -140,6 +141,7 @@ def _model_runner(
         dp_size=1,
         attn_cp_size=1,
         tp_group=None,
+        attn_backend=None,
         is_draft_worker=True,
         device_timer=None,
         use_ngram_embedding=False,
@@ -244,7 +246,6 @@ def _draft_input(requests: int, topk: int) -> Any:
         topk_p=torch.zeros(requests, topk),
         topk_index=torch.zeros(requests, topk, dtype=torch.int64),
         hidden_states=torch.zeros(requests, HIDDEN_SIZE),
-        bonus_tokens=torch.zeros(requests, dtype=torch.int32),
         capture_hidden_mode=CaptureHiddenMode.LAST,
     )
 

@@ -73,12 +73,13 @@ class Request:
 def rig(lab: Any, sizes: Sizes) -> Iterator[Rig]:
     """The backend of a model with one sliding-window and one full attention layer."""
     lab.single_rank()
-    with lab.observe("construct"):
-        rows, cache = _pools(sizes)
-        allocator = _allocator(sizes, cache)
-        backend = _backend(_model_runner(lab, sizes, rows, cache, allocator))
-    with _forwarding(backend):
-        yield Rig(lab, sizes, backend, rows, allocator, _layers(sizes.window))
+    with lab.configuration(**_server_facts(sizes)), _undivided():
+        with lab.observe("construct"):
+            rows, cache = _pools(sizes)
+            allocator = _allocator(sizes, cache)
+            backend = _backend(_model_runner(lab, sizes, rows, cache, allocator))
+        with _forwarding(backend):
+            yield Rig(lab, sizes, backend, rows, allocator, _layers(sizes.window))
 
 
 # --- standing it up ------------------------------------------------------------------------
@@ -137,7 +138,7 @@ def _model_runner(lab: Any, sizes: Sizes, rows: Any, cache: Any, allocator: Any)
     return lab.stand_in(
         "model_runner",
         model_config=_model_config(lab, sizes),
-        server_args=_server_args(lab, sizes),
+        server_args=lab.stand_in("server_args", disable_cuda_graph=True, **_server_facts(sizes)),
         device="cpu",
         gpu_id=0,
         dtype=sizes.torch_dtype,
@@ -152,39 +153,69 @@ def _model_runner(lab: Any, sizes: Sizes, rows: Any, cache: Any, allocator: Any)
         req_to_token_pool=rows,
         token_to_kv_pool=cache,
         token_to_kv_pool_allocator=allocator,
+        decode_num_tokens_per_req=lambda: 1,
+        is_draft_worker=False,
+        **_translator(sizes, rows, cache, allocator),
     )
+
+
+def _translator(sizes: Sizes, rows: Any, cache: Any, allocator: Any) -> dict[str, Any]:
+    """Upstream's own translator of KV indices, in the releases that have one."""
+    try:
+        from sglang.srt.mem_cache.kv_index_translator import KVIndexTranslator
+    except ImportError:  # before 0.5.19
+        return {}
+    translator = KVIndexTranslator(
+        req_to_token=rows.req_to_token,
+        token_to_kv_pool_allocator=allocator,
+        token_to_kv_pool=cache,
+        page_size=sizes.page_size,
+        device="cpu",
+    )
+    return {"kv_index_translator": translator}
 
 
 def _model_config(lab: Any, sizes: Sizes) -> Any:
     from sglang.srt.configs.model_config import AttentionArch
+    from transformers import PretrainedConfig
 
     return lab.stand_in(
         "model_config",
         dtype=sizes.torch_dtype,
         num_attention_heads=Q_HEADS,
-        get_num_kv_heads=lambda tp_size: KV_HEADS,
+        get_max_num_attention_heads=lambda: Q_HEADS,
+        get_num_kv_heads=lambda *sizes: KV_HEADS,
         head_dim=HEAD_DIM,
         v_head_dim=HEAD_DIM,
         swa_v_head_dim=HEAD_DIM,
         attention_arch=AttentionArch.MHA,
         context_len=sizes.context_len,
         is_encoder_decoder=False,
+        is_draft_model=False,
+        hf_config=PretrainedConfig(),  # of no architecture in particular, so of no linear attention
+        linear_attn_registry_result=None,
     )
 
 
-def _server_args(lab: Any, sizes: Sizes) -> Any:
-    return lab.stand_in(
-        "server_args",
+def _server_facts(sizes: Sizes) -> dict[str, Any]:
+    return dict(
         enable_deterministic_inference=True,
         page_size=sizes.page_size,
         chunked_prefill_size=sizes.context_len,
-        disable_cuda_graph=True,
         speculative_num_draft_tokens=None,
         speculative_num_steps=None,
         speculative_eagle_topk=None,
         triton_attention_num_kv_splits=8,
         triton_attention_split_tile_size=None,
     )
+
+
+def _undivided() -> Any:
+    """States that no request's context is divided among ranks, where the backend asks (0.5.23 does)."""
+    from sglang.srt import runtime_context
+
+    asked = hasattr(runtime_context, "get_spec")
+    return runtime_context.get_parallel().override(attn_dcp_rank=0) if asked else nullcontext()
 
 
 def _layers(window: int) -> dict[str, Any]:
@@ -231,6 +262,7 @@ def extend(rig: Rig, request: Request, length: int) -> Any:
     rig.rows.write((request.row, slice(request.length, total)), new.to(rig.rows.req_to_token.dtype))
     request.slots = torch.cat([request.slots, new])
     with rig.lab.observe("metadata"):
+        _plan(rig.backend, batch)
         rig.backend.init_forward_metadata(batch)
     return batch
 
@@ -244,13 +276,29 @@ def attend(rig: Rig, kind: str, batch: Any, q: Any, k: Any, v: Any) -> Any:
 def finish(rig: Rig, request: Request) -> None:
     """Give back everything the request still holds."""
     with rig.lab.observe("finish"):
-        rig.allocator.free(request.slots)
+        _free(rig.allocator, request)
     rig.rows.free_slots.append(request.row)
+
+
+def _free(allocator: Any, request: Request) -> None:
+    try:
+        from sglang.srt.mem_cache.common import free_kv_row_segments
+    except ImportError:  # before 0.5.20 the allocator itself skips what has left the window
+        allocator.free(request.slots)
+    else:
+        free_kv_row_segments(allocator, [(request.slots, 0)], swa_evicted_seqlen=request.evicted)
 
 
 def translated(rig: Rig, slots: Any) -> Any:
     """The window pool's slots of full-pool slots."""
     return rig.allocator.full_to_swa_index_mapping[slots]
+
+
+def _plan(backend: Any, batch: Any) -> None:
+    """Translate the batch's write slots once, as `ForwardBatch.init_new` does in releases that plan them."""
+    translator = getattr(backend, "kv_index_translator", None)
+    if hasattr(translator, "own_plan"):
+        translator.own_plan(batch).bind(batch, translator)
 
 
 def _evict(rig: Rig, request: Request) -> None:
@@ -274,10 +322,10 @@ def _allocate(rig: Rig, request: Request, length: int) -> Any:
         last = request.slots[-1:] if request.length else torch.tensor([-1])
         new = allocator.alloc_extend(before, before, after, after, last, length)
     if new is None:
-        free = f"{allocator.full_available_size()} and {allocator.swa_available_size()}"
+        full, window = allocator.full_available_size(), allocator.swa_available_size()
         raise BadInput(
-            f"chunks: upstream refuses {length} more, with {free} slots free in the full and the window pool: "
-            "raise full_tokens and swa_tokens"
+            f"chunks: upstream refuses {length} tokens with {full} slots free in the full and {window} in "
+            "the window pool: raise full_tokens and swa_tokens"
         )
     return new
 

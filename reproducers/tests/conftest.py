@@ -36,10 +36,14 @@ def upstream() -> Tree:
 
 @pytest.fixture(scope="session")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """A cache of the tests' own, since altered trees are of no use to later runs; it knows what to preload."""
+    """A cache of the tests' own, since altered trees are of no use to later runs.
+
+    What to preload is taken over from the user's, if that is known there.
+    """
     own = Workspace(tmp_path_factory.mktemp("cache"))
-    if default().preload.is_file():
-        shutil.copy(default().preload, own.preload)
+    learned = default().preload("kernel")
+    if learned.is_file():
+        shutil.copy(learned, own.preload("kernel"))
     return own
 
 
@@ -56,8 +60,8 @@ def run(pool: Pool, upstream: Tree, workspace: Workspace, tmp_path: Path) -> Run
         asked: tuple[ArmName, ...] = BOTH,
     ) -> Judged:
         folder = catalogue.golden_folder() if goldens else tmp_path / "no goldens"
-        where = {"goldens": GoldenStore(folder), "workspace": workspace}
-        setting = Setting(tree=tree or upstream, machine=this_machine(), **where)
+        machine, store = this_machine(), GoldenStore(folder)
+        setting = Setting(tree=tree or upstream, machine=machine, goldens=store, workspace=workspace)
         request = Request(reproducer=reproducer, tier="kernel", overrides=overrides, asked=asked)
         (judged,) = Suite(setting, pool=pool).run([request])
         return judged

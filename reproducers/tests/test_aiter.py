@@ -27,7 +27,10 @@ SIZED = """\
             )
 """
 REALLOCATED = "        if max_bs + 1 > self.kv_indptr.shape[0]:\n"
-ONE_MORE = "            self.kv_indptr = torch.zeros(\n                (max_bs + 1,), dtype=torch.int32, device=self.device"
+ONE_MORE = """\
+            self.kv_indptr = torch.zeros(
+                (max_bs + 1,), dtype=torch.int32, device=self.device
+"""
 
 
 @pytest.fixture
@@ -50,9 +53,10 @@ def sized(statements: str) -> dict[str, str]:
 
 
 def overflow(numel: int, last: int) -> Fault:
-    count = last - numel + 1
-    where = {"buffer": "cuda_graph_kv_indices", "kernel": "create_flashinfer_kv_indices_triton"}
-    return Fault(kind="oob-write", **where, numel=numel, first=numel, last=last, count=count)
+    """The stray write of every entry from the buffer's end to the last."""
+    span: dict[str, Any] = {"numel": numel, "first": numel, "last": last, "count": last - numel + 1}
+    kernel = "create_flashinfer_kv_indices_triton"
+    return Fault(kind="oob-write", buffer="cuda_graph_kv_indices", kernel=kernel, **span)
 
 
 # --- #24587 ----------------------------------------------------------------------------------------
@@ -161,7 +165,7 @@ def test_a_lost_reallocation_is_regressed(run: Run, alter: Alter) -> None:
     assert "short-buffer kv_indptr numel=6 needed=7" in told(result, Verdict.REGRESSED)
     assert result.fixed
     short = {fault.buffer: (fault.numel, fault.needed) for fault in result.fixed.main.faults if fault.buffer}
-    assert short == {name: (6, 7) for name in ("kv_indptr", "qo_indptr", "mask_indptr")}
+    assert short == dict.fromkeys(("kv_indptr", "qo_indptr", "mask_indptr"), (6, 7))
     (raised,) = (fault for fault in result.fixed.main.faults if fault.kind == "exception")
     assert raised.message and raised.message.startswith("RuntimeError in AiterAttnBackend.")
 
@@ -179,5 +183,3 @@ def test_the_reallocation_written_differently_is_never_regressed(run: Run, alter
     result = run(pr22598.REPRODUCER, alter(other), {}).result
     assert "found 0 times" in told(result, Verdict.STALE)
     assert result.fixed and result.fixed.main.outcome == "clean"
-
-

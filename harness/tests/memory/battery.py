@@ -122,7 +122,9 @@ def store_into_the_neighbour(planted: bool) -> Outputs:
          kernels="put_rows")  # fmt: skip
 def store_stray_on_second_launch(planted: bool) -> Outputs:
     table, values = torch.zeros(4, 8), torch.ones(2, 8)
-    for rows in (torch.tensor([0, 1]), torch.tensor([2, 4 if planted else 3])):
+    rows = torch.zeros(2, dtype=torch.int64)  # one static buffer, as for a graph that is replayed
+    for indices in ((0, 1), (4 if planted else 3, 2)):
+        rows.copy_(torch.tensor(indices))
         kernels.put_rows[(2,)](table, rows, values, 8, BLOCK=8)
     return {"table": table}
 

@@ -39,8 +39,8 @@ class Bench:
 
     @property
     def setting(self) -> Setting:
-        where = {"goldens": self.goldens, "workspace": Workspace(self.cache)}
-        return Setting(tree=self.tree, machine=this_machine(), **where)
+        workspace = Workspace(self.cache)
+        return Setting(tree=self.tree, machine=this_machine(), goldens=self.goldens, workspace=workspace)
 
     def judge(
         self,

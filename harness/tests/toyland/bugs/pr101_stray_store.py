@@ -30,5 +30,7 @@ REPRODUCER = Reproducer(
         grid=Grid(page_size=[1, 4]),
         watch=watch("oob-write", buffers=("table",)),
     ),
-    expect=Expect(reverted=faults("oob-write", buffer="table", kernel="fill_kernel", only={"page_size": [4]})),
+    expect=Expect(
+        reverted=faults("oob-write", buffer="table", kernel="fill_kernel", only={"page_size": [4]})
+    ),
 )

@@ -1,0 +1,121 @@
+"""Calls of upstream's kernels that the memory oracle is measured on, with inputs larger than a reproducer's."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+TRITON_OPS = "sglang.srt.layers.attention.triton_ops"
+CACHE_OPS = "sglang.srt.mem_cache.triton_ops.common"
+
+REQUESTS, CONTEXT = 4, 512
+HEADS, KV_HEADS, HEAD_DIM = 4, 1, 64
+SPLITS = 4
+
+
+@dataclass(frozen=True)
+class Workload:
+    """One call of upstream code; `kernels` of `module` do the work."""
+
+    module: str
+    kernels: tuple[str, ...]
+    call: Callable[[], object]
+
+    @property
+    def name(self) -> str:
+        return " + ".join(self.kernels)
+
+
+def workloads() -> list[Workload]:
+    """The three kernels that reproducers spend most time in, and one without a loop, for comparison."""
+    torch.manual_seed(0)
+    return [_fill_indices(), _extend(), _decode(), _last_locations()]
+
+
+def _fill_indices() -> Workload:
+    """64 requests of some 8000 tokens: what pr24587 replays, at the size of a real batch."""
+    requests, context, kernel = 64, 8192, "create_flashinfer_kv_indices_triton"
+    module = importlib.import_module(f"{TRITON_OPS}.kv_indices")
+    table = torch.arange(requests * context, dtype=torch.int32).reshape(requests, context)
+    lengths = torch.full((requests,), context - 3, dtype=torch.int64)
+    starts = torch.zeros(requests + 1, dtype=torch.int32)
+    starts[1:] = torch.cumsum(lengths, 0)
+    indices = torch.zeros(int(starts[-1]), dtype=torch.int32)
+    rows = torch.arange(requests, dtype=torch.int64)
+
+    def call() -> None:
+        getattr(module, kernel)[(requests,)](table, rows, lengths, starts, None, indices, table.stride(0))
+
+    return Workload(module.__name__, (kernel,), call)
+
+
+def _cache() -> Mapping[str, Any]:
+    """Keys and values of REQUESTS sequences, one slot a token, shuffled as in a used pool."""
+    slots = REQUESTS * CONTEXT
+    return {
+        "k_buffer": torch.randn(slots, KV_HEADS, HEAD_DIM),
+        "v_buffer": torch.randn(slots, KV_HEADS, HEAD_DIM),
+        "kv_indptr": torch.arange(0, slots + 1, CONTEXT, dtype=torch.int32),
+        "kv_indices": torch.randperm(slots),
+    }
+
+
+def _extend() -> Workload:
+    """Deterministic mode's attention, as in pr24394: 128 new tokens behind a prefix of 384."""
+    module = importlib.import_module(f"{TRITON_OPS}.extend_attention")
+    new, cache = 128, _cache()
+    q = torch.randn(REQUESTS * new, HEADS, HEAD_DIM)
+    facts = dict(
+        q=q,
+        o=torch.zeros_like(q),
+        k_scale=1.0,
+        v_scale=1.0,
+        qo_indptr=torch.arange(0, REQUESTS * new + 1, new, dtype=torch.int32),
+        prefix_lens=torch.full((REQUESTS,), CONTEXT - new, dtype=torch.int32),
+        max_len_extend=new,
+    )
+
+    def call() -> None:
+        module.extend_attention_fwd_unified(**facts, **cache)
+
+    return Workload(module.__name__, ("_fwd_kernel_unified",), call)
+
+
+def _decode() -> Workload:
+    module = importlib.import_module(f"{TRITON_OPS}.decode_attention")
+    cache = _cache()
+    q = torch.randn(REQUESTS, HEADS, HEAD_DIM)
+    facts = dict(
+        q=q,
+        o=torch.zeros_like(q),
+        attn_logits=torch.zeros(REQUESTS, HEADS, SPLITS, HEAD_DIM),
+        attn_lse=torch.zeros(REQUESTS, HEADS, SPLITS),
+        num_kv_splits=torch.full((REQUESTS,), SPLITS, dtype=torch.int32),
+        max_kv_splits=SPLITS,
+        sm_scale=HEAD_DIM**-0.5,
+        k_scale=1.0,
+        v_scale=1.0,
+    )
+
+    def call() -> None:
+        module.decode_attention_fwd(**facts, **cache)
+
+    return Workload(module.__name__, ("_fwd_grouped_kernel_stage1", "_fwd_kernel_stage2"), call)
+
+
+def _last_locations() -> Workload:
+    """The kernel of pr23596, for 16384 tokens."""
+    module = importlib.import_module(CACHE_OPS)
+    tokens, requests, context = 1 << 14, 64, 1024
+    table = torch.arange(requests * context, dtype=torch.int32).reshape(requests, context)
+    rows = torch.arange(tokens, dtype=torch.int64) % requests
+    prefixes = torch.arange(tokens, dtype=torch.int64) % (context + 1)
+
+    def call() -> None:
+        module.get_last_loc_triton(table, rows, prefixes)
+
+    return Workload(module.__name__, ("get_last_loc_kernel",), call)

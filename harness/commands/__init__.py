@@ -1,0 +1,1 @@
+"""The larger commands of `refault`, one module each."""

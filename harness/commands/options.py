@@ -1,0 +1,27 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from harness.report import json as json_report
+
+
+def target(context: click.Context, param: click.Parameter, value: str | None) -> json_report.Target | None:
+    """Where the JSON goes, refused before anything runs if it cannot be written there."""
+    if value is None:
+        return None
+    target: json_report.Target = "-" if value == "-" else Path(value)
+    json_report.check_writable(target)
+    return target
+
+
+json_option = click.option(
+    "--json", "target", callback=target, metavar="FILE", help="Also write the results as JSON; - for standard output."
+)
+lanes_option = click.option(
+    "-n", "lanes", type=click.IntRange(1), default=os.cpu_count() or 1, show_default=True, help="Arms that run at once."
+)

@@ -1,0 +1,78 @@
+"""The matrix for people and as JSON: releases against bugs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from harness import __version__
+from harness.matrix import Applies, Cell, Likeness
+from harness.source.releases import order
+
+_WORDS = {Applies.APPLIES: "reverts", Applies.STALE: "STALE"}
+
+
+def show(cells: Sequence[Cell], compared: Sequence[Likeness], problems: Sequence[str], console: Console) -> None:
+    """Print the table, then what each bug showed, then every disagreement."""
+    for line in [*_table(cells), "", *_bugs(cells, compared), *_problems(problems)]:
+        console.print(Text(line), soft_wrap=True)
+
+
+def document(
+    cells: Sequence[Cell], compared: Sequence[Likeness], problems: Sequence[str], machine: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The JSON of a matrix; its schema is in docs/releases.md."""
+    likeness = [
+        {"reproducer": one.reproducer, "release": one.release, "affected": one.affected, "same": one.same,
+         "only_named": one.only_named, "missing": list(one.missing), "added": list(one.added)}
+        for one in compared
+    ]  # fmt: skip
+    told = {"matrix": [cell.to_json() for cell in cells], "likeness": likeness, "disagreements": list(problems)}
+    return {"refault": __version__, "machine": dict(machine), **told}
+
+
+def _table(cells: Sequence[Cell]) -> list[str]:
+    bugs = list(dict.fromkeys(cell.reproducer.short_id for cell in cells))
+    releases = sorted({cell.release for cell in cells}, key=order)
+    found = {(cell.release, cell.reproducer.short_id): _word(cell) for cell in cells}
+    rows = [["release", *bugs], *([release, *(found.get((release, bug), "") for bug in bugs)] for release in releases)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def _word(cell: Cell) -> str:
+    """The status, and after it what came of undoing the fix."""
+    return " ".join(filter(None, (cell.status.value, _WORDS.get(cell.revert))))
+
+
+def _bugs(cells: Sequence[Cell], compared: Sequence[Likeness]) -> list[str]:
+    lines = []
+    for bug in dict.fromkeys(cell.reproducer.id for cell in cells):
+        lines.append(bug)
+        lines += _told([cell for cell in cells if cell.reproducer.id == bug])
+        lines += [f"  {_likeness(one)}" for one in compared if one.reproducer == bug]
+        lines.append("")
+    return lines
+
+
+def _told(cells: Sequence[Cell]) -> list[str]:
+    """Each thing that was seen, once, with the releases that showed it."""
+    places: dict[str, list[str]] = {}
+    for cell in cells:
+        places.setdefault(f"{cell.status}: {cell.reason}", []).append(cell.release)
+    return [f"  {', '.join(releases)}: {text}" for text, releases in places.items()]
+
+
+def _likeness(one: Likeness) -> str:
+    if one.same:
+        return f"{one.release} reverted faults as {one.affected} does"
+    words = [*(f"lacks {text}" for text in one.missing), *(f"adds {text}" for text in one.added)]
+    how = "faults as {} does but for names" if one.only_named else "does not fault as {} does"
+    return f"{one.release} reverted {how.format(one.affected)}: {'; '.join(words)}"
+
+
+def _problems(problems: Sequence[str]) -> list[str]:
+    return [f"DISAGREES {text}" for text in problems] or ["what was measured agrees with what is declared"]

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import sys
+from types import SimpleNamespace
+
+import torch
+
+from harness.memory.names import name_of, name_to_be, names_of
+
+
+class Backend:
+    """Allocates as a backend does, and notes what each allocation will be called."""
+
+    def __init__(self) -> None:
+        self.heard: list[str | None] = []
+        self.rows = self.allocate()
+        self.layers = [self.allocate() for _ in range(2)]
+        self.buffers = {}
+        self.buffers["page_table"] = self.allocate()
+        lengths = self.through_a_helper()
+        self.rows[:] = lengths
+
+    def allocate(self) -> torch.Tensor:
+        self.heard.append(name_to_be(sys._getframe(1)))
+        return torch.zeros(2)
+
+    def through_a_helper(self) -> torch.Tensor:
+        return self.allocate()
+
+
+def test_an_allocation_is_named_by_what_it_will_be_bound_to() -> None:
+    assert Backend().heard == ["rows", "layers", "layers", "page_table", "lengths"]
+
+
+def test_a_value_that_is_not_bound_has_no_name() -> None:
+    def unbound() -> None:
+        print(name_to_be(sys._getframe()), end="")
+
+    assert name_to_be(sys._getframe()) is None or unbound() is None
+
+
+def test_an_attribute_is_the_better_name() -> None:
+    owner = SimpleNamespace(kv_indices=torch.zeros(4))
+    local = owner.kv_indices
+    assert name_of(local) == "kv_indices"
+
+
+def test_a_part_is_named_after_the_whole() -> None:
+    pool = torch.zeros(4, 4)
+    assert name_of(pool[1:2]) == "pool[...]"
+    assert name_of(pool.view(16)) == "pool"
+
+
+def test_members_of_lists_and_dictionaries_have_names_of_last_resort() -> None:
+    layers = [torch.zeros(2), torch.zeros(2)]
+    buffers = {"table": torch.zeros(2)}
+    assert names_of([layers[1], buffers["table"]]) == ["layers[1]", "table"]
+
+
+def test_parameters_of_a_module_are_found() -> None:
+    linear = torch.nn.Linear(2, 2)
+    assert name_of(linear.weight) == "weight"
+
+
+def test_without_elements_only_the_object_itself_counts() -> None:
+    first, second = torch.zeros(0), torch.zeros(0)
+    assert names_of([second, first]) == ["second", "first"]
+    assert name_of(torch.zeros(0)) is None
+
+
+def test_an_unknown_tensor_has_no_name() -> None:
+    assert name_of(torch.zeros(3)) is None

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import numpy as np
+
+from harness.memory.strays import Strays, Where
+from harness.observation import Fault
+
+WRITE = Fault(kind="oob-write", buffer="table", kernel="fill", numel=8)
+INDEX = Fault(kind="index-range", buffer="table", kernel="scatter_", numel=4)
+
+
+def test_accesses_count_distinct_elements() -> None:
+    strays = Strays()
+    strays.access(WRITE, np.array([9, 8, 9]))
+    strays.access(WRITE, np.array([8, -1]))
+    (fault,) = strays.faults()
+    assert (fault.first, fault.last, fault.count) == (-1, 9, 3)
+
+
+def test_indices_count_every_entry() -> None:
+    strays = Strays()
+    strays.index(INDEX, np.array([5, 4, 4]))
+    strays.index(INDEX, np.array([6, 4]))
+    (fault,) = strays.faults()
+    assert (fault.first, fault.last, fault.count) == (4, 6, 5)
+
+
+def test_buffers_of_one_name_but_two_sizes_are_two_faults() -> None:
+    strays = Strays()
+    strays.access(WRITE, np.array([8]))
+    strays.access(Fault(kind="oob-write", buffer="table", kernel="fill", numel=4), np.array([4]))
+    assert [fault.numel for fault in strays.faults()] == [8, 4]
+
+
+def test_the_first_place_is_kept_in_words() -> None:
+    strays = Strays()
+    strays.access(WRITE, np.array([8]), Where("fill:3, argument out", (0, 1, 0)))
+    strays.access(WRITE, np.array([9]), Where("fill:7, argument out", (1, 0, 0)))
+    assert strays.places() == {"oob-write table": "fill:3, argument out, program (0, 1, 0)"}
+
+
+def test_a_fault_with_its_own_numbers_is_kept_once() -> None:
+    strays = Strays()
+    short = Fault(kind="short-buffer", buffer="table", numel=3, needed=4)
+    strays.add(short)
+    strays.add(short)
+    assert list(strays.faults()) == [short]

@@ -1,0 +1,43 @@
+"""What this machine says of itself."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from harness import machine
+from harness.machine import Machine, this_machine
+
+
+def test_missing_features_are_named_in_order() -> None:
+    one = Machine(platform="cpu", features=frozenset({"torch", "triton"}))
+    assert one.missing(frozenset({"torch", "zeta", "alpha"})) == ("alpha", "zeta")
+    assert one.missing(frozenset({"torch"})) == one.missing(frozenset()) == ()
+
+
+@pytest.mark.parametrize(("path", "feature"), [("/dev/nvidiactl", "cuda"), ("/dev/kfd", "rocm")])
+def test_a_device_file_is_a_feature(path: str, feature: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "_has_device", lambda candidate: candidate == path)
+    assert {"cuda", "rocm"} & this_machine().features == {feature}
+
+
+def test_a_distribution_that_is_not_installed_is_no_feature(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "_version", lambda name: "1.0" if name == "torch" else None)
+    one = this_machine()
+    assert "torch" in one.features and "triton" not in one.features
+    assert one.facts["torch"] == "1.0" and "triton" not in one.facts
+
+
+def test_json_carries_platform_features_and_versions() -> None:
+    data = Machine(platform="cpu", features=frozenset({"b", "a"}), facts={"python": "3.11"}).to_json()
+    assert data == {"platform": "cpu", "features": ["a", "b"], "python": "3.11"}
+
+
+def test_looking_imports_no_torch() -> None:
+    script = (
+        "import sys; from harness.machine import this_machine; this_machine(); print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

@@ -1,0 +1,135 @@
+"""From what an arm left behind to an observation."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.errors import BadInput
+from harness.observation import Attestation, Exit, Fault, Module, Point
+from harness.process.job import Ended
+from harness.source.tree import Tree, at
+from harness.tests.toyland import upstream
+from harness.tests.toyland.bench import bug
+from harness.tiers import arms
+from harness.tiers.arms import ArmPlan
+
+POINTS = ({"tokens": 12, "page_size": 4}, {"tokens": 12, "page_size": 1})
+MODULE = Module(name="sglang.pages", path="sglang/pages.py", sha256="a" * 64)
+ENTERED = Attestation(tree="t", root="/r", modules=(MODULE,), entered=("build_table",))
+CRASH = Exit(how="crash", signal="SIGSEGV")
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Tree:
+    return at(upstream.write(tmp_path / "toy"))
+
+
+@pytest.fixture
+def plan(tree: Tree) -> ArmPlan:
+    functions = {"sglang.pages": ("build_table",)}
+    identity: dict[str, Any] = {"name": "fixed", "reproducer": bug("pr101_stray_store"), "tier": "kernel"}
+    return ArmPlan(**identity, tree=tree, functions=functions, points=POINTS)
+
+
+def ended(folder: Path, exit: Exit, **left: Any) -> Ended:
+    return Ended(exit=exit, seconds=1.5, log=folder / "log.txt", **left)
+
+
+def left_behind(folder: Path, attestation: Attestation | None, *points: Point) -> None:
+    if attestation:
+        (folder / arms.ATTESTATION).write_text(json.dumps(attestation.to_json()))
+    lines = "".join(json.dumps(point.to_json()) + "\n" for point in points)
+    (folder / arms.POINTS).write_text(lines)
+
+
+def test_a_job_carries_what_the_arm_needs(plan: ArmPlan, tmp_path: Path) -> None:
+    shared = arms.environment("kernel", "sglang", ("learned",))
+    job = arms.job(plan, tmp_path / "arm", shared)
+    payload = json.loads(json.dumps(job.payload))
+    assert job.entry == "harness.tiers.kernel:enter" and job.limits.seconds == 120
+    assert payload["root"] == str(tmp_path / "toy") and payload["tree"] == plan.tree.content_hash
+    assert payload["points"] == list(POINTS) and payload["functions"] == {"sglang.pages": ["build_table"]}
+    assert shared.arm_only == {"sglang", "reproducers"} and shared.preload[-1] == "learned"
+
+
+def test_kinds_of_environment_that_differ_never_share_a_process() -> None:
+    kinds = [arms.kind("kernel", None), arms.kind("kernel", "rocm"), arms.kind("codegen", "cuda-sm90")]
+    keys = {arms.environment(kind, "sglang").key for kind in kinds}
+    assert len(keys) == 3
+    assert arms.environment("kernel", "sglang").key == arms.environment("kernel", "sglang", ("more",)).key
+
+
+def test_a_result_is_read_as_it_was_written(plan: ArmPlan, tmp_path: Path) -> None:
+    points = [Point(params=params) for params in POINTS]
+    result = {"points": [point.to_json() for point in points], "attestation": ENTERED.to_json()}
+    seen = arms.observation(plan, ended(tmp_path, Exit(how="clean", code=0), result=result))
+    assert seen.points == tuple(points) and seen.attestation == ENTERED
+    assert (seen.arm, seen.seconds, seen.unresolved) == ("fixed", 1.5, None)
+    assert seen.log == str(tmp_path / "log.txt")
+
+
+@pytest.mark.parametrize(
+    ("exit", "fault"),
+    [
+        (CRASH, Fault(kind="crash", message="SIGSEGV")),
+        (Exit(how="time-out", message="after 2 s"), Fault(kind="hang", message="after 2 s")),
+    ],
+)
+def test_an_ending_inside_the_edited_function_is_a_fault(
+    exit: Exit, fault: Fault, plan: ArmPlan, tmp_path: Path
+) -> None:
+    left_behind(tmp_path, ENTERED)
+    seen = arms.observation(plan, ended(tmp_path, exit))
+    assert seen.unresolved is None and seen.attestation == ENTERED and seen.exit == exit
+    assert seen.points == (Point(params=POINTS[0], faults=(fault,)),)
+
+
+def test_a_crash_is_told_of_the_point_after_those_that_were_observed(plan: ArmPlan, tmp_path: Path) -> None:
+    before = Point(params=POINTS[0], notes=("it was fine",))
+    left_behind(tmp_path, ENTERED, before)
+    with (tmp_path / arms.POINTS).open("a") as file:
+        file.write('{"params": {"tok')  # it was writing this when it crashed
+    seen = arms.observation(plan, ended(tmp_path, CRASH))
+    assert seen.points[0] == before and seen.points[1].params == POINTS[1]
+    assert seen.points[1].signatures == ("crash (SIGSEGV)",)
+
+
+@pytest.mark.parametrize(
+    ("exit", "attestation", "observed"),
+    [
+        (CRASH, None, 0),
+        (CRASH, Attestation(tree="t", root="/r", modules=(MODULE,)), 0),
+        (CRASH, ENTERED, 2),
+        (Exit(how="out-of-memory", message="more than 6144 MB"), ENTERED, 0),
+        (Exit(how="exception", code=1, message="ValueError: no"), ENTERED, 0),
+        (Exit(how="lost", message="its zygote ended"), ENTERED, 0),
+    ],
+    ids=["nothing left", "not entered", "after the last point", "memory", "exception", "lost"],
+)
+def test_any_other_ending_is_unresolved(
+    exit: Exit, attestation: Attestation | None, observed: int, plan: ArmPlan, tmp_path: Path
+) -> None:
+    left_behind(tmp_path, attestation, *(Point(params=params) for params in POINTS[:observed]))
+    seen = arms.observation(plan, ended(tmp_path, exit))
+    assert seen.points == () and seen.exit == exit
+    assert seen.unresolved and f"ended as {exit.how}: " in seen.unresolved
+
+
+def test_refused_parameters_are_the_users(plan: ArmPlan, tmp_path: Path) -> None:
+    error = {
+        "type": "harness.errors.BadInput",
+        "message": "tokens: too many",
+        "traceback": "",
+        "memory": False,
+    }
+    with pytest.raises(BadInput, match=r"^tokens: too many$"):
+        arms.observation(plan, ended(tmp_path, Exit(how="exception", code=1), error=error))
+
+
+def test_an_arm_that_never_ran_says_why(plan: ArmPlan) -> None:
+    seen = arms.nothing(plan, "the disk is full")
+    assert (seen.arm, seen.exit.how, seen.unresolved) == ("fixed", "lost", "the disk is full")

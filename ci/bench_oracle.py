@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import importlib
+import importlib.metadata
 import os
 import sys
 import time
@@ -99,11 +100,17 @@ def print_costs(rounds: int) -> bool:
     print(f"seconds, best of {rounds} alternating rounds; in brackets the ratio to the bare interpreter")
     print(f"{'kernel':50} {'bare':>7} {'bare, lean':>15} {'oracle':>15} {'Triton-Viz':>20}")
     for name, cost in costs.items():
-        cells = [_timed(cost.lean, cost.bare), _timed(cost.oracle, cost.bare), _timed(viz.get(name, "not run"), cost.bare)]
+        cells = [
+            _timed(cost.lean, cost.bare),
+            _timed(cost.oracle, cost.bare),
+            _timed(viz.get(name, "not run"), cost.bare),
+        ]
         print(f"{name:50} {cost.bare:7.3f} {cells[0]:>15} {cells[1]:>15} {cells[2]:>20}")
     worst = max(cost.oracle / cost.bare for cost in costs.values())
     share = max(cost.oracle / cost.lean for cost in costs.values())
-    print(f"oracle: at most {worst:.2f} times the bare interpreter ({MOST} allowed), {share:.2f} times the lean one")
+    print(
+        f"oracle: at most {worst:.2f} times the bare interpreter ({MOST} allowed), {share:.2f} the lean one"
+    )
     return worst <= MOST
 
 
@@ -127,9 +134,13 @@ def battery_table() -> tuple[str, bool]:
         said = "<br>".join(fault.signature for fault in seen) if exact else "**not as planted**"
         twin = "clean" if not alarms else "**false alarm**"
         rows.append(f"| {program.name} | {program.plants} | {said} | {twin} | {_beside(viz, program)} |")
-    head = ["| program | what is planted | the oracle | twin | Triton-Viz |", "| --- | --- | --- | --- | --- |"]
+    head = [
+        "| program | what is planted | the oracle | twin | Triton-Viz |",
+        "| --- | --- | --- | --- | --- |",
+    ]
     total = len(PROGRAMS)
-    told = f"Of {total} programs the oracle finds {right} with the right numbers, and {total - silent} false alarms."
+    told = f"Of {total} programs the oracle finds {right} with the right numbers; "
+    told += f"false alarms: {total - silent}."
     lines = [*head, *rows, "", " ".join([told, *_tally(viz)])]
     return "\n".join(lines) + "\n", right == silent == total
 
@@ -143,10 +154,14 @@ def _beside(viz: Mapping[str, Any] | None, program: Any) -> str:
 def _tally(viz: Mapping[str, Any] | None) -> list[str]:
     if not viz:
         return []
-    count = {word: sum(word in said for said in viz.values()) for word in ("found", "missed", "cannot run", "false alarm")}
+    count = {
+        word: sum(word in said for said in viz.values())
+        for word in ("found", "missed", "cannot run", "false alarm")
+    }
     told = f"finds {count['found']}, misses {count['missed']} and cannot run {count['cannot run']}"
-    version = importlib.import_module("importlib.metadata").version("triton-viz")
-    return [f"Of the {len(viz)} with Triton kernels Triton-Viz {version}'s sanitizer {told}, with {count['false alarm']} false alarms."]
+    version = importlib.metadata.version("triton-viz")
+    alarms = f"false alarms: {count['false alarm']}"
+    return [f"Of the {len(viz)} with Triton kernels Triton-Viz {version}'s sanitizer {told}; {alarms}."]
 
 
 def write_table() -> bool:

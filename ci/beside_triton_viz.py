@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def run(what: str) -> Mapping[str, Any] | None:
-    """Results by name, for `costs` (seconds) or `battery` (words); None if there are none, and why on stderr."""
+    """Results by name, of `costs` (seconds) or `battery` (words); None, with a line on stderr, if none."""
     if importlib.util.find_spec("triton_viz") is None:
         print(f"bench: {MISSING}", file=sys.stderr)
         return None
@@ -36,7 +36,10 @@ def run(what: str) -> Mapping[str, Any] | None:
         print(f"bench: Triton-Viz took more than {LIMIT_SECONDS} s: its column is left out", file=sys.stderr)
         return None
     if ended.returncode:
-        print(f"bench: Triton-Viz's process ended with {ended.returncode}: its column is left out", file=sys.stderr)
+        print(
+            f"bench: Triton-Viz's process ended with {ended.returncode}: its column is left out",
+            file=sys.stderr,
+        )
         return None
     return dict(json.loads(ended.stdout.splitlines()[-1]))
 

@@ -1,4 +1,4 @@
-"""Calls of upstream's kernels that the memory oracle is measured on, with inputs larger than a reproducer's."""
+"""Calls of upstream's kernels to measure the memory oracle on, with more work than a reproducer's."""
 
 from __future__ import annotations
 

@@ -13,7 +13,8 @@ import click
 
 from harness import __version__, catalogue, doctor, requests
 from harness.commands import matrix as matrix_command
-from harness.commands.options import json_option, lanes_option
+from harness.commands import sweep as sweep_command
+from harness.commands.options import json_option, lanes_option, sglang_option
 from harness.errors import BadInput, RefaultError
 from harness.facts import Reproducer
 from harness.golden import GoldenStore, Recorded
@@ -59,9 +60,6 @@ def _fail(message: str, code: int) -> None:
 tier_option = click.option(
     "--tier", "tiers", multiple=True, type=click.Choice(requests.TIERS), help="Only this tier; repeatable."
 )
-sglang_option = click.option(
-    "--sglang", default="installed", show_default=True, help="The tree under test: installed, a release, a wheel, or a path that holds sglang/."
-)
 detail_option = click.option("--detail", is_flag=True, help="Show the evidence of passing results too.")
 
 
@@ -72,6 +70,7 @@ def app() -> None:
 
 
 app.add_command(matrix_command.command)
+app.add_command(sweep_command.command)
 
 
 # --- looking -------------------------------------------------------------------------------

@@ -39,6 +39,10 @@ class Unresolved(RefaultError):
     """The machinery failed, so nothing can be said about the code under test."""
 
 
+class Runaway(RefaultError):
+    """A kernel touched nothing of its own any more: it was stopped, since it might never have ended."""
+
+
 class StandInMisused(Unresolved, AttributeError):
     """Upstream used a stand-in where it has no meaning.
 

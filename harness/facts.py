@@ -135,11 +135,27 @@ class Revert:
 
 
 @dataclass(frozen=True)
+class Lists:
+    """The lists that a sweep tries: of each of these lengths, out of these values."""
+
+    lengths: Sequence[int]
+    values: Sequence[int]
+
+    def __post_init__(self) -> None:
+        _require(len(self.lengths) and len(self.values), "sweep", "has no lengths, or no values")
+        _require(min(self.lengths) >= 0, "sweep.lengths", f"{min(self.lengths)} is no length")
+
+
+@dataclass(frozen=True)
 class Integer:
-    """A whole number of at least `minimum`."""
+    """A whole number of at least `minimum`; `sweep` are those that a sweep tries beside the grid's."""
 
     default: int
     minimum: int = 1
+    sweep: Sequence[int] = ()
+
+    def __post_init__(self) -> None:
+        _require(all(value >= self.minimum for value in self.sweep), "sweep", f"goes below {self.minimum}")
 
     def parse(self, text: str) -> int:
         try:
@@ -155,11 +171,20 @@ class Integer:
 
 @dataclass(frozen=True)
 class Integers:
-    """A comma list of whole numbers, each of at least `minimum`; empty only where `fewest` is 0."""
+    """A comma list of whole numbers, each of at least `minimum`; empty only where `fewest` is 0.
+
+    `sweep` are the lists that a sweep tries beside the grid's.
+    """
 
     default: tuple[int, ...]
     minimum: int = 1
     fewest: int = 1
+    sweep: Lists | None = None
+
+    def __post_init__(self) -> None:
+        if self.sweep:
+            _require(min(self.sweep.values) >= self.minimum, "sweep", f"goes below {self.minimum}")
+            _require(min(self.sweep.lengths) >= self.fewest, "sweep", f"has lists shorter than {self.fewest}")
 
     def parse(self, text: str) -> tuple[int, ...]:
         try:
@@ -324,7 +349,7 @@ class KernelCase(Case):
 
     `call` returns the declared outputs by name (tensors, numbers, lists); `reference(**params)`,
     where given, returns what some of them should be, in float64.
-    `pretends` is the platform ("rocm") whose side of upstream's own switches the call is to take;
+    `pretends` is the platform ("cuda" or "rocm") whose side of upstream's own switches the call is to take;
     `platform` is the one ("rocm") whose real accelerator it needs.
     """
 
@@ -338,7 +363,7 @@ class KernelCase(Case):
 
     def __post_init__(self) -> None:
         _require(bool(self.reference) == bool(self.tolerance), "kernel.tolerance", "a reference needs one, and it needs a reference")
-        _require(self.pretends in (None, "rocm"), "kernel.pretends", f"{self.pretends!r} cannot be pretended, only rocm")
+        _require(self.pretends in (None, "cuda", "rocm"), "kernel.pretends", f"{self.pretends!r} is not cuda or rocm")
         _require(self.platform in (None, "cuda", "rocm"), "kernel.platform", f"{self.platform!r} is not cuda or rocm")
         if self.platform:
             object.__setattr__(self, "requires", self.requires | {self.platform})
@@ -468,13 +493,16 @@ class ReportedServer:
 class Reproducer:
     """One fixed bug, its undoing and its cases. Its names and its prose come from its module.
 
-    `device` is a second case of the kernel tier, for what only a real accelerator can show.
+    `device` is a second case of the kernel tier, for what only a real accelerator can show. `formerly`
+    names the functions that held the bug in releases without those of the revert, so that arms of
+    such a release can be attested too.
     """
 
     bug: Bug
     revert: Revert
     expect: Expect
     requires: frozenset[str] = frozenset()
+    formerly: tuple[str, ...] = ()
     reported: ReportedServer | None = None
     codegen: CodegenCase | None = None
     kernel: KernelCase | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -16,7 +16,7 @@ from harness.process.pool import Pool
 from harness.source import revert
 from harness.source.releases import Releases, order
 from harness.source.tree import Tree
-from harness.suite import Judged, Request, Setting, Suite
+from harness.suite import Judged, Request, Setting, Suite, attested
 from harness.verdict import ArmName, Verdict
 from harness.workspace import Workspace
 
@@ -96,7 +96,7 @@ def run(
     releases: Sequence[str],
     bench: Bench,
     started: Callable[[str], None] = lambda release: None,
-) -> Iterator[Cell]:
+) -> Generator[Cell, None, None]:
     """Every cell, release by release as they are done. BadInput if a release cannot be had.
 
     All releases share one pool, so that what arms import beside upstream is imported once.
@@ -170,8 +170,13 @@ def _column(tree: Tree, reproducers: Sequence[Reproducer], bench: Bench, pool: P
 
 
 def _setting(tree: Tree, bench: Bench) -> Setting:
-    facts = dict(machine=bench.machine, goldens=bench.goldens, workspace=bench.workspace, lanes=bench.lanes)
-    return Setting(tree=tree, **facts)
+    return Setting(
+        tree=tree,
+        machine=bench.machine,
+        goldens=bench.goldens,
+        workspace=bench.workspace,
+        lanes=bench.lanes,
+    )
 
 
 def _name(tree: Tree) -> str:
@@ -189,12 +194,14 @@ def _judged(suite: Suite, cells: Sequence[Cell], arm: ArmName) -> Iterator[tuple
 def _request(reproducer: Reproducer, arm: ArmName) -> Request:
     """The first case that needs no server: the one that shows the bug as it is written down."""
     tier = reproducer.tiers[0]
-    return Request(reproducer=reproducer, tier=tier, platform=reproducer.platforms(tier)[0], overrides={}, asked=(arm,))
+    return Request(
+        reproducer=reproducer, tier=tier, platform=reproducer.platforms(tier)[0], overrides={}, asked=(arm,)
+    )
 
 
 def _missing_symbol(tree: Tree, reproducer: Reproducer) -> str | None:
     try:
-        revert.expected(tree, reproducer.revert.functions)
+        revert.expected(tree, attested(tree, reproducer))
     except StaleRevert as error:
         return str(error)
     return None
@@ -225,12 +232,18 @@ def _with_revert(cell: Cell, judged: Judged) -> Cell:
     where = f"{cell.reproducer.id} {cell.release}"
     if result.verdict is Verdict.STALE:
         problem = f"{where}: the revert is stale: {result.reason}"
-        return replace(cell, revert=Applies.STALE, reason=f"clean as published; {result.reason}", problem=problem)
+        return replace(
+            cell, revert=Applies.STALE, reason=f"clean as published; {result.reason}", problem=problem
+        )
     applied = replace(cell, revert=Applies.APPLIES, reverted=observation.main.faults if observation else ())
     if result.verdict is None:
         return replace(applied, reason=f"clean as published; {result.reason.partition('; without')[0]}")
     word = result.verdict.value
-    return replace(applied, reason=f"clean as published; {word}: {result.reason}", problem=f"{where}: {word}: {result.reason}")
+    return replace(
+        applied,
+        reason=f"clean as published; {word}: {result.reason}",
+        problem=f"{where}: {word}: {result.reason}",
+    )
 
 
 # --- what was measured against what is declared --------------------------------------------
@@ -278,7 +291,8 @@ def _against_declared(cell: Cell) -> str | None:
         return None
     bug = cell.reproducer.bug
     range_ = f"introduced in {bug.introduced_in or 'an unknown release'}, fixed in {bug.fixed_in}"
-    return f"{cell.reproducer.id} {cell.release}: measured {cell.status}, declared {said} ({range_}): {cell.reason}"
+    where = f"{cell.reproducer.id} {cell.release}"
+    return f"{where}: measured {cell.status}, declared {said} ({range_}): {cell.reason}"
 
 
 def _newest_affected(cell: Cell, cells: Sequence[Cell]) -> Cell | None:

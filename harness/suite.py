@@ -29,7 +29,8 @@ from harness.workspace import Workspace
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """One case to run. `overrides` make it a point by hand, judged without goldens.
+    """One case to run. `overrides` make it a point by hand, judged without goldens; `given` are
+    several such points, written out in full.
 
     `platform` is one of those that the reproducer names for this tier; None is this machine's.
     """
@@ -38,6 +39,7 @@ class Request:
     tier: str
     platform: str | None = None
     overrides: Mapping[str, Any] | None = None
+    given: tuple[Mapping[str, Any], ...] = ()
     asked: tuple[ArmName, ...] = BOTH
 
     @property
@@ -57,7 +59,13 @@ class Request:
     @property
     def points(self) -> list[dict[str, Any]]:
         case = self.case
+        if self.given:
+            return [dict(point) for point in self.given]
         return case.points() if self.overrides is None else [{**case.default, **self.overrides}]
+
+    @property
+    def by_hand(self) -> bool:
+        return self.overrides is not None or bool(self.given)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,7 +172,7 @@ class Suite:
     # --- starting --------------------------------------------------------------------------
 
     def _golden(self, request: Request) -> Golden | None:
-        if request.overrides is not None:
+        if request.by_hand:
             return None
         return self._setting.goldens.load(request.reproducer.id, request.tier, self._platform(request))
 
@@ -194,7 +202,7 @@ class Suite:
                 running.plans["reverted"] = self._arm("reverted", request, reverted.tree)
 
     def _arm(self, name: ArmName, request: Request, tree: Tree) -> ArmPlan:
-        functions = functions_by_module(tree, request.reproducer.revert.functions)
+        functions = functions_by_module(tree, attested(tree, request.reproducer))
         return ArmPlan(
             name=name,
             reproducer=request.reproducer,
@@ -218,13 +226,19 @@ class Suite:
             tree=setting.tree.content_hash,
             missing=running.missing,
             stale=running.stale,
-            by_hand=request.overrides is not None,
+            by_hand=request.by_hand,
             points=tuple(request.points),
             asked=request.asked,
         )
         place: dict[str, Any] = {"tier": request.tier, "platform": self._platform(request), "params": request.points[0]}
         seconds = sum(arm.observation.seconds for arm in (evidence.fixed, evidence.reverted) if arm.observation)
         return Judged(result=conclude(request.reproducer, evidence, seconds=seconds, **place), evidence=evidence)
+
+
+def attested(tree: Tree, reproducer: Reproducer) -> tuple[str, ...]:
+    """The functions one of which an arm must be seen to enter: where this tree has the bug, or its fix."""
+    named = reproducer.revert.functions
+    return named if functions_by_module(tree, named) else reproducer.formerly or named
 
 
 def _ended(running: _Running, name: ArmName) -> Arm:
@@ -246,7 +260,7 @@ def _wanted(running: _Running, plan: ArmPlan, seen: Observation) -> dict[str, st
     Where the revert applies these are the modules it edits. Where it does not, a function of the
     wanted name may live in several modules, and those that were loaded have to be right.
     """
-    hashes = revert.expected(plan.tree, running.request.reproducer.revert.functions)
+    hashes = revert.expected(plan.tree, attested(plan.tree, running.request.reproducer))
     loaded = {module.name for module in seen.attestation.modules} if seen.attestation else set()
     wanted = set(running.edited) or loaded
     return {module: sha256 for module, sha256 in hashes.items() if module in wanted} or hashes

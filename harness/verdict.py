@@ -315,7 +315,7 @@ def _told(case: Evidence) -> str:
     if case.control:
         return "a declared control: both arms show the same, as they are meant to"
     told = _said("reverted", case.reverted, _points(case.reverted)[0])
-    identifies = "; it identifies the kernel and does not prove a fault"
+    identifies = "; that identifies the kernel and does not prove wrong values"
     return told + identifies if case.expect.reverted.kind == "signature" else told
 
 

@@ -49,7 +49,9 @@ def launch_under_dispatch(
     lab.note(last_loc.callers(prefix_lens, req_pool_indices))
     table = last_loc.small_table(requests, context_len)
     with last_loc.dispatching(lab), lab.observe("get_last_loc"):
-        last_loc.dispatch(table, list(range(requests)), [context_len] * requests, prefix_lens, req_pool_indices)
+        last_loc.dispatch(
+            table, list(range(requests)), [context_len] * requests, prefix_lens, req_pool_indices
+        )
     return {}
 
 
@@ -106,14 +108,16 @@ REPRODUCER = Reproducer(
     bug=Bug(
         pr=23596,
         fixed_in="0.5.11",
-        symptom="wild last_loc values on AMD GPUs under EAGLE with page size above 1; memory faults, wrong tokens",
+        symptom="wild last_loc values on AMD GPUs under EAGLE, page size above 1: GPU faults, wrong tokens",
     ),
     requires=frozenset({"torch", "triton"}),
     reported=ReportedServer(
         model="meta-llama/Llama-3.1-8B-Instruct",
         launches=(
             Launch(platform="rocm", flags=_EAGLE3, note="0.5.10.post1 is the last affected release"),
-            Launch(platform="cuda", flags=_EAGLE3, note="the legacy kernel is right there: the bug cannot show"),
+            Launch(
+                platform="cuda", flags=_EAGLE3, note="the legacy kernel is right there: the bug cannot show"
+            ),
         ),
         client=(
             "python3 -m sglang.bench_serving --backend sglang --dataset-name random --random-input-len 1024 "

@@ -1,4 +1,4 @@
-"""Issue #24394: deterministic extend reads a sliding-window layer's new tokens by full-pool slots.
+"""#24394: deterministic extend reads a sliding-window layer's new tokens by full-pool slots.
 
 A hybrid model keeps two KV pools, and a token has another slot in each. The pool stores the new
 keys and values of a sliding-window layer under slots of the window pool, but the unified extend
@@ -30,7 +30,7 @@ from harness.facts import (
     faults,
     watch,
 )
-from reproducers.rigs import swa
+from reproducers.rigs import swa, swa_model
 from reproducers.rigs.swa_pages import new_pages
 
 SEED = 24394
@@ -54,8 +54,8 @@ def extend_requests(
     """
     import torch
 
-    sizes = swa.Sizes(full_tokens, swa_tokens, page_size, window, context_len=sum(chunks), dtype=dtype)
-    outputs: dict[str, list[Any]] = {kind: [] for kind in swa.LAYERS}
+    sizes = swa_model.Sizes(full_tokens, swa_tokens, page_size, window, context_len=sum(chunks), dtype=dtype)
+    outputs: dict[str, list[Any]] = {kind: [] for kind in swa_model.LAYERS}
     slots: list[tuple[int, int]] = []
     with swa.rig(lab, sizes) as rig:
         for number in range(requests):
@@ -104,12 +104,13 @@ def inputs(request: int, tokens: int, dtype: str) -> dict[str, list[Any]]:
     import torch
 
     generator = torch.Generator().manual_seed(SEED + request)
-    heads = (swa.Q_HEADS, swa.KV_HEADS, swa.KV_HEADS)
+    heads = (swa_model.Q_HEADS, swa_model.KV_HEADS, swa_model.KV_HEADS)
     return {
         kind: [
-            torch.randn(tokens, n, swa.HEAD_DIM, generator=generator).to(getattr(torch, dtype)) for n in heads
+            torch.randn(tokens, n, swa_model.HEAD_DIM, generator=generator).to(getattr(torch, dtype))
+            for n in heads
         ]
-        for kind in swa.LAYERS
+        for kind in swa_model.LAYERS
     }
 
 
@@ -130,7 +131,8 @@ def dense_attention(
     seen = {"sliding_window": window, "full": tokens}
     given = [inputs(number, tokens, dtype) for number in range(requests)]
     return {
-        kind: torch.stack([_dense(*one[kind], behind=seen[kind]) for one in given]) for kind in swa.LAYERS
+        kind: torch.stack([_dense(*one[kind], behind=seen[kind]) for one in given])
+        for kind in swa_model.LAYERS
     }
 
 
@@ -139,11 +141,11 @@ def _dense(q: Any, k: Any, v: Any, *, behind: int) -> Any:
     import torch
 
     q, k, v = (tensor.to(torch.float64) for tensor in (q, k, v))
-    group = swa.Q_HEADS // swa.KV_HEADS
+    group = swa_model.Q_HEADS // swa_model.KV_HEADS
     k, v = k.repeat_interleave(group, dim=1), v.repeat_interleave(group, dim=1)
     position = torch.arange(len(q))
     back = position[:, None] - position[None, :]
-    scores = torch.einsum("qhd,khd->hqk", q, k) * swa.SCALING
+    scores = torch.einsum("qhd,khd->hqk", q, k) * swa_model.SCALING
     scores = scores.masked_fill((back < 0) | (back > behind), float("-inf"))
     return torch.einsum("hqk,khd->qhd", scores.softmax(-1), v)
 
@@ -207,7 +209,7 @@ REPRODUCER = Reproducer(
             relative=4e-3,
             reason="float16 keeps 11 bits of keys, values, weights and outputs; a wrong slot shows in tenths",
         ),
-        imports=(swa.BACKEND, swa.POOL),
+        imports=(swa_model.BACKEND, swa_model.POOL),
         params={
             "full_tokens": Integer(96),
             "swa_tokens": Integer(48),
@@ -215,7 +217,7 @@ REPRODUCER = Reproducer(
             "page_size": Integer(1),
             "chunks": Integers((20, 20)),
             "requests": Integer(2),
-            "dtype": Choice("float32", swa.DTYPES),
+            "dtype": Choice("float32", swa_model.DTYPES),
         },
         grid=Grid(full_tokens=[48, 96], page_size=[1, 4], requests=[1, 2]),
         watch=watch("oob-read", "oob-write", "wrong-value", "nan"),

@@ -22,6 +22,7 @@ from harness.facts import (
     Integers,
     KernelCase,
     Launch,
+    Lists,
     Params,
     ReportedServer,
     Reproducer,
@@ -30,24 +31,56 @@ from harness.facts import (
     faults,
     watch,
 )
-from reproducers.rigs import aiter
+from reproducers.rigs import aiter, aiter_buffers, aiter_draft
 
 
 def replay_long_sequences(
-    lab: Any, *, page_size: int, context_len: int, max_bs: int, seq_lens: tuple[int, ...], mode: str, attention: str
+    lab: Any,
+    *,
+    page_size: int,
+    context_len: int,
+    max_bs: int,
+    seq_lens: tuple[int, ...],
+    mode: str,
+    attention: str,
+    topk: int,
 ) -> Mapping[str, Any]:
     """Capture the largest graph and the batch's own, then replay the batch."""
-    facts = dict(context_len=context_len, page_size=page_size, mode=mode, attention=attention)
-    with aiter.rig(lab, pool_size=max_bs, **facts) as rig:
+    facts: dict[str, Any] = dict(context_len=context_len, page_size=page_size, attention=attention)
+    if mode == aiter_draft.MODE:
+        return _draft(lab, max_bs, seq_lens, topk, facts)
+    with aiter.rig(lab, pool_size=max_bs, mode=mode, **facts) as rig:
         aiter.init_graph_state(rig, max_bs)
         buffer = rig.backend.cuda_graph_kv_indices
-        written = tokens_written(facts | {"seq_lens": seq_lens})
+        written = tokens_written(dict(facts, max_bs=max_bs, seq_lens=seq_lens, mode=mode))
         lab.note(f"cuda_graph_kv_indices holds {buffer.numel()} entries; this batch fills {written}")
+        if mode == "target_verify":
+            aiter_buffers.require_mask(lab, rig.backend, seq_lens, rig.draft_tokens)
         rows = aiter.admit(rig, seq_lens)
         for bs in sorted({len(seq_lens), max_bs}, reverse=True):
             aiter.capture(rig, bs, max_bs)
         aiter.replay(rig, rows, seq_lens, bs=len(seq_lens), max_bs=max_bs)
         return _outputs(rig, len(seq_lens), buffer)
+
+
+def _draft(
+    lab: Any, max_bs: int, seq_lens: tuple[int, ...], topk: int, facts: dict[str, Any]
+) -> dict[str, Any]:
+    """The draft's own steps: they are given a buffer that is sized by tokens, in every release."""
+    lab.note("the steps of a draft fill a buffer of the draft's, which never was sized in pages")
+    with aiter_draft.rig(lab, pool_size=max_bs, topk=topk, **facts) as draft:
+        aiter_draft.init_graph_state(draft, max_bs)
+        aiter_draft.require(
+            draft, pool_size=max_bs, max_bs=max_bs, seq_lens=seq_lens, attention=facts["attention"]
+        )
+        span = topk * (aiter_draft.STEPS + 2 * facts["page_size"])
+        rows = aiter.seat(draft.req_to_token, draft.allocator, [length + span for length in seq_lens])
+        aiter_draft.capture(draft, max_bs)
+        aiter_draft.replay(draft, rows, seq_lens, len(seq_lens))
+        return {
+            "kv_indptr": draft.backend.kv_indptr,
+            "cuda_graph_kv_indices": list(draft.backend.cuda_graph_kv_indices.shape),
+        }
 
 
 def _outputs(rig: aiter.Rig, bs: int, buffer: Any) -> dict[str, Any]:
@@ -59,40 +92,61 @@ def _outputs(rig: aiter.Rig, bs: int, buffer: Any) -> dict[str, Any]:
 
 
 def check(params: Params) -> None:
-    """A batch has at most max_bs sequences, none of them longer than the context."""
+    """At most max_bs sequences, none longer than the context, which holds a dummy and its draft."""
     seq_lens, max_bs, context_len = params["seq_lens"], params["max_bs"], params["context_len"]
     if len(seq_lens) > max_bs:
-        raise BadInput(f"seq_lens: {len(seq_lens)} sequences do not fit max_bs {max_bs}: drop some or raise max_bs")
+        raise BadInput(
+            f"seq_lens: {len(seq_lens)} sequences do not fit max_bs {max_bs}: drop some or raise max_bs"
+        )
+    if params["mode"] != "decode" and context_len < 2 * aiter.DRAFT_TOKENS:
+        raise BadInput(
+            f"context_len: a dummy request and its draft take {2 * aiter.DRAFT_TOKENS} tokens, "
+            f"more than {context_len}: raise it, or set mode=decode"
+        )
     if max(seq_lens) > context_len:
-        raise BadInput(f"seq_lens: {max(seq_lens)} is longer than context_len {context_len}: lower it or raise that")
+        raise BadInput(
+            f"seq_lens: {max(seq_lens)} is longer than context_len {context_len}: lower it or raise that"
+        )
 
 
 def tokens_written(params: Params) -> int:
-    """Entries that one replay writes into cuda_graph_kv_indices."""
-    if params["attention"] == "unified" and params["mode"] == "decode":
+    """Entries that the larger of capture and replay writes into cuda_graph_kv_indices."""
+    if params["mode"] == aiter_draft.MODE or (params["attention"], params["mode"]) == ("unified", "decode"):
         return 0
     drafted = aiter.DRAFT_TOKENS if (params["mode"], params["attention"]) == ("target_verify", "mla") else 0
-    return sum(params["seq_lens"]) + drafted * len(params["seq_lens"])
+    dummy = 1 if params["mode"] == "decode" else aiter.DRAFT_TOKENS
+    replayed: int = sum(params["seq_lens"]) + drafted * len(params["seq_lens"])
+    captured: int = params["max_bs"] * (dummy + drafted)
+    return max(replayed, captured)
 
 
 def overflows(params: Params) -> bool:
     """Whether a buffer of one entry per page is too small for the batch."""
-    pages = -(-params["context_len"] // params["page_size"])
-    return tokens_written(params) > params["max_bs"] * pages
+    pages: int = -(-params["context_len"] // params["page_size"])
+    return bool(tokens_written(params) > params["max_bs"] * pages)
 
+
+_SEQ_LENS = (1, 2, 3, 4, 6, 7, 8, 12, 15, 16, 17, 31, 33, 63, 64, 97, 100)
+"""What a sweep makes its batches of: around whole pages and the ends of its contexts."""
 
 REPRODUCER = Reproducer(
     bug=Bug(
         pr=24587,
         introduced_in="0.5.10",
         fixed_in="0.5.13",
-        symptom="silent write past cuda_graph_kv_indices at graph replay; corrupted neighbours, wrong tokens, GPU faults",
+        symptom=(
+            "silent write past cuda_graph_kv_indices at graph replay; "
+            "corrupted neighbours, wrong tokens, GPU faults"
+        ),
     ),
     requires=frozenset({"torch", "triton"}),
     reported=ReportedServer(
         model="meta-llama/Llama-3.1-8B-Instruct",
         launches=(
-            Launch(platform="rocm", flags={"attention-backend": "aiter", "page-size": "16", "cuda-graph-max-bs": "16"}),
+            Launch(
+                platform="rocm",
+                flags={"attention-backend": "aiter", "page-size": "16", "cuda-graph-max-bs": "16"},
+            ),
             Launch(
                 platform="cuda",
                 flags={"attention-backend": "triton", "page-size": "16", "cuda-graph-max-bs": "16"},
@@ -103,7 +157,10 @@ REPRODUCER = Reproducer(
             "python3 -m sglang.bench_serving --backend sglang --dataset-name random --random-input-len 16384 "
             "--random-output-len 256 --num-prompts 64 --max-concurrency 16"
         ),
-        expect="a memory fault or wrong tokens once the batch's lengths add up to more than its pages; none at page size 1",
+        expect=(
+            "a memory fault or wrong tokens once the batch's lengths add up to more than its pages; "
+            "none at page size 1"
+        ),
     ),
     revert=Revert(
         edit(
@@ -123,12 +180,13 @@ REPRODUCER = Reproducer(
         imports=(aiter.MODULE,),
         check=check,
         params={
-            "page_size": Integer(16),
-            "context_len": Integer(64),
-            "max_bs": Integer(4),
-            "seq_lens": Integers((64, 64, 64, 64)),
-            "mode": Choice("decode", aiter.MODES),
+            "page_size": Integer(16, sweep=(1, 2, 3, 8, 16, 32)),
+            "context_len": Integer(64, sweep=(7, 16, 33, 64, 100)),
+            "max_bs": Integer(4, sweep=(1, 2, 3, 4)),
+            "seq_lens": Integers((64, 64, 64, 64), sweep=Lists(lengths=(1, 2, 3, 4), values=_SEQ_LENS)),
+            "mode": Choice("decode", (*aiter.MODES, aiter_draft.MODE)),
             "attention": Choice("mha", aiter.ATTENTION),
+            "topk": Integer(1, sweep=(1, 2, 4)),
         },
         grid=Grid(page_size=[1, 16], mode=aiter.MODES, attention=aiter.ATTENTION),
         watch=watch("oob-write", "oob-read", buffers=("cuda_graph_kv_indices",)),

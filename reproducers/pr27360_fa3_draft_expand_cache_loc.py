@@ -21,7 +21,10 @@ from harness.facts import (
     Integer,
     Integers,
     KernelCase,
+    Launch,
+    Lists,
     Params,
+    ReportedServer,
     Reproducer,
     Revert,
     edit,
@@ -31,6 +34,14 @@ from harness.facts import (
 from reproducers.rigs import eagle, fa3
 
 TABLE = "page_table"
+_EAGLE = {
+    "speculative-algorithm": "EAGLE3",
+    "speculative-draft-model-path": "lmsys/sglang-EAGLE3-LLaMA3.1-Instruct-8B",
+    "speculative-num-steps": "5",
+    "speculative-eagle-topk": "8",
+    "speculative-num-draft-tokens": "32",
+    "cuda-graph-max-bs": "16",
+}
 
 
 def replay_draft(
@@ -50,9 +61,11 @@ def replay_draft(
 def refuse(params: Params) -> None:
     requests, max_bs, page = len(params["seq_lens"]), params["max_bs"], params["page_size"]
     if requests > max_bs:
-        raise BadInput(f"seq_lens: {requests} sequences do not fit max_bs {max_bs}: drop some or raise max_bs")
+        raise BadInput(
+            f"seq_lens: {requests} sequences do not fit max_bs {max_bs}: drop some or raise max_bs"
+        )
     if page & (page - 1):
-        raise BadInput(f"page_size: {page} is no power of two, and upstream's paged allocator takes no other")
+        raise BadInput("page_size: give a power of two, upstream's paged allocator takes no other")
 
 
 # --- where the bug bites -------------------------------------------------------------------
@@ -64,7 +77,9 @@ def strays(params: Params) -> tuple[int, int]:
         return 0, 0
     rows = params["max_bs"] * params["topk"]
     found = [store for store in _stores(params) if store[2] >= store[0]]
-    behind = {(width, row * width + column) for width, row, column in found if row * width + column >= rows * width}
+    behind = {
+        (width, row * width + column) for width, row, column in found if row * width + column >= rows * width
+    }
     return len(found), len(behind)
 
 
@@ -100,7 +115,7 @@ REPRODUCER = Reproducer(
     bug=Bug(
         pr=27360,
         fixed_in="0.5.13",
-        symptom="draft branches read another branch's pages under FA3 graphs; wrong drafts, low acceptance, GPU faults",
+        symptom="silent writes into the next branch's draft page table under FA3 graphs; GPU faults",
     ),
     requires=frozenset({"torch", "triton"}),
     revert=Revert(
@@ -115,17 +130,38 @@ REPRODUCER = Reproducer(
             remove="assert_buffer_fits(cache_loc.shape[1], ANY, ANY)",
         ),
     ),
+    formerly=("FlashAttentionBackend.init_forward_metadata_replay_cuda_graph",),  # up to 0.5.12.post1
+    reported=ReportedServer(
+        model="meta-llama/Llama-3.1-8B-Instruct",
+        launches=(
+            Launch(platform="cuda", flags=_EAGLE | {"attention-backend": "fa3", "page-size": "2"}),
+            Launch(
+                platform="rocm",
+                flags=_EAGLE | {"attention-backend": "triton", "page-size": "2"},
+                note="the nearest there is: FA3 is for NVIDIA, so the bug cannot show",
+            ),
+        ),
+        client=(
+            "python3 -m sglang.bench_serving --backend sglang --dataset-name random --random-input-len 1024 "
+            "--random-output-len 512 --num-prompts 64 --max-concurrency 16"
+        ),
+        expect=(
+            "a failed device assertion or an illegal memory access at graph replay, or, unnoticed, draft "
+            "branches that attend to another branch's page; nothing at page size 16"
+        ),
+    ),
     kernel=KernelCase(
         call=replay_draft,
         check=refuse,
         imports=eagle.IMPORTS,
         stand_ins=(fa3.LIBRARY,),
+        pretends="cuda",
         params={
-            "page_size": Integer(2),
-            "topk": Integer(8),
-            "num_steps": Integer(5, minimum=2),
-            "seq_lens": Integers((7, 8), fewest=0),
-            "max_bs": Integer(2),
+            "page_size": Integer(2, sweep=(1, 2, 3, 4, 8, 16)),
+            "topk": Integer(8, sweep=(1, 2, 3, 8)),
+            "num_steps": Integer(5, minimum=2, sweep=range(2, 9)),
+            "seq_lens": Integers((7, 8), fewest=0, sweep=Lists(lengths=range(4), values=range(1, 18))),
+            "max_bs": Integer(2, sweep=(1, 2, 3)),
         },
         grid=Grid(page_size=[1, 2, 4, 16], num_steps=[4, 6], seq_lens=[(7, 8), (8, 8), ()]),
         watch=watch("index-range", "oob-write"),

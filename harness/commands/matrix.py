@@ -29,7 +29,12 @@ INTERRUPTED = 130
 @click.command("matrix")
 @click.argument("bugs", nargs=-1)
 @click.option(
-    "--releases", "wanted", default="all", show_default=True, metavar="A,B,…", help="Release numbers, or all that there are."
+    "--releases",
+    "wanted",
+    default="all",
+    show_default=True,
+    metavar="A,B,…",
+    help="Release numbers, or all that there are.",
 )
 @json_option
 @lanes_option
@@ -40,7 +45,9 @@ def command(bugs: tuple[str, ...], wanted: str, target: json_report.Target | Non
     with what the reproducers declare.
     """
     known = catalogue.load_all()
-    chosen = list({one.id: one for one in (catalogue.find(bug, known) for bug in bugs)}.values()) or list(known)
+    chosen = list({one.id: one for one in (catalogue.find(bug, known) for bug in bugs)}.values()) or list(
+        known
+    )
     bench = _bench(lanes)
     names = _releases(wanted, bench.releases)
     cells, interrupted = _measured(chosen, names, bench)
@@ -52,7 +59,11 @@ def _bench(lanes: int) -> Bench:
     workspace = default_workspace()
     goldens = GoldenStore(catalogue.golden_folder())
     return Bench(
-        releases=Releases(workspace.releases), machine=this_machine(), goldens=goldens, workspace=workspace, lanes=lanes
+        releases=Releases(workspace.releases),
+        machine=this_machine(),
+        goldens=goldens,
+        workspace=workspace,
+        lanes=lanes,
     )
 
 
@@ -68,7 +79,9 @@ def _releases(wanted: str, known: Releases) -> list[str]:
 def _release(word: str) -> str:
     release = releases.parse(word)
     if release is None:
-        raise BadInput(f"--releases {word!r}: write release numbers between commas, such as 0.5.12.post1,0.5.13")
+        raise BadInput(
+            f"--releases {word!r}: write release numbers between commas, such as 0.5.12.post1,0.5.13"
+        )
     return release
 
 

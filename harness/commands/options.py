@@ -20,8 +20,23 @@ def target(context: click.Context, param: click.Parameter, value: str | None) ->
 
 
 json_option = click.option(
-    "--json", "target", callback=target, metavar="FILE", help="Also write the results as JSON; - for standard output."
+    "--json",
+    "target",
+    callback=target,
+    metavar="FILE",
+    help="Also write the results as JSON; - for standard output.",
 )
 lanes_option = click.option(
-    "-n", "lanes", type=click.IntRange(1), default=os.cpu_count() or 1, show_default=True, help="Arms that run at once."
+    "-n",
+    "lanes",
+    type=click.IntRange(1),
+    default=os.cpu_count() or 1,
+    show_default=True,
+    help="Arms that run at once.",
+)
+sglang_option = click.option(
+    "--sglang",
+    default="installed",
+    show_default=True,
+    help="The tree under test: installed, a release, a wheel, or a path that holds sglang/.",
 )

@@ -81,10 +81,14 @@ _USED_AT_IMPORT: Mapping[str, Any] = {
 
 def install() -> tuple[str, ...]:
     """Lend from now on what this machine lacks; returns what was put in place."""
-    missing = [name for name in (_AITER, _KERNEL) if name not in sys.modules and not importlib.util.find_spec(name)]
+    missing = [
+        name for name in (_AITER, _KERNEL) if name not in sys.modules and not importlib.util.find_spec(name)
+    ]
     if missing:
         sys.meta_path.insert(0, _Finder(missing))
-    return tuple(f"sys.modules: inert names of {name} while the modules that import them are" for name in missing)
+    return tuple(
+        f"sys.modules: inert names of {name} while the modules that import them are" for name in missing
+    )
 
 
 class _Finder(MetaPathFinder):
@@ -94,7 +98,9 @@ class _Finder(MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        lent = {home: names for home, names in LENT.get(fullname, {}).items() if _root(home) in self._libraries}
+        lent = {
+            home: names for home, names in LENT.get(fullname, {}).items() if _root(home) in self._libraries
+        }
         # Whoever else wants a hand in this import, such as the attestation, keeps it.
         spec = _found_by_others(self, fullname, path, target) if lent else None
         if spec is not None and spec.loader is not None:

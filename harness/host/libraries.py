@@ -10,11 +10,10 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from types import ModuleType
-from typing import Any, NoReturn
+from collections.abc import Iterable, Mapping, Sequence
 
-from harness.errors import FactsError, StandInMisused
+from harness.errors import FactsError
+from harness.host.standin import inert_module
 
 LIBRARIES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "sgl_kernel": {
@@ -47,31 +46,14 @@ LIBRARIES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 def load(modules: Iterable[str], libraries: Sequence[str]) -> tuple[str, ...]:
     """Import upstream's modules, then stand in for the libraries; returns what was put in place.
 
-    Releases up to 0.5.12 ask for a library in the middle of those modules: there it is put in
-    place when it is first missed. Raises FactsError for a library that has no stand-in.
+    A library that is installed stays as it is. Raises FactsError for one that has no stand-in.
     """
     unknown = [name for name in libraries if name not in LIBRARIES]
     if unknown:
-        raise FactsError(f"no stand-in for the library {unknown[0]}: there are {', '.join(sorted(LIBRARIES))}")
-    patches = [patch for module in modules for patch in _import(module, libraries)]
-    return (*patches, *_provide(libraries))
-
-
-def _import(module: str, libraries: Sequence[str]) -> tuple[str, ...]:
-    try:
+        known = ", ".join(sorted(LIBRARIES))
+        raise FactsError(f"no stand-in for the library {unknown[0]}: there are {known}")
+    for module in modules:
         importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        missed = [name for name in libraries if name == (error.name or "").partition(".")[0]]
-        patches = _provide(missed)
-        if not patches:
-            raise
-        importlib.import_module(module)
-        return patches
-    return ()
-
-
-def _provide(libraries: Iterable[str]) -> tuple[str, ...]:
-    """Stand in for those that are missing; one that is installed, or stood in for, stays as it is."""
     missing = [name for name in libraries if name not in sys.modules and not importlib.util.find_spec(name)]
     for library in missing:
         for module, names in LIBRARIES[library].items():
@@ -80,25 +62,10 @@ def _provide(libraries: Iterable[str]) -> tuple[str, ...]:
 
 
 def _install(name: str, names: Iterable[str]) -> None:
-    module = inert(name, names)
+    module = inert_module(name, names)
     parent, _, child = name.rpartition(".")
     if parent:
         setattr(sys.modules[parent], child, module)
     else:
         module.__path__ = []  # a package, so that its submodules are looked for
     sys.modules[name] = module
-
-
-def inert(name: str, names: Iterable[str]) -> ModuleType:
-    """A module with functions of these names, which raise StandInMisused when they are called."""
-    module = ModuleType(name, f"Inert stand-in for {name}.")
-    for function in names:
-        setattr(module, function, _function(f"{name}.{function}"))
-    return module
-
-
-def _function(name: str) -> Callable[..., NoReturn]:
-    def call(*args: Any, **kwargs: Any) -> NoReturn:
-        raise StandInMisused(f"{name} was called, but only its name is stood in for on this machine")
-
-    return call

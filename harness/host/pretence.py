@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator, Mapping
+from types import ModuleType
 
 import torch
 
 _PLATFORM_QUERIES = "sglang.srt.utils.common"
 """Where upstream asks what it runs on, and remembers the answer."""
-_SWITCH = "_is_hip"
-"""What upstream's modules call the answer that they keep for themselves."""
+_SWITCHES: Mapping[str, str] = {"_is_hip": "rocm", "_is_cpu": "cpu"}
+"""What upstream's modules call the answers that they keep for themselves, and where each is yes."""
 _VERSION = "0.0-pretended"
 
 
@@ -17,7 +19,7 @@ def pretend(platform: str, package: str) -> tuple[str, ...]:
     """Be on `platform` for upstream's switches from here on; returns what was changed in this process.
 
     Call it once the modules under test are imported: their imports ask more of a GPU than can be
-    answered without one. Only HIP has a switch of its own; every other platform is what is not HIP.
+    answered without one. HIP and the CPU have switches; every other platform is neither of them.
     """
     is_hip = platform.startswith("rocm")
     changed = [] if (torch.version.hip is not None) is is_hip else ["torch.version.hip"]
@@ -25,11 +27,17 @@ def pretend(platform: str, package: str) -> tuple[str, ...]:
         torch.version.hip = _VERSION if is_hip else None
     _forget_answers()
     for name, module in sorted(sys.modules.items()):
-        switch = vars(module).get(_SWITCH) if name.partition(".")[0] == package else None
-        if isinstance(switch, bool) and switch is not is_hip:
-            setattr(module, _SWITCH, is_hip)
-            changed.append(f"{name}.{_SWITCH}")
+        if name.partition(".")[0] == package:
+            changed += [f"{name}.{switch}" for switch in _turned(module, platform)]
     return tuple(f"{name}, as on {platform}" for name in changed)
+
+
+def _turned(module: ModuleType, platform: str) -> Iterator[str]:
+    for switch, where in _SWITCHES.items():
+        answer = platform.startswith(where)
+        if vars(module).get(switch) is (not answer):
+            setattr(module, switch, answer)
+            yield switch
 
 
 def _forget_answers() -> None:

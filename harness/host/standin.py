@@ -22,7 +22,9 @@ class StandIn:
     def __getattr__(self, attribute: str) -> Any:
         if attribute.startswith("__"):
             raise AttributeError(attribute)
-        raise StandInMisused(f"the {self.__dict__['_standin']} stand-in was asked for {attribute!r}, which it does not know")
+        raise StandInMisused(
+            f"the {self.__dict__['_standin']} stand-in was asked for {attribute!r}, which it does not know"
+        )
 
     def __repr__(self) -> str:
         return f"<stand-in {self.__dict__['_standin']}>"

@@ -63,7 +63,9 @@ class _Compiler:
         return 0
 
     def __getattr__(self, name: str) -> NoReturn:
-        raise StandInMisused(f"the driver for {self._target.platform} was asked for {name!r}; it only compiles")
+        raise StandInMisused(
+            f"the driver for {self._target.platform} was asked for {name!r}; it only compiles"
+        )
 
 
 @contextmanager

@@ -25,7 +25,9 @@ def single_rank(folder: Path) -> None:
     if (context := _context()) is not None:  # since 0.5.21 the groups' sizes are read from it
         context.override_server_args(device="cpu").install()
     method = f"file://{folder / 'rendezvous'}"
-    state.init_distributed_environment(world_size=1, rank=0, local_rank=0, distributed_init_method=method, backend="gloo")
+    state.init_distributed_environment(
+        world_size=1, rank=0, local_rank=0, distributed_init_method=method, backend="gloo"
+    )
     known = inspect.signature(state.initialize_model_parallel).parameters
     sizes = {"tensor_model_parallel_size": 1} if "tensor_model_parallel_size" in known else {}
     state.initialize_model_parallel(backend="gloo", **sizes)

@@ -14,10 +14,12 @@ _EMPTY = frozenset({"empty", "empty_like", "new_empty", "empty_strided", "new_em
 _ZEROS = frozenset({"zeros", "zeros_like", "new_zeros"})
 _COPIED = frozenset(
     {
-        "arange", "eye", "full", "full_like", "lift_fresh", "linspace", "logspace", "new_full", "new_ones", "ones",
-        "ones_like", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like", "randperm", "scalar_tensor",
+        *("arange", "eye", "linspace", "logspace", "randperm", "scalar_tensor", "lift_fresh"),
+        *("full", "ones", "rand", "randint", "randn"),
+        *("full_like", "ones_like", "rand_like", "randint_like", "randn_like"),
+        *("new_full", "new_ones"),
     }
-)  # fmt: skip
+)
 ALLOCATORS = _EMPTY | _ZEROS | _COPIED
 """By the operation's name in torch's `aten`; what `torch.tensor` makes arrives as `lift_fresh`."""
 
@@ -25,15 +27,18 @@ POISONED_BYTES = 1 << 28
 """Larger empty buffers keep what the system gave: writing them would take the memory for real."""
 
 
-def allocated(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any], fences: Fences, name: str | None) -> torch.Tensor:
+def allocated(
+    func: Any, args: Sequence[Any], kwargs: Mapping[str, Any], fences: Fences, name: str | None
+) -> Any:
     """Run an allocating operation so that its result lies inside a fence, where that is possible."""
     operation = func.overloadpacket.__name__
     if reason := _unfit(args, kwargs):
         fences.leave_out(reason)
         return func(*args, **kwargs)
     made = func(*args, **kwargs) if operation in _COPIED else _shape_of(func, args, kwargs)
-    if not is_plain(made) or not made.numel() or (operation in _COPIED and made.device.type != "cpu"):
-        fences.leave_out("not a plain tensor with elements")
+    if not is_plain(made) or not made.numel():
+        if made.numel():
+            fences.leave_out("not a plain tensor")
         return made if operation in _COPIED else func(*args, **kwargs)
     tensor = fences.allocate(made, name)
     if operation in _COPIED:
@@ -51,7 +56,9 @@ def _unfit(args: Sequence[Any], kwargs: Mapping[str, Any]) -> str | None:
         return "in pinned memory"
     if kwargs.get("layout") not in (None, torch.strided) or kwargs.get("out") is not None:
         return "not a strided tensor of its own"
-    return None if all(is_plain(arg) for arg in args if isinstance(arg, torch.Tensor)) else "not a plain tensor"
+    return (
+        None if all(is_plain(arg) for arg in args if isinstance(arg, torch.Tensor)) else "not a plain tensor"
+    )
 
 
 def _shape_of(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:

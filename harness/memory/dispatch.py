@@ -22,8 +22,8 @@ from harness.memory.names import name_of, name_to_be
 from harness.memory.strays import Strays, Where
 from harness.observation import Fault
 
-_HELPERS = tuple(os.path.dirname(str(file)) + os.sep for file in (torch.__file__, triton.__file__, __file__))
-"""Code that merely passes on what its caller asked for, this module included."""
+_HELPERS = tuple(os.path.dirname(str(module.__file__)) + os.sep for module in (torch, triton))
+"""Code that merely passes on what its caller asked for."""
 
 PATCHES = ("torch dispatch mode TorchChecks", "torch.take_along_dim", "torch.Tensor.take_along_dim")
 
@@ -38,9 +38,15 @@ class TorchChecks(TorchDispatchMode):
     """
 
     def __init__(
-        self, root: str, strays: Strays, events: list[dict[str, Any]], fences: Fences, *, as_hardware: bool = True
+        self,
+        root: str,
+        strays: Strays,
+        events: list[dict[str, Any]],
+        fences: Fences,
+        *,
+        as_hardware: bool = True,
     ) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._root = root.rstrip(os.sep) + os.sep
         self._strays = strays
         self._events = events
@@ -51,7 +57,7 @@ class TorchChecks(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None) -> Any:
         named = kwargs or {}
         handler = self._handler(func)
-        frame = self._caller() if handler else None
+        frame = self._caller(sys._getframe(1)) if handler else None
         if handler is None or frame is None:
             return self._plainly(func, args, named)
         return handler(func, args, named, frame)
@@ -67,9 +73,8 @@ class TorchChecks(TorchDispatchMode):
             return self._allocate
         return self._index if name.removesuffix(hardware.IN_PLACE) in READERS else None
 
-    def _caller(self) -> FrameType | None:
+    def _caller(self, frame: FrameType | None) -> FrameType | None:
         """The frame that asked for the operation, if it is code under test."""
-        frame: FrameType | None = sys._getframe(1)
         while frame is not None and frame.f_code.co_filename.startswith(_HELPERS):
             frame = frame.f_back
         return frame if frame is not None and frame.f_code.co_filename.startswith(self._root) else None
@@ -84,7 +89,11 @@ class TorchChecks(TorchDispatchMode):
             return func(*args, **kwargs)
         except RuntimeError as error:
             # A fenced storage has no allocator of torch's behind it.
-            fenced = [value for value in (*args[:1], *kwargs.values()) if is_plain(value) and self._fences.holds(value)]
+            fenced = [
+                value
+                for value in (*args[:1], *kwargs.values())
+                if is_plain(value) and self._fences.holds(value)
+            ]
             if "not resizable" not in str(error) or not fenced:
                 raise
             for tensor in fenced:
@@ -130,9 +139,11 @@ class TorchChecks(TorchDispatchMode):
                 fault = Fault(kind="index-range", buffer=buffer, kernel=name, numel=one.extent)
                 self._strays.index(fault, one.strays(), _where(frame))
 
-    def along_dim(self, tensor: torch.Tensor, indices: torch.Tensor, dim: int | None) -> None:
+    def along_dim(
+        self, tensor: torch.Tensor, indices: torch.Tensor, dim: int | None, asked: FrameType
+    ) -> None:
         """Check `take_along_dim`, which torch turns into a gather of indices modulo the extent."""
-        frame = self._caller()
+        frame = self._caller(asked)
         if frame is None:
             return
         with torch.utils._python_dispatch._disable_current_modes():
@@ -159,8 +170,10 @@ def checked(checks: TorchChecks) -> Iterator[None]:
 def _along_dim(owner: Any, checks: TorchChecks) -> Iterator[None]:
     original = owner.take_along_dim
 
-    def take_along_dim(input: torch.Tensor, indices: torch.Tensor, dim: int | None = None, **named: Any) -> Any:
-        checks.along_dim(input, indices, dim)
+    def take_along_dim(
+        input: torch.Tensor, indices: torch.Tensor, dim: int | None = None, **named: Any
+    ) -> Any:
+        checks.along_dim(input, indices, dim, sys._getframe(1))
         return original(input, indices, dim, **named)
 
     owner.take_along_dim = take_along_dim

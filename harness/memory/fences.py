@@ -28,7 +28,9 @@ Bytes = npt.NDArray[np.uint8]
 class Block:
     """One allocation. Numpy and torch keep it alive for as long as they use its memory."""
 
-    def __init__(self, nbytes: int, itemsize: int, name: str | None, damaged: Callable[[Block], None]) -> None:
+    def __init__(
+        self, nbytes: int, itemsize: int, name: str | None, damaged: Callable[[Block], None]
+    ) -> None:
         memory = np.zeros(nbytes + 2 * RED_ZONE_BYTES + ALIGNMENT, dtype=np.uint8)
         start = RED_ZONE_BYTES + -(memory.ctypes.data + RED_ZONE_BYTES) % ALIGNMENT
         self.name = name
@@ -51,7 +53,11 @@ class Block:
 
     def damage(self) -> npt.NDArray[np.int64]:
         """Elements whose canaries are gone, relative to the buffer; they are set anew."""
-        hit = [offset + np.flatnonzero(zone != _CANARY) for offset, zone in self._zones if (zone != _CANARY).any()]
+        hit = [
+            offset + np.flatnonzero(zone != _CANARY)
+            for offset, zone in self._zones
+            if (zone != _CANARY).any()
+        ]
         for _, zone in self._zones if hit else ():
             zone[:] = _CANARY
         found = np.concatenate(hit) if hit else np.empty(0, dtype=np.int64)
@@ -122,7 +128,10 @@ class Fences:
 
     def notes(self) -> list[str]:
         """What a person should know of allocations that had no fence."""
-        return [f"{count} allocations without a fence: {reason}" for reason, count in sorted(self.unfenced.items())]
+        return [
+            f"{count} allocations without a fence: {reason}"
+            for reason, count in sorted(self.unfenced.items())
+        ]
 
 
 def is_plain(tensor: Any) -> bool:

@@ -32,7 +32,9 @@ class Carried:
     writes: bool
 
 
-def carry_out(func: Any, name: str, found: Sequence[Indexing], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Carried:
+def carry_out(
+    func: Any, name: str, found: Sequence[Indexing], args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> Carried:
     """Run `func`, an operation that `indexing.READERS` knows as `name`, with unchecked indices."""
     base = name.removesuffix(IN_PLACE)
     if base in ("embedding_renorm", "_embedding_bag", "_embedding_bag_forward_only"):
@@ -63,7 +65,7 @@ def _steps(size: int, axis: int, axes: int) -> torch.Tensor:
 def _elementwise(found: Sequence[Indexing], args: Sequence[Any]) -> torch.Tensor:
     """gather, scatter: every entry of the index is one access, at its own place in the other dimensions."""
     target, dim, index = args[0], found[0].dim, found[0].index.to(torch.int64)
-    positions = torch.full((), target.storage_offset())
+    positions = torch.full((), int(target.storage_offset()))
     for axis, size in enumerate(index.shape):
         steps = index if axis == dim else _steps(size, axis, index.dim())
         positions = positions + steps * target.stride(axis)
@@ -107,7 +109,7 @@ def _combined(target: torch.Tensor, indices: Mapping[int, torch.Tensor]) -> torc
     after = [dim for dim in range(target.dim()) if dim not in indices and dim not in before]
     width = chosen[0].dim()
     axes = len(before) + width + len(after)
-    positions = torch.full((), target.storage_offset())
+    positions = torch.full((), int(target.storage_offset()))
     for dim, index in zip(dims, chosen, strict=True):
         shape = [*[1] * len(before), *index.shape, *[1] * len(after)]
         positions = positions + index.reshape(shape) * target.stride(dim)
@@ -119,7 +121,7 @@ def _combined(target: torch.Tensor, indices: Mapping[int, torch.Tensor]) -> torc
 def _counted(found: Sequence[Indexing], args: Sequence[Any]) -> torch.Tensor:
     """take, put: an index counts over all elements; only the outermost dimension can be left."""
     target, rest = args[0], _wrapped(found[0])
-    positions = torch.full_like(rest, target.storage_offset())
+    positions = torch.full_like(rest, int(target.storage_offset()))
     for size, stride in list(zip(target.shape, target.stride(), strict=True))[:0:-1]:
         positions = positions + rest.remainder(size) * stride
         rest = rest.div(size, rounding_mode="floor")
@@ -169,7 +171,9 @@ def _read(target: torch.Tensor, positions: torch.Tensor, out: torch.Tensor | Non
     return Carried(result, positions[~_inside(target, positions)], _flat(target).numel(), writes=False)
 
 
-def _whole_rows(func: Any, base: str, one: Indexing, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Carried:
+def _whole_rows(
+    func: Any, base: str, one: Indexing, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> Carried:
     """Operations on whole rows that do more than read them: give them the rows that hardware would find."""
     positions = _combined(args[0], {0: one.index.to(torch.int64)})
     stray = positions[~_inside(args[0], positions)]
@@ -184,7 +188,9 @@ def _whole_rows(func: Any, base: str, one: Indexing, args: Sequence[Any], kwargs
 # --- writes --------------------------------------------------------------------------------
 
 
-def _written(name: str, base: str, found: Sequence[Indexing], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Carried:
+def _written(
+    name: str, base: str, found: Sequence[Indexing], args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> Carried:
     named = {key: value for key, value in kwargs.items() if key != "out"}
     target = args[0] if name.endswith(IN_PLACE) else _fresh(args[0], kwargs.get("out"))
     positions = _WRITES[base](found, [target, *args[1:]])
@@ -193,7 +199,9 @@ def _written(name: str, base: str, found: Sequence[Indexing], args: Sequence[Any
         values = args[2].broadcast_to(positions.shape)[inside]
         torch.ops.aten.index_put_(_flat(target), [positions[inside]], values, *args[3:4])
     elif base == "put":
-        torch.ops.aten.put_(_flat(target), positions[inside], args[2].reshape(positions.shape)[inside], *args[3:], **named)
+        torch.ops.aten.put_(
+            _flat(target), positions[inside], args[2].reshape(positions.shape)[inside], *args[3:], **named
+        )
     else:
         values = _values(base, args[3], positions)
         values = values[inside] if isinstance(values, torch.Tensor) and values.dim() else values

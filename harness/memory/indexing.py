@@ -124,7 +124,9 @@ READERS: Mapping[str, Reader] = {
 """By the operation's name in torch's `aten`, without the underscore of its in-place form."""
 
 
-def event(name: str, buffer: str | None, found: Sequence[Indexing], args: Arguments, result: Any) -> dict[str, Any]:
+def event(
+    name: str, buffer: str | None, found: Sequence[Indexing], args: Arguments, result: Any
+) -> dict[str, Any]:
     """The operation as the trace keeps it; `name` ends in an underscore if it writes in place."""
     told: dict[str, Any] = {
         "event": "index",
@@ -136,7 +138,9 @@ def event(name: str, buffer: str | None, found: Sequence[Indexing], args: Argume
     }
     if name.endswith("_"):
         indices = {id(one.index) for one in found}
-        written = [value for value in args[2:] if isinstance(value, torch.Tensor) and id(value) not in indices]
+        written = [
+            value for value in args[2:] if isinstance(value, torch.Tensor) and id(value) not in indices
+        ]
         return told | {"wrote": [summarize(value) for value in written]} if found else told
     return told | ({"read": summarize(result)} if isinstance(result, torch.Tensor) else {})
 

@@ -22,7 +22,7 @@ import triton.language as tl
 from triton.runtime import interpreter
 from triton.tools.tensor_descriptor import TensorDescriptor
 
-from harness.errors import Unresolved
+from harness.errors import Runaway, Unresolved
 from harness.memory import poison
 from harness.memory.live import LiveTensors
 from harness.memory.names import names_of
@@ -30,6 +30,8 @@ from harness.memory.strays import Strays, Where
 from harness.memory.windows import FAR_BITS, Addresses, Argument, Lanes, Offsets, Window, Windows
 from harness.observation import Fault
 
+ASTRAY = 4096
+"""So many accesses of one program in a row without a lane inside: a loop over a bound that is poison."""
 UNKNOWN = "an address that was derived from no argument and no live tensor"
 
 _BUILDER = interpreter.InterpreterBuilder
@@ -44,7 +46,9 @@ _PATCHED: tuple[tuple[str, Any, str], ...] = (
     ("InterpreterBuilder", _BUILDER, "create_atomic_cas"),
     ("interpreter_builder", interpreter.interpreter_builder, "options"),
 )
-PATCHES = tuple(".".join(filter(None, ("triton.runtime.interpreter", owner, name))) for owner, _, name in _PATCHED)
+PATCHES = tuple(
+    ".".join(filter(None, ("triton.runtime.interpreter", owner, name))) for owner, _, name in _PATCHED
+)
 
 
 @dataclass
@@ -65,6 +69,8 @@ class Launch:
 
     def __post_init__(self) -> None:
         self.given = len(self.arguments)
+        self.astray = 0
+        self.program: tuple[int, int, int] | None = None
         self.by_address: dict[int, Window | None] = {}
 
     def event(self) -> dict[str, Any]:
@@ -98,7 +104,9 @@ class LaneChecks:
 
     # --- launches --------------------------------------------------------------------------
 
-    def run(self, call: Callable[..., Any], executor: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def run(
+        self, call: Callable[..., Any], executor: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
         """Run one launch with its tensors in windows, then record what it touched."""
         outer, launch = self._launch, _opened(executor, args, kwargs)
         self._entered(launch.kernel)
@@ -169,6 +177,7 @@ class LaneChecks:
 
     def resolve(self, ptrs: Any, mask: Any, kind: str) -> tuple[Addresses, Lanes, bool]:
         """Real addresses, the active lanes that may touch them, and whether others were stray."""
+        assert self._launch is not None
         addresses, active, width = ptrs.data, _lanes(mask), _width(ptrs)
         if active.shape != addresses.shape:
             active = np.broadcast_to(active, addresses.shape)
@@ -181,10 +190,13 @@ class LaneChecks:
             argument, start = window.argument, window.bias - window.base
             if low + start >= 0 and high + start + width <= argument.nbytes and not argument.gaps:
                 argument.touch(low + start, high + start + width - 1, kind == "oob-write")
+                self._launch.astray = 0
                 return addresses + window.delta, active, False
         return self._by_lane(addresses, active, width, kind)
 
-    def _by_lane(self, addresses: Addresses, active: Lanes, width: int, kind: str) -> tuple[Addresses, Lanes, bool]:
+    def _by_lane(
+        self, addresses: Addresses, active: Lanes, width: int, kind: str
+    ) -> tuple[Addresses, Lanes, bool]:
         real, inside = addresses.copy(), active.copy()
         for window, here in self._windows.split(addresses):
             lanes = here & active
@@ -196,6 +208,7 @@ class LaneChecks:
                 continue
             real[lanes] += window.delta
             inside[lanes] = self._in_window(window, window.offsets(addresses[lanes]), width, kind)
+        self._stop_if_lost(bool(inside.any()))
         return real, inside, not np.array_equal(inside, active)
 
     def _in_window(self, window: Window, offsets: Offsets, width: int, kind: str) -> Lanes:
@@ -215,8 +228,24 @@ class LaneChecks:
         for lanes, message in ((past, None), (~past, "between the rows of the slice that was passed")):
             if lanes.any():
                 numel = argument.nbytes // width
-                fault = Fault(kind=kind, buffer=argument.buffer, kernel=self._launch.kernel, numel=numel, message=message)
-                self._strays.access(fault, offsets[lanes] // width, self._where(f", argument {argument.name}"))
+                fault = Fault(
+                    kind=kind,
+                    buffer=argument.buffer,
+                    kernel=self._launch.kernel,
+                    numel=numel,
+                    message=message,
+                )
+                self._strays.access(
+                    fault, offsets[lanes] // width, self._where(f", argument {argument.name}")
+                )
+
+    def _stop_if_lost(self, inside: bool) -> None:
+        launch, program = self._launch, interpreter.interpreter_builder.grid_idx
+        assert launch is not None
+        launch.astray = 0 if inside or program != launch.program else launch.astray + 1
+        launch.program = program
+        if launch.astray >= ASTRAY:
+            raise Runaway(f"{launch.kernel}: stopped after {ASTRAY} accesses in a row that were all stray")
 
     def _report_unknown(self, kind: str) -> None:
         assert self._launch is not None
@@ -239,7 +268,12 @@ class LaneChecks:
 def _opened(executor: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Launch:
     known = inspect.getfullargspec(executor.fn).args
     bound = inspect.getcallargs(executor.fn, *args, **{k: v for k, v in kwargs.items() if k in known})
-    given = [pair for name, value in bound.items() if name not in executor.constexprs for pair in _tensors(name, value)]
+    given = [
+        pair
+        for name, value in bound.items()
+        if name not in executor.constexprs
+        for pair in _tensors(name, value)
+    ]
     frame = sys._getframe(3)
     names = names_of([tensor for _, tensor in given], frame)
     pairs = zip(given, names, strict=True)

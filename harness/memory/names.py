@@ -6,7 +6,7 @@ import dis
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
-from types import CodeType, FrameType
+from types import CodeType, FrameType, ModuleType
 from typing import Any
 
 import torch
@@ -44,9 +44,10 @@ def _attributes(owner: object) -> Iterator[Binding]:
 
 def _bindings(frame: FrameType) -> Iterator[Binding]:
     """Attributes of this frame's objects first: they outlive it, so they are the better name."""
-    local_values = list(frame.f_locals.items())
+    # The compiler keeps values of its own among the locals, under names that no code could use.
+    local_values = [(name, value) for name, value in frame.f_locals.items() if name.isidentifier()]
     for _, value in local_values:
-        if not isinstance(value, torch.Tensor | type):
+        if not isinstance(value, torch.Tensor | type | ModuleType):
             yield from _attributes(value)
     yield from local_values
 
@@ -60,7 +61,9 @@ def _items(frame: FrameType) -> Iterator[Binding]:
             yield from ((key, item) for key, item in list(value.items()) if isinstance(key, str))
 
 
-def _tensors(frame: FrameType | None, bindings: Callable[[FrameType], Iterator[Binding]]) -> Iterator[tuple[str, torch.Tensor]]:
+def _tensors(
+    frame: FrameType | None, bindings: Callable[[FrameType], Iterator[Binding]]
+) -> Iterator[tuple[str, torch.Tensor]]:
     for candidate in _frames(frame):
         for name, value in bindings(candidate):
             if isinstance(value, torch.Tensor) and not name.startswith("__"):
@@ -122,19 +125,42 @@ def name_to_be(frame: FrameType | None) -> str | None:
     return None
 
 
+_LEAVES = ("RETURN_", "YIELD_", "LIST_APPEND", "SET_ADD", "MAP_ADD")
+_OPERANDS_ABOVE = {"STORE_ATTR": 1, "STORE_SUBSCR": 2}
+"""What lies on the stack above the value that is stored; for the other stores nothing does."""
+
+
 @lru_cache(maxsize=4096)
 def _next_store(code: CodeType, after: int) -> object:
-    """The name stored to next, `_OUTWARD` if the value leaves the function first, None if neither."""
-    before: object = None
+    """The name that the value of the call at `after` is stored to.
+
+    `_OUTWARD` if it leaves the function instead, None if it is dropped. A value that goes into an
+    expression is followed as the expression's.
+    """
+    above, previous = 0, None  # values on the stack above the one that is followed
     for instruction in dis.get_instructions(code):
         if instruction.offset <= after:
             continue
-        if instruction.opname.startswith(("RETURN_", "YIELD_", "LIST_APPEND", "SET_ADD", "MAP_ADD")):
-            return _OUTWARD
-        if instruction.opname == "STORE_SUBSCR":
-            return before if isinstance(before, str) else None
-        if instruction.opname.startswith("STORE_"):
-            name = instruction.argval
-            return name[0] if isinstance(name, tuple) else name
-        before = instruction.argval
+        name = instruction.opname
+        if name.startswith(("STORE_", "POP_TOP", *_LEAVES)) and above == _OPERANDS_ABOVE.get(name, 0):
+            return _stored(instruction, previous)
+        above = _above(instruction, above)
+        previous = instruction.argval
     return None
+
+
+def _stored(instruction: dis.Instruction, previous: object) -> object:
+    if instruction.opname.startswith(_LEAVES):
+        return _OUTWARD
+    if instruction.opname == "POP_TOP":
+        return None
+    name = previous if instruction.opname == "STORE_SUBSCR" else instruction.argval
+    first = name[0] if isinstance(name, tuple) else name
+    return first if isinstance(first, str) else None
+
+
+def _above(instruction: dis.Instruction, above: int) -> int:
+    if instruction.opname == "SWAP" and instruction.arg is not None:
+        deepest = instruction.arg - 1
+        return {0: deepest, deepest: 0}.get(above, above)
+    return max(0, above + dis.stack_effect(instruction.opcode, instruction.arg, jump=False))

@@ -63,7 +63,9 @@ def compare(name: str, seen: Any, expected: Any, tolerance: Tolerance) -> Compar
         return Comparison({"shape": list(actual.shape), "reference_shape": list(wanted.shape)}, (fault,))
     lost = np.isnan(actual) & ~np.isnan(wanted)
     wrong = _differing(actual, wanted, tolerance) & ~lost
-    faults = [_fault(kind, name, marks) for kind, marks in (("nan", lost), ("wrong-value", wrong)) if marks.any()]
+    faults = [
+        _fault(kind, name, marks) for kind, marks in (("nan", lost), ("wrong-value", wrong)) if marks.any()
+    ]
     facts = _facts(actual, wanted, tolerance) | {"differing": int((lost | wrong).sum())}
     return Comparison(facts, tuple(faults))
 
@@ -73,7 +75,9 @@ def _doubles(name: str, value: Any) -> Doubles:
         tensor = torch.as_tensor(value).detach().cpu()
         return np.asarray(tensor.to(torch.float64).contiguous().numpy())
     except (TypeError, ValueError, RuntimeError) as error:
-        raise Unresolved(f"{name} is a {type(value).__name__}, which holds no real numbers: return a tensor") from error
+        raise Unresolved(
+            f"{name} is a {type(value).__name__}, which holds no real numbers: return a tensor"
+        ) from error
 
 
 def _differing(actual: Doubles, wanted: Doubles, tolerance: Tolerance) -> Marks:
@@ -86,7 +90,7 @@ def _differing(actual: Doubles, wanted: Doubles, tolerance: Tolerance) -> Marks:
 
 def _facts(actual: Doubles, wanted: Doubles, tolerance: Tolerance) -> dict[str, Any]:
     finite = np.isfinite(actual) & np.isfinite(wanted)
-    distance = np.abs(actual - wanted, where=finite, out=np.zeros(actual.shape))
+    distance = np.abs(np.where(finite, actual, 0.0) - np.where(finite, wanted, 0.0))
     size = np.abs(wanted, where=finite & (wanted != 0), out=np.full(actual.shape, np.inf))
     furthest = {"max_abs": distance.max(initial=0.0), "max_rel": (distance / size).max(initial=0.0)}
     return {
@@ -102,5 +106,6 @@ def _facts(actual: Doubles, wanted: Doubles, tolerance: Tolerance) -> dict[str, 
 
 def _fault(kind: str, name: str, marks: Marks, message: str | None = None) -> Fault:
     elements = np.flatnonzero(marks)
-    numbers = {"first": int(elements[0]), "last": int(elements[-1]), "count": int(elements.size)}
-    return Fault(kind=kind, buffer=name, numel=int(marks.size), message=message, **numbers)
+    first, last, count = int(elements[0]), int(elements[-1]), int(elements.size)
+    numel = int(marks.size)
+    return Fault(kind=kind, buffer=name, numel=numel, first=first, last=last, count=count, message=message)

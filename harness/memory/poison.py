@@ -1,8 +1,9 @@
 """What memory holds that was never written, and what a stray load reads.
 
 Floats read as a NaN whose payload says so: hardware hands the payload of an operand on, so that
-a result computed from poison still tells where it comes from. Integers read as a number that is
-no index and no length. Types of fewer than four bytes have no value to spare, so poison in them
+a result computed from poison still tells where it comes from. Rounding to bfloat16 and to eight
+bits forgets it, so every NaN of those types counts as poison. Integers read as a number that is
+no index and no length. Those of fewer than four bytes have no value to spare, so poison in them
 makes a difference but cannot be recognised.
 """
 
@@ -66,7 +67,8 @@ def found(tensor: torch.Tensor) -> npt.NDArray[np.bool_]:
     if values.is_floating_point():
         doubles = values.to(torch.float64).contiguous().view(-1).numpy()
         marked = (doubles.view(np.uint64) & np.uint64(_PAYLOAD_MASK)) == np.uint64(_PAYLOAD)
-        return np.asarray(marked & np.isnan(doubles))
+        forgetful = values.dtype == torch.bfloat16 or values.dtype.itemsize == 1
+        return np.asarray(np.isnan(doubles) & (marked | forgetful))
     if values.dtype.itemsize < _RECOGNISED_BYTES:
         return np.zeros(values.numel(), dtype=bool)
     return np.asarray((values.reshape(-1) == _INT_BITS[values.dtype.itemsize]).numpy())

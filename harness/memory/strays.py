@@ -33,29 +33,37 @@ class Where:
         return f"{self.line}, program {self.program}" if self.program else self.line
 
 
-@dataclass(frozen=True)
 class _Stray:
-    """A fault with its distinct elements (accesses past a buffer) or its count (indices)."""
+    """A fault and its stray elements, kept distinct, or the ends and the number of its stray indices."""
 
-    fault: Fault
-    elements: Elements
-    where: Where | None
-    count: int | None = None
+    def __init__(self, fault: Fault, where: Where | None) -> None:
+        self.fault = fault
+        self.where = where
+        self._distinct = np.empty(0, dtype=np.int64)
+        self._pending: list[Elements] = []
+        self._indices = 0
 
-    def merged(self, other: _Stray) -> _Stray:
-        if self.count is None:
-            return replace(self, elements=np.union1d(self.elements, other.elements))
-        ends = np.concatenate((self.elements, other.elements))
-        return replace(self, elements=_ends(ends), count=self.count + (other.count or 0))
+    def touch(self, elements: Elements) -> None:
+        self._pending.append(elements)
+        # Merging costs as much as what is known is long, so it waits for as much to be new.
+        if sum(map(len, self._pending)) > len(self._distinct):
+            self._merge()
+
+    def index(self, indices: Elements) -> None:
+        self._indices += indices.size
+        self._distinct = np.array(
+            [min([indices.min(), *self._distinct]), max([indices.max(), *self._distinct])]
+        )
 
     def told(self) -> Fault:
-        count = self.elements.size if self.count is None else self.count
-        first, last = int(self.elements[0]), int(self.elements[-1])
-        return replace(self.fault, first=first, last=last, count=int(count))
+        self._merge()
+        first, last = int(self._distinct[0]), int(self._distinct[-1])
+        return replace(self.fault, first=first, last=last, count=self._indices or self._distinct.size)
 
-
-def _ends(elements: Elements) -> Elements:
-    return np.array([elements.min(), elements.max()], dtype=np.int64)
+    def _merge(self) -> None:
+        if self._pending:
+            self._distinct = np.unique(np.concatenate((self._distinct, *self._pending)))
+            self._pending = []
 
 
 class Strays:
@@ -67,21 +75,19 @@ class Strays:
 
     def access(self, fault: Fault, elements: Elements, where: Where | None = None) -> None:
         """Add elements that were touched past a buffer; at least one."""
-        self._merge(_Stray(fault, np.unique(elements), where))
+        self._of(fault, where).touch(elements)
 
     def index(self, fault: Fault, indices: Elements, where: Where | None = None) -> None:
         """Add entries of an index tensor that lie outside their dimension; at least one."""
-        self._merge(_Stray(fault, _ends(indices), where, count=int(indices.size)))
+        self._of(fault, where).index(indices)
 
     def add(self, fault: Fault, where: Where | None = None) -> None:
         """Add a fault that has its numbers already; the same one twice is one."""
         self._plain.setdefault(fault, where)
 
-    def _merge(self, stray: _Stray) -> None:
-        fault = stray.fault
+    def _of(self, fault: Fault, where: Where | None) -> _Stray:
         key = (fault.kind, fault.buffer, fault.kernel, fault.numel, fault.message)
-        known = self._strays.get(key)
-        self._strays[key] = known.merged(stray) if known else stray
+        return self._strays.setdefault(key, _Stray(fault, where))
 
     def faults(self) -> Iterable[Fault]:
         yield from (stray.told() for stray in self._strays.values())

@@ -21,7 +21,12 @@ def _float_summary(values: torch.Tensor) -> dict[str, Any]:
     finite = exact[torch.isfinite(exact)]
     summary: dict[str, Any] = {"nan": int(torch.isnan(exact).sum()), "inf": int(torch.isinf(exact).sum())}
     if finite.numel():
-        moments = {"min": finite.min(), "max": finite.max(), "mean": finite.mean(), "rms": finite.square().mean().sqrt()}
+        moments = {
+            "min": finite.min(),
+            "max": finite.max(),
+            "mean": finite.mean(),
+            "rms": finite.square().mean().sqrt(),
+        }
         summary |= {name: float(f"{value.item():.9g}") for name, value in moments.items()}
     return summary
 
@@ -44,7 +49,11 @@ def jsonable(value: object) -> Any:
     if value is None or isinstance(value, bool | int | str):
         return value
     if isinstance(value, float):
-        return {"dtype": "float64", "shape": [], "summary": {"min": value, "max": value, "mean": value, "rms": abs(value)}}
+        return {
+            "dtype": "float64",
+            "shape": [],
+            "summary": {"min": value, "max": value, "mean": value, "rms": abs(value)},
+        }
     if isinstance(value, dict):
         return {str(name): jsonable(item) for name, item in value.items()}
     if isinstance(value, list | tuple):

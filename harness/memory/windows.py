@@ -93,7 +93,7 @@ class Argument:
         for stride, size in self._rows:
             good &= rest // stride < size
             rest = rest % stride if stride else rest
-        return good & (rest == 0)
+        return np.asarray(good & (rest == 0))
 
     def touch(self, low: int, high: int, writes: bool) -> None:
         """Note that the bytes from `low` to `high` were accessed."""
@@ -149,7 +149,9 @@ class Windows:
 
     def _free_number(self) -> int:
         if len(self._windows) == _LAST_WINDOW:
-            raise Unresolved(f"a kernel derived more than {_LAST_WINDOW} far-off pointers: make the case smaller")
+            raise Unresolved(
+                f"a kernel derived more than {_LAST_WINDOW} far-off pointers: make the case smaller"
+            )
         self._last = self._last % _LAST_WINDOW + 1
         while self._last in self._windows:
             self._last = self._last % _LAST_WINDOW + 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.errors import StaleRevert
-from harness.facts import KernelCase, ReportedServer, Reproducer
+from harness.facts import Case, CodegenCase, ExpectedFault, KernelCase, ReportedServer, Reproducer
 from harness.source import revert
 from harness.source.tree import Tree
 
@@ -24,8 +24,13 @@ def _lines(reproducer: Reproducer, tree: Tree | None) -> Iterator[str]:
     yield f"affected:   {bug.introduced_in or 'the oldest releases'} up to the release before {bug.fixed_in}"
     yield f"symptom:    {bug.symptom}"
     yield f"tiers:      {', '.join(reproducer.tiers)} (needs {', '.join(sorted(reproducer.requires)) or 'nothing'})"
+    if reproducer.codegen:
+        yield from _codegen(reproducer.codegen)
     if reproducer.kernel:
         yield from _kernel(reproducer.kernel)
+    if reproducer.device:
+        yield f"on {reproducer.device.platform} alone, with its accelerator:"
+        yield from _kernel(reproducer.device)
     yield from _expectation(reproducer)
     if reproducer.reported:
         yield ""
@@ -35,14 +40,27 @@ def _lines(reproducer: Reproducer, tree: Tree | None) -> Iterator[str]:
         yield from _revert(reproducer, tree)
 
 
+def _codegen(case: CodegenCase) -> Iterator[str]:
+    yield from _params(case)
+    controls = f"; both arms alike for {', '.join(case.controls)}" if case.controls else ""
+    yield f"compiled:   for {', '.join(case.targets)}{controls}"
+
+
 def _kernel(case: KernelCase) -> Iterator[str]:
-    yield "parameters of the kernel tier (change them with --set name=value):"
+    yield from _params(case)
+    yield (
+        f"watched:    {', '.join(sorted(case.watch.kinds))} "
+        f"in {', '.join(sorted(case.watch.buffers)) or 'every buffer'}"
+    )
+
+
+def _params(case: Case) -> Iterator[str]:
+    yield f"parameters of the {case.tier} tier (change them with --set name=value):"
     for name, param in case.params.items():
         default = ",".join(map(str, param.default)) if isinstance(param.default, tuple) else param.default
         values = f", one of {', '.join(param.values)}" if hasattr(param, "values") else ""
         grid = f"; grid {', '.join(map(str, case.grid[name]))}" if name in case.grid else ""
         yield f"  {name:<14} {default}{values}{grid}"
-    yield f"watched:    {', '.join(sorted(case.watch.kinds))} in {', '.join(sorted(case.watch.buffers)) or 'every buffer'}"
 
 
 def _reported(server: ReportedServer) -> Iterator[str]:
@@ -56,10 +74,15 @@ def _reported(server: ReportedServer) -> Iterator[str]:
 
 
 def _expectation(reproducer: Reproducer) -> Iterator[str]:
-    expected = reproducer.expect.reverted
+    yield f"expected:   fixed arm clean; reverted arm: {_told(reproducer.expect.reverted)}"
+    if reproducer.expect.codegen:
+        yield f"            in the codegen tier: {_told(reproducer.expect.codegen)}, which identifies the kernel and proves no wrong value"
+
+
+def _told(expected: ExpectedFault) -> str:
     where = f" of {expected.buffer}" if expected.buffer else ""
     by = f" by {expected.kernel}" if expected.kernel else ""
-    yield f"expected:   fixed arm clean; reverted arm: {expected.kind}{where}{by}"
+    return f"{expected.kind}{where}{by}"
 
 
 def _revert(reproducer: Reproducer, tree: Tree) -> Iterator[str]:

@@ -15,7 +15,9 @@ from harness.source.releases import order
 _WORDS = {Applies.APPLIES: "reverts", Applies.STALE: "STALE"}
 
 
-def show(cells: Sequence[Cell], compared: Sequence[Likeness], problems: Sequence[str], console: Console) -> None:
+def show(
+    cells: Sequence[Cell], compared: Sequence[Likeness], problems: Sequence[str], console: Console
+) -> None:
     """Print the table, then what each bug showed, then every disagreement."""
     for line in [*_table(cells), "", *_bugs(cells, compared), *_problems(problems)]:
         console.print(Text(line), soft_wrap=True)
@@ -30,7 +32,11 @@ def document(
          "only_named": one.only_named, "missing": list(one.missing), "added": list(one.added)}
         for one in compared
     ]  # fmt: skip
-    told = {"matrix": [cell.to_json() for cell in cells], "likeness": likeness, "disagreements": list(problems)}
+    told = {
+        "matrix": [cell.to_json() for cell in cells],
+        "likeness": likeness,
+        "disagreements": list(problems),
+    }
     return {"refault": __version__, "machine": dict(machine), **told}
 
 
@@ -38,9 +44,14 @@ def _table(cells: Sequence[Cell]) -> list[str]:
     bugs = list(dict.fromkeys(cell.reproducer.short_id for cell in cells))
     releases = sorted({cell.release for cell in cells}, key=order)
     found = {(cell.release, cell.reproducer.short_id): _word(cell) for cell in cells}
-    rows = [["release", *bugs], *([release, *(found.get((release, bug), "") for bug in bugs)] for release in releases)]
+    rows = [
+        ["release", *bugs],
+        *([release, *(found.get((release, bug), "") for bug in bugs)] for release in releases),
+    ]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]
 
 
 def _word(cell: Cell) -> str:

@@ -17,7 +17,13 @@ class Steps:
     def __init__(self, total: int, what: str) -> None:
         self._console = console(stderr=True)
         self._total, self._done, self._since = total, 0, time.monotonic()
-        columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+        columns = (
+            TextColumn(what),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.description}"),
+        )
         self._bar = Progress(*columns, console=self._console, transient=True)
         self._task = self._bar.add_task("starting", total=total)
 

@@ -77,6 +77,7 @@ def _why(package: str, version: str, said: str) -> str:
         near = ", ".join(listed[-4:])
         return f"{package} {version} is no release that can be had: the newest are {near}"
     if "from versions: none" in said:
-        return f"{package} {version} cannot be fetched, for no package index answers: connect, or give a path to a tree"
+        what = f"{package} {version} cannot be fetched, for no package index answers"
+        return f"{what}: connect, or give a path to a tree"
     last = next((line for line in reversed(said.splitlines()) if line.strip()), "it left no word")
     return f"{package} {version} cannot be fetched ({' '.join(last.split())[:200]}): see that pip works here"

@@ -63,7 +63,7 @@ class Releases:
         return replace(tree)  # which forgets the damaged one's hash
 
     def unpacked(self, wheel: Path) -> Tree:
-        """The tree of a wheel file, unpacked under its digest. BadInput if it is no sound wheel of the package."""
+        """The tree of a wheel file, unpacked under its digest. BadInput if it is no sound wheel."""
         try:
             release = f"{wheels.version(wheel, self.package)}+{wheels.digest(wheel)[:12]}"
             tree = self._tree(release)
@@ -71,7 +71,9 @@ class Releases:
                 if not wheels.intact(tree):
                     self._unpack(wheel, tree.root)
         except BadWheel as error:
-            raise BadInput(f"{wheel} is no sound wheel of {self.package} ({error}): fetch it again") from error
+            raise BadInput(
+                f"{wheel} is no sound wheel of {self.package} ({error}): fetch it again"
+            ) from error
         return replace(tree)
 
     def cached(self) -> tuple[str, ...]:
@@ -80,10 +82,13 @@ class Releases:
         return tuple(sorted((path.name for path in found if parse(path.name)), key=order))
 
     def published(self, since: str) -> tuple[str, ...]:
-        """Every release from `since` on that the package index lists, or without one the cached; oldest first."""
+        """Every release from `since` on that the index lists, candidates left out; oldest first.
+
+        Without an index, those that are cached.
+        """
         listed = pip.versions(self.package) or self.cached()
-        chosen = {release for release in listed if parse(release) == release and order(release) >= order(since)}
-        return tuple(sorted(chosen, key=order))
+        final = (release for release in listed if parse(release) == release and "rc" not in release)
+        return tuple(sorted({release for release in final if order(release) >= order(since)}, key=order))
 
     def _tree(self, entry: str) -> Tree:
         return Tree(self.folder / entry, self.package, "released", entry.partition("+")[0], ours=True)

@@ -103,7 +103,9 @@ def _wanted(name: str, package: str) -> bool:
 
 def _record(archive: zipfile.ZipFile, package: str) -> dict[str, str]:
     """The digest of each file, as the wheel's RECORD has it: `sha256=` and unpadded base64."""
-    names = [name for name in archive.namelist() if name.endswith(".dist-info/RECORD") and _wanted(name, package)]
+    names = [
+        name for name in archive.namelist() if name.endswith(".dist-info/RECORD") and _wanted(name, package)
+    ]
     if len(names) != 1:
         raise BadWheel(f"it has {len(names)} records of a package {package}")
     rows = csv.reader(archive.read(names[0]).decode().splitlines())

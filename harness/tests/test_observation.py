@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import fields, replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -82,7 +83,7 @@ def test_a_point_survives_its_json_with_its_digest(point: Point) -> None:
     assert again.outcome == ("fault" if point.faults else "clean")
 
 
-CHANGES = {
+CHANGES: dict[str, Any] = {
     "params": {"n": 2},
     "faults": (Fault(kind="nan"),),
     "findings": (Fault(kind="nan"),),

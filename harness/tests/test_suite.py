@@ -252,6 +252,7 @@ def test_points_of_one_case_side_by_side_do_not_mix(fresh: Bench) -> None:
     results = [judged.result for judged in Suite(fresh.setting, pool=fresh.pool).run(requests)]
     seen = {one.params["tokens"]: one.reverted.main.faults[0].count for one in results if one.reverted}
     assert seen == {5: 3, 9: 6, 13: 9}
+    assert len({arm.log for one in results for arm in one.arms.values()}) == 6  # a folder each
 
 
 def test_one_arm_alone_has_no_verdict(fresh: Bench) -> None:

@@ -67,7 +67,9 @@ def job(plan: ArmPlan, folder: Path, shared: Environment) -> Job:
         "platform": plan.platform,
         "points": [dict(point) for point in plan.points],
     }
-    limits = Limits(seconds=case.seconds, memory_mb=MEMORY_MB)
+    # The case's own time is meant for its grid: a sweep's batch may be longer.
+    share = max(1.0, len(plan.points) / len(case.points()))
+    limits = Limits(seconds=case.seconds * share, memory_mb=MEMORY_MB)
     entry = f"harness.tiers.{plan.tier}:enter"
     return Job(entry=entry, payload=payload, folder=folder, limits=limits, environment=shared)
 

@@ -23,7 +23,7 @@ from harness.observation import Event, Fault, Point
 from harness.tiers import exceptions, ir_facts
 from harness.tiers.entry import Entry
 
-PROVES = "a signature identifies the kernel that would be launched; it does not prove that it computes wrong values"
+PROVES = "a signature identifies the kernel that would be launched; it does not prove wrong values"
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,9 @@ def signatures(event: Event) -> Iterator[Fault]:
         stores = [s for s in event["stores"] if str(s.get("argument")) == argument and "conversion" in s]
         first = stores[0]
         told = f"{first['value']} {first['conversion']} and stored as {first['element']}"
-        yield Fault(kind="signature", buffer=argument, kernel=event["kernel"], count=len(stores), message=told)
+        yield Fault(
+            kind="signature", buffer=argument, kernel=event["kernel"], count=len(stores), message=told
+        )
 
 
 def _plain(value: Any) -> Any:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from triton.runtime.errors import InterpreterError
 
-from harness.errors import BadInput, Unresolved
+from harness.errors import BadInput, Runaway, Unresolved
 from harness.observation import Fault
 from harness.process.arm import is_about_memory
 from harness.tiers.normalise import message
@@ -36,7 +36,7 @@ def _innermost(chain: list[BaseException], root: Path) -> str | None:
     found = None
     for error in chain:
         for frame, _ in traceback.walk_tb(error.__traceback__):
-            if frame.f_code.co_filename.startswith(str(root)):
+            if Path(frame.f_code.co_filename).is_relative_to(root):
                 found = frame.f_code.co_qualname
     return found
 
@@ -45,7 +45,7 @@ def as_fault(error: Exception, root: Path) -> Fault:
     """The fault an exception amounts to; raises Unresolved if no code under test was running.
 
     A failure of the machinery stays one, however often the code under test has wrapped it; refused
-    parameters and exhausted memory pass through as they are.
+    parameters and exhausted memory pass through as they are. A kernel that had to be stopped hangs.
     """
     for cause in _chain(error):
         if isinstance(cause, Unresolved):
@@ -54,6 +54,8 @@ def as_fault(error: Exception, root: Path) -> Fault:
     if isinstance(error, BadInput) or is_about_memory(error):
         raise error
     raised = _unwrapped(error)
+    if isinstance(raised, Runaway):
+        return Fault(kind="hang", message=message(str(raised)))
     wrappings = [cause for cause in _chain(error) if isinstance(cause, InterpreterError)]
     where = _innermost([error, *wrappings, raised], root)
     if where is None:

@@ -21,7 +21,9 @@ CONVERSIONS: Mapping[str, str] = {
 """The changes of an integer's width, by operation of the IR."""
 
 _VALUE = r"%[\w$.-]+(?:#\d+)?"
-_LINE = re.compile(rf"^\s*(?:(?P<results>{_VALUE}(?::\d+)?(?:, {_VALUE})*) = )?\"?(?P<op>[a-z_]+\.[\w.]+)\"?(?P<rest>.*)$")
+_LINE = re.compile(
+    rf"^\s*(?:(?P<results>{_VALUE}(?::\d+)?(?:, {_VALUE})*) = )?\"?(?P<op>[a-z_]+\.[\w.]+)\"?(?P<rest>.*)$"
+)
 _LOCATION = re.compile(r"\s+loc\(.*$")
 _ITERATED = re.compile(rf"({_VALUE}) = ({_VALUE})")
 _PARAMETER = re.compile(rf"({_VALUE}): ")
@@ -61,7 +63,12 @@ class Access:
 
     def to_json(self) -> dict[str, Any]:
         """The facts that are known, as a trace keeps them."""
-        known = {"argument": self.argument, "element": self.element, "offset": self.offset, "value": self.value}
+        known = {
+            "argument": self.argument,
+            "element": self.element,
+            "offset": self.offset,
+            "value": self.value,
+        }
         present = {name: value for name, value in known.items() if value is not None}
         if self.conversion:
             present["conversion"] = self.conversion
@@ -268,7 +275,9 @@ def _makes_sign(written: re.Match[str], signs: set[int]) -> bool:
     """Whether an instruction fills its target with the sign of a 32-bit value."""
     if written["op"].startswith("v_ashrrev_i32"):
         return written["sources"].startswith("31,")
-    return written["op"].startswith(_AMD_CARRIES) and bool(signs.intersection(_amd_registers(written["sources"])))
+    return written["op"].startswith(_AMD_CARRIES) and bool(
+        signs.intersection(_amd_registers(written["sources"]))
+    )
 
 
 def _amd_registers(operands: str) -> list[int]:

@@ -30,12 +30,15 @@ def enter(payload: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     assert isinstance(case, KernelCase)
     if case.pretends:
         entry.patched(pretence.pretend(case.pretends, payload["package"]))
-    given = payload["points"]
-    points = [entry.keep(_point(case, params, entry.root, folder, entry.launched)) for params in given]
+    given, code = payload["points"], entry.root / payload["package"]
+    points = [entry.keep(_point(case, params, code, folder, entry.launched)) for params in given]
     return entry.result(points)
 
 
-def _point(case: KernelCase, params: dict[str, Any], root: Path, folder: Path, entered: Callable[[str], None]) -> Point:
+def _point(
+    case: KernelCase, params: dict[str, Any], root: Path, folder: Path, entered: Callable[[str], None]
+) -> Point:
+    """One call of the case; `root` is the package under test, for an installed tree has others beside it."""
     lab = Lab(folder=folder, root=root, oracle=Oracle(), entered=entered)
     given = {name: case.params[name].check(value) for name, value in params.items()}
     results: dict[str, Any] = {}
@@ -51,7 +54,9 @@ def _point(case: KernelCase, params: dict[str, Any], root: Path, folder: Path, e
     return _judged(case.watch, params, lab, results, compared)
 
 
-def _examine(case: KernelCase, given: Mapping[str, Any], outputs: Mapping[str, Any], lab: Lab) -> dict[str, Any]:
+def _examine(
+    case: KernelCase, given: Mapping[str, Any], outputs: Mapping[str, Any], lab: Lab
+) -> dict[str, Any]:
     """Look for poison in the declared outputs, then hold them against the reference."""
     compared = {}
     found = {(fault.kind, fault.buffer): fault for fault in uninitialised(outputs)}
@@ -74,7 +79,9 @@ def _expected(case: KernelCase, given: Mapping[str, Any]) -> Mapping[str, Any]:
     try:
         return case.reference(**given)
     except Exception as error:
-        raise Unresolved(f"the case's reference failed: {type(error).__name__}: {message(str(error))}") from error
+        raise Unresolved(
+            f"the case's reference failed: {type(error).__name__}: {message(str(error))}"
+        ) from error
 
 
 def _tolerance(case: KernelCase) -> Tolerance:
@@ -103,4 +110,3 @@ def watched(watch: Watch, fault: Fault) -> bool:
     if fault.kind in ENDING_KINDS:
         return True
     return fault.kind in watch.kinds and (not watch.buffers or fault.buffer in watch.buffers)
-

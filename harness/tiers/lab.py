@@ -17,7 +17,10 @@ from harness.observation import Fault
 
 @dataclass(frozen=True)
 class Lab:
-    """One point of one case on one arm. `folder` is a scratch folder of the arm's own."""
+    """One point of one case on one arm.
+
+    `folder` is a scratch folder of the arm's own, `root` that of the package under test.
+    """
 
     folder: Path
     root: Path
@@ -34,7 +37,7 @@ class Lab:
         topology.single_rank(self.folder)
 
     def configuration(self, **fields: Any) -> AbstractContextManager[Any]:
-        """Publish upstream's configuration with these fields, in releases that ask it; yields its ServerArgs or None."""
+        """Publish upstream's configuration, in releases that ask for it; yields its ServerArgs or None."""
         return topology.configured(**fields)
 
     @contextmanager

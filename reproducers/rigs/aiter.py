@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from harness.errors import BadInput
 from reproducers.rigs import aiter_batch
 
 MODULE = "sglang.srt.layers.attention.aiter_backend"
@@ -48,10 +47,15 @@ class Rig:
 
 
 @contextmanager
-def rig(lab: Any, *, pool_size: int, context_len: int, page_size: int, mode: str, attention: str) -> Iterator[Rig]:
+def rig(
+    lab: Any, *, pool_size: int, context_len: int, page_size: int, mode: str, attention: str
+) -> Iterator[Rig]:
     """The backend for a model with `context_len` tokens and room for `pool_size` requests."""
     draft_tokens = 0 if mode == "decode" else DRAFT_TOKENS
-    with runner(lab, pool_size, context_len, page_size, attention, draft_tokens) as (model_runner, allocator):
+    facts: dict[str, Any] = dict(
+        context_len=context_len, page_size=page_size, attention=attention, draft_tokens=draft_tokens
+    )
+    with runner(lab, pool_size=pool_size, room=context_len, **facts) as (model_runner, allocator):
         with lab.observe("construct"):
             backend = _module().AiterAttnBackend(model_runner)
         yield Rig(lab, backend, model_runner.req_to_token_pool, allocator, mode, context_len)
@@ -59,14 +63,24 @@ def rig(lab: Any, *, pool_size: int, context_len: int, page_size: int, mode: str
 
 @contextmanager
 def runner(
-    lab: Any, pool_size: int, context_len: int, page_size: int, attention: str, draft_tokens: int
+    lab: Any,
+    *,
+    pool_size: int,
+    context_len: int,
+    page_size: int,
+    attention: str,
+    draft_tokens: int,
+    room: int,
 ) -> Iterator[tuple[Any, Any]]:
-    """A model runner as far as the backend asks it, and the allocator of its KV pool."""
+    """A model runner as far as the backend asks it, and the allocator of its KV pool.
+
+    Each request's row of the page table has `room` for so many tokens, and the little that upstream adds.
+    """
     lab.single_rank()
     unified = "1" if attention == "unified" else "0"
     facts = _server_facts(page_size, draft_tokens)
     with lab.environment(SGLANG_USE_AITER_UNIFIED_ATTN=unified), lab.configuration(**facts):
-        rows, cache, allocator = _pools(pool_size, context_len, page_size, attention, draft_tokens)
+        rows, cache, allocator = _pools(pool_size, room + _EXTRA_CONTEXT + draft_tokens, page_size, attention)
         yield _model_runner(lab, rows, cache, allocator, context_len, attention, facts), allocator
 
 
@@ -82,17 +96,18 @@ def _server_facts(page_size: int, draft_tokens: int) -> dict[str, Any]:
     )
 
 
-def _pools(pool_size: int, context_len: int, page_size: int, attention: str, draft_tokens: int) -> tuple[Any, Any, Any]:
+def _pools(pool_size: int, row_len: int, page_size: int, attention: str) -> tuple[Any, Any, Any]:
     import torch
     from sglang.srt.mem_cache import memory_pool
     from sglang.srt.mem_cache.allocator import PagedTokenToKVPoolAllocator, TokenToKVPoolAllocator
 
-    row_len = context_len + _EXTRA_CONTEXT + draft_tokens
     rows = memory_pool.ReqToTokenPool(
         size=pool_size, max_context_len=row_len, device="cpu", enable_memory_saver=False
     )
     tokens = pool_size * -(-row_len // page_size) * page_size
-    common = dict(page_size=page_size, dtype=torch.float32, layer_num=1, device="cpu", enable_memory_saver=False)
+    common = dict(
+        page_size=page_size, dtype=torch.float32, layer_num=1, device="cpu", enable_memory_saver=False
+    )
     cache = (
         memory_pool.MLATokenToKVPool(tokens, kv_lora_rank=_LORA_RANK, qk_rope_head_dim=_ROPE_DIM, **common)
         if attention == "mla"
@@ -101,12 +116,20 @@ def _pools(pool_size: int, context_len: int, page_size: int, attention: str, dra
     if page_size == 1:
         allocator = TokenToKVPoolAllocator(tokens, torch.float32, "cpu", cache, need_sort=False)
     else:
-        allocator = PagedTokenToKVPoolAllocator(tokens, page_size, torch.float32, "cpu", cache, need_sort=False)
+        allocator = PagedTokenToKVPoolAllocator(
+            tokens, page_size, torch.float32, "cpu", cache, need_sort=False
+        )
     return rows, cache, allocator
 
 
 def _model_runner(
-    lab: Any, rows: Any, cache: Any, allocator: Any, context_len: int, attention: str, facts: Mapping[str, Any]
+    lab: Any,
+    rows: Any,
+    cache: Any,
+    allocator: Any,
+    context_len: int,
+    attention: str,
+    facts: Mapping[str, Any],
 ) -> Any:
     import torch
 
@@ -147,7 +170,7 @@ def _translator(rows: Any, cache: Any, allocator: Any) -> dict[str, Any]:
     if importlib.util.find_spec(_TRANSLATOR) is None:
         return {}
     make = importlib.import_module(_TRANSLATOR).KVIndexTranslator
-    facts = dict(
+    facts: dict[str, Any] = dict(
         req_to_token=rows.req_to_token,
         token_to_kv_pool_allocator=allocator,
         token_to_kv_pool=cache,
@@ -182,16 +205,16 @@ def replay(rig: Rig, rows: Sequence[int], seq_lens: Sequence[int], bs: int, max_
 
 
 def admit(rig: Rig, seq_lens: Sequence[int]) -> list[int]:
-    """Give each request a row and the slots that upstream's allocator hands out for it."""
-    longest = rig.context_len
-    if max(seq_lens) > longest:
-        raise BadInput(f"seq_lens: {max(seq_lens)} is longer than context_len {longest}: lower it or raise context_len")
-    rows = [rig.req_to_token.free_slots.pop(0) for _ in seq_lens]
-    for row, length in zip(rows, seq_lens, strict=True):
-        total = length + rig.draft_tokens
-        page = rig.allocator.page_size
-        slots = rig.allocator.alloc(-(-total // page) * page)
-        rig.req_to_token.write((row, slice(0, total)), slots[:total].to(rig.req_to_token.req_to_token.dtype))
+    """Give each request a row and the slots that upstream's allocator hands out for it and its draft."""
+    return seat(rig.req_to_token, rig.allocator, [length + rig.draft_tokens for length in seq_lens])
+
+
+def seat(req_to_token: Any, allocator: Any, tokens: Sequence[int]) -> list[int]:
+    """Rows of the page table with so many tokens each, in whole pages; returns the rows."""
+    rows = [req_to_token.free_slots.pop(0) for _ in tokens]
+    for row, total in zip(rows, tokens, strict=True):
+        slots = allocator.alloc(-(-total // allocator.page_size) * allocator.page_size)
+        req_to_token.write((row, slice(0, total)), slots[:total].to(req_to_token.req_to_token.dtype))
     return rows
 
 
@@ -199,7 +222,9 @@ def _fill(rig: Rig) -> int:
     return int(rig.backend.get_cuda_graph_seq_len_fill_value())
 
 
-def _set_metadata(rig: Rig, rows: Sequence[int], seq_lens: Sequence[int], max_bs: int, *, in_capture: bool) -> None:
+def _set_metadata(
+    rig: Rig, rows: Sequence[int], seq_lens: Sequence[int], max_bs: int, *, in_capture: bool
+) -> None:
     spec_info = _verify_input(rig, max_bs) if rig.mode == "target_verify" else None
     batch = aiter_batch.batch(rig.mode, rows, seq_lens, rig.tokens_per_request, spec_info)
     aiter_batch.plan(rig.backend, batch, in_capture=in_capture)

@@ -47,6 +47,16 @@ def plan(backend: Any, batch: Any, *, in_capture: bool) -> None:
         )
 
 
+def plan_draft(backend: Any, batch: Any, *, in_capture: bool) -> None:
+    """Have a multi-step draft backend set the metadata of every step."""
+    if hasattr(backend, "init_forward_metadata_out_graph"):
+        backend.init_forward_metadata_out_graph(batch, in_capture=in_capture)
+    elif in_capture:
+        backend.init_forward_metadata_capture_cuda_graph(batch)
+    else:
+        backend.init_forward_metadata_replay_cuda_graph(batch, batch.batch_size)
+
+
 def verify_input(*, mask_size: int, draft_tokens: int, num_steps: int) -> Any:
     """What the target verifies: a chain of draft tokens under a mask that hides nothing."""
     import torch

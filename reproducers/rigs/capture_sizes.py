@@ -52,7 +52,10 @@ def _graph_facts(lab: Any) -> dict[str, Any]:
 def _defaults() -> dict[str, Any]:
     """What the function reads beside these: no data parallelism, no compilation."""
     return dict(
-        enable_dp_attention=False, disable_attn_tp_gather=False, moe_dense_tp_size=None, enable_torch_compile=False
+        enable_dp_attention=False,
+        disable_attn_tp_gather=False,
+        moe_dense_tp_size=None,
+        enable_torch_compile=False,
     )
 
 

@@ -19,19 +19,15 @@ IMPORTS = ("sglang.srt.managers.schedule_batch", "sglang.srt.speculative.eagle_w
 
 @dataclass(frozen=True)
 class Tree:
-    """How far the draft looks ahead: `topk` branches of `num_steps` draft tokens each."""
+    """How far a draft looks ahead: `topk` branches of `num_steps` tokens, of which some are verified."""
 
     topk: int
     num_steps: int
-
-    @property
-    def draft_tokens(self) -> int:
-        """Tokens to verify; any number that the tree holds would do, the draft does not depend on it."""
-        return self.topk * self.num_steps
+    draft_tokens: int
 
     def slots(self, page_size: int) -> int:
-        """KV indices that no draft of one request exceeds: each branch has pages of its own."""
-        return self.topk * (self.num_steps + 2 * page_size)
+        """KV indices that one request's draft never exceeds: each branch has pages of its own."""
+        return max(self.topk * (self.num_steps + 2 * page_size), self.draft_tokens)
 
 
 @dataclass(frozen=True)
@@ -54,10 +50,11 @@ class Rig:
 def rig(lab: Any, *, tree: Tree, page_size: int, max_bs: int, longest: int, attention: str) -> Rig:
     """Pools for `max_bs` requests of at most `longest` tokens, none of them near the context's end."""
     context_len = longest + 2 * tree.slots(page_size)  # upstream reserves for two drafts at once
+    lab.single_rank()
     server_args = _server_args(tree, page_size, max_bs, attention)
-    lab.single_rank()  # since 0.5.2x it asks the published arguments
     rows, cache, allocator, prefix_cache = _pools(page_size, max_bs, context_len)
     runner = _model_runner(lab, server_args, rows, cache, allocator, context_len)
+    _translate_indices(runner)
     return Rig(lab, tree, server_args, runner, rows, allocator, prefix_cache)
 
 
@@ -74,21 +71,19 @@ def _server_args(tree: Tree, page_size: int, max_bs: int, attention: str) -> Any
         speculative_num_steps=tree.num_steps,
         speculative_eagle_topk=tree.topk,
         speculative_num_draft_tokens=tree.draft_tokens,
+        **_one_graph(server_args.ServerArgs, max_bs),
     )
-    _capture_only(args, max_bs)
     server_args.set_global_server_args_for_scheduler(args)
     return args
 
 
-def _capture_only(args: Any, max_bs: int) -> None:
-    """One graph, of `max_bs` requests, so that every smaller batch is padded to it."""
-    if not hasattr(args, "cuda_graph_config"):  # a list of its own before 0.5.14
-        args.cuda_graph_bs = [max_bs]
-        return
+def _one_graph(arguments: Any, max_bs: int) -> dict[str, Any]:
+    """A graph of `max_bs` requests and no other, so that every smaller batch is padded to it."""
+    if "cuda_graph_config" not in inspect.signature(arguments).parameters:  # up to 0.5.13
+        return {"cuda_graph_bs": [max_bs]}
     from sglang.srt.model_executor.cuda_graph_config import CudaGraphConfig
 
-    args.cuda_graph_config = CudaGraphConfig()
-    args.cuda_graph_config.decode.bs = [max_bs]
+    return {"cuda_graph_config": CudaGraphConfig.from_dict({"decode": {"bs": [max_bs]}})}
 
 
 def _pools(page_size: int, max_bs: int, context_len: int) -> tuple[Any, Any, Any, Any]:
@@ -116,9 +111,7 @@ def _pools(page_size: int, max_bs: int, context_len: int) -> tuple[Any, Any, Any
     return rows, cache, allocator, RadixCache(params)
 
 
-def _model_runner(
-    lab: Any, server_args: Any, rows: Any, cache: Any, allocator: Any, context_len: int
-) -> Any:
+def _model_runner(lab: Any, server_args: Any, rows: Any, cache: Any, allocator: Any, context_len: int) -> Any:
     import torch
     from sglang.srt.speculative.spec_info import SpeculativeAlgorithm
 
@@ -130,6 +123,7 @@ def _model_runner(
         device="cpu",
         dtype=torch.float32,
         kv_cache_dtype=torch.float32,
+        kv_cache_dtype_str="auto",
         page_size=allocator.page_size,
         sliding_window_size=None,
         is_hybrid_swa=False,
@@ -140,13 +134,25 @@ def _model_runner(
         tp_size=1,
         dp_size=1,
         attn_cp_size=1,
+        attn_dcp_size=1,
+        ps=lab.stand_in("parallel sizes", tp_size=1, attn_dp_size=1, attn_cp_size=1, attn_dcp_size=1),  # 0.5.16 to 0.5.20
         tp_group=None,
         attn_backend=None,
         is_draft_worker=True,
         device_timer=None,
+        lora_manager=None,
         use_ngram_embedding=False,
+        ngram_embedding_manager=lab.stand_in("ngram_embedding_manager", enabled=False),
         model_is_mrope=False,
     )
+
+
+def _translate_indices(runner: Any) -> None:
+    """What turns stored KV indices into those of the pool; a model runner has one since 0.5.2x."""
+    from sglang.srt.model_executor.model_runner import ModelRunner
+
+    if hasattr(ModelRunner, "init_kv_index_translator"):
+        ModelRunner.init_kv_index_translator(runner)
 
 
 def _model_config(lab: Any, context_len: int) -> Any:
@@ -164,6 +170,7 @@ def _model_config(lab: Any, context_len: int) -> Any:
         is_local_attention_model=False,
         is_multimodal=False,
         is_matryoshka=False,
+        requires_mm_token_modalities=False,
         model_is_mrope=False,
         attention_arch=AttentionArch.MHA,
         head_dim=HEAD_DIM,
@@ -177,25 +184,33 @@ def _model_config(lab: Any, context_len: int) -> Any:
 # --- a batch on its way to the draft -------------------------------------------------------
 
 
+def admitted(rig: Rig, seq_lens: Sequence[int], *, overlap: bool = False) -> Any:
+    """A schedule batch of requests with prompts of these lengths, prefilled, and room for a draft.
+
+    `overlap` takes the second worker's allocation where a release has two (up to 0.5.12).
+    """
+    batch = _prefilled(rig, seq_lens, overlap)
+    batch.spec_info = _draft_input(len(seq_lens), rig.tree.topk)
+    if not seq_lens:
+        batch.prepare_for_idle()
+        return batch
+    with rig.lab.observe("prepare_for_decode"):
+        batch.prepare_for_decode()
+    return batch
+
+
 def draft_batch(rig: Rig, seq_lens: Sequence[int]) -> Any:
     """A forward batch whose `out_cache_loc` upstream allocated for the draft of these requests.
 
     It holds `topk * num_steps` KV indices per request. Without requests it is the idle batch that
     a rank of data-parallel attention runs to keep in step.
     """
-    batch = _admitted(rig, seq_lens)
-    batch.spec_info = _draft_input(len(seq_lens), rig.tree.topk)
-    if seq_lens:
-        with rig.lab.observe("prepare_for_decode"):
-            batch.prepare_for_decode()
-    else:
-        batch.prepare_for_idle()
+    batch = admitted(rig, seq_lens)
     with rig.lab.observe("prepare_for_draft"):
         return _prepare_for_draft(rig, batch)
 
 
-def _admitted(rig: Rig, seq_lens: Sequence[int]) -> Any:
-    """A schedule batch of requests whose prompts of these lengths were just prefilled."""
+def _prefilled(rig: Rig, seq_lens: Sequence[int], overlap: bool) -> Any:
     from sglang.srt.managers.schedule_batch import ScheduleBatch
 
     requests = [_request(rig, number, length) for number, length in enumerate(seq_lens)]
@@ -205,7 +220,7 @@ def _admitted(rig: Rig, seq_lens: Sequence[int]) -> Any:
         rig.allocator,
         rig.prefix_cache,
         rig.runner.model_config,
-        False,
+        overlap,
         rig.runner.spec_algorithm,
     )
     if requests:

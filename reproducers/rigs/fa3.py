@@ -20,7 +20,7 @@ LIBRARY = "sgl_kernel"
 def rig(lab: Any, *, topk: int, num_steps: int, page_size: int, max_bs: int, longest: int) -> Rig:
     """The draft's pools and runner for FA3 attention."""
     facts = dict(page_size=page_size, max_bs=max_bs, longest=longest)
-    return eagle.rig(lab, tree=Tree(topk, num_steps), attention="fa3", **facts)
+    return eagle.rig(lab, tree=Tree(topk, num_steps, draft_tokens=topk * num_steps), attention="fa3", **facts)
 
 
 def backend(rig: Rig) -> Any:
@@ -51,14 +51,14 @@ def _without_graph(lab: Any) -> Any:
 
     nothing = torch.empty(0)
 
-    class WithoutGraph(EAGLEDraftCudaGraphRunner):
+    class WithoutGraph(EAGLEDraftCudaGraphRunner):  # type: ignore[misc]  # upstream is not typed
         def capture(self) -> None:
             self.stream = None
             self.backend = lab.stand_in("graph backend", capture_one=_nothing)
             name = "capture_one_shape" if hasattr(self, "capture_one_shape") else "capture_one_batch_size"
+            self.output_buffers = dict.fromkeys(self.capture_bs, (nothing,) * 3)
             for size in reversed(self.capture_bs):
                 getattr(self, name)(size, _nothing)
-                self.output_buffers = {size: (nothing,) * 3}
 
         def _replay_graph(self, *args: Any, **kwargs: Any) -> Any:
             return (nothing,) * 4

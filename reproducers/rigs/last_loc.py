@@ -74,22 +74,21 @@ def _configured(lab: Any) -> AbstractContextManager[Any]:
             importlib.import_module(_CONTEXT).get_flags().attn.override(backend=_BACKEND)
         )
         return override
-    return _published(lab) if "attention_backends" in source else _global(lab)
+    is_published = any(word in source for word in ("get_exec", "attention_backends"))
+    return _published(lab) if is_published else _global(lab)
 
 
 @contextmanager
 def _global(lab: Any) -> Iterator[None]:
     """Up to 0.5.14: the process's server arguments."""
     server_args: Any = importlib.import_module("sglang.srt.server_args")
-    server_args.set_global_server_args_for_scheduler(
-        lab.stand_in("server_args", attention_backend=_BACKEND)
-    )
+    server_args.set_global_server_args_for_scheduler(lab.stand_in("server_args", attention_backend=_BACKEND))
     yield
 
 
 @contextmanager
 def _published(lab: Any) -> Iterator[None]:
-    """From 0.5.23: the published configuration, of which the dispatcher reads three leaves."""
+    """From 0.5.17: the published configuration, of which the dispatcher reads up to three leaves."""
     context: Any = importlib.import_module(_CONTEXT).get_context()
     leaves = dict(attention_backend=_BACKEND, prefill_attention_backend=None, decode_attention_backend=None)
     before = context._config_bags

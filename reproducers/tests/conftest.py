@@ -41,15 +41,16 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     What to preload is taken over from the user's, if that is known there.
     """
     own = Workspace(tmp_path_factory.mktemp("cache"))
-    learned = default().preload("kernel")
-    if learned.is_file():
-        shutil.copy(learned, own.preload("kernel"))
+    for kind in ("kernel", "codegen"):
+        learned = default().preload(kind)
+        if learned.is_file():
+            shutil.copy(learned, own.preload(kind))
     return own
 
 
 @pytest.fixture
 def run(pool: Pool, upstream: Tree, workspace: Workspace, tmp_path: Path) -> Run:
-    """Judges one kernel case on a tree: by the repository's goldens, by none, or at a point by hand."""
+    """Judges one case on a tree: by the repository's goldens, by none, or at a point by hand."""
 
     def judge(
         reproducer: Reproducer,
@@ -58,11 +59,15 @@ def run(pool: Pool, upstream: Tree, workspace: Workspace, tmp_path: Path) -> Run
         *,
         goldens: bool = True,
         asked: tuple[ArmName, ...] = BOTH,
+        tier: str = "kernel",
+        platform: str | None = None,
     ) -> Judged:
         folder = catalogue.golden_folder() if goldens else tmp_path / "no goldens"
         machine, store = this_machine(), GoldenStore(folder)
         setting = Setting(tree=tree or upstream, machine=machine, goldens=store, workspace=workspace)
-        request = Request(reproducer=reproducer, tier="kernel", overrides=overrides, asked=asked)
+        request = Request(
+            reproducer=reproducer, tier=tier, platform=platform, overrides=overrides, asked=asked
+        )
         (judged,) = Suite(setting, pool=pool).run([request])
         return judged
 

@@ -15,7 +15,7 @@ from harness.facts import Grid, Params
 from harness.source.tree import Tree
 from harness.verdict import Result, Verdict
 from reproducers import pr24394_swa_unified_extend_indices as pr24394
-from reproducers.rigs import swa
+from reproducers.rigs import swa_model
 from reproducers.rigs.swa_pages import FreePages, new_pages
 from reproducers.tests import trees
 from reproducers.tests.conftest import Run
@@ -25,14 +25,14 @@ Alter = Callable[[dict[str, str]], Tree]
 CONDITION = "            and pool.layers_mapping[layer.layer_id][1]\n        ):\n"
 TRANSLATION = "pool.translate_loc_from_full_to_swa(extend_kv_indices)"
 ALL_BUT_ONE = "torch.cat([self.forward_metadata.swa_out_cache_loc[:-1], extend_kv_indices[-1:]])"
-ROW = swa.KV_HEADS * swa.HEAD_DIM
+ROW = swa_model.KV_HEADS * swa_model.HEAD_DIM
 """Elements of one slot."""
 
 
 @pytest.fixture
 def alter(upstream: Tree, tmp_path: Path) -> Alter:
     """Upstream with pieces of its Triton backend's text replaced."""
-    path = swa.BACKEND.partition(".")[2].replace(".", "/") + ".py"
+    path = swa_model.BACKEND.partition(".")[2].replace(".", "/") + ".py"
     return lambda changes: trees.altered(upstream, tmp_path / "altered", path, changes)
 
 
@@ -105,7 +105,7 @@ def test_the_fix_under_another_condition_is_never_regressed(run: Run, alter: Alt
 # --- points ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("dtype", swa.DTYPES)
+@pytest.mark.parametrize("dtype", swa_model.DTYPES)
 def test_wrong_slots_inside_the_window_pool_are_wrong_attention(dtype: str, run: Run) -> None:
     point = {"page_size": 4, "requests": 1, "dtype": dtype}
     result = run(pr24394.REPRODUCER, None, point).result
@@ -119,7 +119,12 @@ def test_a_fresh_pool_hides_the_bug_and_the_reason_is_measured(run: Run) -> None
 
 
 def test_stray_slots_are_those_that_the_free_lists_predict(run: Run) -> None:
-    axes = {"swa_tokens": [32, 48], "chunks": [(20, 20), (7, 24)], "requests": [2, 3], "window": [1, 11]}
+    axes: dict[str, Any] = {
+        "swa_tokens": [32, 48],
+        "chunks": [(20, 20), (7, 24)],
+        "requests": [2, 3],
+        "window": [1, 11],
+    }
     kernel = pr24394.REPRODUCER.kernel
     assert kernel
     judged = run(replace(pr24394.REPRODUCER, kernel=replace(kernel, grid=Grid(**axes))), goldens=False)
@@ -189,6 +194,6 @@ def test_the_reference_is_attention_within_the_window(window: int) -> None:
     q, k, v = (tensor.double() for tensor in pr24394.inputs(1, 12, "float32")["sliding_window"])
     for position in (0, 6, 11):
         seen = slice(max(0, position - window), position + 1)
-        weights = torch.softmax(q[position] @ k[seen, 0].T * swa.SCALING, dim=-1)
+        weights = torch.softmax(q[position] @ k[seen, 0].T * swa_model.SCALING, dim=-1)
         assert torch.allclose(reference["sliding_window"][1, position], weights @ v[seen, 0])
-    assert reference["full"].shape == (2, 12, swa.Q_HEADS, swa.HEAD_DIM)
+    assert reference["full"].shape == (2, 12, swa_model.Q_HEADS, swa_model.HEAD_DIM)

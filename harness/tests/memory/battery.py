@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from harness.facts import Tolerance
+from harness.memory.lanes import UNKNOWN
 from harness.memory.oracle import Oracle
 from harness.memory.outputs import UNINITIALISED, compare, uninitialised
 from harness.observation import Fault
@@ -23,6 +24,10 @@ from harness.tiers.exceptions import as_fault
 
 ROOT = Path(__file__).parent
 EXACT = Tolerance(absolute=1e-6, relative=1e-6, reason="sums of a few numbers of like size")
+
+GAP = "between the rows of the slice that was passed"
+WILD = 0x5EADDEADDEADDEAD - (1 << 62)
+"""Poison as an index of four-byte elements: its address wraps at 2**64."""
 
 Outputs = Mapping[str, Any]
 
@@ -57,52 +62,88 @@ def faults_of(program: Program, planted: bool) -> list[Fault]:
 
 PROGRAMS: list[Program] = []
 
+Run = Callable[[bool], Outputs]
 
-def planted(plants: str, *expected: Fault, kernels: str = "", reference: Callable[[], Outputs] | None = None) -> Any:
+
+def planted(
+    plants: str, *expected: Fault, kernels: str = "", reference: Callable[[], Outputs] | None = None
+) -> Callable[[Run], Run]:
     """Enter a function into the battery."""
 
-    def enter(run: Callable[[bool], Outputs]) -> Callable[[bool], Outputs]:
+    def enter(run: Run) -> Run:
         PROGRAMS.append(Program(run.__name__, plants, run, expected, tuple(kernels.split()), reference))
         return run
 
     return enter
 
 
-def fault(
-    kind: str, buffer: str | None, kernel: str | None, numel: int | None, first: int | None, last: int | None,
-    count: int | None, message: str | None = None,
-) -> Fault:  # fmt: skip
-    numbers = dict(numel=numel, first=first, last=last, count=count)
-    return Fault(kind=kind, buffer=buffer, kernel=kernel, message=message, **numbers)
+def wrote(buffer: str, kernel: str | None, numel: int, first: int, last: int, count: int) -> Fault:
+    return Fault(
+        kind="oob-write", buffer=buffer, kernel=kernel, numel=numel, first=first, last=last, count=count
+    )
+
+
+def read(buffer: str, kernel: str, numel: int, first: int, last: int, count: int) -> Fault:
+    return Fault(
+        kind="oob-read", buffer=buffer, kernel=kernel, numel=numel, first=first, last=last, count=count
+    )
+
+
+def index(buffer: str, kernel: str, numel: int, first: int, last: int, count: int) -> Fault:
+    return Fault(
+        kind="index-range", buffer=buffer, kernel=kernel, numel=numel, first=first, last=last, count=count
+    )
+
+
+def wrong(buffer: str, numel: int, first: int, last: int, count: int) -> Fault:
+    return Fault(kind="wrong-value", buffer=buffer, numel=numel, first=first, last=last, count=count)
+
+
+def tainted(buffer: str, numel: int, first: int, last: int, count: int, kind: str = "nan") -> Fault:
+    """An output that depends on poison: `nan` in floats, `wrong-value` in integers."""
+    numbers = wrong(buffer, numel, first, last, count)
+    return replace(numbers, kind=kind, message=UNINITIALISED)
 
 
 # --- Triton: what leaves a buffer ------------------------------------------------------------
 
 
-@planted("length of another buffer", fault("oob-write", "out", "fill", 20, 20, 25, 6), kernels="fill")
+@planted("length of another buffer", wrote("out", "fill", 20, 20, 25, 6), kernels="fill")
 def store_past_the_end(planted: bool) -> Outputs:
     out = torch.zeros(20, dtype=torch.int32)
     kernels.fill[(2,)](out, 26 if planted else 20, BLOCK=16)
     return {"out": out}
 
 
-@planted("no mask on the last block", fault("oob-write", "out", "fill_unmasked", 20, 20, 31, 12), kernels="fill_unmasked")
+@planted(
+    "no mask on the last block",
+    wrote("out", "fill_unmasked", 20, 20, 31, 12),
+    kernels="fill_unmasked",
+)
 def store_without_mask(planted: bool) -> Outputs:
     out = torch.zeros(20 if planted else 32, dtype=torch.int64)
     kernels.fill_unmasked[(2,)](out, BLOCK=16)
     return {"out": out}
 
 
-@planted("negative offset", fault("oob-read", "source", "shift", 8, -3, -1, 3),
-         fault("wrong-value", "out", None, 8, 0, 2, 3, UNINITIALISED), kernels="shift")  # fmt: skip
+@planted(
+    "negative offset",
+    read("source", "shift", 8, -3, -1, 3),
+    tainted("out", 8, 0, 2, 3, "wrong-value"),
+    kernels="shift",
+)
 def load_before_the_start(planted: bool) -> Outputs:
     source, out = torch.arange(8, dtype=torch.int32), torch.zeros(8, dtype=torch.int32)
     kernels.shift[(1,)](out, source, 8, -3 if planted else 0, BLOCK=8)
     return {"out": out}
 
 
-@planted("index past the table", fault("oob-read", "table", "take_rows", 32, 40, 47, 8),
-         fault("nan", "out", None, 16, 8, 15, 8, UNINITIALISED), kernels="take_rows")  # fmt: skip
+@planted(
+    "index past the table",
+    read("table", "take_rows", 32, 40, 47, 8),
+    tainted("out", 16, 8, 15, 8),
+    kernels="take_rows",
+)
 def load_row_past_the_table(planted: bool) -> Outputs:
     table, out = torch.rand(4, 8), torch.zeros(2, 8)
     rows = torch.tensor([1, 5 if planted else 3])
@@ -110,7 +151,7 @@ def load_row_past_the_table(planted: bool) -> Outputs:
     return {"out": out}
 
 
-@planted("write into the neighbour in a pool", fault("oob-write", "keys", "fill", 16, 16, 19, 4), kernels="fill")
+@planted("write into the neighbour in a pool", wrote("keys", "fill", 16, 16, 19, 4), kernels="fill")
 def store_into_the_neighbour(planted: bool) -> Outputs:
     pool = torch.zeros(64, dtype=torch.int32)
     keys, values = pool[:16], pool[16:32]
@@ -118,8 +159,11 @@ def store_into_the_neighbour(planted: bool) -> Outputs:
     return {"keys": keys, "values": values}
 
 
-@planted("bad index on the second launch of the same shapes", fault("oob-write", "table", "put_rows", 32, 32, 39, 8),
-         kernels="put_rows")  # fmt: skip
+@planted(
+    "bad index on the second launch of the same shapes",
+    wrote("table", "put_rows", 32, 32, 39, 8),
+    kernels="put_rows",
+)
 def store_stray_on_second_launch(planted: bool) -> Outputs:
     table, values = torch.zeros(4, 8), torch.ones(2, 8)
     rows = torch.zeros(2, dtype=torch.int64)  # one static buffer, as for a graph that is replayed
@@ -129,10 +173,13 @@ def store_stray_on_second_launch(planted: bool) -> Outputs:
     return {"table": table}
 
 
-@planted("columns of the neighbouring slice",
-         fault("oob-read", "left", "copy_tile", 28, 4, 21, 6, "between the rows of the slice that was passed"),
-         fault("oob-read", "left", "copy_tile", 28, 28, 29, 2), fault("nan", "out", None, 24, 4, 23, 8, UNINITIALISED),
-         kernels="copy_tile")  # fmt: skip
+@planted(
+    "columns of the neighbouring slice",
+    replace(read("left", "copy_tile", 28, 4, 21, 6), message=GAP),
+    read("left", "copy_tile", 28, 28, 29, 2),
+    tainted("out", 24, 4, 23, 8),
+    kernels="copy_tile",
+)
 def load_between_rows(planted: bool) -> Outputs:
     both = torch.rand(4, 8)
     left, columns = both[:, :4], 6 if planted else 4
@@ -141,8 +188,12 @@ def load_between_rows(planted: bool) -> Outputs:
     return {"out": out}
 
 
-@planted("rows and columns exchanged in the mask", fault("oob-write", "out", "copy_tile", 12, 12, 18, 6),
-         fault("oob-read", "source", "copy_tile", 12, 12, 18, 6), kernels="copy_tile")  # fmt: skip
+@planted(
+    "rows and columns exchanged in the mask",
+    wrote("out", "copy_tile", 12, 12, 18, 6),
+    read("source", "copy_tile", 12, 12, 18, 6),
+    kernels="copy_tile",
+)
 def copy_with_exchanged_mask(planted: bool) -> Outputs:
     source, out = torch.rand(3, 4), torch.zeros(3, 4)
     rows, columns = (4, 3) if planted else (3, 4)
@@ -151,23 +202,31 @@ def copy_with_exchanged_mask(planted: bool) -> Outputs:
     return {"out": out}
 
 
-@planted("block pointer without boundary check", fault("oob-read", "source", "copy_block", 20, 20, 23, 4),
-         fault("oob-write", "out", "copy_block", 20, 20, 23, 4), kernels="copy_block")  # fmt: skip
+@planted(
+    "block pointer without boundary check",
+    read("source", "copy_block", 20, 20, 23, 4),
+    wrote("out", "copy_block", 20, 20, 23, 4),
+    kernels="copy_block",
+)
 def copy_block_unchecked(planted: bool) -> Outputs:
     source, out = torch.rand(20), torch.zeros(20)
     kernels.copy_block[(1,)](out, source, 20, 8, BLOCK=16, CHECKED=not planted)
     return {"out": out}
 
 
-@planted("tensor descriptor of too many rows", fault("oob-read", "source", "copy_described", 24, 24, 31, 8),
-         fault("oob-write", "out", "copy_described", 24, 24, 31, 8), kernels="copy_described")  # fmt: skip
+@planted(
+    "tensor descriptor of too many rows",
+    read("source", "copy_described", 24, 24, 31, 8),
+    wrote("out", "copy_described", 24, 24, 31, 8),
+    kernels="copy_described",
+)
 def copy_described_too_large(planted: bool) -> Outputs:
     source, out = torch.rand(6, 4), torch.zeros(6, 4)
     kernels.copy_described[(1,)](out, source, 8 if planted else 6, 4, BLOCK=8)
     return {"out": out}
 
 
-@planted("atomic add past the counters", fault("oob-write", "counters", "count", 4, 4, 7, 2), kernels="count")
+@planted("atomic add past the counters", wrote("counters", "count", 4, 4, 7, 2), kernels="count")
 def count_stray_keys(planted: bool) -> Outputs:
     counters = torch.zeros(4, dtype=torch.int32)
     keys = torch.tensor([0, 1, 4, 7, 7] if planted else [0, 1, 2, 3, 3], dtype=torch.int32)
@@ -175,29 +234,36 @@ def count_stray_keys(planted: bool) -> Outputs:
     return {"counters": counters}
 
 
-@planted("compare-and-swap past the slots", fault("oob-write", "slots", "claim", 4, 4, 5, 2), kernels="claim")
+@planted("compare-and-swap past the slots", wrote("slots", "claim", 4, 4, 5, 2), kernels="claim")
 def claim_stray_slot(planted: bool) -> Outputs:
     slots = torch.zeros(4, dtype=torch.int32)
     kernels.claim[(3,)](slots, 3 if planted else 1)
     return {"slots": slots}
 
 
-@planted("atomic exchange with a mask too wide", fault("oob-write", "slots", "exchange", 5, 5, 7, 3), kernels="exchange")
+@planted(
+    "atomic exchange with a mask too wide",
+    wrote("slots", "exchange", 5, 5, 7, 3),
+    kernels="exchange",
+)
 def exchange_past_the_end(planted: bool) -> Outputs:
     slots = torch.zeros(5, dtype=torch.int32)
     kernels.exchange[(1,)](slots, 8 if planted else 5, BLOCK=8)
     return {"slots": slots}
 
 
-@planted("one scalar past the end", fault("oob-write", "flag", "store_one", 1, 1, 1, 1), kernels="store_one")
+@planted("one scalar past the end", wrote("flag", "store_one", 1, 1, 1, 1), kernels="store_one")
 def store_scalar_past_the_end(planted: bool) -> Outputs:
     flag = torch.zeros((), dtype=torch.int32)
     kernels.store_one[(1,)](flag, int(planted), 7)
     return {"flag": flag}
 
 
-@planted("one buffer behind a table of addresses is short", fault("oob-write", "layers[1]", "fill_tables", 8, 8, 11, 4),
-         kernels="fill_tables")  # fmt: skip
+@planted(
+    "one buffer behind a table of addresses is short",
+    wrote("layers[1]", "fill_tables", 8, 8, 11, 4),
+    kernels="fill_tables",
+)
 def store_through_addresses(planted: bool) -> Outputs:
     layers = [torch.zeros(12), torch.zeros(8 if planted else 12), torch.zeros(12)]
     addresses = torch.tensor([layer.data_ptr() for layer in layers])
@@ -205,10 +271,11 @@ def store_through_addresses(planted: bool) -> Outputs:
     return {"layers": layers}
 
 
-@planted("an address of memory that is gone",
-         fault("oob-write", None, "fill_tables", None, None, None, None,
-               "an address that was derived from no argument and no live tensor"),
-         kernels="fill_tables")  # fmt: skip
+@planted(
+    "an address of memory that is gone",
+    Fault(kind="oob-write", kernel="fill_tables", message=UNKNOWN),
+    kernels="fill_tables",
+)
 def store_through_stale_address(planted: bool) -> Outputs:
     buffer = torch.zeros(16)
     addresses = torch.tensor([buffer.data_ptr()])
@@ -218,94 +285,135 @@ def store_through_stale_address(planted: bool) -> Outputs:
     return {"addresses": addresses.shape[0]}
 
 
-@planted("pointer cast to a wider type", fault("oob-write", "out", "fill_wide", 4, 4, 7, 4), kernels="fill_wide")
+@planted("pointer cast to a wider type", wrote("out", "fill_wide", 4, 4, 7, 4), kernels="fill_wide")
 def store_through_wide_pointer(planted: bool) -> Outputs:
     out = torch.zeros(8 if planted else 16, dtype=torch.int32)
     kernels.fill_wide[(1,)](out, 8, BLOCK=8)
     return {"out": out}
 
 
-@planted("byte length taken for elements, through a byte pointer", fault("oob-write", "out", "fill_bytes", 16, 16, 19, 4),
-         kernels="fill_bytes")  # fmt: skip
+@planted(
+    "byte length taken for elements, through a byte pointer",
+    wrote("out", "fill_bytes", 16, 16, 19, 4),
+    kernels="fill_bytes",
+)
 def store_through_byte_pointer(planted: bool) -> Outputs:
     out = torch.zeros(4, dtype=torch.int32)
     kernels.fill_bytes[(1,)](out, 20 if planted else 16, BLOCK=32)
     return {"out": out}
 
 
-@planted("the same tensor twice, read past its end", fault("oob-read", "both", "shift", 8, 8, 9, 2),
-         fault("wrong-value", "both", None, 8, 6, 7, 2, UNINITIALISED), kernels="shift")  # fmt: skip
+@planted(
+    "the same tensor twice, read past its end",
+    read("both", "shift", 8, 8, 9, 2),
+    tainted("both", 8, 6, 7, 2, "wrong-value"),
+    kernels="shift",
+)
 def shift_in_place(planted: bool) -> Outputs:
     both = torch.arange(8, dtype=torch.int64)
     kernels.shift[(1,)](both, both, 8 if planted else 6, 2, BLOCK=8)
     return {"both": both}
 
 
-@planted("a tensor without elements", fault("oob-write", "nothing", "fill", 0, 0, 0, 1), kernels="fill")
+@planted("a tensor without elements", wrote("nothing", "fill", 0, 0, 0, 1), kernels="fill")
 def store_into_nothing(planted: bool) -> Outputs:
     nothing = torch.zeros(0, dtype=torch.int32)
     kernels.fill[(1,)](nothing, int(planted), BLOCK=16)
     return {"numel": nothing.numel()}
 
 
-@planted("an index as wild as a lost pointer", fault("oob-write", "out", "store_one", 8, 1 << 45, 1 << 45, 1),
-         kernels="store_one")  # fmt: skip
+@planted(
+    "an index as wild as a lost pointer",
+    wrote("out", "store_one", 8, 1 << 45, 1 << 45, 1),
+    kernels="store_one",
+)
 def store_at_wild_index(planted: bool) -> Outputs:
     out = torch.zeros(8, dtype=torch.int64)
     kernels.store_one[(1,)](out, 1 << 45 if planted else 7, 1)
     return {"out": out}
 
 
-@planted("an index read past its own table", fault("oob-read", "links", "chase", 4, 4, 5, 2),
-         fault("oob-write", "out", "chase", 8, 0x5EADDEADDEADDEAD - (1 << 62), 0x5EADDEADDEADDEAD - (1 << 62), 1),
-         kernels="chase")  # fmt: skip
+@planted(
+    "an index read past its own table",
+    read("links", "chase", 4, 4, 5, 2),
+    wrote("out", "chase", 8, WILD, WILD, 1),
+    kernels="chase",
+)
 def chase_stray_links(planted: bool) -> Outputs:
     links, out = torch.tensor([3, 1, 0, 2]), torch.zeros(8, dtype=torch.int32)
     kernels.chase[(1,)](out, links, 6 if planted else 4, BLOCK=8)
     return {"out": out}
 
 
-@planted("one page too many", fault("oob-read", "pages", "sum_pages", 16, 16, 19, 4),
-         fault("nan", "out", None, 4, 0, 3, 4, UNINITIALISED), kernels="sum_pages")  # fmt: skip
+@planted(
+    "one page too many",
+    read("pages", "sum_pages", 16, 16, 19, 4),
+    tainted("out", 4, 0, 3, 4),
+    kernels="sum_pages",
+)
 def sum_one_page_too_many(planted: bool) -> Outputs:
     pages, out = torch.ones(4, 4), torch.zeros(4)
     kernels.sum_pages[(1,)](out, pages, 5 if planted else 4, PAGE=4)
     return {"out": out}
 
 
-@planted("an assertion of the kernel's own",
-         Fault(kind="exception", message="AssertionError in fill_asserted: too many elements"), kernels="fill_asserted")  # fmt: skip
+@planted(
+    "a loop whose bound was read from past its table",
+    read("lengths", "sum_length", 1, 1, 1, 1),
+    read("values", "sum_length", 4, 4, 16387, 16384),
+    Fault(kind="hang", message="sum_length: stopped after 4096 accesses in a row that were all stray"),
+    kernels="sum_length",
+)
+def loop_to_a_stray_bound(planted: bool) -> Outputs:
+    values, lengths, out = torch.ones(4), torch.tensor([4]), torch.zeros(2, 4)
+    kernels.sum_length[(2 if planted else 1,)](out, values, lengths, BLOCK=4)
+    return {"out": out[:1]}
+
+
+@planted(
+    "an assertion of the kernel's own",
+    Fault(kind="exception", message="AssertionError in fill_asserted: too many elements"),
+    kernels="fill_asserted",
+)
 def break_an_assertion(planted: bool) -> Outputs:
     out = torch.zeros(8, dtype=torch.int32)
     kernels.fill_asserted[(1,)](out, 12 if planted else 8, 8, BLOCK=16)
     return {"out": out}
 
 
-@planted("row stride of another table, in a helper", fault("oob-write", "out", "fill_rows", 16, 18, 21, 4),
-         kernels="fill_rows")  # fmt: skip
+@planted(
+    "row stride of another table, in a helper", wrote("out", "fill_rows", 16, 18, 21, 4), kernels="fill_rows"
+)
 def store_in_helper(planted: bool) -> Outputs:
     out = torch.zeros(4, 4, dtype=torch.int32)
     kernels.fill_rows[(4,)](out, 6 if planted else 4, BLOCK=4)
     return {"out": out}
 
 
-@planted("the second of two tensors in a tuple is short", fault("oob-write", "short", "fill_pair", 6, 6, 7, 2),
-         kernels="fill_pair")  # fmt: skip
+@planted(
+    "the second of two tensors in a tuple is short",
+    wrote("short", "fill_pair", 6, 6, 7, 2),
+    kernels="fill_pair",
+)
 def store_through_tuple(planted: bool) -> Outputs:
     full, short = torch.zeros(8, dtype=torch.int32), torch.zeros(6 if planted else 8, dtype=torch.int32)
     kernels.fill_pair[(1,)]((full, short), 8, BLOCK=8)
     return {"full": full, "short": short}
 
 
-@planted("arguments by keyword, length too large", fault("oob-write", "out", "fill", 8, 8, 9, 2), kernels="fill")
+@planted("arguments by keyword, length too large", wrote("out", "fill", 8, 8, 9, 2), kernels="fill")
 def store_by_keyword(planted: bool) -> Outputs:
     out = torch.zeros(8, dtype=torch.int32)
     kernels.fill[(1,)](n=10 if planted else 8, out=out, BLOCK=16)
     return {"out": out}
 
 
-@planted("counting down past the first element", fault("oob-read", "source", "reverse", 6, -2, -1, 2),
-         fault("wrong-value", "out", None, 8, 6, 7, 2, UNINITIALISED), kernels="reverse")  # fmt: skip
+@planted(
+    "counting down past the first element",
+    read("source", "reverse", 6, -2, -1, 2),
+    tainted("out", 8, 6, 7, 2, "wrong-value"),
+    kernels="reverse",
+)
 def reverse_too_far(planted: bool) -> Outputs:
     source, out = torch.arange(6, dtype=torch.int32), torch.zeros(8, dtype=torch.int32)
     kernels.reverse[(1,)](out, source, 8 if planted else 6, 5, BLOCK=8)
@@ -319,8 +427,9 @@ def _second_row() -> Outputs:
     return {"out": torch.arange(8, 16, dtype=torch.float64).reshape(1, 8)}
 
 
-@planted("in-range read of the wrong slot", fault("wrong-value", "out", None, 8, 0, 7, 8), kernels="take_rows",
-         reference=_second_row)  # fmt: skip
+@planted(
+    "in-range read of the wrong slot", wrong("out", 8, 0, 7, 8), kernels="take_rows", reference=_second_row
+)
 def load_the_wrong_slot(planted: bool) -> Outputs:
     table, out = torch.arange(32, dtype=torch.float32).reshape(4, 8), torch.zeros(1, 8)
     rows = torch.tensor([2 if planted else 1])
@@ -328,16 +437,19 @@ def load_the_wrong_slot(planted: bool) -> Outputs:
     return {"out": out}
 
 
-@planted("index leaves its row, not its tensor", fault("wrong-value", "out", None, 8, 5, 7, 3), kernels="shift",
-         reference=lambda: {"out": torch.tensor([3.0, 4, 5, 6, 7, 0, 0, 0])})  # fmt: skip
+@planted(
+    "index leaves its row, not its tensor",
+    wrong("out", 8, 5, 7, 3),
+    kernels="shift",
+    reference=lambda: {"out": torch.tensor([3.0, 4, 5, 6, 7, 0, 0, 0])},
+)
 def load_past_the_row(planted: bool) -> Outputs:
     rows, out = torch.arange(32, dtype=torch.float32).reshape(4, 8), torch.zeros(8)
     kernels.shift[(1,)](out, rows, 8 if planted else 5, 3, BLOCK=8)
     return {"out": out}
 
 
-@planted("sum onto memory that was never written", fault("nan", "out", None, 8, 0, 7, 8, UNINITIALISED),
-         kernels="accumulate")  # fmt: skip
+@planted("sum onto memory that was never written", tainted("out", 8, 0, 7, 8), kernels="accumulate")
 def accumulate_onto_empty(planted: bool) -> Outputs:
     source = torch.ones(8)
     out = torch.empty(8) if planted else torch.zeros(8)
@@ -345,8 +457,7 @@ def accumulate_onto_empty(planted: bool) -> Outputs:
     return {"out": out}
 
 
-@planted("tail of an empty buffer never written", fault("wrong-value", "out", None, 8, 6, 7, 2, UNINITIALISED),
-         kernels="fill")  # fmt: skip
+@planted("tail of an empty buffer never written", tainted("out", 8, 6, 7, 2, "wrong-value"), kernels="fill")
 def leave_the_tail_empty(planted: bool) -> Outputs:
     out = torch.empty(8, dtype=torch.int32)
     kernels.fill[(1,)](out, 6 if planted else 8, BLOCK=8)
@@ -356,7 +467,7 @@ def leave_the_tail_empty(planted: bool) -> Outputs:
 # --- torch: indices ------------------------------------------------------------------------
 
 
-@planted("scatter into the next row", fault("index-range", "table", "scatter_", 4, 4, 5, 2))
+@planted("scatter into the next row", index("table", "scatter_", 4, 4, 5, 2))
 def scatter_into_next_row(planted: bool) -> Outputs:
     table = torch.zeros(3, 4)
     columns = torch.tensor([[0, 4], [1, 5]]) if planted else torch.tensor([[0, 3], [1, 2]])
@@ -364,8 +475,11 @@ def scatter_into_next_row(planted: bool) -> Outputs:
     return {"table": table}
 
 
-@planted("scatter out of the last row", fault("index-range", "table", "scatter_", 4, 5, 5, 3),
-         fault("oob-write", "table", "scatter_", 12, 13, 13, 1))  # fmt: skip
+@planted(
+    "scatter out of the last row",
+    index("table", "scatter_", 4, 5, 5, 3),
+    wrote("table", "scatter_", 12, 13, 13, 1),
+)
 def scatter_out_of_the_table(planted: bool) -> Outputs:
     table = torch.zeros(3, 4, dtype=torch.int32)
     columns = torch.full((3, 1), 5 if planted else 2)
@@ -373,8 +487,11 @@ def scatter_out_of_the_table(planted: bool) -> Outputs:
     return {"table": table}
 
 
-@planted("scatter with a sum, stray by one", fault("index-range", "sums", "scatter_add_", 4, 4, 4, 2),
-         fault("oob-write", "sums", "scatter_add_", 4, 4, 4, 1))  # fmt: skip
+@planted(
+    "scatter with a sum, stray by one",
+    index("sums", "scatter_add_", 4, 4, 4, 2),
+    wrote("sums", "scatter_add_", 4, 4, 4, 1),
+)
 def scatter_add_past_the_end(planted: bool) -> Outputs:
     sums = torch.zeros(4)
     keys = torch.tensor([0, 4, 4]) if planted else torch.tensor([0, 3, 3])
@@ -382,132 +499,181 @@ def scatter_add_past_the_end(planted: bool) -> Outputs:
     return {"sums": sums}
 
 
-@planted("scatter with a maximum, out of place", fault("index-range", "values", "scatter_reduce", 2, 2, 2, 1))
+@planted("scatter with a maximum, out of place", index("values", "scatter_reduce", 2, 2, 2, 1))
 def scatter_reduce_into_next_row(planted: bool) -> Outputs:
     values = torch.zeros(2, 2)
     columns = torch.tensor([[2 if planted else 1], [0]])
     return {"most": values.scatter_reduce(1, columns, torch.ones(2, 1), reduce="amax")}
 
 
-@planted("gather from past the row", fault("index-range", "table", "gather", 4, 4, 6, 2),
-         fault("oob-read", "table", "gather", 12, 14, 14, 1), fault("nan", "chosen", None, 3, 2, 2, 1, UNINITIALISED))  # fmt: skip
+@planted(
+    "gather from past the row",
+    index("table", "gather", 4, 4, 6, 2),
+    read("table", "gather", 12, 14, 14, 1),
+    tainted("chosen", 3, 2, 2, 1),
+)
 def gather_past_the_row(planted: bool) -> Outputs:
     table = torch.rand(3, 4)
     columns = torch.tensor([[4], [1], [6]]) if planted else torch.tensor([[3], [1], [2]])
     return {"chosen": table.gather(1, columns)}
 
 
-@planted("index_select of a row that is not there", fault("index-range", "table", "index_select", 3, 3, 3, 1),
-         fault("oob-read", "table", "index_select", 6, 6, 7, 2), fault("nan", "rows", None, 4, 2, 3, 2, UNINITIALISED))  # fmt: skip
+@planted(
+    "index_select of a row that is not there",
+    index("table", "index_select", 3, 3, 3, 1),
+    read("table", "index_select", 6, 6, 7, 2),
+    tainted("rows", 4, 2, 3, 2),
+)
 def select_past_the_table(planted: bool) -> Outputs:
     table = torch.rand(3, 2)
     return {"rows": table.index_select(0, torch.tensor([0, 3 if planted else 2]))}
 
 
-@planted("index_select into a given tensor, negative", fault("index-range", "table", "index_select", 3, -1, -1, 1),
-         fault("oob-read", "table", "index_select", 6, -2, -1, 2), fault("nan", "rows", None, 4, 2, 3, 2, UNINITIALISED))  # fmt: skip
+@planted(
+    "index_select into a given tensor, negative",
+    index("table", "index_select", 3, -1, -1, 1),
+    read("table", "index_select", 6, -2, -1, 2),
+    tainted("rows", 4, 2, 3, 2),
+)
 def select_before_the_table(planted: bool) -> Outputs:
     table, rows = torch.rand(3, 2), torch.zeros(2, 2)
     torch.index_select(table, 0, torch.tensor([0, -1 if planted else 2]), out=rows)
     return {"rows": rows}
 
 
-@planted("index_copy_ past the end", fault("index-range", "table", "index_copy_", 3, 4, 4, 1),
-         fault("oob-write", "table", "index_copy_", 6, 8, 9, 2))  # fmt: skip
+@planted(
+    "index_copy_ past the end",
+    index("table", "index_copy_", 3, 4, 4, 1),
+    wrote("table", "index_copy_", 6, 8, 9, 2),
+)
 def copy_rows_past_the_end(planted: bool) -> Outputs:
     table = torch.zeros(3, 2)
     table.index_copy_(0, torch.tensor([1, 4 if planted else 2]), torch.ones(2, 2))
     return {"table": table}
 
 
-@planted("index_add_ along columns into the next row", fault("index-range", "table", "index_add_", 3, 3, 3, 1),
-         fault("oob-write", "table", "index_add_", 6, 6, 6, 1))  # fmt: skip
+@planted(
+    "index_add_ along columns into the next row",
+    index("table", "index_add_", 3, 3, 3, 1),
+    wrote("table", "index_add_", 6, 6, 6, 1),
+)
 def add_columns_past_the_row(planted: bool) -> Outputs:
     table = torch.zeros(2, 3)
     table.index_add_(1, torch.tensor([3 if planted else 1]), torch.ones(2, 1))
     return {"table": table}
 
 
-@planted("index_fill_ below the first row", fault("index-range", "table", "index_fill_", 3, -4, -4, 1),
-         fault("oob-write", "table", "index_fill_", 6, -2, -1, 2))  # fmt: skip
+@planted(
+    "index_fill_ below the first row",
+    index("table", "index_fill_", 3, -4, -4, 1),
+    wrote("table", "index_fill_", 6, -2, -1, 2),
+)
 def fill_rows_before_the_start(planted: bool) -> Outputs:
     table = torch.zeros(3, 2)
     table.index_fill_(0, torch.tensor([0, -4 if planted else -3]), 5.0)
     return {"table": table}
 
 
-@planted("index_reduce_ past the end", fault("index-range", "table", "index_reduce_", 2, 3, 3, 1),
-         fault("oob-write", "table", "index_reduce_", 4, 6, 7, 2))  # fmt: skip
+@planted(
+    "index_reduce_ past the end",
+    index("table", "index_reduce_", 2, 3, 3, 1),
+    wrote("table", "index_reduce_", 4, 6, 7, 2),
+)
 def reduce_rows_past_the_end(planted: bool) -> Outputs:
     table = torch.ones(2, 2)
     table.index_reduce_(0, torch.tensor([3 if planted else 1]), torch.full((1, 2), 3.0), "prod")
     return {"table": table}
 
 
-@planted("take past the last element", fault("index-range", "values", "take", 6, 6, 6, 1),
-         fault("oob-read", "values", "take", 6, 6, 6, 1),
-         fault("wrong-value", "taken", None, 2, 1, 1, 1, UNINITIALISED))  # fmt: skip
+@planted(
+    "take past the last element",
+    index("values", "take", 6, 6, 6, 1),
+    read("values", "take", 6, 6, 6, 1),
+    tainted("taken", 2, 1, 1, 1, "wrong-value"),
+)
 def take_past_the_end(planted: bool) -> Outputs:
     values = torch.arange(6).reshape(2, 3)
     return {"taken": values.take(torch.tensor([-6, 6 if planted else 5]))}
 
 
-@planted("put_ before the first element", fault("index-range", "values", "put_", 6, -7, -7, 1),
-         fault("oob-write", "values", "put_", 6, -1, -1, 1))  # fmt: skip
+@planted(
+    "put_ before the first element",
+    index("values", "put_", 6, -7, -7, 1),
+    wrote("values", "put_", 6, -1, -1, 1),
+)
 def put_before_the_start(planted: bool) -> Outputs:
     values = torch.zeros(2, 3)
     values.put_(torch.tensor([0, -7 if planted else -6]), torch.ones(2))
     return {"values": values}
 
 
-@planted("token id past the vocabulary", fault("index-range", "weights", "embedding", 4, 4, 4, 1),
-         fault("oob-read", "weights", "embedding", 8, 8, 9, 2), fault("nan", "rows", None, 4, 2, 3, 2, UNINITIALISED))  # fmt: skip
+@planted(
+    "token id past the vocabulary",
+    index("weights", "embedding", 4, 4, 4, 1),
+    read("weights", "embedding", 8, 8, 9, 2),
+    tainted("rows", 4, 2, 3, 2),
+)
 def embed_past_the_vocabulary(planted: bool) -> Outputs:
     weights = torch.rand(4, 2)
     return {"rows": torch.nn.functional.embedding(torch.tensor([0, 4 if planted else 3]), weights)}
 
 
-@planted("bag of token ids, one negative", fault("index-range", "weights", "_embedding_bag_forward_only", 4, -1, -1, 1),
-         fault("oob-read", "weights", "_embedding_bag_forward_only", 8, -2, -1, 2),
-         fault("nan", "bags", None, 4, 0, 1, 2, UNINITIALISED))  # fmt: skip
+@planted(
+    "bag of token ids, one negative",
+    index("weights", "_embedding_bag_forward_only", 4, -1, -1, 1),
+    read("weights", "_embedding_bag_forward_only", 8, -2, -1, 2),
+    tainted("bags", 4, 0, 1, 2),
+)
 def embed_bag_before_the_vocabulary(planted: bool) -> Outputs:
     weights, starts = torch.rand(4, 2), torch.tensor([0, 2])
     tokens = torch.tensor([0, -1 if planted else 1, 2])
     return {"bags": torch.nn.functional.embedding_bag(tokens, weights, starts, mode="sum")}
 
 
-@planted("advanced read, column past the row", fault("index-range", "table", "index", 4, 4, 4, 1))
+@planted("advanced read, column past the row", index("table", "index", 4, 4, 4, 1))
 def read_pairs_past_the_row(planted: bool) -> Outputs:
     table = torch.rand(3, 4)
     rows, columns = torch.tensor([0, 1]), torch.tensor([4 if planted else 3, 0])
     return {"chosen": table[rows, columns]}
 
 
-@planted("advanced write, negative beyond the first", fault("index-range", "table", "index_put_", 3, -4, -4, 1),
-         fault("oob-write", "table", "index_put_", 12, -4, -1, 4))  # fmt: skip
+@planted(
+    "advanced write, negative beyond the first",
+    index("table", "index_put_", 3, -4, -4, 1),
+    wrote("table", "index_put_", 12, -4, -1, 4),
+)
 def write_rows_before_the_start(planted: bool) -> Outputs:
     table = torch.zeros(3, 4)
     table[torch.tensor([2, -4 if planted else -3])] = 1.0
     return {"table": table}
 
 
-@planted("advanced write under a mask, other index stray", fault("index-range", "table", "index_put_", 4, 4, 4, 1),
-         fault("oob-write", "table", "index_put_", 12, 12, 12, 1))  # fmt: skip
+@planted(
+    "advanced write under a mask, other index stray",
+    index("table", "index_put_", 4, 4, 4, 1),
+    wrote("table", "index_put_", 12, 12, 12, 1),
+)
 def write_masked_rows(planted: bool) -> Outputs:
     table, rows = torch.zeros(3, 4), torch.tensor([True, False, True])
     table[rows, torch.tensor([4 if planted else 3])] = 1.0
     return {"table": table}
 
 
-@planted("accumulating write past the end", fault("index-range", "sums", "index_put_", 4, 4, 4, 2),
-         fault("oob-write", "sums", "index_put_", 4, 4, 4, 1))  # fmt: skip
+@planted(
+    "accumulating write past the end",
+    index("sums", "index_put_", 4, 4, 4, 2),
+    wrote("sums", "index_put_", 4, 4, 4, 1),
+)
 def accumulate_past_the_end(planted: bool) -> Outputs:
     sums = torch.zeros(4)
     sums.index_put_((torch.tensor([4, 4, 1] if planted else [3, 3, 1]),), torch.ones(3), accumulate=True)
     return {"sums": sums}
 
 
-@planted("take_along_dim, which torch wraps in silence", fault("index-range", "table", "take_along_dim", 3, 3, 3, 1))
+@planted(
+    "take_along_dim, which torch wraps in silence",
+    index("table", "take_along_dim", 3, 3, 3, 1),
+)
 def take_along_past_the_dimension(planted: bool) -> Outputs:
     table = torch.rand(3, 2)
     return {"chosen": torch.take_along_dim(table, torch.tensor([[0, 3 if planted else -3]]), 0)}
@@ -519,8 +685,12 @@ def _only_the_first_half() -> Outputs:
     return {"pool": expected}
 
 
-@planted("index of a pool's half, used on its other half", fault("index-range", "keys", "index_put_", 8, 8, 8, 1),
-         fault("wrong-value", "pool", None, 16, 1, 8, 2), reference=_only_the_first_half)  # fmt: skip
+@planted(
+    "index of a pool's half, used on its other half",
+    index("keys", "index_put_", 8, 8, 8, 1),
+    wrong("pool", 16, 1, 8, 2),
+    reference=_only_the_first_half,
+)
 def write_into_the_neighbour(planted: bool) -> Outputs:
     pool = torch.zeros(2, 8)
     keys = pool[0]
@@ -538,7 +708,7 @@ class Cache:
     lengths: torch.Tensor = field(default_factory=lambda: torch.zeros(6, dtype=torch.int32))
 
 
-@planted("native code writes past a buffer", fault("oob-write", "lengths", None, 6, 6, 8, 3))
+@planted("native code writes past a buffer", wrote("lengths", None, 6, 6, 8, 3))
 def native_write_past_the_end(planted: bool) -> Outputs:
     cache = Cache()
     cache.lengths = lengths = torch.zeros(6, dtype=torch.int32)
@@ -546,14 +716,14 @@ def native_write_past_the_end(planted: bool) -> Outputs:
     return {"lengths": lengths}
 
 
-@planted("native code writes before a buffer", fault("oob-write", "slots", None, 4, -2, -1, 2))
+@planted("native code writes before a buffer", wrote("slots", None, 4, -2, -1, 2))
 def native_write_before_the_start(planted: bool) -> Outputs:
     slots = torch.tensor([1, 2, 3, 4])
     ctypes.memset(slots.data_ptr() - (16 if planted else 0), 0, 16)
     return {"slots": slots}
 
 
-@planted("native code writes past a buffer that is freed at once", fault("oob-write", "scratch", None, 3, 3, 3, 1))
+@planted("native code writes past a buffer that is freed at once", wrote("scratch", None, 3, 3, 3, 1))
 def native_write_past_what_is_freed(planted: bool) -> Outputs:
     scratch = torch.ones(3, dtype=torch.int64)
     ctypes.memset(scratch.data_ptr() + (24 if planted else 16), 0, 8)
@@ -561,22 +731,24 @@ def native_write_past_what_is_freed(planted: bool) -> Outputs:
     return {}
 
 
-@planted("mean over a buffer that is half empty", fault("nan", "mean", None, 1, 0, 0, 1, UNINITIALISED))
+@planted("mean over a buffer that is half empty", tainted("mean", 1, 0, 0, 1))
 def average_empty_memory(planted: bool) -> Outputs:
     values = torch.empty(8)
     values[: 4 if planted else 8] = 1.0
     return {"mean": values.mean()}
 
 
-@planted("rows sorted by another key", fault("wrong-value", "rows", None, 6, 2, 5, 4),
-         reference=lambda: {"rows": torch.tensor([[0, 1], [2, 3], [4, 5]])})  # fmt: skip
+@planted(
+    "rows sorted by another key",
+    wrong("rows", 6, 2, 5, 4),
+    reference=lambda: {"rows": torch.tensor([[0, 1], [2, 3], [4, 5]])},
+)
 def gather_in_wrong_order(planted: bool) -> Outputs:
     table = torch.arange(6).reshape(3, 2)
     return {"rows": table[torch.tensor([0, 2, 1] if planted else [0, 1, 2])]}
 
 
-@planted("a sum kept in half precision", fault("wrong-value", "total", None, 1, 0, 0, 1),
-         reference=lambda: {"total": 4096.0})  # fmt: skip
+@planted("a sum kept in half precision", wrong("total", 1, 0, 0, 1), reference=lambda: {"total": 4096.0})
 def sum_in_half_precision(planted: bool) -> Outputs:
     total = torch.zeros((), dtype=torch.float16 if planted else torch.float32)
     for _ in range(4096):

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import triton.language as tl
-from triton.runtime.interpreter import InterpretedFunction as interpreted
+from triton.runtime.interpreter import InterpretedFunction
 
-# What triton.jit makes under TRITON_INTERPRET=1: this way the tests need not set that for their process.
-# Triton's own library is not interpreted then, so no tl.zeros, tl.sum or tl.cdiv here.
+
+def interpreted(function: Callable[..., None]) -> Any:
+    """What triton.jit makes under TRITON_INTERPRET=1, so that tests need not set that for their process.
+
+    Triton's own library is not interpreted then: no tl.zeros, tl.sum or tl.cdiv in these kernels.
+    """
+    return InterpretedFunction(function)
 
 
 @interpreted
@@ -135,6 +141,17 @@ def sum_pages(out: Any, pages: Any, page_count: Any, PAGE: tl.constexpr) -> None
     for page in range(page_count):
         total += tl.load(pages + page * PAGE + tl.arange(0, PAGE))
     tl.store(out + tl.arange(0, PAGE), total)
+
+
+@interpreted
+def sum_length(out: Any, values: Any, lengths: Any, BLOCK: tl.constexpr) -> None:
+    """The length is loaded, as an attention kernel loads the lengths of its sequences."""
+    length = tl.load(lengths + tl.program_id(0))
+    offsets = tl.arange(0, BLOCK)
+    total = (offsets * 0).to(tl.float32)
+    for start in range(0, length, BLOCK):
+        total += tl.load(values + start + offsets, mask=start + offsets < length, other=0.0)
+    tl.store(out + tl.program_id(0) * BLOCK + offsets, total)
 
 
 @interpreted

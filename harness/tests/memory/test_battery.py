@@ -28,7 +28,9 @@ def test_the_battery_is_as_large_as_promised() -> None:
 
 
 def test_the_table_in_the_docs_is_of_this_battery() -> None:
-    rows = re.findall(r"^\| (\w+) \| (.+?) \| (.+?) \| clean \|", DOCUMENT.read_text(encoding="utf-8"), re.MULTILINE)
+    rows = re.findall(
+        r"^\| (\w+) \| (.+?) \| (.+?) \| clean \|", DOCUMENT.read_text(encoding="utf-8"), re.MULTILINE
+    )
     told = {name: (plants, sorted(said.split("<br>"))) for name, plants, said in rows}
     battery = {p.name: (p.plants, sorted(fault.signature for fault in p.expected)) for p in PROGRAMS}
     assert told == battery, "run ci/bench_oracle.py --table"

@@ -67,7 +67,10 @@ def test_slices_in_range_give_what_torch_gives(target: torch.Tensor, data: st.Da
     source = torch.rand([*target.shape[:dim], index.numel(), *target.shape[dim + 1 :]])
     _same(_carried(aten.index_select, target, dim, index), target.index_select(dim, index))
     _same(_carried(aten.index_copy, target, dim, index, source), target.index_copy(dim, index, source))
-    _same(_carried(aten.index_add, target, dim, index, source, alpha=2), target.index_add(dim, index, source, alpha=2))
+    _same(
+        _carried(aten.index_add, target, dim, index, source, alpha=2),
+        target.index_add(dim, index, source, alpha=2),
+    )
     _same(_carried(aten.index_fill, target, dim, index - extent, 5.0), target.index_fill(dim, index, 5.0))
 
 
@@ -96,7 +99,9 @@ def test_advanced_indices_in_range_give_what_torch_gives(target: torch.Tensor, d
     expected = aten.index(target, chosen)
     _same(_carried(aten.index, target, chosen), expected)
     values = torch.rand(expected.shape)
-    _same(_carried(aten.index_put, target, chosen, values, True), aten.index_put(target, chosen, values, True))
+    _same(
+        _carried(aten.index_put, target, chosen, values, True), aten.index_put(target, chosen, values, True)
+    )
 
 
 def test_a_mask_of_two_dimensions_takes_two() -> None:

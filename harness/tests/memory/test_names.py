@@ -19,6 +19,11 @@ class Backend:
         self.buffers["page_table"] = self.allocate()
         lengths = self.through_a_helper()
         self.rows[:] = lengths
+        first, second = self.allocate(), self.allocate()
+        first[0] = second.add(self.allocate())[1]
+        self.doubled = 2 * self.allocate().to(torch.int64)
+        self.allocate()
+        del first
 
     def allocate(self) -> torch.Tensor:
         self.heard.append(name_to_be(sys._getframe(1)))
@@ -29,14 +34,17 @@ class Backend:
 
 
 def test_an_allocation_is_named_by_what_it_will_be_bound_to() -> None:
-    assert Backend().heard == ["rows", "layers", "layers", "page_table", "lengths"]
+    named = ["rows", "layers", "layers", "page_table", "lengths", "first", "second"]
+    assert Backend().heard == [*named, None, "doubled", None]
 
 
 def test_a_value_that_is_not_bound_has_no_name() -> None:
     def unbound() -> None:
-        print(name_to_be(sys._getframe()), end="")
+        heard.append(name_to_be(sys._getframe()))
 
-    assert name_to_be(sys._getframe()) is None or unbound() is None
+    heard: list[str | None] = []
+    unbound()
+    assert heard == [None]
 
 
 def test_an_attribute_is_the_better_name() -> None:

@@ -29,13 +29,15 @@ def test_narrow_types_have_no_value_to_spare(dtype: torch.dtype) -> None:
     assert not poison.found(_poisoned(dtype)).any()
 
 
-@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("dtype", sorted(set(FLOATS) - {torch.bfloat16}, key=str))
 def test_a_plain_nan_is_not_poison(dtype: torch.dtype) -> None:
     assert not poison.found(torch.full((3,), torch.nan, dtype=dtype)).any()
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
-@pytest.mark.parametrize("compute", [lambda x: x + 1, lambda x: -x, lambda x: x * 0, lambda x: x.sum(), torch.exp])
+@pytest.mark.parametrize(
+    "compute", [lambda x: x + 1, lambda x: -x, lambda x: x * 0, lambda x: x.sum(), torch.exp]
+)
 def test_poison_shows_through_arithmetic(dtype: torch.dtype, compute: object) -> None:
     assert poison.found(compute(_poisoned(dtype))).all()  # type: ignore[operator]
 

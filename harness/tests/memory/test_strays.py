@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness.memory.strays import Strays, Where
 from harness.observation import Fault
@@ -15,6 +17,16 @@ def test_accesses_count_distinct_elements() -> None:
     strays.access(WRITE, np.array([8, -1]))
     (fault,) = strays.faults()
     assert (fault.first, fault.last, fault.count) == (-1, 9, 3)
+
+
+@given(st.lists(st.lists(st.integers(-50, 50), min_size=1), min_size=1))
+def test_however_they_come_in_the_numbers_are_the_same(parts: list[list[int]]) -> None:
+    strays = Strays()
+    for part in parts:
+        strays.access(WRITE, np.array(part))
+    (fault,) = strays.faults()
+    every = {element for part in parts for element in part}
+    assert (fault.first, fault.last, fault.count) == (min(every), max(every), len(every))
 
 
 def test_indices_count_every_entry() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import BadInput
-from harness.source.tree import Tree, at, installed, resolve
+from harness.source.tree import Tree, at, installed
 from harness.tests.source import toy
 
 
@@ -45,19 +45,11 @@ def test_no_package_is_one_line_with_the_remedy(tmp_path: Path, make: str) -> No
     assert "\n" not in str(caught.value) and str(path) in str(caught.value)
 
 
-def test_resolve_says_what_it_accepts(tree: Tree) -> None:
-    assert resolve(str(tree.root), "toy") == tree
-    with pytest.raises(BadInput, match="releases are not fetched yet: give 'installed', or the folder"):
-        resolve("0.5.15", "toy")
-    with pytest.raises(BadInput, match="'nowhere' is no such path"):
-        resolve("nowhere", "toy")
-
-
 def test_installed_is_found_without_importing_it(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
     (tree.folder / "__init__.py").write_text("raise SystemExit('imported')")
     monkeypatch.syspath_prepend(str(tree.root))
     assert installed("toy") == replace(tree, origin="installed")
-    assert resolve("installed", "toy").origin == "installed" and "toy" not in sys.modules
+    assert "toy" not in sys.modules
     with pytest.raises(BadInput, match="no_such_toy is not installed here"):
         installed("no_such_toy")
 

@@ -46,7 +46,7 @@ def under_test(tmp_path: Path) -> ModuleType:
 
 
 def raised(call: Callable[[], object]) -> Exception:
-    with pytest.raises(Exception) as caught:  # noqa: B017
+    with pytest.raises(Exception) as caught:
         call()
     return caught.value
 

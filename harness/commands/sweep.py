@@ -1,0 +1,157 @@
+"""`refault sweep`: one reproducer over its parameter space."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from harness import __version__, catalogue, requests
+from harness.commands.options import json_option, lanes_option, sglang_option
+from harness.errors import BadInput
+from harness.facts import Case, Reproducer
+from harness.golden import GoldenStore
+from harness.machine import this_machine
+from harness.report import json as json_report
+from harness.report import sweep as report
+from harness.report import terminal
+from harness.report.steps import Steps
+from harness.source.resolve import resolve
+from harness.suite import Setting, Suite
+from harness.sweep import space
+from harness.sweep.outcomes import Book, Outcome
+from harness.sweep.survey import Survey, survey
+from harness.sweep.walk import Walker
+from harness.workspace import default as default_workspace
+
+INTERRUPTED = 130
+
+
+@click.command("sweep")
+@click.argument("bug")
+@click.option(
+    "--tier", type=click.Choice(requests.TIERS), help="The case to sweep; its kernel case by default."
+)
+@click.option(
+    "--seed", type=int, default=0, show_default=True, help="Which sample of a large space is taken."
+)
+@click.option("--limit", type=click.IntRange(1), default=200, show_default=True, help="Points at most.")
+@click.option("--resume", is_flag=True, help="Go on where a sweep with the same arguments was broken off.")
+@sglang_option
+@json_option
+@lanes_option
+def command(
+    bug: str,
+    tier: str | None,
+    seed: int,
+    limit: int,
+    resume: bool,
+    sglang: str,
+    target: json_report.Target | None,
+    lanes: int,
+) -> None:
+    """Walk a reproducer's parameter space: where its bug bites, where it cannot, and what else is found.
+
+    Ends with 1 where the reproducer's arithmetic is wrong about a point. What the fixed arm shows is a
+    finding, not a failure.
+    """
+    reproducer = catalogue.find(bug, catalogue.load_all())
+    tier, platform = _case_of(reproducer, tier)
+    setting = _setting(sglang, lanes)
+    if missing := setting.machine.missing(reproducer.requires):
+        raise BadInput(f"{reproducer.short_id} cannot run here: this machine lacks {', '.join(missing)}")
+    case = reproducer.case(tier, platform)
+    with Suite(setting) as suite:
+        walker = Walker(suite, reproducer, tier, platform)
+        book = _book(setting, reproducer, tier, platform, seed)
+        outcomes = _walk(walker, space.points(case, seed, limit), book, case, resume)
+        found = _survey(case, reproducer, tier, outcomes, walker)
+    facts = dict(tier=tier, platform=platform or setting.machine.platform, seed=seed, limit=limit)
+    chosen = _chosen(case, seed, limit)
+    report.show(reproducer, case, found, chosen, terminal.console(stderr=target == "-"))
+    if target is not None:
+        json_report.write(target, report.document(reproducer, found, facts, _head(setting)))
+    sys.exit(1 if found.mismatches else 0)
+
+
+def _case_of(reproducer: Reproducer, tier: str | None) -> tuple[str, str | None]:
+    """The tier to sweep and its first platform. BadInput if the reproducer has no such case."""
+    if tier is None:
+        tier = "kernel" if reproducer.kernel else reproducer.tiers[0]
+    if tier not in reproducer.tiers:
+        raise BadInput(
+            f"{reproducer.short_id} has no case in tier {tier}: it has {', '.join(reproducer.tiers)}"
+        )
+    return tier, reproducer.platforms(tier)[0]
+
+
+def _setting(sglang: str, lanes: int) -> Setting:
+    workspace = default_workspace()
+    goldens = GoldenStore(catalogue.golden_folder())
+    tree = resolve(sglang, workspace.releases)
+    return Setting(tree=tree, machine=this_machine(), goldens=goldens, workspace=workspace, lanes=lanes)
+
+
+def _book(setting: Setting, reproducer: Reproducer, tier: str, platform: str | None, seed: int) -> Book:
+    """The sweep's file: good for this tree, this reproducer as it is written, and this seed alone."""
+    source = Path(str(sys.modules[reproducer.module].__file__)).read_bytes()
+    about = {
+        "refault": __version__,
+        "tree": setting.tree.content_hash,
+        "reproducer": reproducer.id,
+        "source": hashlib.sha256(source).hexdigest(),
+        "tier": tier,
+        "platform": platform,
+        "seed": seed,
+    }
+    name = f"{reproducer.id}.{tier}.{platform or setting.machine.platform}.{seed}.jsonl"
+    return Book(setting.workspace.sweeps / name, about)
+
+
+def _walk(
+    walker: Walker, points: Sequence[dict[str, Any]], book: Book, case: Case, resume: bool
+) -> list[Outcome]:
+    """Visit the points, or with `resume` those that the book has not; each batch is kept as it is done."""
+    known = book.outcomes() if resume else {}
+    if not known:
+        book.begin()
+    steps = Steps(len(points), "points")
+    # As the case has them: a list comes back from the book where there was a tuple.
+    found = {space.key(point): known[space.key(point)] for point in points if space.key(point) in known}
+    steps.done("known already", len(found))
+    with steps.running():
+        for outcome in walker.walk([point for point in points if space.key(point) not in found]):
+            book.add(outcome)
+            found[space.key(outcome.params)] = outcome
+            steps.done("both arms")
+    return [Outcome(point, found[space.key(point)].arms) for point in points]
+
+
+def _survey(
+    case: Case, reproducer: Reproducer, tier: str, outcomes: Sequence[Outcome], walker: Walker
+) -> Survey:
+    console = terminal.console(stderr=True)
+
+    def told(what: str) -> None:
+        console.print(f"shrinking: {what}", soft_wrap=True)
+
+    return survey(case, reproducer.expect.at(tier).reverted, outcomes, walker, told)
+
+
+def _chosen(case: Case, seed: int, limit: int) -> str:
+    total = space.size(space.axes(case))
+    return (
+        f"all of them, of {total} combinations"
+        if total <= limit
+        else f"a sample of {total} combinations, seed {seed}"
+    )
+
+
+def _head(setting: Setting) -> dict[str, Any]:
+    tree = setting.tree
+    told = {"version": tree.version, "origin": tree.origin, "tree": tree.content_hash, "root": str(tree.root)}
+    return {"sglang": told, "machine": setting.machine.to_json()}

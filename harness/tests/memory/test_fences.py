@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import ctypes
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.memory.fences import ALIGNMENT, RED_ZONE_BYTES, Fences
+from harness.memory.strays import Strays
+from harness.observation import Fault
+
+DTYPES = (torch.bool, torch.uint8, torch.float16, torch.bfloat16, torch.int32, torch.float64, torch.complex64)
+
+
+@pytest.fixture
+def strays() -> Strays:
+    return Strays()
+
+
+@pytest.fixture
+def fences(strays: Strays) -> Fences:
+    return Fences(strays)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@given(shape=st.lists(st.integers(1, 5), max_size=3), reverse=st.booleans())
+def test_a_fenced_tensor_is_like_any_other(dtype: torch.dtype, shape: list[int], reverse: bool) -> None:
+    like = torch.empty(shape, dtype=dtype, device="meta")
+    like = like.permute(*reversed(range(len(shape)))) if reverse and shape else like
+    tensor = Fences(Strays()).allocate(like, "tensor")
+    assert (tensor.dtype, tensor.shape, tensor.stride()) == (like.dtype, like.shape, like.stride())
+    assert tensor.storage_offset() == 0 and tensor.data_ptr() % ALIGNMENT == 0
+    assert tensor.untyped_storage().nbytes() == tensor.numel() * tensor.element_size()
+    assert not tensor.any() and tensor.is_leaf and not tensor.requires_grad
+
+
+@pytest.mark.parametrize(
+    ("offset", "length", "first", "last", "count"),
+    [(16, 1, 4, 4, 1), (-8, 8, -2, -1, 2), (12, 12, 4, 5, 2), (16 + RED_ZONE_BYTES - 1, 1, 131, 131, 1)],
+)
+def test_damage_is_told_in_elements(
+    strays: Strays, fences: Fences, offset: int, length: int, first: int, last: int, count: int
+) -> None:
+    tensor = fences.allocate(torch.empty(4, device="meta"), "table")
+    ctypes.memset(tensor.data_ptr() + offset, 1, length)
+    fences.check()
+    fences.check()
+    expected = Fault(kind="oob-write", buffer="table", numel=4, first=first, last=last, count=count)
+    assert list(strays.faults()) == [expected]
+
+
+def test_damage_is_blamed_on_the_launch_it_was_found_after(strays: Strays, fences: Fences) -> None:
+    tensor = fences.allocate(torch.empty(4, device="meta"), "table")
+    ctypes.memset(tensor.data_ptr() + 16, 1, 4)
+    fences.check_some([tensor[1:]], "fill")
+    fences.check()
+    assert [fault.kernel for fault in strays.faults()] == ["fill"]
+
+
+def test_freed_memory_is_looked_at_a_last_time(strays: Strays, fences: Fences) -> None:
+    tensor = fences.allocate(torch.empty(4, device="meta"), "scratch")
+    ctypes.memset(tensor.data_ptr() + 16, 1, 4)
+    assert list(strays.faults()) == []
+    del tensor
+    assert [fault.buffer for fault in strays.faults()] == ["scratch"]
+
+
+def test_memory_lives_as_long_as_a_view_of_it(strays: Strays, fences: Fences) -> None:
+    row = fences.allocate(torch.empty(2, 4, device="meta"), "rows")[1]
+    row.fill_(3)
+    fences.check()
+    assert row.tolist() == [3, 3, 3, 3] and list(strays.faults()) == []
+    assert fences.name_of(row) == "rows"
+
+
+def test_released_memory_is_torchs_own(fences: Fences) -> None:
+    tensor = fences.allocate(torch.empty(4, device="meta"), "rows")
+    tensor.fill_(2)
+    view = tensor.data_ptr()
+    fences.release(tensor)
+    assert tensor.tolist() == [2, 2, 2, 2] and tensor.data_ptr() != view
+    assert tensor.resize_(100).numel() == 100
+    assert fences.notes() == ["1 allocations without a fence: resized by the code under test"]
+
+
+def test_a_fenced_tensor_can_be_shared(fences: Fences) -> None:
+    tensor = fences.allocate(torch.empty(4, device="meta"), "rows")
+    tensor.fill_(2)
+    assert tensor.share_memory_().is_shared() and tensor.tolist() == [2, 2, 2, 2]

@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from triton.runtime import interpreter
+
+from harness.errors import Unresolved
+from harness.memory.lanes import PATCHES
+from harness.memory.oracle import Oracle
+from harness.tests.memory import battery_kernels as kernels
+
+HERE = Path(__file__).parent
+
+
+def watched(call: Callable[[], Any]) -> Oracle:
+    oracle = Oracle()
+    with oracle.watching(HERE, entered=lambda kernel: None):
+        call()
+    return oracle
+
+
+def test_a_launch_leaves_an_event() -> None:
+    def run() -> None:
+        source, out = torch.arange(8, dtype=torch.int32), torch.zeros(8, dtype=torch.int32)
+        kernels.shift[(1,)](out, source, 4, 2, BLOCK=8)
+
+    oracle = watched(run)
+    assert list(oracle.trace()) == [
+        {
+            "event": "launch",
+            "kernel": "shift",
+            "grid": [1],
+            "scalars": {"n": 4, "by": 2, "BLOCK": 8},
+            "args": {
+                "out": {
+                    "buffer": "out",
+                    "dtype": "int32",
+                    "shape": [8],
+                    "written": [0, 3],
+                    "wrote": {"values": [2, 3, 4, 5]},
+                },
+                "source": {"buffer": "source", "dtype": "int32", "shape": [8], "read": [2, 5]},
+            },
+        }
+    ]
+
+
+def test_buffers_behind_addresses_are_in_the_event() -> None:
+    def run() -> None:
+        layers = [torch.zeros(4), torch.zeros(4)]
+        kernels.fill_tables[(2,)](torch.tensor([layer.data_ptr() for layer in layers]), 4, BLOCK=4)
+
+    (event,) = watched(run).trace()
+    assert [(one["buffer"], one["written"]) for one in event["reached"]] == [
+        ("layers[0]", [0, 3]),
+        ("layers[1]", [0, 3]),
+    ]
+
+
+def test_the_place_of_a_fault_is_told() -> None:
+    def run() -> None:
+        out = torch.zeros(20, dtype=torch.int32)
+        kernels.fill[(2,)](out, 21, BLOCK=16)
+
+    line = next(
+        n for n, text in enumerate(Path(kernels.__file__).read_text().splitlines(), 1) if "tl.store" in text
+    )
+    places = watched(run).strays.places()
+    assert places == {"oob-write out": f"fill:{line}, argument out, program (1, 0, 0)"}
+
+
+def test_kernels_are_told_as_they_are_entered() -> None:
+    entered: list[str] = []
+    with Oracle().watching(HERE, entered=entered.append):
+        kernels.store_one[(1,)](torch.zeros(1), 0, 1.0)
+        kernels.store_one[(1,)](torch.zeros(1), 0, 1.0)
+    assert entered == ["store_one", "store_one"]
+
+
+def test_a_kernel_that_raises_leaves_its_event_and_nothing_else() -> None:
+    oracle = Oracle()
+    with oracle.watching(HERE, entered=lambda kernel: None):
+        with pytest.raises(interpreter.InterpreterError):
+            kernels.fill_asserted[(1,)](torch.zeros(4, dtype=torch.int32), 4, 2, BLOCK=4)
+        kernels.store_one[(1,)](torch.zeros(1), 0, 1.0)
+    assert [event["kernel"] for event in oracle.trace()] == ["fill_asserted", "store_one"]
+
+
+def test_inactive_lanes_may_point_anywhere() -> None:
+    def run() -> None:
+        out = torch.zeros(3, dtype=torch.int32)
+        kernels.fill[(1,)](out, 3, BLOCK=1024)
+
+    assert list(watched(run).strays.faults()) == []
+
+
+def test_stray_stores_reach_no_memory() -> None:
+    pool = torch.zeros(64, dtype=torch.int32)
+    watched(lambda: kernels.fill[(1,)](pool[:16], 32, BLOCK=32))
+    assert pool[16:].tolist() == [0] * 48 and pool[15] == 15
+
+
+@pytest.mark.parametrize("numel", [7, 8])
+def test_overlapping_elements_are_no_gaps(numel: int) -> None:
+    def run() -> None:
+        row = torch.arange(4, dtype=torch.int32).expand(2, 4)
+        kernels.shift[(1,)](torch.zeros(4, dtype=torch.int32), row, min(numel, 4), 0, BLOCK=8)
+
+    assert list(watched(run).strays.faults()) == []
+
+
+def test_the_interpreter_is_as_before_afterwards() -> None:
+    def state() -> list[Any]:
+        builder = interpreter.InterpreterBuilder
+        return [
+            interpreter._implicit_cvt,
+            builder.create_addptr,
+            builder.create_masked_load,
+            interpreter.interpreter_builder.options,
+        ]
+
+    before = state()
+    oracle = Oracle()
+    with pytest.raises(ZeroDivisionError), oracle.watching(HERE, entered=lambda kernel: None):
+        assert state() != before
+        _ = 1 / 0
+    assert state() == before
+
+
+def test_every_patch_names_something_that_exists() -> None:
+    for patch in PATCHES:
+        target: Any = interpreter
+        for part in patch.removeprefix("triton.runtime.interpreter.").split("."):
+            target = getattr(target, part)
+    assert len(PATCHES) == len(set(PATCHES))
+
+
+def test_an_argument_that_moves_is_no_fault_of_the_kernel() -> None:
+    class Restless:
+        """A tensor that is somewhere else whenever it is asked."""
+
+        base = torch.zeros(8)
+        dtype, shape = base.dtype, base.shape
+        asked = 0
+
+        def data_ptr(self) -> int:
+            Restless.asked += 1
+            return self.base.data_ptr() + Restless.asked
+
+    from harness.memory.lanes import LaneChecks, Launch
+    from harness.memory.strays import Strays
+    from harness.memory.windows import Argument
+
+    checks = LaneChecks(Strays(), [], lambda kernel: None, lambda kernel, tensors: None)
+    arguments = [Argument("x", Restless.base, "x")]
+    checks._launch = Launch("kernel", "file", [1], {}, arguments, frame=None)  # type: ignore[arg-type]
+    with pytest.raises(Unresolved, match="not where its launch said"):
+        checks.convert(lambda value: value, Restless())

@@ -1,0 +1,1 @@
+"""A toy upstream that launches another kernel under HIP, and its reproducer."""

@@ -38,7 +38,9 @@ def seconds_fresh(setting: Setting, wanted: Sequence[Request]) -> float:
         for arm in request.asked:
             alone = dataclasses.replace(request, asked=(arm,))
             with tempfile.TemporaryDirectory(prefix="refault-bench-") as folder:
-                cold = dataclasses.replace(setting, lanes=1, workspace=_without_preload(setting, Path(folder)))
+                cold = dataclasses.replace(
+                    setting, lanes=1, workspace=_without_preload(setting, Path(folder))
+                )
                 with Suite(cold) as suite:
                     failing = [judged.result for judged in suite.run([alone]) if judged.result.failed]
             if failing:
@@ -63,7 +65,9 @@ def main() -> None:
     parser.add_argument("--lanes", type=int, default=2)
     lanes = parser.parse_args().lanes
     store = GoldenStore(catalogue.golden_folder())
-    setting = Setting(tree=installed(), machine=this_machine(), goldens=store, workspace=default(), lanes=lanes)
+    setting = Setting(
+        tree=installed(), machine=this_machine(), goldens=store, workspace=default(), lanes=lanes
+    )
     known = catalogue.load_all()
     wanted = requests.select([], ["codegen", "kernel"], known)
     seconds_shared(setting, wanted)  # fills the caches, as a first `make reproduce` does

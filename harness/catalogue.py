@@ -6,8 +6,8 @@ import difflib
 import importlib
 import pkgutil
 import re
-from pathlib import Path
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from types import ModuleType
 
 from harness.errors import BadInput, FactsError
@@ -21,7 +21,9 @@ def load_all(package: str = PACKAGE) -> tuple[Reproducer, ...]:
     """Every reproducer of a package, in order of id; BadInput if there is none."""
     found = tuple(sorted(_load(importlib.import_module(package)), key=lambda reproducer: reproducer.id))
     if not found:
-        raise BadInput(f"the package {package} holds no reproducer: add one as {package}/pr<number>_<name>.py")
+        raise BadInput(
+            f"the package {package} holds no reproducer: add one as {package}/pr<number>_<name>.py"
+        )
     return found
 
 
@@ -59,7 +61,9 @@ def find(name: str, among: Sequence[Reproducer]) -> Reproducer:
     known = {known: reproducer for reproducer in among for known in names(reproducer)}
     near = [known[match] for match in difflib.get_close_matches(wanted, known, n=5, cutoff=0.5)]
     hint = ", ".join(dict.fromkeys(f"{reproducer.short_id} ({reproducer.title})" for reproducer in near))
-    raise BadInput(f"no reproducer is called {name!r}: " + (f"did you mean {hint}" if hint else "see `refault list`"))
+    raise BadInput(
+        f"no reproducer is called {name!r}: " + (f"did you mean {hint}" if hint else "see `refault list`")
+    )
 
 
 def golden_folder(package: str = PACKAGE) -> Path:

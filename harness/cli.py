@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from datetime import date
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -81,7 +80,8 @@ def list_reproducers() -> None:
     """List the reproducers: id, tiers, releases, title."""
     for reproducer in catalogue.load_all():
         bug = reproducer.bug
-        print(f"{reproducer.short_id:<10} {','.join(reproducer.tiers):<15} fixed in {bug.fixed_in:<8} {reproducer.title}")
+        tiers = ",".join(reproducer.tiers)
+        print(f"{reproducer.short_id:<10} {tiers:<15} fixed in {bug.fixed_in:<8} {reproducer.title}")
 
 
 @app.command()
@@ -112,8 +112,12 @@ def run_doctor() -> None:
 @app.command()
 @click.argument("bug")
 @tier_option
-@click.option("--arm", type=click.Choice(["fixed", "reverted"]), help="Run only this arm; that proves nothing.")
-@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A parameter of the case; repeatable.")
+@click.option(
+    "--arm", type=click.Choice(["fixed", "reverted"]), help="Run only this arm; that proves nothing."
+)
+@click.option(
+    "--set", "settings", multiple=True, metavar="NAME=VALUE", help="A parameter of the case; repeatable."
+)
 @sglang_option
 @json_option
 @lanes_option
@@ -207,14 +211,22 @@ def _judge(wanted: Sequence[Request], setting: Setting) -> tuple[list[Judged], b
     return found, False
 
 
-def _run(wanted: Sequence[Request], setting: Setting, target: json_report.Target | None, *, detail: bool) -> int:
+def _run(
+    wanted: Sequence[Request], setting: Setting, target: json_report.Target | None, *, detail: bool
+) -> int:
     judged, interrupted = _judge(wanted, setting)
     results = [one.result for one in judged]
     _report(results, len(wanted), setting, target, detail)
     return INTERRUPTED if interrupted else exit_code(results)
 
 
-def _report(results: Sequence[Result], expected: int, setting: Setting, target: json_report.Target | None, detail: bool) -> None:
+def _report(
+    results: Sequence[Result],
+    expected: int,
+    setting: Setting,
+    target: json_report.Target | None,
+    detail: bool,
+) -> None:
     results = sorted(results, key=_place)
     terminal.show(results, terminal.console(stderr=target == "-"), detail=detail, expected=expected)
     if target is not None:
@@ -259,4 +271,3 @@ def _provenance(setting: Setting, result: Result) -> dict[str, str]:
     command = f"refault record {result.reproducer} --tier {result.tier}"
     versions = {"sglang": setting.tree.version or "unknown", **setting.machine.facts}
     return {**versions, "platform": result.platform, "command": command, "recorded": date.today().isoformat()}
-

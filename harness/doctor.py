@@ -24,7 +24,9 @@ class Check:
 
 
 def checks(machine: Machine, workspace: Workspace, reproducers: Sequence[Reproducer]) -> Iterator[Check]:
-    yield Check("platform", True, f"{machine.platform}; {', '.join(f'{k} {v}' for k, v in machine.facts.items())}")
+    yield Check(
+        "platform", True, f"{machine.platform}; {', '.join(f'{k} {v}' for k, v in machine.facts.items())}"
+    )
     yield Check("features", True, ", ".join(sorted(machine.features)) or "none")
     yield _upstream()
     yield from _reproducers(machine, reproducers)
@@ -44,7 +46,9 @@ def _reproducers(machine: Machine, reproducers: Sequence[Reproducer]) -> Iterato
     for reproducer in reproducers:
         missing = machine.missing(reproducer.requires)
         lacks = f"UNSUPPORTED here: this machine lacks {', '.join(missing)}"
-        yield Check(reproducer.short_id, None if missing else True, lacks if missing else ", ".join(reproducer.tiers))
+        yield Check(
+            reproducer.short_id, None if missing else True, lacks if missing else ", ".join(reproducer.tiers)
+        )
 
 
 def _goldens(machine: Machine, reproducers: Sequence[Reproducer]) -> Check:
@@ -61,10 +65,16 @@ def _goldens(machine: Machine, reproducers: Sequence[Reproducer]) -> Check:
         ]
     except RefaultError as error:
         return Check("goldens", False, str(error))
-    return Check("goldens", True, f"{sum(map(bool, have))} of {len(have)} recorded for {machine.platform} in {store.folder}")
+    return Check(
+        "goldens",
+        True,
+        f"{sum(map(bool, have))} of {len(have)} recorded for {machine.platform} in {store.folder}",
+    )
 
 
 def _cache(workspace: Workspace) -> Check:
     runs = len(list(workspace.runs.iterdir())) if workspace.runs.is_dir() else 0
     trees = len(list(workspace.trees.iterdir())) if workspace.trees.is_dir() else 0
-    return Check("cache", True, f"{workspace.root}: {trees} reverted trees, {runs} runs kept; delete it at any time")
+    return Check(
+        "cache", True, f"{workspace.root}: {trees} reverted trees, {runs} runs kept; delete it at any time"
+    )

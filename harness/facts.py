@@ -82,7 +82,11 @@ class Edit:
     by: str = ""
 
     def __post_init__(self) -> None:
-        _require(re.fullmatch(r"\w+(\.\w+)*", self.in_function), "in_function", f"{self.in_function!r} is no qualified name")
+        _require(
+            re.fullmatch(r"\w+(\.\w+)*", self.in_function),
+            "in_function",
+            f"{self.in_function!r} is no qualified name",
+        )
         _require(self.replace.strip(), "replace", f"nothing to look for in {self.in_function}")
         for name in ("replace", "by"):
             try:
@@ -301,9 +305,17 @@ class Case:
 
     def __post_init__(self) -> None:
         taken = list(inspect.signature(self.call).parameters)[1:]
-        _require(set(taken) == set(self.params), f"{self.tier}.params", f"{self.call.__name__} takes {taken}, not {list(self.params)}")
+        _require(
+            set(taken) == set(self.params),
+            f"{self.tier}.params",
+            f"{self.call.__name__} takes {taken}, not {list(self.params)}",
+        )
         for name, values in self.grid.items():
-            _require(name in self.params, f"{self.tier}.grid.{name}", f"{self.call.__name__} takes no such parameter")
+            _require(
+                name in self.params,
+                f"{self.tier}.grid.{name}",
+                f"{self.call.__name__} takes no such parameter",
+            )
             for value in values:
                 self._check_value(name, value)
         object.__setattr__(self, "params", MappingProxyType(dict(self.params)))
@@ -362,9 +374,21 @@ class KernelCase(Case):
     platform: str | None = None
 
     def __post_init__(self) -> None:
-        _require(bool(self.reference) == bool(self.tolerance), "kernel.tolerance", "a reference needs one, and it needs a reference")
-        _require(self.pretends in (None, "cuda", "rocm"), "kernel.pretends", f"{self.pretends!r} is not cuda or rocm")
-        _require(self.platform in (None, "cuda", "rocm"), "kernel.platform", f"{self.platform!r} is not cuda or rocm")
+        _require(
+            bool(self.reference) == bool(self.tolerance),
+            "kernel.tolerance",
+            "a reference needs one, and it needs a reference",
+        )
+        _require(
+            self.pretends in (None, "cuda", "rocm"),
+            "kernel.pretends",
+            f"{self.pretends!r} is not cuda or rocm",
+        )
+        _require(
+            self.platform in (None, "cuda", "rocm"),
+            "kernel.platform",
+            f"{self.platform!r} is not cuda or rocm",
+        )
         if self.platform:
             object.__setattr__(self, "requires", self.requires | {self.platform})
         super().__post_init__()
@@ -390,7 +414,11 @@ class CodegenCase(Case):
     def __post_init__(self) -> None:
         _require(self.targets, "codegen.targets", "is empty: there is nothing to compile for")
         for target in self.platforms:
-            _require(_TARGET.fullmatch(target), "codegen.targets", f"{target!r} is not like rocm-gfx942 or cuda-sm90")
+            _require(
+                _TARGET.fullmatch(target),
+                "codegen.targets",
+                f"{target!r} is not like rocm-gfx942 or cuda-sm90",
+            )
             _require(self.platforms.count(target) == 1, "codegen.targets", f"{target} is named twice")
         super().__post_init__()
 
@@ -424,7 +452,9 @@ class ExpectedFault:
         return all(params[name] in values for name, values in self.only.items())
 
 
-def faults(kind: str, *, buffer: str | None = None, kernel: str | None = None, only: Bites | None = None) -> ExpectedFault:
+def faults(
+    kind: str, *, buffer: str | None = None, kernel: str | None = None, only: Bites | None = None
+) -> ExpectedFault:
     return ExpectedFault(kind=kind, buffer=buffer, kernel=kernel, only=only)
 
 
@@ -457,8 +487,12 @@ class Launch:
     note: str = ""
 
     def __post_init__(self) -> None:
-        _require(self.platform in ("cuda", "rocm"), "launch.platform", f"{self.platform!r} is not cuda or rocm")
-        _require(not any(name.startswith("-") for name in self.flags), "launch.flags", "write flags without dashes")
+        _require(
+            self.platform in ("cuda", "rocm"), "launch.platform", f"{self.platform!r} is not cuda or rocm"
+        )
+        _require(
+            not any(name.startswith("-") for name in self.flags), "launch.flags", "write flags without dashes"
+        )
 
     def command(self, model: str) -> str:
         """The shell command."""
@@ -483,7 +517,11 @@ class ReportedServer:
 
     def __post_init__(self) -> None:
         _require(self.launches, "reported.launches", "is empty")
-        _require(self.client.strip() and self.expect.strip(), "reported", "names no client command or no expectation")
+        _require(
+            self.client.strip() and self.expect.strip(),
+            "reported",
+            "names no client command or no expectation",
+        )
 
 
 # --- the whole -----------------------------------------------------------------------------
@@ -513,7 +551,11 @@ class Reproducer:
 
     def __post_init__(self) -> None:
         _require(self.tiers, "reproducer", "has no case in any tier")
-        _require(not self.device or (self.kernel and self.device.platform), "device", "needs a platform, and a kernel case beside it")
+        _require(
+            not self.device or (self.kernel and self.device.platform),
+            "device",
+            "needs a platform, and a kernel case beside it",
+        )
         object.__setattr__(self, "requires", frozenset(self.requires))
         module = sys.modules.get(_author())
         doc = inspect.cleandoc(getattr(module, "__doc__", None) or "")

@@ -36,7 +36,11 @@ class Fault:
         """The fault in one line, from what identifies it; this is what goldens compare."""
         numbers = ("numel", "first", "last", "count", "needed")
         preposition = {"oob-write": "into ", "oob-read": "from "}.get(self.kind, "")
-        words = [self.kind, f"{preposition}{self.buffer}" if self.buffer else "", f"by {self.kernel}" if self.kernel else ""]
+        words = [
+            self.kind,
+            f"{preposition}{self.buffer}" if self.buffer else "",
+            f"by {self.kernel}" if self.kernel else "",
+        ]
         words += [f"{name}={getattr(self, name)}" for name in numbers if getattr(self, name) is not None]
         words += [f"in {self.process}" if self.process else "", f"({self.message})" if self.message else ""]
         return " ".join(word for word in words if word)

@@ -24,7 +24,11 @@ SUITE = pytest.StashKey[Suite]()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("refault")
-    group.addoption("--sglang", default="installed", help="the tree under test: installed, a release, a wheel, or a path that holds sglang/")
+    group.addoption(
+        "--sglang",
+        default="installed",
+        help="the tree under test: installed, a release, a wheel, or a path that holds sglang/",
+    )
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
@@ -41,7 +45,9 @@ class ReproducerFile(pytest.File):
         for request in requests.select([reproducer.id], (), [reproducer]):
             yield CaseItem.from_parent(self, name=request.name, request=request)
 
-    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> str | TerminalRepr:
+    def repr_failure(
+        self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None
+    ) -> str | TerminalRepr:
         if isinstance(excinfo.value, RefaultError):
             return str(excinfo.value)
         return super().repr_failure(excinfo)

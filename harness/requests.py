@@ -65,7 +65,8 @@ def overrides(request: Request, settings: Sequence[str]) -> Mapping[str, Any]:
         if name not in params:
             near = difflib.get_close_matches(name, params, n=1)
             hint = f"did you mean {near[0]}? " if near else ""
-            raise BadInput(f"--set {setting}: {reproducer.short_id} takes no {name!r}: {hint}it takes {', '.join(params)}")
+            takes = f"it takes {', '.join(params)}"
+            raise BadInput(f"--set {setting}: {reproducer.short_id} takes no {name!r}: {hint}{takes}")
         try:
             parsed[name] = params[name].parse(value)
         except BadInput as error:

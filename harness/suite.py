@@ -124,7 +124,9 @@ class Suite:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def close(self) -> None:
@@ -149,7 +151,10 @@ class Suite:
                 waiting.remove(running)
                 yield self._judge(running)
             if waiting and not ready:
-                wait([f for running in waiting for f in running.futures.values() if not f.done()], return_when=FIRST_COMPLETED)
+                wait(
+                    [f for running in waiting for f in running.futures.values() if not f.done()],
+                    return_when=FIRST_COMPLETED,
+                )
         for kind, environment in self._environments.items():
             self._learned(kind).save(self._pool.learned(environment))
 
@@ -230,9 +235,17 @@ class Suite:
             points=tuple(request.points),
             asked=request.asked,
         )
-        place: dict[str, Any] = {"tier": request.tier, "platform": self._platform(request), "params": request.points[0]}
-        seconds = sum(arm.observation.seconds for arm in (evidence.fixed, evidence.reverted) if arm.observation)
-        return Judged(result=conclude(request.reproducer, evidence, seconds=seconds, **place), evidence=evidence)
+        place: dict[str, Any] = {
+            "tier": request.tier,
+            "platform": self._platform(request),
+            "params": request.points[0],
+        }
+        seconds = sum(
+            arm.observation.seconds for arm in (evidence.fixed, evidence.reverted) if arm.observation
+        )
+        return Judged(
+            result=conclude(request.reproducer, evidence, seconds=seconds, **place), evidence=evidence
+        )
 
 
 def attested(tree: Tree, reproducer: Reproducer) -> tuple[str, ...]:

@@ -283,7 +283,9 @@ def _parted(case: Evidence) -> Judgement | None:
             parted = trace_difference(other.trace, point.trace, DEFAULT_TOLERANCE)
             if same_params(other.params, point.params) and parted:
                 where = _at(case.reverted, point)
-                return Judgement(Verdict.CHANGED, f"the arms of a declared control differ{where}: {parted.text}")
+                return Judgement(
+                    Verdict.CHANGED, f"the arms of a declared control differ{where}: {parted.text}"
+                )
     return None
 
 

@@ -20,10 +20,12 @@ def _lines(reproducer: Reproducer, tree: Tree | None) -> Iterator[str]:
     yield reproducer.about
     yield ""
     yield f"id:         {reproducer.id}"
-    yield f"upstream:   {f'PR #{bug.pr}' if bug.pr else 'PR not known'}{f', issue #{bug.issue}' if bug.issue else ''}"
+    pull = f"PR #{bug.pr}" if bug.pr else "PR not known"
+    yield f"upstream:   {pull}{f', issue #{bug.issue}' if bug.issue else ''}"
     yield f"affected:   {bug.introduced_in or 'the oldest releases'} up to the release before {bug.fixed_in}"
     yield f"symptom:    {bug.symptom}"
-    yield f"tiers:      {', '.join(reproducer.tiers)} (needs {', '.join(sorted(reproducer.requires)) or 'nothing'})"
+    needs = ", ".join(sorted(reproducer.requires)) or "nothing"
+    yield f"tiers:      {', '.join(reproducer.tiers)} (needs {needs})"
     if reproducer.codegen:
         yield from _codegen(reproducer.codegen)
     if reproducer.kernel:
@@ -76,7 +78,10 @@ def _reported(server: ReportedServer) -> Iterator[str]:
 def _expectation(reproducer: Reproducer) -> Iterator[str]:
     yield f"expected:   fixed arm clean; reverted arm: {_told(reproducer.expect.reverted)}"
     if reproducer.expect.codegen:
-        yield f"            in the codegen tier: {_told(reproducer.expect.codegen)}, which identifies the kernel and proves no wrong value"
+        yield (
+            f"            in the codegen tier: {_told(reproducer.expect.codegen)}, "
+            "which identifies the kernel and proves no wrong value"
+        )
 
 
 def _told(expected: ExpectedFault) -> str:

@@ -38,9 +38,8 @@ class Progress:
         else:
             word = result.verdict.value if result.verdict else "one arm"
             elapsed = time.monotonic() - self._since
-            self._console.print(
-                f"[{self._done}/{self._total}] {result.reproducer} {result.tier}: {word} after {elapsed:.1f} s", soft_wrap=True
-            )
+            place = f"[{self._done}/{self._total}] {result.reproducer} {result.tier}"
+            self._console.print(f"{place}: {word} after {elapsed:.1f} s", soft_wrap=True)
 
     def _text(self) -> str:
         return f"{self._done} of {self._total} cases judged; the first one waits until upstream is imported"

@@ -52,7 +52,9 @@ def environment(kind: str, package: str, learned: Sequence[str] = ()) -> Environ
     """What the arms of one kind share. Kinds that differ never share a process."""
     base = ("harness.host.preload", f"harness.tiers.{'kernel' if kind == 'device' else kind}")
     known = _VARIABLES[kind]
-    return Environment(variables=dict(known), preload=(*base, *learned), arm_only=frozenset({package, "reproducers"}))
+    return Environment(
+        variables=dict(known), preload=(*base, *learned), arm_only=frozenset({package, "reproducers"})
+    )
 
 
 def job(plan: ArmPlan, folder: Path, shared: Environment) -> Job:
@@ -120,4 +122,3 @@ def _ending_fault(ended: Ended) -> Fault | None:
     if ended.exit.how == "time-out":
         return Fault(kind="hang", message=ended.exit.message)
     return None
-

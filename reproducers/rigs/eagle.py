@@ -135,7 +135,9 @@ def _model_runner(lab: Any, server_args: Any, rows: Any, cache: Any, allocator: 
         dp_size=1,
         attn_cp_size=1,
         attn_dcp_size=1,
-        ps=lab.stand_in("parallel sizes", tp_size=1, attn_dp_size=1, attn_cp_size=1, attn_dcp_size=1),  # 0.5.16 to 0.5.20
+        ps=lab.stand_in(
+            "parallel sizes", tp_size=1, attn_dp_size=1, attn_cp_size=1, attn_dcp_size=1
+        ),  # 0.5.16 to 0.5.20
         tp_group=None,
         attn_backend=None,
         is_draft_worker=True,

@@ -46,11 +46,13 @@ format: setup ## rewrite the code as lint wants it
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: setup ## compare shared and fresh interpreters (minutes)
+bench: setup ## compare shared and fresh interpreters, and measure the oracle (minutes)
 	$(BIN)/python ci/bench.py $(ARGS)
+	$(BIN)/python ci/bench_oracle.py
 
-soak: setup ## kill runs again and again, and look for what is left (minutes)
+soak: setup ## kill runs again and again, and look for what is left; overwrite served pages (an hour)
 	$(BIN)/python ci/soak_kills.py --rounds 100 $(ARGS)
+	$(BIN)/python -m ci.soak_sensitivity --trials 100
 
 wheel: setup ## build dist/refault-*.whl
 	$(BIN)/python -m hatchling build --target wheel

@@ -1,4 +1,4 @@
-"""Finds reproducers: every `pr…`/`issue…` module of the package `reproducers`, by any of its names."""
+"""Finds what can be run: each `pr…`, `issue…` and `config_…` module of `reproducers`, by any of its names."""
 
 from __future__ import annotations
 
@@ -6,20 +6,23 @@ import difflib
 import importlib
 import pkgutil
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from types import ModuleType
+from typing import TypeVar
 
 from harness.errors import BadInput, FactsError
-from harness.facts import Reproducer
+from harness.facts import Configuration, Reproducer, Subject
 
 PACKAGE = "reproducers"
+S = TypeVar("S", bound=Subject)
 _MODULE = re.compile(r"(pr|issue)\d+(_\w+)?")
+_CONFIGURATION = re.compile(r"config_\w+")
 
 
 def load_all(package: str = PACKAGE) -> tuple[Reproducer, ...]:
     """Every reproducer of a package, in order of id; BadInput if there is none."""
-    found = tuple(sorted(_load(importlib.import_module(package)), key=lambda reproducer: reproducer.id))
+    subjects = (load(module) for module in _modules(package) if is_reproducer(module.rpartition(".")[2]))
+    found = tuple(subject for subject in subjects if isinstance(subject, Reproducer))
     if not found:
         raise BadInput(
             f"the package {package} holds no reproducer: add one as {package}/pr<number>_<name>.py"
@@ -27,10 +30,15 @@ def load_all(package: str = PACKAGE) -> tuple[Reproducer, ...]:
     return found
 
 
-def _load(package: ModuleType) -> Iterator[Reproducer]:
-    for info in pkgutil.iter_modules(package.__path__):
-        if is_reproducer(info.name):
-            yield load(f"{package.__name__}.{info.name}")
+def subjects(package: str = PACKAGE) -> tuple[Subject, ...]:
+    """Every reproducer, then every configuration."""
+    configurations = (load(module) for module in _modules(package) if is_configuration(module))
+    return (*load_all(package), *configurations)
+
+
+def _modules(package: str) -> list[str]:
+    path = importlib.import_module(package).__path__
+    return sorted(f"{package}.{info.name}" for info in pkgutil.iter_modules(path))
 
 
 def is_reproducer(module: str) -> bool:
@@ -38,22 +46,42 @@ def is_reproducer(module: str) -> bool:
     return bool(_MODULE.fullmatch(module))
 
 
-def load(module: str) -> Reproducer:
-    """The reproducer that a module holds under the name REPRODUCER."""
-    found = getattr(importlib.import_module(module), "REPRODUCER", None)
-    if not isinstance(found, Reproducer):
-        raise FactsError(f"{module}: REPRODUCER: the module defines none")
+def holds_subject(module: str) -> bool:
+    """Whether a module's name is that of a reproducer or of a configuration."""
+    return is_reproducer(module) or is_configuration(module)
+
+
+def is_configuration(module: str) -> bool:
+    """Whether a module's name is that of a configuration: `config_<name>`."""
+    return bool(_CONFIGURATION.fullmatch(module.rpartition(".")[2]))
+
+
+def load(module: str) -> Subject:
+    """What a module holds under the name REPRODUCER, or CONFIGURATION."""
+    name, kind = ("CONFIGURATION", Configuration) if is_configuration(module) else ("REPRODUCER", Reproducer)
+    found = getattr(importlib.import_module(module), name, None)
+    if not isinstance(found, kind):
+        raise FactsError(f"{module}: {name}: the module defines none")
     return found
 
 
-def names(reproducer: Reproducer) -> tuple[str, ...]:
+def load_reproducer(module: str) -> Reproducer:
+    """The reproducer that a module holds; FactsError if it holds something else."""
+    found = load(module)
+    if not isinstance(found, Reproducer):
+        raise FactsError(f"{module}: CONFIGURATION: holds a configuration, not a reproducer")
+    return found
+
+
+def names(subject: Subject) -> tuple[str, ...]:
     """What a user may call it: id, short id, pull request and issue number."""
-    numbers = (reproducer.bug.pr, reproducer.bug.issue)
-    return (reproducer.id, reproducer.short_id, *(str(number) for number in numbers if number))
+    bug = subject.bug if isinstance(subject, Reproducer) else None
+    numbers = (bug.pr, bug.issue) if bug else (subject.id.removeprefix("config_"),)
+    return (subject.id, subject.short_id, *(str(number) for number in numbers if number))
 
 
-def find(name: str, among: Sequence[Reproducer]) -> Reproducer:
-    """The reproducer of that number or id; BadInput with near matches if there is none."""
+def find(name: str, among: Sequence[S]) -> S:
+    """The one of that number or id; BadInput with near matches if there is none."""
     wanted = name.strip().lstrip("#").lower()
     for reproducer in among:
         if wanted in names(reproducer):

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from typing import Any, TypeVar
 
 import click
 
 from harness import __version__, catalogue, doctor, requests
+from harness.commands import gate as gate_command
+from harness.commands import history as history_command
+from harness.commands import kit as kit_command
 from harness.commands import matrix as matrix_command
+from harness.commands import report as report_command
+from harness.commands import serve as serve_command
 from harness.commands import sweep as sweep_command
 from harness.commands.options import json_option, lanes_option, sglang_option
 from harness.errors import BadInput, RefaultError
-from harness.facts import Reproducer
+from harness.facts import Reproducer, Subject
 from harness.golden import GoldenStore, Recorded
 from harness.machine import this_machine
+from harness.repeat import repeated, summed
 from harness.report import json as json_report
 from harness.report import terminal
 from harness.report.describe import describe
@@ -68,8 +75,13 @@ def app() -> None:
     """Shows that a fixed SGLang bug is still fixed, and that its reproducer still bites."""
 
 
+app.add_command(gate_command.command)
+app.add_command(history_command.command)
+app.add_command(kit_command.command)
 app.add_command(matrix_command.command)
+app.add_command(report_command.command)
 app.add_command(sweep_command.command)
+app.add_command(serve_command.command)
 
 
 # --- looking -------------------------------------------------------------------------------
@@ -78,10 +90,9 @@ app.add_command(sweep_command.command)
 @app.command("list")
 def list_reproducers() -> None:
     """List the reproducers: id, tiers, releases, title."""
-    for reproducer in catalogue.load_all():
-        bug = reproducer.bug
-        tiers = ",".join(reproducer.tiers)
-        print(f"{reproducer.short_id:<10} {tiers:<15} fixed in {bug.fixed_in:<8} {reproducer.title}")
+    for subject in catalogue.subjects():
+        about = f"fixed in {subject.bug.fixed_in}" if isinstance(subject, Reproducer) else "configuration"
+        print(f"{subject.short_id:<26} {','.join(subject.tiers):<21} {about:<21} {subject.title}")
 
 
 @app.command()
@@ -92,8 +103,8 @@ def show(bug: str, sglang: str) -> None:
 
     BUG is a pull request number, an issue number, or a reproducer's id.
     """
-    reproducer = catalogue.find(bug, catalogue.load_all())
-    print(describe(reproducer, resolve(sglang, default_workspace().releases)))
+    subject = catalogue.find(bug, catalogue.subjects())
+    print(describe(subject, resolve(sglang, default_workspace().releases)))
 
 
 @app.command("doctor")
@@ -118,6 +129,14 @@ def run_doctor() -> None:
 @click.option(
     "--set", "settings", multiple=True, metavar="NAME=VALUE", help="A parameter of the case; repeatable."
 )
+@click.option(
+    "--repeat",
+    type=click.IntRange(1),
+    default=1,
+    metavar="N",
+    help="Run each case up to N times, until the arms' rates of faults are surely apart.",
+)
+@click.option("--keep", is_flag=True, help="Then start both arms' servers, and leave them up until Ctrl-C.")
 @sglang_option
 @json_option
 @lanes_option
@@ -126,6 +145,8 @@ def repro(
     tiers: tuple[str, ...],
     arm: str | None,
     settings: tuple[str, ...],
+    repeat: int,
+    keep: bool,
     sglang: str,
     target: json_report.Target | None,
     lanes: int,
@@ -134,9 +155,20 @@ def repro(
 
     BUG is a pull request number, an issue number, or a reproducer's id.
     """
-    reproducer = catalogue.find(bug, catalogue.load_all())
+    reproducer = catalogue.find(bug, catalogue.subjects())
+    if keep and not reproducer.server:
+        raise BadInput(f"--keep: {reproducer.short_id} has no server")
     wanted = requests.one(reproducer, tiers, settings, arm)
-    sys.exit(_run(wanted, _setting(sglang, lanes), target, detail=True))
+    setting = _setting(sglang, lanes)
+    code = _run(wanted, setting, target, detail=True, repeat=repeat)
+    if keep and code != INTERRUPTED:
+        _keep(requests.one(reproducer, (requests.SERVER,), settings, arm)[0], setting)
+    sys.exit(code)
+
+
+def _keep(request: Request, setting: Setting) -> None:
+    with contextlib.suppress(KeyboardInterrupt), Suite(setting) as suite:  # Ctrl-C is how it ends
+        serve_command.keep(request, suite)
 
 
 @app.command()
@@ -155,7 +187,7 @@ def run(
     detail: bool,
 ) -> None:
     """Run reproducers (all of them without BUGS) and print the table of verdicts."""
-    known = catalogue.load_all()
+    known = catalogue.subjects()
     _refuse_orphans(known)
     wanted = requests.select(bugs, tiers, known)
     sys.exit(_run(wanted, _setting(sglang, lanes), target, detail=detail))
@@ -169,12 +201,13 @@ def run(
 @lanes_option
 def record(bugs: tuple[str, ...], tiers: tuple[str, ...], update: bool, sglang: str, lanes: int) -> None:
     """Record missing goldens for this platform."""
-    known = catalogue.load_all()
+    known = catalogue.subjects()
     _refuse_orphans(known)
     setting = _setting(sglang, lanes)
     wanted = requests.select(bugs, tiers, known)
     judged, interrupted = _judge(wanted, setting)
-    outcomes = [_record(one, setting, update) for one in judged]
+    ordered = sorted(judged, key=lambda one: _place(one.result))  # not as they happened to end
+    outcomes = [_record(one, setting, update) for one in ordered]
     if interrupted:
         sys.exit(INTERRUPTED)
     sys.exit(1 if any(outcome in ("refused", "differs") for outcome in outcomes) else 0)
@@ -190,20 +223,21 @@ def _setting(sglang: str, lanes: int) -> Setting:
     )
 
 
-def _refuse_orphans(known: Sequence[Reproducer]) -> None:
+def _refuse_orphans(known: Sequence[Subject]) -> None:
     owned = {(reproducer.id, tier) for reproducer in known for tier in reproducer.tiers}
     orphans = GoldenStore(catalogue.golden_folder()).orphans(owned)
     if orphans:
         raise BadInput(f"{orphans[0]}: no reproducer owns this golden: delete it, or restore its reproducer")
 
 
-def _judge(wanted: Sequence[Request], setting: Setting) -> tuple[list[Judged], bool]:
+def _judge(wanted: Sequence[Request], setting: Setting, repeat: int = 1) -> tuple[list[Judged], bool]:
     """Run the cases; also says whether Ctrl-C ended the run before all of them were judged."""
     found: list[Judged] = []
     progress = Progress(len(wanted))
     try:
         with Suite(setting) as suite, progress.running():
-            for judged in suite.run(wanted):
+            once = suite.run(wanted)
+            for judged in once if repeat == 1 else _repeated(wanted, suite, repeat):
                 found.append(judged)
                 progress.finished(judged.result)
     except KeyboardInterrupt:
@@ -211,10 +245,19 @@ def _judge(wanted: Sequence[Request], setting: Setting) -> tuple[list[Judged], b
     return found, False
 
 
+def _repeated(wanted: Sequence[Request], suite: Suite, most: int) -> Iterator[Judged]:
+    return (summed(list(repeated(request, suite, most))) for request in wanted)
+
+
 def _run(
-    wanted: Sequence[Request], setting: Setting, target: json_report.Target | None, *, detail: bool
+    wanted: Sequence[Request],
+    setting: Setting,
+    target: json_report.Target | None,
+    *,
+    detail: bool,
+    repeat: int = 1,
 ) -> int:
-    judged, interrupted = _judge(wanted, setting)
+    judged, interrupted = _judge(wanted, setting, repeat)
     results = [one.result for one in judged]
     _report(results, len(wanted), setting, target, detail)
     return INTERRUPTED if interrupted else exit_code(results)

@@ -83,7 +83,8 @@ class Golden:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Golden:
-        arms = {name: tuple(map(GoldenPoint.from_json, data["arms"][name]["points"])) for name in ARMS}
+        kept = ARMS if "reverted" in data["arms"] else ARMS[:1]  # a configuration has the fixed arm alone
+        arms = {name: tuple(map(GoldenPoint.from_json, data["arms"][name]["points"])) for name in kept}
         identity = {name: str(data[name]) for name in ("reproducer", "tier", "platform")}
         provenance = {str(name): str(value) for name, value in data["provenance"].items()}
         return cls(**identity, provenance=provenance, tolerance=Tolerance(**data["tolerance"]), arms=arms)

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from harness import devices
+
 SOFTWARE = ("torch", "triton", "numpy", "transformers")
 """Distributions whose versions are part of a result's provenance."""
 
@@ -21,6 +23,11 @@ class Machine:
     platform: str
     features: frozenset[str]
     facts: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def host(self) -> str:
+        """The kind of machine: cpu, cuda or rocm."""
+        return self.platform.partition("-")[0]
 
     def missing(self, required: frozenset[str]) -> tuple[str, ...]:
         return tuple(sorted(required - self.features))
@@ -50,4 +57,8 @@ def this_machine() -> Machine:
     if _has_device("/dev/kfd"):
         features.add("rocm")
     facts = {"python": python_platform.python_version(), "system": python_platform.system(), **versions}
-    return Machine(platform="cpu", features=frozenset(features), facts=facts)
+    gpu, cuda = devices.gpu(), devices.torch_cuda()
+    if gpu is None or cuda is None:  # a GPU that torch cannot use is none
+        return Machine(platform="cpu", features=frozenset(features), facts=facts)
+    facts |= {**gpu.facts, "cuda": cuda}
+    return Machine(platform=gpu.platform, features=frozenset(features), facts=facts)

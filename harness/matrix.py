@@ -216,7 +216,7 @@ def _published(cell: Cell, judged: Judged) -> Cell:
     if not faults:
         return replace(cell, status=Status.FIXED, reason="clean as published")
     told = "; ".join(fault.signature for fault in faults)
-    if any(_fits(judged.evidence.expect.reverted, fault) for fault in faults):
+    if any(_fits(judged.evidence.expected, fault) for fault in faults):
         return replace(cell, status=Status.AFFECTED, reason=told, published=faults)
     return replace(cell, status=Status.UNRESOLVED, reason=f"it faults in another way: {told}")
 

@@ -65,11 +65,12 @@ class Module:
 
 @dataclass(frozen=True, kw_only=True)
 class Attestation:
-    """Proof that a process ran the code it claims.
+    """Proof that an arm ran the code it claims.
 
     `modules` are the edited modules as loaded (`path` relative to the tree's root), `entered`
     the edited functions that ran, `patches` everything `host` and `memory` changed in the
-    process. `tree` is the content hash of the tree the arm was given.
+    process. `tree` is the content hash of the tree the arm was given. An arm of several processes
+    has the sum of what they attest here, and in `processes` each one's own, by its role.
     """
 
     tree: str
@@ -77,27 +78,50 @@ class Attestation:
     modules: tuple[Module, ...] = ()
     entered: tuple[str, ...] = ()
     patches: tuple[str, ...] = ()
+    processes: Mapping[str, Attestation] = field(default_factory=dict)
+
+    @classmethod
+    def of_processes(cls, processes: Mapping[str, Attestation]) -> Attestation:
+        """What the processes of one arm attest together; each must have been given the same tree.
+
+        Raises ValueError without any process, or where they were given different trees.
+        """
+        trees = {(one.tree, one.root) for one in processes.values()}
+        if len(trees) != 1:
+            raise ValueError(f"{len(processes)} processes attest {len(trees)} trees")
+        (tree, root), every = trees.pop(), processes.values()
+        return cls(
+            tree=tree,
+            root=root,
+            modules=tuple(sorted({module for one in every for module in one.modules}, key=str)),
+            entered=tuple(sorted({name for one in every for name in one.entered})),
+            patches=tuple(dict.fromkeys(patch for one in every for patch in one.patches)),
+            processes=dict(processes),
+        )
 
     def problem(self, wanted: Mapping[str, str], functions: Sequence[str]) -> str | None:
         """Why this does not prove that `wanted` (module name to sha256) ran; None if it does."""
-        loaded = {module.name: module.sha256 for module in self.modules}
         for name, sha256 in wanted.items():
-            if name not in loaded:
+            loaded = {module.sha256 for module in self.modules if module.name == name}
+            if not loaded:
                 return f"{name} was never loaded"
-            if loaded[name] != sha256:
-                return f"{name} was loaded as {loaded[name][:12]}, not {sha256[:12]}"
+            if strange := sorted(loaded - {sha256}):
+                return f"{name} was loaded as {strange[0][:12]}, not {sha256[:12]}"
         if functions and not set(functions) & set(self.entered):
             return f"none of {', '.join(functions)} was entered"
         return None
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        data = asdict(self)
+        data["processes"] = {role: one.to_json() for role, one in self.processes.items()}
+        return data if self.processes else {k: v for k, v in data.items() if k != "processes"}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Attestation:
         modules = tuple(Module(**module) for module in data["modules"])
         rest = {"entered": tuple(data["entered"]), "patches": tuple(data["patches"])}
-        return cls(tree=data["tree"], root=data["root"], modules=modules, **rest)
+        processes = {role: cls.from_json(one) for role, one in data.get("processes", {}).items()}
+        return cls(tree=data["tree"], root=data["root"], modules=modules, processes=processes, **rest)
 
 
 @dataclass(frozen=True, kw_only=True)

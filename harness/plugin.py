@@ -14,6 +14,7 @@ from harness.errors import RefaultError
 from harness.golden import GoldenStore
 from harness.machine import this_machine
 from harness.report.terminal import explain
+from harness.requests import WITHOUT_SERVERS
 from harness.source.resolve import resolve
 from harness.suite import Request, Setting, Suite
 from harness.verdict import Result, Verdict
@@ -29,10 +30,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="installed",
         help="the tree under test: installed, a release, a wheel, or a path that holds sglang/",
     )
+    group.addoption(
+        "--tier",
+        action="append",
+        choices=requests.TIERS,
+        help=f"run the cases of this tier; repeatable (default: {', '.join(WITHOUT_SERVERS)})",
+    )
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-    if file_path.parent.name == catalogue.PACKAGE and catalogue.is_reproducer(file_path.stem):
+    if file_path.parent.name == catalogue.PACKAGE and catalogue.holds_subject(file_path.stem):
         return ReproducerFile.from_parent(parent, path=file_path)
     return None
 
@@ -41,8 +48,9 @@ class ReproducerFile(pytest.File):
     """One reproducer module."""
 
     def collect(self) -> Iterator[pytest.Item]:
-        reproducer = catalogue.load(f"{catalogue.PACKAGE}.{self.path.stem}")
-        for request in requests.select([reproducer.id], (), [reproducer]):
+        subject = catalogue.load(f"{catalogue.PACKAGE}.{self.path.stem}")
+        tiers = set(subject.tiers) & set(self.config.getoption("--tier") or WITHOUT_SERVERS)
+        for request in requests.select([subject.id], tuple(tiers), [subject]) if tiers else ():
             yield CaseItem.from_parent(self, name=request.name, request=request)
 
     def repr_failure(

@@ -8,31 +8,36 @@ from typing import Any
 
 from harness import catalogue
 from harness.errors import BadInput
-from harness.facts import Reproducer
+from harness.facts import Subject
 from harness.suite import Request
 from harness.verdict import BOTH, ArmName
 
-TIERS = ("codegen", "kernel", "server")
+SERVER = "server"
+TIERS = ("codegen", "kernel", SERVER)
+WITHOUT_SERVERS = TIERS[:-1]
 
 
-def select(names: Sequence[str], tiers: Sequence[str], known: Sequence[Reproducer]) -> list[Request]:
-    """Every case of the named reproducers (all of them for none) in the wanted tiers."""
+def select(names: Sequence[str], tiers: Sequence[str], known: Sequence[Subject]) -> list[Request]:
+    """Every case of the named reproducers (all of them for none) in the wanted tiers.
+
+    Servers, which take minutes, are run where their tier is asked for, or a subject that has no other.
+    """
     chosen = [catalogue.find(name, known) for name in names] or list(known)
     found = [
         Request(reproducer=reproducer, tier=tier, platform=platform)
         for reproducer in {one.id: one for one in chosen}.values()
         for tier in reproducer.tiers
-        if not tiers or tier in tiers
+        if (tier in tiers if tiers else tier != SERVER or (names and reproducer.tiers == (SERVER,)))
         for platform in reproducer.platforms(tier)
     ]
     if not found:
         have = "; ".join(f"{reproducer.short_id} has {', '.join(reproducer.tiers)}" for reproducer in chosen)
-        raise BadInput(f"no case in tier {', '.join(tiers)}: {have}")
+        raise BadInput(f"no case in tier {', '.join(tiers or WITHOUT_SERVERS)}: {have}")
     return found
 
 
 def one(
-    reproducer: Reproducer, tiers: Sequence[str], settings: Sequence[str], arm: str | None
+    reproducer: Subject, tiers: Sequence[str], settings: Sequence[str], arm: str | None
 ) -> list[Request]:
     """The cases of one reproducer, at its own points or at one given by `--set`."""
     asked: tuple[ArmName, ...] = BOTH if arm is None else ("fixed",) if arm == "fixed" else ("reverted",)

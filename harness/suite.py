@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from harness.errors import StaleRevert, Unresolved
-from harness.facts import Reproducer
+from harness.facts import Configuration, Expect, Reproducer, Subject
 from harness.golden import Golden, GoldenStore
 from harness.machine import Machine
 from harness.observation import Observation
@@ -35,12 +35,16 @@ class Request:
     `platform` is one of those that the reproducer names for this tier; None is this machine's.
     """
 
-    reproducer: Reproducer
+    reproducer: Subject
     tier: str
     platform: str | None = None
     overrides: Mapping[str, Any] | None = None
     given: tuple[Mapping[str, Any], ...] = ()
     asked: tuple[ArmName, ...] = BOTH
+
+    def __post_init__(self) -> None:
+        if isinstance(self.reproducer, Configuration):
+            object.__setattr__(self, "asked", BOTH[:1])
 
     @property
     def case(self) -> Any:
@@ -169,7 +173,8 @@ class Suite:
         return PreloadCache(self._setting.workspace.preload(kind), _software(self._setting.machine))
 
     def _platform(self, request: Request) -> str:
-        return request.platform or self._setting.machine.platform
+        """A kernel case that names no platform runs on the CPU, whatever else the machine has."""
+        return request.platform or ("cpu" if request.tier == "kernel" else self._setting.machine.platform)
 
     def _missing(self, request: Request) -> tuple[str, ...]:
         return self._setting.machine.missing(request.reproducer.requires | request.case.requires)
@@ -197,7 +202,7 @@ class Suite:
         tree, request = self._setting.tree, running.request
         if "fixed" in request.asked:
             running.plans["fixed"] = self._arm("fixed", request, tree)
-        if "reverted" in request.asked:
+        if isinstance(request.reproducer, Reproducer) and "reverted" in request.asked:
             try:
                 reverted = revert.apply(tree, request.reproducer.revert, self._setting.workspace.trees)
             except StaleRevert as error:
@@ -216,14 +221,27 @@ class Suite:
             tree=tree,
             functions=functions,
             points=request.points,
+            host=self._setting.machine.host,
+            models=self._setting.workspace.models,
         )
+
+    def stand(self, request: Request, name: ArmName) -> tuple[Path, Future[Ended]]:
+        """Start one arm's server to be left up; its folder, and how it ends. StaleRevert as in `run`."""
+        tree, subject = self._setting.tree, request.reproducer
+        if name == "reverted":
+            assert isinstance(subject, Reproducer)  # a configuration is asked for its fixed arm alone
+            tree = revert.apply(tree, subject.revert, self._setting.workspace.trees).tree
+        plan = self._arm(name, request, tree)
+        folder = self._folder / f"{next(self._numbers)}.{subject.id}.standing.{name}"
+        shared = self._environment(request.environment)
+        return folder, self._pool.submit(arms.standing_job(plan, folder, shared))
 
     # --- judging ---------------------------------------------------------------------------
 
     def _judge(self, running: _Running) -> Judged:
         request, setting = running.request, self._setting
         evidence = Evidence(
-            expect=request.reproducer.expect.at(request.tier),
+            expect=_expected(request),
             control=request.platform in getattr(request.case, "controls", ()),
             fixed=_ended(running, "fixed"),
             reverted=_ended(running, "reverted"),
@@ -248,10 +266,18 @@ class Suite:
         )
 
 
-def attested(tree: Tree, reproducer: Reproducer) -> tuple[str, ...]:
+def attested(tree: Tree, subject: Subject) -> tuple[str, ...]:
     """The functions one of which an arm must be seen to enter: where this tree has the bug, or its fix."""
-    named = reproducer.revert.functions
-    return named if functions_by_module(tree, named) else reproducer.formerly or named
+    if isinstance(subject, Configuration):
+        return subject.enters
+    assert isinstance(subject, Reproducer)  # the two kinds that there are
+    named = subject.revert.functions
+    return named if functions_by_module(tree, named) else subject.formerly or named
+
+
+def _expected(request: Request) -> Expect | None:
+    subject = request.reproducer
+    return subject.expect.at(request.tier) if isinstance(subject, Reproducer) else None
 
 
 def _ended(running: _Running, name: ArmName) -> Arm:

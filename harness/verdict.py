@@ -24,7 +24,7 @@ from harness.compare import (
     trace_digest,
 )
 from harness.errors import BadInput, GoldenError
-from harness.facts import Expect, Params, Reproducer, Tolerance
+from harness.facts import Configuration, Expect, ExpectedFault, Params, Reproducer, Subject, Tolerance
 from harness.golden import Golden, GoldenPoint, points_of
 from harness.observation import Fault, Observation, Point
 
@@ -71,10 +71,11 @@ class Evidence:
     `missing` are the required features this machine lacks, `tree` is the content hash of the tree
     under test, `stale` the text of its StaleRevert. `points` are the parameters that were asked
     for (empty: those the fixed arm shows). `asked` leaves an arm out where the user did.
-    On a declared `control` both arms are meant to be clean and to show the same.
+    On a declared `control` both arms are meant to be clean and to show the same. A configuration
+    has no expectation: its fixed arm stands alone.
     """
 
-    expect: Expect
+    expect: Expect | None
     fixed: Arm = field(default_factory=Arm)
     reverted: Arm = field(default_factory=Arm)
     golden: Golden | None = None
@@ -88,6 +89,22 @@ class Evidence:
 
     def arm(self, name: ArmName) -> Arm:
         return self.fixed if name == "fixed" else self.reverted
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every arm that the case has was asked for."""
+        return self.asked == BOTH or self.expect is None
+
+    @property
+    def expected(self) -> ExpectedFault:
+        """What the reverted arm shows."""
+        assert self.expect is not None  # only a configuration has none, and it has no reverted arm
+        return self.expect.reverted
+
+    @property
+    def is_signature(self) -> bool:
+        """Whether all that the reverted arm can show is a compiled form."""
+        return self.expect is not None and self.expect.reverted.kind == "signature"
 
     @property
     def reference(self) -> Golden | None:
@@ -127,6 +144,8 @@ class Result:
     fixed: Observation | None = None
     reverted: Observation | None = None
     judged_by: Literal["goldens", "by hand"] = "goldens"
+    configuration: bool = False
+    rates: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def arms(self) -> dict[str, Observation]:
@@ -143,7 +162,11 @@ class Result:
         identity = {"reproducer": self.reproducer, "pr": self.pr, "issue": self.issue}
         place = {"tier": self.tier, "platform": self.platform, "params": self.params}
         verdict = self.verdict.value if self.verdict else None
-        judged = {"verdict": verdict, "evidence": self.evidence, "reason": self.reason, "drift": self.drift}
+        judged: dict[str, Any] = {"verdict": verdict, "evidence": self.evidence, "reason": self.reason, "drift": self.drift}
+        if self.configuration:
+            judged["configuration"] = True
+        if self.rates:
+            judged["rates"] = self.rates
         arms = {name: observation.to_json() for name, observation in self.arms.items()}
         return dict(plain({**identity, **place, **judged, "seconds": round(self.seconds, 3), "arms": arms}))
 
@@ -157,7 +180,7 @@ def judge(case: Evidence) -> Judgement:
 
 
 def conclude(
-    reproducer: Reproducer,
+    subject: Subject,
     case: Evidence,
     *,
     tier: str,
@@ -167,11 +190,13 @@ def conclude(
 ) -> Result:
     """Judge a case and put it into the words of a report. `seconds` is wall-clock time."""
     judgement = judge(case)
+    bug = subject.bug if isinstance(subject, Reproducer) else None
     return Result(
-        reproducer=reproducer.id, pr=reproducer.bug.pr, issue=reproducer.bug.issue,
+        reproducer=subject.id, pr=bug.pr if bug else None, issue=bug.issue if bug else None,
+        configuration=isinstance(subject, Configuration),
         tier=tier, platform=platform, params=params or {},
         verdict=judgement.verdict, reason=judgement.reason, drift=judgement.drift,
-        evidence="signature" if case.expect.reverted.kind == "signature" else "fault",
+        evidence="signature" if case.is_signature else "fault",
         judged_by="by hand" if case.by_hand else "goldens",
         seconds=seconds, fixed=case.fixed.observation, reverted=case.reverted.observation,
     )  # fmt: skip
@@ -189,12 +214,12 @@ def golden_of(
     reverted one that bites where the reproducer says, and nowhere else.
     """
     name = f"{result.reproducer} {result.tier} {result.platform}"
-    fixed, reverted = case.fixed.observation, case.reverted.observation
+    seen: dict[str, Observation | None] = {arm: case.arm(arm).observation for arm in case.asked}
     judgement = judge(replace(case, golden=None))
-    if judgement.verdict is not Verdict.UNRECORDED or fixed is None or reverted is None:
+    if judgement.verdict is not Verdict.UNRECORDED:
         word = "a point given by hand" if case.by_hand else judgement.verdict and judgement.verdict.value
         raise GoldenError(f"{name}: not recorded: {word or 'one arm only'}: {judgement.reason}")
-    arms = {"fixed": points_of(fixed), "reverted": points_of(reverted)}
+    arms = {arm: points_of(observation) for arm, observation in seen.items() if observation}
     identity = {"reproducer": result.reproducer, "tier": result.tier, "platform": result.platform}
     return Golden(**identity, provenance={**provenance, "tree": case.tree}, tolerance=tolerance, arms=arms)
 
@@ -259,7 +284,7 @@ def _shape(case: Evidence) -> Judgement | None:
         return _parted(case)
     if case.by_hand:
         return None
-    expected, points = case.expect.reverted, _points(case.reverted)
+    expected, points = case.expected, _points(case.reverted)
     for point in points[1:]:
         bites = expected.bites_at(_asked_as(case, point))
         if bites and not point.faults:
@@ -290,20 +315,22 @@ def _parted(case: Evidence) -> Judgement | None:
 
 
 def _goldens(case: Evidence) -> Judgement | None:
-    if case.by_hand or "reverted" not in case.asked:
+    if case.by_hand or not (case.is_whole or "reverted" in case.asked):
         return None
     golden = case.golden
     if golden is None:
         unrecorded = Judgement(Verdict.UNRECORDED, "no golden for this platform yet: run `refault record`")
-        return unrecorded if case.asked == BOTH else None
+        return unrecorded if case.is_whole else None
     if problem := _uncovered(case, golden):
         return Judgement(Verdict.UNRECORDED, problem)
-    departure = _departure(case, "reverted")
+    departure = _departure(case, "reverted") if "reverted" in case.asked else None
     return Judgement(Verdict.CHANGED, departure) if departure else None
 
 
 def _last(case: Evidence) -> Judgement:
-    """Nothing spoke against the case: PASS, if both arms were asked for."""
+    """Nothing spoke against the case: PASS, if all its arms were asked for."""
+    if case.expect is None:
+        return Judgement(Verdict.PASS, "the configuration starts, answers and stays clean, as golden")
     if "reverted" not in case.asked:
         return Judgement(None, "the fixed arm alone is clean; without the reverted arm there is no verdict")
     told = _told(case)
@@ -318,7 +345,7 @@ def _told(case: Evidence) -> str:
         return "a declared control: both arms show the same, as they are meant to"
     told = _said("reverted", case.reverted, _points(case.reverted)[0])
     identifies = "; that identifies the kernel and does not prove wrong values"
-    return told + identifies if case.expect.reverted.kind == "signature" else told
+    return told + identifies if case.is_signature else told
 
 
 # --- what the steps ask ------------------------------------------------------------------------
@@ -361,8 +388,18 @@ def _incomplete(case: Evidence, name: ArmName) -> str | None:
     other = _points(case.fixed) if "fixed" in case.asked else ()
     for params in case.points or [point.params for point in other]:
         if not any(same_params(params, one) for one in seen):
-            return f"{name} arm: the point {named_params(params)} was not observed"
+            cause = _cut_short(case.arm(name))
+            return f"{name} arm: the point {named_params(params)} was not observed{cause}"
     return None
+
+
+def _cut_short(arm: Arm) -> str:
+    """Why an arm has fewer points than were asked for: it ended at one, and that fault hides the rest."""
+    seen = arm.observation
+    if seen is None or seen.exit.how == "clean" or not seen.points:
+        return ""
+    last = named_params(seen.points[-1].params)
+    return f", because the arm ended by {seen.exit.how} at {last}; run points behind that one with --set"
 
 
 def _uncovered(case: Evidence, golden: Golden) -> str | None:
@@ -456,7 +493,7 @@ def _said(name: ArmName, arm: Arm, point: Point) -> str:
 
 
 def _why_clean(case: Evidence, point: Point) -> str:
-    watched = "signature" if case.expect.reverted.kind == "signature" else "watched fault"
+    watched = "signature" if case.is_signature else "watched fault"
     return f"reverted arm is clean{_at(case.reverted, point)}: {_joined(point.notes) or f'no {watched}'}"
 
 
@@ -475,11 +512,11 @@ def _joined(texts: Sequence[str]) -> str:
 
 
 def _fits(case: Evidence, fault: Fault) -> bool:
-    wanted = case.expect.reverted
+    wanted = case.expected
     named = ((wanted.kind, fault.kind), (wanted.buffer, fault.buffer), (wanted.kernel, fault.kernel))
     return all(word is None or word == seen for word, seen in named)
 
 
 def _expected(case: Evidence) -> str:
-    wanted = case.expect.reverted
+    wanted = case.expected
     return Fault(kind=wanted.kind, buffer=wanted.buffer, kernel=wanted.kernel).signature

@@ -28,8 +28,17 @@ class Workspace:
         return self.root / "releases"
 
     @property
+    def models(self) -> Path:
+        return self.root / "models"
+
+    @property
     def sweeps(self) -> Path:
         return self.root / "sweeps"
+
+    @property
+    def history(self) -> Path:
+        """The store of past runs; `refault history --import` makes it anew from their results."""
+        return self.root / "history.sqlite"
 
     def preload(self, kind: str) -> Path:
         """The list of what arms of one kind of environment import."""

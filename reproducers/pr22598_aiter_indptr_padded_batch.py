@@ -23,11 +23,14 @@ from harness.facts import (
     ReportedServer,
     Reproducer,
     Revert,
+    ServerCase,
+    Traffic,
     edit,
     faults,
     watch,
 )
 from reproducers.rigs import aiter, aiter_buffers, aiter_draft, capture_sizes
+from reproducers.rigs.servers import BFLOAT16, COMMON, HOSTS, MEMORY
 
 CONTEXT_LEN = 64
 SEQ_LEN = 8
@@ -156,5 +159,26 @@ REPRODUCER = Reproducer(
         grid=Grid(max_bs=[4, 6], mode=aiter.MODES, attention=aiter.ATTENTION),
         watch=watch("short-buffer", "exception", buffers=aiter_buffers.POINTERS),
     ),
-    expect=Expect(reverted=faults("short-buffer", buffer="kv_indptr", only=padded)),
+    server=ServerCase(
+        model="tiny-llama",
+        requires=frozenset({"rocm", "aiter", "two GPUs"}),
+        flags={
+            **COMMON,
+            "attention-backend": "aiter",
+            "page-size": "16",
+            "tp": "2",
+            "dp": "2",
+            "enable-dp-attention": "",
+            "enable-two-batch-overlap": "",
+            "max-running-requests": "10",
+        },
+        on=HOSTS,
+        traffic=Traffic(seed=22598, requests=20, prompt_tokens=(5, 60), output_tokens=16, concurrency=10),
+        watch=MEMORY,
+        tolerance=BFLOAT16,
+    ),
+    expect=Expect(
+        reverted=faults("short-buffer", buffer="kv_indptr", only=padded),
+        server=faults("exception"),  # while the graphs are captured
+    ),
 )

@@ -25,12 +25,15 @@ from harness.facts import (
     ReportedServer,
     Reproducer,
     Revert,
+    ServerCase,
     Tolerance,
+    Traffic,
     edit,
     faults,
     watch,
 )
 from reproducers.rigs import swa, swa_model
+from reproducers.rigs.servers import COMMON, FLOAT32, HOSTS
 from reproducers.rigs.swa_pages import new_pages
 
 SEED = 24394
@@ -222,5 +225,32 @@ REPRODUCER = Reproducer(
         grid=Grid(full_tokens=[48, 96], page_size=[1, 4], requests=[1, 2]),
         watch=watch("oob-read", "oob-write", "wrong-value", "nan"),
     ),
-    expect=Expect(reverted=faults("oob-read", kernel="_fwd_kernel_unified", only=spaces_part)),
+    server=ServerCase(
+        model="tiny-swa",
+        flags={
+            **COMMON,
+            "attention-backend": "triton",
+            "enable-deterministic-inference": "",
+            "page-size": "1",
+            "max-total-tokens": "512",
+            "swa-full-tokens-ratio": "0.5",
+            "chunked-prefill-size": "64",
+        },
+        on=HOSTS,
+        traffic=Traffic(
+            seed=24394,
+            requests=4,
+            prompt_tokens=(30, 90),
+            output_tokens=4,
+            concurrency=4,
+            rounds=2,
+            alone=1,
+        ),
+        watch=watch("oob-read", "oob-write", "wrong-value", "nan"),
+        tolerance=FLOAT32,
+    ),
+    expect=Expect(
+        reverted=faults("oob-read", kernel="_fwd_kernel_unified", only=spaces_part),
+        server=faults("oob-read", kernel="_fwd_kernel_unified"),
+    ),
 )

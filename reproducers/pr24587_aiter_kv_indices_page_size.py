@@ -27,11 +27,14 @@ from harness.facts import (
     ReportedServer,
     Reproducer,
     Revert,
+    ServerCase,
+    Traffic,
     edit,
     faults,
     watch,
 )
 from reproducers.rigs import aiter, aiter_buffers, aiter_draft
+from reproducers.rigs.servers import BFLOAT16, COMMON, HOSTS, MEMORY
 
 
 def replay_long_sequences(
@@ -191,12 +194,22 @@ REPRODUCER = Reproducer(
         grid=Grid(page_size=[1, 16], mode=aiter.MODES, attention=aiter.ATTENTION),
         watch=watch("oob-write", "oob-read", buffers=("cuda_graph_kv_indices",)),
     ),
+    server=ServerCase(
+        model="tiny-llama",
+        requires=frozenset({"rocm", "aiter"}),
+        flags={**COMMON, "attention-backend": "aiter", "page-size": "16", "context-length": "256"},
+        on=HOSTS,
+        traffic=Traffic(seed=24587, requests=16, prompt_tokens=(180, 200), output_tokens=32, concurrency=8),
+        watch=MEMORY,
+        tolerance=BFLOAT16,
+    ),
     expect=Expect(
         reverted=faults(
             "oob-write",
             buffer="cuda_graph_kv_indices",
             kernel="create_flashinfer_kv_indices_triton",
             only=overflows,
-        )
+        ),
+        server=faults("oob-write", buffer="cuda_graph_kv_indices"),
     ),
 )

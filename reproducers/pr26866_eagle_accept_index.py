@@ -24,6 +24,7 @@ from harness.facts import (
     Params,
     Reproducer,
     Revert,
+    ServerCase,
     Tolerance,
     edit,
     faults,
@@ -31,6 +32,7 @@ from harness.facts import (
     watch,
 )
 from reproducers.rigs import accept, eagle
+from reproducers.rigs.servers import COMMON, EAGLE3, FLOAT32, HOSTS, eagle_traffic
 
 INDEX = "accept_index"
 
@@ -137,5 +139,17 @@ REPRODUCER = Reproducer(
         reference=expected,
         tolerance=Tolerance(absolute=0.0, relative=0.0, reason="the keys are copied, not computed"),
     ),
-    expect=Expect(reverted=faults("oob-read", buffer=INDEX, only=surplus_programs)),
+    server=ServerCase(
+        model="tiny-llama-eagle3",
+        flags={**COMMON, **EAGLE3, "attention-backend": "triton", "page-size": "{page_size}"},
+        on=HOSTS,
+        params={"page_size": Integer(16)},
+        traffic=eagle_traffic(26866),
+        watch=watch("oob-read", "oob-write", buffers=(INDEX,)),
+        tolerance=FLOAT32,
+    ),
+    expect=Expect(
+        reverted=faults("oob-read", buffer=INDEX, only=surplus_programs),
+        server=faults("oob-read", buffer=INDEX),
+    ),
 )

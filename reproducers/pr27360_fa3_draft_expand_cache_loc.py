@@ -27,11 +27,14 @@ from harness.facts import (
     ReportedServer,
     Reproducer,
     Revert,
+    ServerCase,
+    Traffic,
     edit,
     faults,
     watch,
 )
 from reproducers.rigs import eagle, fa3
+from reproducers.rigs.servers import BFLOAT16, COMMON, EAGLE3, HOSTS, MEMORY
 
 TABLE = "page_table"
 _EAGLE = {
@@ -166,5 +169,23 @@ REPRODUCER = Reproducer(
         grid=Grid(page_size=[1, 2, 4, 16], num_steps=[4, 6], seq_lens=[(7, 8), (8, 8), ()]),
         watch=watch("index-range", "oob-write"),
     ),
-    expect=Expect(reverted=faults("index-range", buffer=TABLE, kernel="scatter_", only=overflows)),
+    server=ServerCase(
+        model="tiny-llama-eagle3",
+        requires=frozenset({"cuda", "sgl_kernel"}),
+        flags={
+            **COMMON,
+            **EAGLE3,
+            "attention-backend": "fa3",
+            "page-size": "2",
+            "speculative-num-steps": "5",
+        },
+        on=HOSTS,
+        traffic=Traffic(seed=27360, requests=16, prompt_tokens=(5, 200), output_tokens=32, concurrency=8),
+        watch=MEMORY,
+        tolerance=BFLOAT16,
+    ),
+    expect=Expect(
+        reverted=faults("index-range", buffer=TABLE, kernel="scatter_", only=overflows),
+        server=faults("index-range", buffer=TABLE),
+    ),
 )

@@ -26,6 +26,13 @@ json_option = click.option(
     metavar="FILE",
     help="Also write the results as JSON; - for standard output.",
 )
+html_option = click.option(
+    "--html",
+    "page",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Also write the results as one self-contained HTML file.",
+)
 lanes_option = click.option(
     "-n",
     "lanes",

@@ -34,7 +34,9 @@ INTERRUPTED = 130
 @click.command("sweep")
 @click.argument("bug")
 @click.option(
-    "--tier", type=click.Choice(requests.TIERS), help="The case to sweep; its kernel case by default."
+    "--tier",
+    type=click.Choice(requests.WITHOUT_SERVERS),
+    help="The case to sweep; its kernel case by default.",
 )
 @click.option(
     "--seed", type=int, default=0, show_default=True, help="Which sample of a large space is taken."
@@ -81,7 +83,7 @@ def command(
 def _case_of(reproducer: Reproducer, tier: str | None) -> tuple[str, str | None]:
     """The tier to sweep and its first platform. BadInput if the reproducer has no such case."""
     if tier is None:
-        tier = "kernel" if reproducer.kernel else reproducer.tiers[0]
+        tier = "codegen" if reproducer.codegen and not reproducer.kernel else "kernel"
     if tier not in reproducer.tiers:
         raise BadInput(
             f"{reproducer.short_id} has no case in tier {tier}: it has {', '.join(reproducer.tiers)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 
 _REPEATABLE: Mapping[str, str] = {
@@ -27,9 +28,18 @@ COMPILED_KERNELS: Mapping[str, str | None] = {
 }
 """Upstream's kernels are compiled and not run."""
 
+SERVER_DRIVER: Mapping[str, str | None] = {**_REPEATABLE, **_NO_ACCELERATOR, "TRITON_INTERPRET": None}
+"""The process that starts a server and talks to it: it makes models and references on the CPU."""
+
 DEVICE_KERNELS: Mapping[str, str | None] = {
     **_REPEATABLE,
     "SGLANG_USE_CPU_ENGINE": None,
     "TRITON_INTERPRET": None,
 }
 """Upstream's kernels run on the machine's own accelerator."""
+
+
+def merged(kind: Mapping[str, str | None], own: Mapping[str, str]) -> dict[str, str]:
+    """The whole environment of a process of this kind: this process's, changed by `kind`, then by `own`."""
+    changed = {**os.environ, **kind, **own}
+    return {name: value for name, value in changed.items() if value is not None}

@@ -6,7 +6,7 @@ import importlib
 import importlib.util
 import inspect
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,18 @@ def configured(**fields: Any) -> Iterator[Any]:
         return
     with context.override_server_args(**fields) as server_args:
         yield server_args
+
+
+def undivided() -> AbstractContextManager[Any]:
+    """State that no request's context is divided among ranks (decode context parallelism).
+
+    0.5.23 asks for it; releases without `get_spec` ask the model runner, and there this does nothing.
+    """
+    if _context() is None:
+        return nullcontext()
+    parallel: Any = importlib.import_module(RUNTIME_CONTEXT).get_parallel()
+    stated: AbstractContextManager[Any] = parallel.override(attn_dcp_rank=0)
+    return stated
 
 
 def _context() -> Any:

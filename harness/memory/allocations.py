@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from harness.memory import poison
-from harness.memory.fences import Fences, is_plain
+from harness.memory.fences import Fenced, is_plain
 
 _EMPTY = frozenset({"empty", "empty_like", "new_empty", "empty_strided", "new_empty_strided"})
 _ZEROS = frozenset({"zeros", "zeros_like", "new_zeros"})
@@ -28,11 +28,11 @@ POISONED_BYTES = 1 << 28
 
 
 def allocated(
-    func: Any, args: Sequence[Any], kwargs: Mapping[str, Any], fences: Fences, name: str | None
+    func: Any, args: Sequence[Any], kwargs: Mapping[str, Any], fences: Fenced, name: str | None
 ) -> Any:
     """Run an allocating operation so that its result lies inside a fence, where that is possible."""
     operation = func.overloadpacket.__name__
-    if reason := _unfit(args, kwargs):
+    if reason := _unfit(args, kwargs, fences):
         fences.leave_out(reason)
         return func(*args, **kwargs)
     made = func(*args, **kwargs) if operation in _COPIED else _shape_of(func, args, kwargs)
@@ -48,10 +48,10 @@ def allocated(
     return tensor
 
 
-def _unfit(args: Sequence[Any], kwargs: Mapping[str, Any]) -> str | None:
+def _unfit(args: Sequence[Any], kwargs: Mapping[str, Any], fences: Fenced) -> str | None:
     device = kwargs.get("device") or (args[0].device if args and isinstance(args[0], torch.Tensor) else None)
-    if device is not None and torch.device(device).type != "cpu":
-        return "not in the CPU's memory"
+    if reason := fences.outside(torch.device(device) if device is not None else None):
+        return reason
     if kwargs.get("pin_memory"):
         return "in pinned memory"
     if kwargs.get("layout") not in (None, torch.strided) or kwargs.get("out") is not None:
@@ -67,7 +67,7 @@ def _shape_of(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
     return func(*args, **{**named, "device": torch.device("meta")})
 
 
-def _poison(tensor: torch.Tensor, fences: Fences) -> None:
+def _poison(tensor: torch.Tensor, fences: Fenced) -> None:
     if tensor.untyped_storage().nbytes() > POISONED_BYTES:
         fences.leave_out(f"more than {POISONED_BYTES >> 20} MiB, fenced but not poisoned")
         return

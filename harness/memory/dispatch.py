@@ -16,7 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from harness.memory import hardware, indexing
 from harness.memory.allocations import ALLOCATORS, allocated
-from harness.memory.fences import Fences, is_plain
+from harness.memory.fences import Fenced, is_plain
 from harness.memory.indexing import READERS, Indexing
 from harness.memory.names import name_of, name_to_be
 from harness.memory.strays import Strays, Where
@@ -41,8 +41,8 @@ class TorchChecks(TorchDispatchMode):
         self,
         root: str,
         strays: Strays,
-        events: list[dict[str, Any]],
-        fences: Fences,
+        events: list[dict[str, Any]] | None,
+        fences: Fenced,
         *,
         as_hardware: bool = True,
     ) -> None:
@@ -110,7 +110,8 @@ class TorchChecks(TorchDispatchMode):
             result = self._plainly(func, args, kwargs)
         else:
             result = self._stray(func, found, args, kwargs, buffer, frame)
-        self._events.append(indexing.event(name, buffer, found, args, result))
+        if self._events is not None:
+            self._events.append(indexing.event(name, buffer, found, args, result))
         return result
 
     def _stray(

@@ -5,9 +5,10 @@ The zones lie outside the tensor's storage, so that torch itself sees nothing of
 
 from __future__ import annotations
 
+import sys
 import weakref
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -31,13 +32,14 @@ class Block:
     def __init__(
         self, nbytes: int, itemsize: int, name: str | None, damaged: Callable[[Block], None]
     ) -> None:
+        self._zones: tuple[tuple[int, Bytes], ...] = ()  # none yet, should the allocation be refused
         memory = np.zeros(nbytes + 2 * RED_ZONE_BYTES + ALIGNMENT, dtype=np.uint8)
         start = RED_ZONE_BYTES + -(memory.ctypes.data + RED_ZONE_BYTES) % ALIGNMENT
         self.name = name
         self.numel = nbytes // itemsize
         self.itemsize = itemsize
         self._damaged = damaged
-        self._zones: tuple[tuple[int, Bytes], ...] = (
+        self._zones = (
             (-RED_ZONE_BYTES, memory[start - RED_ZONE_BYTES : start]),
             (nbytes, memory[start + nbytes : start + nbytes + RED_ZONE_BYTES]),
         )
@@ -64,8 +66,21 @@ class Block:
         return np.unique(found // self.itemsize).astype(np.int64)
 
     def __del__(self) -> None:
-        # The last chance to see what was written while nobody looked.
-        self._damaged(self)
+        # The last chance to see what was written while nobody looked. At the interpreter's exit
+        # nobody is told any more, and the modules that looking takes may be gone.
+        if self._zones and not sys.is_finalizing():
+            self._damaged(self)
+
+
+class Fenced(Protocol):
+    """The fenced allocations of one kind of memory, as what watches torch needs them."""
+
+    def outside(self, device: torch.device | None) -> str | None: ...
+    def allocate(self, like: torch.Tensor, name: str | None) -> torch.Tensor: ...
+    def leave_out(self, reason: str) -> None: ...
+    def holds(self, tensor: torch.Tensor) -> bool: ...
+    def name_of(self, tensor: torch.Tensor) -> str | None: ...
+    def release(self, tensor: torch.Tensor) -> None: ...
 
 
 class Fences:
@@ -88,6 +103,10 @@ class Fences:
         self._by_address[tensor.data_ptr()] = block
         self.fenced += 1
         return tensor
+
+    def outside(self, device: torch.device | None) -> str | None:
+        """Why memory on this device (None: where torch puts it) cannot be fenced here; None if it can."""
+        return None if device is None or device.type == "cpu" else "not in the CPU's memory"
 
     def leave_out(self, reason: str) -> None:
         """Count an allocation that stays without a fence."""

@@ -58,16 +58,16 @@ def _inside(target: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
     return (positions >= 0) & (positions < _flat(target).numel())
 
 
-def _steps(size: int, axis: int, axes: int) -> torch.Tensor:
-    return torch.arange(size).reshape([-1 if place == axis else 1 for place in range(axes)])
+def _steps(size: int, axis: int, axes: int, device: torch.device) -> torch.Tensor:
+    return torch.arange(size, device=device).reshape([-1 if place == axis else 1 for place in range(axes)])
 
 
 def _elementwise(found: Sequence[Indexing], args: Sequence[Any]) -> torch.Tensor:
     """gather, scatter: every entry of the index is one access, at its own place in the other dimensions."""
     target, dim, index = args[0], found[0].dim, found[0].index.to(torch.int64)
-    positions = torch.full((), int(target.storage_offset()))
+    positions = torch.full((), int(target.storage_offset()), device=target.device)
     for axis, size in enumerate(index.shape):
-        steps = index if axis == dim else _steps(size, axis, index.dim())
+        steps = index if axis == dim else _steps(size, axis, index.dim(), index.device)
         positions = positions + steps * target.stride(axis)
     return positions
 
@@ -109,12 +109,12 @@ def _combined(target: torch.Tensor, indices: Mapping[int, torch.Tensor]) -> torc
     after = [dim for dim in range(target.dim()) if dim not in indices and dim not in before]
     width = chosen[0].dim()
     axes = len(before) + width + len(after)
-    positions = torch.full((), int(target.storage_offset()))
+    positions = torch.full((), int(target.storage_offset()), device=target.device)
     for dim, index in zip(dims, chosen, strict=True):
         shape = [*[1] * len(before), *index.shape, *[1] * len(after)]
         positions = positions + index.reshape(shape) * target.stride(dim)
     for axis, dim in [*enumerate(before), *enumerate(after, len(before) + width)]:
-        positions = positions + _steps(target.shape[dim], axis, axes) * target.stride(dim)
+        positions = positions + _steps(target.shape[dim], axis, axes, target.device) * target.stride(dim)
     return positions
 
 
@@ -157,7 +157,7 @@ _WRITES: Mapping[str, Positions] = {
 
 
 def _looked_up(target: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
-    read = torch.empty(positions.shape, dtype=target.dtype)
+    read = torch.empty(positions.shape, dtype=target.dtype, device=target.device)
     poison.fill(read)
     inside = _inside(target, positions)
     read[inside] = _flat(target)[positions[inside]]
@@ -181,7 +181,8 @@ def _whole_rows(
         kept = one.index[(one.index >= 0) & (one.index < one.extent)]
         result = func(args[0], kept, *args[2:], **kwargs)
     else:
-        result = func(_looked_up(args[0], positions), torch.arange(one.index.numel()), *args[2:], **kwargs)
+        rows = torch.arange(one.index.numel(), device=one.index.device)
+        result = func(_looked_up(args[0], positions), rows, *args[2:], **kwargs)
     return Carried(result, stray, _flat(args[0]).numel(), writes=base == "embedding_renorm")
 
 

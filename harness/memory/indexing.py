@@ -56,8 +56,9 @@ class Indexing:
 def indexing(target: torch.Tensor, dim: int, index: torch.Tensor, extent: int, wraps: bool) -> Indexing:
     if not index.numel():
         return Indexing(target, dim, index, extent, wraps)
-    lowest, highest = torch.aminmax(index)
-    return Indexing(target, dim, index, extent, wraps, int(lowest), int(highest))
+    # One tensor of both, since each number that is taken from a device waits for it.
+    lowest, highest = torch.stack(torch.aminmax(index)).tolist()
+    return Indexing(target, dim, index, extent, wraps, lowest, highest)
 
 
 Reader = Callable[[Arguments], Iterator[Indexing]]

@@ -86,13 +86,13 @@ class Launch:
 
 
 class LaneChecks:
-    """The lane checker of one run. `events` takes the launches, `strays` the faults.
+    """The lane checker of one run. `events` takes the launches (None: nobody asks), `strays` the faults.
 
     `entered` is told the name of each kernel, `after` as well, once it ran, with its tensors.
     """
 
     def __init__(
-        self, strays: Strays, events: list[dict[str, Any]], entered: Callable[[str], None],
+        self, strays: Strays, events: list[dict[str, Any]] | None, entered: Callable[[str], None],
         after: Callable[[str, list[torch.Tensor]], None],
     ) -> None:  # fmt: skip
         self._strays = strays
@@ -116,7 +116,8 @@ class LaneChecks:
         finally:
             self._launch = outer
             self._windows.close(launch.arguments)
-            self._events.append(launch.event())
+            if self._events is not None:
+                self._events.append(launch.event())
             self._after(launch.kernel, [argument.tensor for argument in launch.arguments])
 
     def convert(self, original: Callable[[Any], Any], value: Any) -> Any:

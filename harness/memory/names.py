@@ -144,6 +144,10 @@ def _next_store(code: CodeType, after: int) -> object:
         name = instruction.opname
         if name.startswith(("STORE_", "POP_TOP", *_LEAVES)) and above == _OPERANDS_ABOVE.get(name, 0):
             return _stored(instruction, previous)
+        if name == "BUILD_CONST_KEY_MAP" and 0 < above <= instruction.argval:
+            # A dictionary's values lie in the order of its keys, which are a constant on top of them.
+            key = previous[instruction.argval - above] if isinstance(previous, tuple) else None
+            return key if isinstance(key, str) else None
         above = _above(instruction, above)
         previous = instruction.argval
     return None

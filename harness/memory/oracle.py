@@ -21,11 +21,13 @@ class Oracle:
     """What the detectors saw: faults through `strays`, the trace in `events`.
 
     `as_hardware` says how a torch operation with stray indices goes on: see `dispatch.TorchChecks`.
+    Without `traced` no events are kept: there is no end to what a server runs.
     """
 
     strays: Strays = field(default_factory=Strays)
     events: list[dict[str, Any]] = field(default_factory=list)
     as_hardware: bool = True
+    traced: bool = True
     fences: Fences = field(init=False)
 
     def __post_init__(self) -> None:
@@ -34,9 +36,10 @@ class Oracle:
     @contextmanager
     def watching(self, root: Path, entered: Callable[[str], None]) -> Iterator[None]:
         """Watch this process; `root` is the tree under test, `entered` is told of each kernel."""
-        launches = lanes.LaneChecks(self.strays, self.events, entered, after=self._after_launch)
+        events = self.events if self.traced else None
+        launches = lanes.LaneChecks(self.strays, events, entered, after=self._after_launch)
         torch_checks = dispatch.TorchChecks(
-            str(root), self.strays, self.events, self.fences, as_hardware=self.as_hardware
+            str(root), self.strays, events, self.fences, as_hardware=self.as_hardware
         )
         try:
             with lanes.checked(launches), dispatch.checked(torch_checks):

@@ -2,37 +2,64 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 
 from harness.errors import StaleRevert
-from harness.facts import Case, CodegenCase, ExpectedFault, KernelCase, ReportedServer, Reproducer
+from harness.facts import (
+    CodegenCase,
+    ExpectedFault,
+    KernelCase,
+    ReportedServer,
+    Reproducer,
+    ServerCase,
+    Subject,
+)
+from harness.facts.cases import Space
+from harness.facts.server import HOSTS
 from harness.source import revert
 from harness.source.tree import Tree
 
 
-def describe(reproducer: Reproducer, tree: Tree | None) -> str:
+def describe(subject: Subject, tree: Tree | None) -> str:
     """Several lines of text; with a tree, also what the revert changes in it."""
-    return "\n".join(_lines(reproducer, tree))
+    return "\n".join(_lines(subject, tree))
 
 
-def _lines(reproducer: Reproducer, tree: Tree | None) -> Iterator[str]:
-    bug = reproducer.bug
-    yield reproducer.about
+def _lines(subject: Subject, tree: Tree | None) -> Iterator[str]:
+    yield subject.about
     yield ""
-    yield f"id:         {reproducer.id}"
+    yield f"id:         {subject.id}"
+    if isinstance(subject, Reproducer):
+        yield from _bug(subject)
+    needs = ", ".join(sorted(subject.requires)) or "nothing"
+    yield f"tiers:      {', '.join(subject.tiers)} (needs {needs})"
+    yield from _cases(subject)
+    if isinstance(subject, Reproducer):
+        yield from _proof(subject, tree)
+
+
+def _bug(reproducer: Reproducer) -> Iterator[str]:
+    bug = reproducer.bug
     pull = f"PR #{bug.pr}" if bug.pr else "PR not known"
     yield f"upstream:   {pull}{f', issue #{bug.issue}' if bug.issue else ''}"
     yield f"affected:   {bug.introduced_in or 'the oldest releases'} up to the release before {bug.fixed_in}"
     yield f"symptom:    {bug.symptom}"
-    needs = ", ".join(sorted(reproducer.requires)) or "nothing"
-    yield f"tiers:      {', '.join(reproducer.tiers)} (needs {needs})"
-    if reproducer.codegen:
-        yield from _codegen(reproducer.codegen)
-    if reproducer.kernel:
-        yield from _kernel(reproducer.kernel)
-    if reproducer.device:
-        yield f"on {reproducer.device.platform} alone, with its accelerator:"
-        yield from _kernel(reproducer.device)
+
+
+def _cases(subject: Subject) -> Iterator[str]:
+    if subject.codegen:
+        yield from _codegen(subject.codegen)
+    if subject.kernel:
+        yield from _kernel(subject.kernel)
+    if subject.device:
+        yield f"on {subject.device.platform} alone, with its accelerator:"
+        yield from _kernel(subject.device)
+    if subject.server:
+        yield from _server(subject, subject.server)
+
+
+def _proof(reproducer: Reproducer, tree: Tree | None) -> Iterator[str]:
     yield from _expectation(reproducer)
     if reproducer.reported:
         yield ""
@@ -56,7 +83,27 @@ def _kernel(case: KernelCase) -> Iterator[str]:
     )
 
 
-def _params(case: Case) -> Iterator[str]:
+def _server(subject: Subject, case: ServerCase) -> Iterator[str]:
+    if case.params:
+        yield from _params(case)
+    if case.requires:
+        yield f"servers:    need {', '.join(sorted(case.requires))}"
+    yield f"by hand, with the model {case.model} that `refault serve {subject.short_id}` makes and starts:"
+    commands: dict[tuple[str, ...], list[str]] = {}
+    for host in [host for host in HOSTS if host in case.requires] or HOSTS:
+        commands.setdefault(case.arguments(host, case.default), []).append(host)
+    for arguments, hosts in commands.items():
+        yield f"  server on {', '.join(hosts)}:"
+        words = ("python3", "-m", "sglang.launch_server", "--model-path", "MODEL", *arguments)
+        yield f"    {shlex.join(words)}"
+    load = case.traffic
+    yield (
+        f"  traffic:  {load.rounds} times {load.requests} requests, {load.concurrency} at a time, prompts of "
+        f"{load.prompt_tokens[0]} to {load.prompt_tokens[1]} tokens, {load.output_tokens} tokens out"
+    )
+
+
+def _params(case: Space) -> Iterator[str]:
     yield f"parameters of the {case.tier} tier (change them with --set name=value):"
     for name, param in case.params.items():
         default = ",".join(map(str, param.default)) if isinstance(param.default, tuple) else param.default

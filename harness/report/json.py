@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,9 +21,10 @@ Target = Path | Literal["-"]
 def document(
     results: Sequence[Result], machine: Mapping[str, Any], tree: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The whole document. `tree` says which SGLang was tested: version, origin and content hash."""
+    """The whole document, as of now. `tree` says which SGLang was tested: version, origin, content hash."""
     told = [result.to_json() for result in results]
-    return {"refault": __version__, "sglang": plain(tree), "machine": plain(machine), "results": told}
+    about = {"refault": __version__, "at": datetime.now(UTC).isoformat(timespec="seconds")}
+    return {**about, "sglang": plain(tree), "machine": plain(machine), "results": told}
 
 
 def check_writable(target: Target) -> None:

@@ -17,6 +17,7 @@ Schema = dict[str, Any]
 
 _TEXT: Schema = {"type": "string"}
 _TEXT_OR_NULL: Schema = {"type": ["string", "null"]}
+_TIME: Schema = {"type": "string", "format": "date-time"}
 _LINE: Schema = {"type": "string", "pattern": "^[^\n]*$"}
 _NUMBER_OR_NULL: Schema = {"type": ["integer", "null"], "minimum": 1}
 _SECONDS: Schema = {"type": "number", "minimum": 0}
@@ -50,7 +51,9 @@ def _fault() -> Schema:
 def _attestation() -> Schema:
     module = _object({"name": _TEXT, "path": _TEXT, "sha256": _SHA256})
     words = {"entered": _list(_TEXT), "patches": _list(_TEXT)}
-    return _object({"tree": _TEXT, "root": _TEXT, "modules": _list(module), **words})
+    own = {"tree": _TEXT, "root": _TEXT, "modules": _list(module), **words}
+    one: Schema = {"$ref": "#/$defs/attestation"}
+    return _object(own, {"processes": {"type": "object", "additionalProperties": one}})
 
 
 def _point() -> dict[str, Schema]:
@@ -92,8 +95,15 @@ def _result() -> Schema:
             "tier": {"enum": ["codegen", "kernel", "server"]}, "platform": _TEXT, "params": _ANYTHING,
             "verdict": verdict, "evidence": {"enum": ["fault", "signature"]}, "reason": _LINE,
             "drift": _list(_LINE), "seconds": _SECONDS, "arms": arms,
-        }
+        },
+        {"configuration": {"const": True}, "rates": _object({}, {"fixed": _rate(), "reverted": _rate()})},
     )  # fmt: skip
+
+
+def _rate() -> Schema:
+    """How many of the runs of one arm faulted, and the bounds of Wilson's 95 % interval."""
+    counts: dict[str, Schema] = {name: {"type": "integer", "minimum": 0} for name in ("faults", "runs")}
+    return _object({**counts, "low": {"type": "number"}, "high": {"type": "number"}})
 
 
 def schema() -> Schema:
@@ -103,7 +113,7 @@ def schema() -> Schema:
     top = {"refault": _TEXT, "sglang": tree, "machine": machine, "results": _list(_result())}
     parts = {"fault": _fault(), "attestation": _attestation(), "arm": _arm()}
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Refault's results"}
-    return {**head, **_object(top), "$defs": parts}
+    return {**head, **_object(top, {"at": _TIME}), "$defs": parts}
 
 
 def printed() -> str:

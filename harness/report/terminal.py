@@ -53,11 +53,19 @@ def show(
 
 def summary(results: Sequence[Result], expected: int | None = None) -> str:
     """The counts in one line, and how many results a partial table lacks."""
-    counts = Counter(_word(result) for result in results)
-    order = [*(verdict.value for verdict in Verdict), _word(None)]
-    told = ", ".join(f"{counts[word]} {word}" for word in order if counts[word]) or "no results"
+    bugs, configurations = (
+        _counts([result for result in results if result.configuration is apart]) for apart in (False, True)
+    )
+    apart = f"configurations: {configurations}" if configurations else ""
+    told = "; ".join(filter(None, (bugs, apart))) or "no results"
     absent = (expected or 0) - len(results)
     return f"{told}; partial: {absent} of {expected} were not run" if absent > 0 else told
+
+
+def _counts(results: Sequence[Result]) -> str:
+    counts = Counter(map(_word, results))
+    order = [*(verdict.value for verdict in Verdict), _word(None)]
+    return ", ".join(f"{counts[word]} {word}" for word in order if counts[word])
 
 
 def explain(result: Result) -> str:
@@ -88,7 +96,9 @@ def evidence(result: Result) -> list[Row]:
 def _outcome(result: Result, seen: Observation) -> list[str]:
     if seen.unresolved:
         return [f"unresolved: {seen.unresolved}"]
-    return [seen.main.outcome if seen.main.outcome == "clean" else result.evidence]
+    if seen.main.outcome == "clean":
+        return ["clean"]
+    return ["signature" if _only_signatures(seen.main) else "fault"]
 
 
 def _exit(result: Result, seen: Observation) -> list[str]:
@@ -133,7 +143,8 @@ def _other_points(result: Result, seen: Observation) -> list[str]:
     others = seen.points[1:]
     faulty = [point for point in others if point.faults]
     told = [f"{_named(seen.main, point)}: {'; '.join(_signatures(point.faults))}" for point in faulty]
-    word = "fault" if result.evidence == "fault" else "have the signature"
+    only_signatures = result.evidence == "signature" and all(map(_only_signatures, faulty))
+    word = "have the signature" if only_signatures else "fault"
     return [f"{len(faulty)} of {len(others)} {word}", *_capped(told)] if others else []
 
 
@@ -167,6 +178,11 @@ _ASPECTS: tuple[tuple[str, Callable[[Result, Observation], list[str]]], ...] = (
 )
 
 
+def _only_signatures(point: Point) -> bool:
+    """Whether nothing went wrong at a point but what its compiled form shows."""
+    return all(fault.kind == "signature" for fault in point.faults)
+
+
 def _signatures(faults: Sequence[Fault]) -> list[str]:
     return [fault.signature for fault in faults]
 
@@ -176,8 +192,9 @@ def _named(main: Point, point: Point) -> str:
 
 
 def _worded(aspect: str, result: Result) -> str:
-    # A compiled signature identifies code; it is no fault, and is not called one.
-    return "signatures" if aspect == "faults" and result.evidence == "signature" else aspect
+    # A compiled signature identifies code; it is no fault, and is not called one. An exception is.
+    shown = all(_only_signatures(arm.main) for arm in result.arms.values() if arm.points)
+    return "signatures" if aspect == "faults" and result.evidence == "signature" and shown else aspect
 
 
 def _capped(lines: list[str]) -> list[str]:

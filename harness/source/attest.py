@@ -62,6 +62,10 @@ class Attestor:
             self._entered.add(name)
             self._changed()
 
+    def forget_entered(self) -> None:
+        """Begin anew with what was entered, in a process that is a copy of another."""
+        self._entered.clear()
+
     def loaded(self, name: str, path: Path, source: bytes) -> None:
         """Note the bytes that a module is compiled from."""
         relative = path.relative_to(self._base(path) or self._root).as_posix()

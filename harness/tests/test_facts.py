@@ -96,7 +96,7 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "grid over no parameter": (
         lambda: case(grid=Grid(pages=[1])),
-        "kernel.grid.pages: call takes no such parameter",
+        "kernel.grid.pages: the case takes no such parameter",
     ),
     "grid value out of range": (
         lambda: case(grid=Grid(page_size=[0])),

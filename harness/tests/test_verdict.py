@@ -125,6 +125,15 @@ def test_a_point_that_an_arm_does_not_show_is_unresolved(name: str) -> None:
     assert judgement == Judgement(Verdict.UNRESOLVED, f"{name} arm: the point page_size=1 was not observed")
 
 
+def test_a_point_behind_a_crash_is_told_with_the_crash() -> None:
+    crash = Fault(kind="crash", message="SIGSEGV")
+    ended = arm("reverted", point(16, crash), exit=Exit(how="crash", signal="SIGSEGV", code=-11))
+    judgement = judge(case(reverted=ended))
+    assert judgement.verdict is Verdict.UNRESOLVED
+    told = "the point page_size=1 was not observed, because the arm ended by crash at page_size=16"
+    assert told in judgement.reason
+
+
 def test_a_fault_in_the_fixed_arm_is_a_regression_at_every_point() -> None:
     assert verdict(replaced(case(), "fixed", points=(point(16, SMALLER), point(1)))) is Verdict.REGRESSED
     judgement = judge(replaced(case(), "fixed", points=(point(16), point(1, STRAY))))

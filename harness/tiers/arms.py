@@ -9,16 +9,20 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import BadInput
-from harness.facts import Reproducer
+from harness.facts import Subject
 from harness.host import environment as variables
 from harness.observation import Attestation, Exit, Fault, Observation, Point
 from harness.process.job import Ended, Environment, Job, read_json
 from harness.process.limits import Limits
 from harness.source.tree import Tree
 
-MEMORY_MB = 6144
+MEMORY_MB: Mapping[str, int] = {"codegen": 6144, "kernel": 6144, "server": 24576}
+"""Limits of an arm with all its processes, by tier: they stop a runaway, and bind nothing else."""
 ATTESTATION = "attestation.json"
 """Written by the arm before its case runs and at each first entry, so that a crash is attested too."""
+STANDING = "standing.json"
+"""Written by an arm whose server is left up for inspection, once it is ready."""
+_A_WEEK = 7 * 86400.0
 POINTS = "points.jsonl"
 """Written by the arm after each point, so that a crash is told of the point where it happened."""
 
@@ -26,21 +30,27 @@ _VARIABLES: Mapping[str, Mapping[str, str | None]] = {
     "codegen": variables.COMPILED_KERNELS,
     "kernel": variables.CPU_KERNELS,
     "device": variables.DEVICE_KERNELS,
+    "server": variables.SERVER_DRIVER,
 }
 """The kinds of environment that arms run in."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ArmPlan:
-    """One arm of one case: the tree it runs and the functions it must be seen in."""
+    """One arm of one case: the tree it runs and the functions it must be seen in.
+
+    `host` is the kind of machine ("cpu", "cuda", "rocm"), `models` where the server tier keeps its models.
+    """
 
     name: str
-    reproducer: Reproducer
+    reproducer: Subject
     tier: str
     tree: Tree
     functions: Mapping[str, Sequence[str]]
     points: Sequence[Mapping[str, Any]]
     platform: str | None = None
+    host: str = "cpu"
+    models: Path | None = None
 
 
 def kind(tier: str, platform: str | None) -> str:
@@ -59,7 +69,22 @@ def environment(kind: str, package: str, learned: Sequence[str] = ()) -> Environ
 
 def job(plan: ArmPlan, folder: Path, shared: Environment) -> Job:
     case = plan.reproducer.case(plan.tier, plan.platform)
-    payload = {
+    # The case's own time is meant for its grid: a sweep's batch may be longer.
+    share = max(1.0, len(plan.points) / len(case.points()))
+    limits = Limits(seconds=case.seconds * share, memory_mb=MEMORY_MB[plan.tier])
+    entry = f"harness.tiers.{plan.tier}:enter"
+    return Job(entry=entry, payload=_payload(plan), folder=folder, limits=limits, environment=shared)
+
+
+def standing_job(plan: ArmPlan, folder: Path, shared: Environment) -> Job:
+    """The arm's server alone, for inspection: it runs until it is ended, and STANDING says where."""
+    limits = Limits(seconds=_A_WEEK, memory_mb=MEMORY_MB[plan.tier])
+    entry = f"harness.tiers.{plan.tier}:stand"
+    return Job(entry=entry, payload=_payload(plan), folder=folder, limits=limits, environment=shared)
+
+
+def _payload(plan: ArmPlan) -> dict[str, Any]:
+    return {
         "root": str(plan.tree.root),
         "package": plan.tree.package,
         "tree": plan.tree.content_hash,
@@ -68,12 +93,9 @@ def job(plan: ArmPlan, folder: Path, shared: Environment) -> Job:
         "reproducer": plan.reproducer.module,
         "platform": plan.platform,
         "points": [dict(point) for point in plan.points],
+        "host": plan.host,
+        "models": str(plan.models) if plan.models else None,
     }
-    # The case's own time is meant for its grid: a sweep's batch may be longer.
-    share = max(1.0, len(plan.points) / len(case.points()))
-    limits = Limits(seconds=case.seconds * share, memory_mb=MEMORY_MB)
-    entry = f"harness.tiers.{plan.tier}:enter"
-    return Job(entry=entry, payload=payload, folder=folder, limits=limits, environment=shared)
 
 
 def observation(plan: ArmPlan, ended: Ended) -> Observation:

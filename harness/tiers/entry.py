@@ -21,9 +21,12 @@ from harness.tiers.arms import ATTESTATION, POINTS
 
 @dataclass(frozen=True)
 class Entry:
-    """An arm that runs `case` on the tree at `root`, and attests what it runs."""
+    """An arm that runs `case`, and attests what it runs.
 
-    root: Path
+    `code` is the folder of the package under test: an installed tree has other packages beside it.
+    """
+
+    code: Path
     folder: Path
     case: Case
     attestor: Attestor
@@ -47,7 +50,7 @@ class Entry:
             raise FactsError(f"{payload['reproducer']}: {tier}: the reproducer has no such case")
         listed += libraries.load(case.imports, case.stand_ins)
         named = frozenset(name for names in payload["functions"].values() for name in names)
-        return cls(root, folder, case, attestor, named, listed)
+        return cls(root / payload["package"], folder, case, attestor, named, listed)
 
     def launched(self, kernel: str) -> None:
         """A kernel runs: it counts as entered if the revert edits it."""

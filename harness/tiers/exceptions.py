@@ -9,9 +9,9 @@ from pathlib import Path
 from triton.runtime.errors import InterpreterError
 
 from harness.errors import BadInput, Runaway, Unresolved
+from harness.normalise import message
 from harness.observation import Fault
 from harness.process.arm import is_about_memory
-from harness.tiers.normalise import message
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

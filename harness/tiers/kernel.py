@@ -3,43 +3,45 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from harness.errors import Unresolved
 from harness.facts import ENDING_KINDS, KernelCase, Tolerance, Watch
-from harness.host import preload, pretence
+from harness.host import preload, pretence, toggle
 from harness.memory import oracle
 from harness.memory.oracle import Oracle
 from harness.memory.outputs import compare, uninitialised
 from harness.memory.summary import jsonable
+from harness.normalise import message
 from harness.observation import Fault, Point
-from harness.tiers import exceptions
+from harness.tiers import exceptions, seeds
 from harness.tiers.entry import Entry
 from harness.tiers.lab import Lab
-from harness.tiers.normalise import message
 
 PATCHES = (*preload.PATCHES, *oracle.PATCHES)
 
 
 def enter(payload: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """Entry of the arm's child process: run every point asked for and return their JSON."""
+    """Entry of the arm's child process: run every point asked for and return their JSON.
+
+    `toggle` in the payload is a pull request whose fix upstream's own toggle is to undo first.
+    """
     entry = Entry.begin(payload, folder, "kernel", PATCHES)
     case = entry.case
     assert isinstance(case, KernelCase)
     if case.pretends:
         entry.patched(pretence.pretend(case.pretends, payload["package"]))
-    given, code = payload["points"], entry.root / payload["package"]
-    points = [entry.keep(_point(case, params, code, folder, entry.launched)) for params in given]
-    return entry.result(points)
+    if number := payload.get("toggle"):
+        entry.patched(toggle.undo(number, payload["package"]))
+    return entry.result([entry.keep(_point(entry, case, params)) for params in payload["points"]])
 
 
-def _point(
-    case: KernelCase, params: dict[str, Any], root: Path, folder: Path, entered: Callable[[str], None]
-) -> Point:
-    """One call of the case; `root` is the package under test, for an installed tree has others beside it."""
-    lab = Lab(folder=folder, root=root, oracle=Oracle(), entered=entered)
+def _point(entry: Entry, case: KernelCase, params: dict[str, Any]) -> Point:
+    """One call of the case."""
+    seeds.reset()
+    lab = Lab(folder=entry.folder, root=entry.code, oracle=Oracle(), entered=entry.launched)
     given = {name: case.params[name].check(value) for name, value in params.items()}
     results: dict[str, Any] = {}
     compared: dict[str, Any] = {}
@@ -48,7 +50,7 @@ def _point(
         results = {name: jsonable(value) for name, value in outputs.items()}
     except Exception as error:
         logging.getLogger(__name__).exception("point %s", params)
-        lab.oracle.strays.add(exceptions.as_fault(error, root))
+        lab.oracle.strays.add(exceptions.as_fault(error, entry.code))
     else:
         compared = _examine(case, given, outputs, lab)
     return _judged(case.watch, params, lab, results, compared)

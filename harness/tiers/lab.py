@@ -40,6 +40,10 @@ class Lab:
         """Publish upstream's configuration, in releases that ask for it; yields its ServerArgs or None."""
         return topology.configured(**fields)
 
+    def undivided(self) -> AbstractContextManager[Any]:
+        """State that no request's context is divided among ranks, in releases that ask for it."""
+        return topology.undivided()
+
     @contextmanager
     def environment(self, **variables: str) -> Iterator[None]:
         """Set environment variables that upstream reads, for as long as the block runs."""

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
-import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from reproducers.rigs import aiter_batch
+from reproducers.rigs import aiter_batch, translation
 
 MODULE = "sglang.srt.layers.attention.aiter_backend"
 ATTENTION = ("mha", "mla", "unified")
@@ -22,7 +20,6 @@ _HEADS = {"mha": 1, "mla": 16, "unified": 1}  # the MLA kernels take multiples o
 _HEAD_DIM = 8
 _LORA_RANK, _ROPE_DIM = 8, 8
 _EXTRA_CONTEXT = 4  # upstream's rows are this much longer than the context
-_TRANSLATOR = "sglang.srt.mem_cache.kv_index_translator"  # since 0.5.19
 
 
 @dataclass(frozen=True)
@@ -144,7 +141,7 @@ def _model_runner(
         sliding_window_size=None,
         decode_attention_backend_str="aiter",
         **pools,
-        **_translator(rows, cache, allocator),
+        **translation.of_indices(rows, cache, allocator),
     )
 
 
@@ -163,22 +160,6 @@ def _model_config(lab: Any, context_len: int, attention: str) -> Any:
         attention_arch=AttentionArch.MLA if attention == "mla" else AttentionArch.MHA,
         context_len=context_len,
     )
-
-
-def _translator(rows: Any, cache: Any, allocator: Any) -> dict[str, Any]:
-    """Upstream's own translator of KV indices, in the releases that have one."""
-    if importlib.util.find_spec(_TRANSLATOR) is None:
-        return {}
-    make = importlib.import_module(_TRANSLATOR).KVIndexTranslator
-    facts: dict[str, Any] = dict(
-        req_to_token=rows.req_to_token,
-        token_to_kv_pool_allocator=allocator,
-        token_to_kv_pool=cache,
-        page_size=allocator.page_size,
-        device="cpu",
-    )
-    asked = inspect.signature(make).parameters
-    return {"kv_index_translator": make(**{name: facts[name] for name in asked if name in facts})}
 
 
 # --- driving it ----------------------------------------------------------------------------

@@ -50,18 +50,23 @@ class Rig:
 def rig(lab: Any, *, tree: Tree, page_size: int, max_bs: int, longest: int, attention: str) -> Rig:
     """Pools for `max_bs` requests of at most `longest` tokens, none of them near the context's end."""
     context_len = longest + 2 * tree.slots(page_size)  # upstream reserves for two drafts at once
-    lab.single_rank()
-    server_args = _server_args(tree, page_size, max_bs, attention)
-    rows, cache, allocator, prefix_cache = _pools(page_size, max_bs, context_len)
-    runner = _model_runner(lab, server_args, rows, cache, allocator, context_len)
+    server_args = arguments(lab, tree, page_size, max_bs, attention)
+    return rig_of(lab, tree, server_args, context_len=context_len, row_len=context_len, rows=max_bs)
+
+
+def rig_of(lab: Any, tree: Tree, server_args: Any, *, context_len: int, row_len: int, rows: int) -> Rig:
+    """Pools with `rows` rows of `row_len` KV indices each, and a runner of that context length."""
+    table, cache, allocator, prefix_cache = _pools(server_args.page_size, rows, row_len)
+    runner = _model_runner(lab, server_args, table, cache, allocator, context_len)
     _translate_indices(runner)
-    return Rig(lab, tree, server_args, runner, rows, allocator, prefix_cache)
+    return Rig(lab, tree, server_args, runner, table, allocator, prefix_cache)
 
 
-def _server_args(tree: Tree, page_size: int, max_bs: int, attention: str) -> Any:
+def arguments(lab: Any, tree: Tree, page_size: int, max_bs: int, attention: str) -> Any:
     """Upstream's own arguments and defaults; the model path `dummy` skips what needs a model's files."""
     from sglang.srt import server_args
 
+    lab.single_rank()  # first: from 0.5.21 on that publishes arguments of its own
     args = server_args.ServerArgs(
         model_path="dummy",
         device="cpu",
@@ -191,8 +196,7 @@ def admitted(rig: Rig, seq_lens: Sequence[int], *, overlap: bool = False) -> Any
 
     `overlap` takes the second worker's allocation where a release has two (up to 0.5.12).
     """
-    batch = _prefilled(rig, seq_lens, overlap)
-    batch.spec_info = _draft_input(len(seq_lens), rig.tree.topk)
+    batch = prefilled(rig, seq_lens, overlap=overlap)
     if not seq_lens:
         batch.prepare_for_idle()
         return batch
@@ -212,7 +216,8 @@ def draft_batch(rig: Rig, seq_lens: Sequence[int]) -> Any:
         return _prepare_for_draft(rig, batch)
 
 
-def _prefilled(rig: Rig, seq_lens: Sequence[int], overlap: bool) -> Any:
+def prefilled(rig: Rig, seq_lens: Sequence[int], *, overlap: bool = False) -> Any:
+    """A schedule batch of requests with prompts of these lengths, about to draft for the first time."""
     from sglang.srt.managers.schedule_batch import ScheduleBatch
 
     requests = [_request(rig, number, length) for number, length in enumerate(seq_lens)]
@@ -227,6 +232,7 @@ def _prefilled(rig: Rig, seq_lens: Sequence[int], overlap: bool) -> Any:
     )
     if requests:
         batch.prepare_for_extend()
+    batch.spec_info = _draft_input(len(requests), rig.tree.topk)
     return batch
 
 

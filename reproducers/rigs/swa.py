@@ -45,7 +45,7 @@ class Request:
 def rig(lab: Any, sizes: Sizes) -> Iterator[Rig]:
     """The backend of a model with one sliding-window and one full attention layer."""
     lab.single_rank()
-    with lab.configuration(**swa_model.server_facts(sizes)), swa_model.undivided():
+    with lab.configuration(**swa_model.server_facts(sizes)), lab.undivided():
         with lab.observe("construct"):
             rows, cache = swa_model.pools(sizes)
             allocator = swa_model.slot_allocator(sizes, cache)

@@ -7,6 +7,8 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
+from reproducers.rigs import translation
+
 BACKEND = "sglang.srt.layers.attention.triton_backend"
 POOL = "sglang.srt.mem_cache.swa_memory_pool"
 LAYERS = {"sliding_window": 0, "full": 1}
@@ -105,24 +107,8 @@ def model_runner(lab: Any, sizes: Sizes, rows: Any, cache: Any, allocator: Any) 
         token_to_kv_pool_allocator=allocator,
         decode_num_tokens_per_req=lambda: 1,
         is_draft_worker=False,
-        **_translator(sizes, rows, cache, allocator),
+        **translation.of_indices(rows, cache, allocator),
     )
-
-
-def _translator(sizes: Sizes, rows: Any, cache: Any, allocator: Any) -> dict[str, Any]:
-    """Upstream's own translator of KV indices, in the releases that have one."""
-    try:
-        from sglang.srt.mem_cache.kv_index_translator import KVIndexTranslator
-    except ImportError:  # before 0.5.19
-        return {}
-    translator = KVIndexTranslator(
-        req_to_token=rows.req_to_token,
-        token_to_kv_pool_allocator=allocator,
-        token_to_kv_pool=cache,
-        page_size=sizes.page_size,
-        device="cpu",
-    )
-    return {"kv_index_translator": translator}
 
 
 def _model_config(lab: Any, sizes: Sizes) -> Any:
@@ -159,18 +145,6 @@ def server_facts(sizes: Sizes) -> dict[str, Any]:
         triton_attention_num_kv_splits=8,
         triton_attention_split_tile_size=None,
     )
-
-
-def undivided() -> AbstractContextManager[Any]:
-    """States that no request's context is divided among ranks, where the backend asks (0.5.23 does)."""
-    try:
-        from sglang.srt import runtime_context
-    except ImportError:  # before 0.5.14
-        return nullcontext()
-    if not hasattr(runtime_context, "get_spec"):  # the model runner is asked instead
-        return nullcontext()
-    stated: AbstractContextManager[Any] = runtime_context.get_parallel().override(attn_dcp_rank=0)
-    return stated
 
 
 def layers(window: int) -> dict[str, Any]:

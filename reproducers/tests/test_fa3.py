@@ -1,7 +1,8 @@
-"""#27360 on upstream with its fix lost, half done, or undone as upstream's toggle does; and at points."""
+"""#27360 on upstream with its fix lost, half done, or undone by upstream's own toggle; and at points."""
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,11 +10,17 @@ from typing import Any
 
 import pytest
 
+from harness import catalogue
 from harness.errors import BadInput
 from harness.facts import Grid
+from harness.golden import GoldenStore
+from harness.machine import this_machine
 from harness.observation import Point
+from harness.process.pool import Pool
 from harness.source.tree import Tree
+from harness.suite import Setting
 from harness.verdict import Result, Verdict
+from harness.workspace import Workspace
 from reproducers import pr27360_fa3_draft_expand_cache_loc as pr27360
 from reproducers.rigs import fa3
 from reproducers.tests import trees
@@ -69,11 +76,24 @@ def test_a_slice_two_tokens_too_wide_shows_fewer(run: Run, alter: Alter) -> None
     assert result.fixed and result.fixed.main.signatures == (row_overflow(2, 2, 8),)
 
 
-def test_what_upstreams_toggle_leaves_fires_where_nothing_was_wrong(run: Run, alter: Alter) -> None:
-    """Its toggle for this bug takes the slice out and keeps the guard."""
-    result = run(pr27360.REPRODUCER, alter({SLICE: ""}), {"page_size": 16}, asked=("fixed",)).result
-    assert "AssertionError in assert_buffer_fits" in told(result, Verdict.REGRESSED)
-    assert not pr27360.overflows({**pr27360.REPRODUCER.case("kernel").default, "page_size": 16})
+def test_upstreams_toggle_keeps_the_guard_which_fires_where_nothing_was_wrong(
+    upstream: Tree, workspace: Workspace, pool: Pool, scripts: None
+) -> None:
+    """Its own toggle for this bug, run as a third arm, takes the slice out and leaves the guard."""
+    setting = Setting(
+        tree=upstream,
+        machine=this_machine(),
+        goldens=GoldenStore(catalogue.golden_folder()),
+        workspace=workspace,
+    )
+    found = importlib.import_module("upstream_toggle").compare(pr27360.REPRODUCER, setting, pool)
+    assert found.applies and not found.same
+    parted = [row for row in found.rows if row.toggled and not row.reverted]
+    assert {row.toggled[0].partition(":")[0] for row in parted} == {
+        "exception (AssertionError in assert_buffer_fits"
+    }
+    assert any(row.params["page_size"] == 16 for row in parted)
+    assert not any(row.reverted and not row.toggled for row in found.rows)
 
 
 def test_the_fix_written_differently_is_never_regressed(run: Run, alter: Alter) -> None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
+import triton
 import triton.language as tl
 from triton.runtime.interpreter import InterpretedFunction
+
+ON_DEVICE = "REFAULT_BATTERY_DEVICE"
+"""The environment variable that has the battery's kernels compiled for a device."""
 
 
 def interpreted(function: Callable[..., None]) -> Any:
@@ -14,7 +19,7 @@ def interpreted(function: Callable[..., None]) -> Any:
 
     Triton's own library is not interpreted then: no tl.zeros, tl.sum or tl.cdiv in these kernels.
     """
-    return InterpretedFunction(function)
+    return triton.jit(function) if os.environ.get(ON_DEVICE) else InterpretedFunction(function)
 
 
 @interpreted
@@ -191,3 +196,11 @@ def reverse(out: Any, source: Any, n: Any, last: Any, BLOCK: tl.constexpr) -> No
     offsets = tl.arange(0, BLOCK)
     value = tl.load(source + last - offsets, mask=offsets < n)
     tl.store(out + offsets, value, mask=offsets < n)
+
+
+@interpreted
+def poke(address: Any, value: Any, nbytes: Any, BLOCK: tl.constexpr) -> None:
+    """memset on a device: writes bytes at an address that was taken from no argument."""
+    offsets = tl.arange(0, BLOCK)
+    place = (address + (offsets * 0).to(tl.int64)).to(tl.pointer_type(tl.uint8)) + offsets
+    tl.store(place, (offsets * 0 + value).to(tl.uint8), mask=offsets < nbytes)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import ctypes
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -89,3 +91,34 @@ def test_a_fenced_tensor_can_be_shared(fences: Fences) -> None:
     tensor = fences.allocate(torch.empty(4, device="meta"), "rows")
     tensor.fill_(2)
     assert tensor.share_memory_().is_shared() and tensor.tolist() == [2, 2, 2, 2]
+
+
+REFUSED = """
+from harness.memory.fences import Block
+try:
+    Block(1 << 60, 4, "table", lambda block: None)
+except MemoryError:
+    print("refused")
+"""
+KEPT = """
+import ctypes, torch
+from harness.memory.fences import Fences
+from harness.memory.strays import Strays
+
+class Told(Strays):
+    def access(self, *args):
+        print("looked at exit")
+
+class Owner: ...
+
+owner = Owner()
+owner.itself, owner.tensor = owner, Fences(Told()).allocate(torch.empty(4, device="meta"), "table")
+ctypes.memset(owner.tensor.data_ptr() + 16, 1, 4)
+print("kept")
+"""
+
+
+@pytest.mark.parametrize(("script", "said"), [(REFUSED, "refused\n"), (KEPT, "kept\n")])
+def test_the_end_of_a_block_is_silent_where_nobody_can_be_told(script: str, said: str) -> None:
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, said, "")

@@ -158,6 +158,14 @@ def test_a_signature_is_never_called_a_fault() -> None:
     assert "signatures" in text
 
 
+def test_an_exception_is_called_a_fault_where_signatures_are_looked_for() -> None:
+    broken = Fault(kind="exception", message="CompilationError in copy_kernel: no such thing")
+    shown = case(fixed=arm("fixed", point(16, broken), point(1)), golden=None)
+    text = explain(result(Judgement(Verdict.REGRESSED, "it broke"), shown, evidence="signature"))
+    assert re.search(r"^  outcome +fixed +fault$", text, re.MULTILINE)
+    assert re.search(r"^  faults +fixed +exception \(CompilationError", text, re.MULTILINE)
+
+
 @pytest.mark.parametrize("width", [None, 80])
 def test_markup_and_control_characters_in_messages_are_harmless(width: int | None) -> None:
     odd = Fault(kind="exception", message="list[int] [red]x[/nope] \x1b[31m\x07 :smile:")

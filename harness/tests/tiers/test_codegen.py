@@ -20,7 +20,7 @@ from harness.tests.tiers.toy_targets import upstream
 from harness.verdict import Result, Verdict, golden_of
 from harness.workspace import Workspace
 
-BUG = catalogue.load("harness.tests.tiers.toy_targets.pr120_widened_store")
+BUG = catalogue.load_reproducer("harness.tests.tiers.toy_targets.pr120_widened_store")
 SIGNATURE = "signature out by copy_kernel count=1 (i32 sign-extended and stored as i64)"
 ROCM, CUDA = "rocm-gfx942", "cuda-sm90"
 
@@ -143,6 +143,17 @@ def test_a_kernel_that_does_not_compile_is_a_fault_of_the_code(
     result = judge(tmp_path, cache, kernel_pool, broken, platforms=(ROCM,))[ROCM].result
     assert result.verdict is Verdict.REGRESSED
     assert "exception (CompilationError in copy_slots" in result.reason
+
+
+def test_what_a_library_beside_the_tree_raises_is_no_fault_of_the_code(
+    tmp_path: Path, cache: Path, kernel_pool: Pool
+) -> None:
+    bug = catalogue.load_reproducer("harness.tests.tiers.toy_targets.pr121_library_of_its_own")
+    (tmp_path / "toy").mkdir()
+    (tmp_path / "toy" / "beside_the_toy.py").write_text("def fail():\n    raise ValueError('none of it')\n")
+    result = judge(tmp_path, cache, kernel_pool, bug=bug, platforms=(ROCM,))[ROCM].result
+    assert result.verdict is Verdict.UNRESOLVED
+    assert "the case itself failed: ValueError: none of it" in result.reason
 
 
 def test_every_fact_of_a_trace_is_explained(toy: dict[str, Judged]) -> None:

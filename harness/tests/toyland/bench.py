@@ -21,7 +21,7 @@ from harness.workspace import Workspace
 
 def bug(name: str) -> Reproducer:
     """The toy reproducer of that module name."""
-    return catalogue.load(f"{bugs.__name__}.{name}")
+    return catalogue.load_reproducer(f"{bugs.__name__}.{name}")
 
 
 @dataclass(frozen=True)

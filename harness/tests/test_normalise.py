@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.tiers.normalise import MESSAGE_LENGTH, message
+from harness.normalise import MESSAGE_LENGTH, message
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,120 @@
+"""Shows findings that no case of a reproducer shows: each drives real upstream code at one point.
+
+`python ci/show_finding.py row-overflow --sglang 0.5.23`; docs/findings.md says what is to be seen.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from harness.host.environment import CPU_KERNELS
+from harness.source.resolve import resolve
+from harness.workspace import default
+
+CONTEXT_LEN = 64
+
+
+def row_overflow(lab: Any) -> Iterator[str]:
+    """A request at the context's end beside one of 8 tokens: which of the neighbour's KV indices change."""
+    from reproducers.rigs import eagle
+
+    for page_size, tree in ((1, eagle.Tree(8, 5, 32)), (1, eagle.Tree(1, 5, 6)), (4, eagle.Tree(8, 5, 32))):
+        asked = eagle.arguments(lab, tree, page_size, 3, "fa3")
+        row_len = CONTEXT_LEN + _headroom(asked)  # as upstream makes them
+        rig = eagle.rig_of(lab, tree, asked, context_len=CONTEXT_LEN, row_len=row_len, rows=6)
+        batch = eagle.prefilled(rig, [CONTEXT_LEN - 1, 8])
+        before = rig.req_to_token.req_to_token.clone()
+        with lab.observe("prepare_for_decode"):
+            batch.prepare_for_decode()
+        neighbour = batch.req_pool_indices.tolist()[1]
+        changed = (rig.req_to_token.req_to_token != before)[neighbour, :8].nonzero().flatten().tolist()
+        yield (
+            f"page {page_size}, top-k {tree.topk}, {tree.num_steps} steps, {tree.draft_tokens} draft tokens: "
+            f"a row has {before.shape[1]} entries, the request at {CONTEXT_LEN - 1} was given KV up to "
+            f"{_allocated(batch.reqs[0])}; entries of its neighbour's prompt rewritten: {changed or 'none'}"
+        )
+
+
+def _headroom(arguments: Any) -> int:
+    """What upstream adds to a row beyond the context; releases differ in where and whether they are asked."""
+    name = "get_req_to_token_extra_context_len"
+    for module in ("sglang.srt.mem_cache.common", "sglang.srt.mem_cache.allocation_sizing"):
+        try:
+            function = getattr(importlib.import_module(module), name)
+        except (ModuleNotFoundError, AttributeError):
+            continue
+        return int(function(arguments) if function.__code__.co_argcount else function())
+    raise SystemExit(f"show_finding: this release has no {name}: try 0.5.15")
+
+
+def _allocated(request: Any) -> int:
+    holder = getattr(request, "kv", request)  # of the request itself up to some release before 0.5.23
+    return int(holder.kv_allocated_len)
+
+
+def window_free(lab: Any) -> Iterator[str]:
+    """Free a request whole after its tokens left the window, as callers did up to 0.5.19."""
+    from reproducers.rigs import swa, swa_model
+
+    for page_size in (1, 4):
+        sizes = swa_model.Sizes(96, 48, page_size, 8, 40, "float32")
+        with swa.rig(lab, sizes) as rig:
+            request = swa.admit(rig)
+            for _ in range(2):
+                swa.extend(rig, request, 20)
+            told = f"page {page_size}: {request.evicted} of {request.length} tokens had left the window"
+            try:
+                rig.allocator.free(request.slots)
+            except AssertionError as error:
+                yield f"{told}; free of all of them: AssertionError {error}".rstrip()
+            else:
+                free = rig.allocator.swa_available_size()
+                yield f"{told}; free of all of them: {free} of 48 slots are free"
+
+
+FINDINGS: dict[str, tuple[Callable[[Any], Iterator[str]], tuple[str, ...]]] = {
+    "row-overflow": (row_overflow, ("sgl_kernel",)),
+    "window-free": (window_free, ()),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("finding", choices=FINDINGS)
+    parser.add_argument("--sglang", default="installed", help="installed, a release, or a path")
+    options = parser.parse_args()
+    tree = resolve(options.sglang, default().releases)
+    os.environ.update(CPU_KERNELS)
+    sys.path.insert(0, str(tree.root))
+    show, libraries = FINDINGS[options.finding]
+    with tempfile.TemporaryDirectory(prefix="refault-") as folder:
+        for line in show(_lab(tree.root / tree.package, libraries, Path(folder))):
+            print(f"{tree.version}: {line}")
+
+
+def _lab(code: Path, stand_ins: tuple[str, ...], folder: Path) -> Any:
+    """The lab of a kernel case, in this very process."""
+    importlib.import_module("harness.host.preload")  # before upstream, which imports torchvision
+    from harness.host import lending, libraries, pretence
+    from harness.memory.oracle import Oracle
+    from harness.tiers.lab import Lab
+    from reproducers.rigs import eagle
+
+    lending.install()
+    libraries.load(eagle.IMPORTS, stand_ins)
+    if stand_ins:
+        pretence.pretend("cuda", code.name)
+    return Lab(folder=folder, root=code, oracle=Oracle(), entered=lambda kernel: None)
+
+
+if __name__ == "__main__":
+    main()

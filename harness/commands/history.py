@@ -1,0 +1,74 @@
+"""`refault history`: verdicts, rates and durations over time."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from harness import catalogue, history
+from harness.commands.options import json_option
+from harness.documents import load_all
+from harness.errors import BadInput
+from harness.history import Series
+from harness.report import history as report
+from harness.report import json as json_report
+from harness.report import terminal
+from harness.workspace import default as default_workspace
+
+
+@click.command("history")
+@click.argument("words", nargs=-1, metavar="[BUG|FILE]…")
+@click.option(
+    "--import", "importing", is_flag=True, help="Take the runs in FILEs, which --json wrote, into the store."
+)
+@click.option(
+    "--store",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="The store; that of the cache if none is named.",
+)
+@click.option("--platform", "platforms", multiple=True, help="Only this platform; repeatable.")
+@json_option
+def command(
+    words: tuple[str, ...],
+    importing: bool,
+    store: Path | None,
+    platforms: tuple[str, ...],
+    target: json_report.Target | None,
+) -> None:
+    """Show how verdicts, rates and durations went over the runs kept, and name what moved.
+
+    With --import, the store is filled from result files; one that is there already is left out.
+    """
+    path = store or default_workspace().history
+    if importing:
+        _import(path, [Path(word) for word in words])
+        words = ()
+    elif not path.exists():
+        raise BadInput(f"{path}: there is no history yet: make it with `refault history --import FILES`")
+    with history.opened(path) as kept:
+        series = _chosen(kept.series(), words, platforms)
+    report.show(series, terminal.console(stderr=target == "-"))
+    if target is not None:
+        json_report.write(target, report.document(series))
+
+
+def _import(path: Path, files: Sequence[Path]) -> None:
+    documents = load_all(files)
+    with history.opened(path) as store:
+        taken = sum(store.append(document) for document in documents)
+    known = len(documents) - taken
+    print(f"{path}: {taken} runs taken, {known} known already", file=sys.stderr)
+
+
+def _chosen(series: Sequence[Series], bugs: Sequence[str], platforms: Sequence[str]) -> list[Series]:
+    known = catalogue.subjects() if bugs else ()
+    ids = {catalogue.find(bug, known).id for bug in bugs}
+    return [
+        one
+        for one in series
+        if (not ids or one.reproducer in ids) and (not platforms or one.platform in platforms)
+    ]

@@ -1,0 +1,103 @@
+"""`refault report`: results for people and for CI, from the JSON of one or more runs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from harness import catalogue, history
+from harness.documents import load_all, parse
+from harness.errors import BadInput
+from harness.golden import GoldenStore
+from harness.history import Series
+from harness.report import html, junit, markdown, terminal
+from harness.workspace import default as default_workspace
+
+_FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.command("report")
+@click.argument("files", nargs=-1, type=_FILE, required=True)
+@click.option("--html", "page", type=_FILE, metavar="FILE", help="Write one self-contained HTML file.")
+@click.option("--junit", "xml", type=_FILE, metavar="FILE", help="Write JUnit XML.")
+@click.option("--markdown", "summary", type=_FILE, metavar="FILE", help="Write a job summary in Markdown.")
+@click.option("--history", "store", type=_FILE, metavar="FILE", help="The store of past runs, for trends.")
+@click.option(
+    "--logs",
+    "folders",
+    multiple=True,
+    type=click.Path(file_okay=False, exists=True, path_type=Path),
+    metavar="FOLDER",
+    help="Where the arms' logs lie, if not in the cache or beside FILES; repeatable.",
+)
+@click.option("--detail", is_flag=True, help="Without a file to write: the evidence of passing results too.")
+def command(
+    files: tuple[Path, ...],
+    page: Path | None,
+    xml: Path | None,
+    summary: Path | None,
+    store: Path | None,
+    folders: tuple[Path, ...],
+    detail: bool,
+) -> None:
+    """Show the results in FILES, which --json wrote; without an option, on the terminal.
+
+    Several files, of several machines say, make one report.
+    """
+    documents = load_all(files)
+    series = past(store)
+    if page:
+        _write(page, lambda: html.render(documents, sources(series, folders)))
+    if xml:
+        _write(xml, lambda: junit.render(documents))
+    if summary:
+        _write(summary, lambda: markdown.render(documents, series))
+    if not (page or xml or summary):
+        results = [result for document in documents for result in document.results]
+        terminal.show(results, terminal.console(), detail=detail)
+
+
+def finished(told: Mapping[str, Any], page: Path | None) -> None:
+    """Keep a run that just ended, given as its JSON document, in the cache's history; then write its page.
+
+    Raises BadInput where the history or the page cannot be written.
+    """
+    document = parse(told, name="this run")
+    with history.opened(default_workspace().history) as kept:
+        kept.append(document)
+    if page:
+        _write(page, lambda: html.render([document], sources(past(None), ())))
+
+
+def past(store: Path | None) -> list[Series]:
+    """What the store holds; that of the cache if none is named, and nothing where there is none yet."""
+    path = store or default_workspace().history
+    if store and not path.exists():
+        raise BadInput(f"{path}: there is no such history: make it with `refault history --import`")
+    if not path.exists():
+        return []
+    with history.opened(path) as kept:
+        return kept.series()
+
+
+def sources(series: Sequence[Series], folders: Sequence[Path]) -> html.Sources:
+    """What this checkout and machine know about results: reproducers, goldens, history, logs."""
+    return html.Sources(
+        subjects={subject.id: subject for subject in catalogue.subjects()},
+        goldens=GoldenStore(catalogue.golden_folder()),
+        history=series,
+        logs=html.Logs((*folders, default_workspace().runs)),
+    )
+
+
+def _write(target: Path, made: Callable[[], str]) -> None:
+    text = made()
+    try:
+        target.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise BadInput(f"{target}: cannot be written ({error.strerror}): name a writable file") from error
+    print(target, file=sys.stderr)

@@ -1,0 +1,77 @@
+"""`refault serve`: one arm's server in the foreground, to be looked at by hand."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from harness import catalogue, requests, standing
+from harness.commands.options import sglang_option
+from harness.errors import Unresolved
+from harness.golden import GoldenStore
+from harness.machine import this_machine
+from harness.source.resolve import resolve
+from harness.standing import Standing
+from harness.suite import Request, Setting, Suite
+from harness.workspace import default as default_workspace
+
+INTERRUPTED = 130
+
+
+@click.command("serve")
+@click.argument("bug")
+@click.option(
+    "--arm",
+    type=click.Choice(["fixed", "reverted"]),
+    default="reverted",
+    show_default=True,
+    help="Which arm's server.",
+)
+@click.option(
+    "--set", "settings", multiple=True, metavar="NAME=VALUE", help="A parameter of the case; repeatable."
+)
+@sglang_option
+def command(bug: str, arm: str, settings: tuple[str, ...], sglang: str) -> None:
+    """Start the server of one arm, say how to talk to it, and leave it up until Ctrl-C.
+
+    BUG is a pull request number, an issue number, a reproducer's id, or a configuration.
+    """
+    subject = catalogue.find(bug, catalogue.subjects())
+    (request,) = requests.one(subject, (requests.SERVER,), settings, arm)
+    workspace = default_workspace()
+    setting = Setting(
+        tree=resolve(sglang, workspace.releases),
+        machine=this_machine(),
+        goldens=GoldenStore(catalogue.golden_folder()),
+        workspace=workspace,
+    )
+    try:
+        with Suite(setting) as suite:
+            keep(request, suite)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+
+
+def keep(request: Request, suite: Suite) -> None:
+    """Start every arm's server and leave it up until Ctrl-C, or until one ends, which is Unresolved."""
+    arms = " and the ".join(request.asked)
+    print(f"starting the {arms} arm's server of {request.reproducer.short_id} …", file=sys.stderr, flush=True)
+    servers = standing.start(request, suite)
+    for server in servers:
+        print(_told(server), flush=True)
+    print("Ctrl-C ends this.", file=sys.stderr, flush=True)
+    ended = standing.wait(servers)
+    raise Unresolved(f"the server of the {ended.arm} arm ended by itself (log: {ended.log})")
+
+
+def _told(server: Standing) -> str:
+    request = '{"text": "t5 t6 t7", "sampling_params": {"max_new_tokens": 8, "temperature": 0}}'
+    headers = f"-H 'Authorization: Bearer {server.key}' -H 'Content-Type: application/json'"
+    lines = (
+        f"{server.arm} arm: {server.url}",
+        f"  command  {server.command}",
+        f"  log      {server.log}",
+        f"  ask it   curl -s {server.url}/generate {headers} -d '{request}'",
+    )
+    return "\n".join(lines)

@@ -1,0 +1,95 @@
+"""The NVIDIA GPU of this machine, by the driver's management library: no CUDA context, no torch."""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.util
+import os
+import re
+from collections.abc import Mapping
+from ctypes import byref, c_char, c_int, c_uint, c_void_p
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+_LIBRARY = "libnvidia-ml.so.1"
+_TEXT = 96
+"""Bytes for a name: NVML_DEVICE_NAME_V2_BUFFER_SIZE."""
+_TORCH_CUDA = re.compile(r"^cuda\b.*= '(\d+\.\d+)'", re.MULTILINE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gpu:
+    """`chip` is the compute capability (90); `cuda` the newest CUDA that the driver runs, such as 13.0."""
+
+    name: str
+    chip: int
+    driver: str
+    cuda: str
+
+    @property
+    def platform(self) -> str:
+        return f"cuda-sm{self.chip}"
+
+    @property
+    def facts(self) -> dict[str, str]:
+        return {"gpu": self.name, "driver": self.driver, "driver_cuda": self.cuda}
+
+
+class _Unusable(Exception):
+    """The library refused a call."""
+
+
+def gpu(environment: Mapping[str, str] | None = None, library: Any = None) -> Gpu | None:
+    """The first GPU; None without a driver or a device, and where CUDA_VISIBLE_DEVICES hides them all.
+
+    `library` stands for the driver's own, in tests.
+    """
+    visible = (environment if environment is not None else os.environ).get("CUDA_VISIBLE_DEVICES")
+    if visible is not None and (not visible.strip() or visible.strip().startswith("-1")):
+        return None
+    try:
+        library = library if library is not None else ctypes.CDLL(_LIBRARY)
+        _call(library.nvmlInit_v2)
+    except (OSError, _Unusable):
+        return None
+    try:
+        return _first(library)
+    except _Unusable:
+        return None
+    finally:
+        library.nvmlShutdown()
+
+
+def _first(library: Any) -> Gpu:
+    handle, major, minor, version = c_void_p(), c_int(), c_int(), c_int()
+    _call(library.nvmlDeviceGetHandleByIndex_v2, c_uint(0), byref(handle))
+    _call(library.nvmlDeviceGetCudaComputeCapability, handle, byref(major), byref(minor))
+    _call(library.nvmlSystemGetCudaDriverVersion_v2, byref(version))
+    return Gpu(
+        name=_text(library.nvmlDeviceGetName, handle),
+        chip=10 * major.value + minor.value,
+        driver=_text(library.nvmlSystemGetDriverVersion),
+        cuda=f"{version.value // 1000}.{version.value % 1000 // 10}",
+    )
+
+
+def _text(function: Any, *arguments: Any) -> str:
+    buffer = (c_char * _TEXT)()
+    _call(function, *arguments, buffer, c_uint(_TEXT))
+    return buffer.value.decode("utf-8", "replace")
+
+
+def _call(function: Any, *arguments: Any) -> None:
+    if function(*arguments):
+        raise _Unusable
+
+
+def torch_cuda() -> str | None:
+    """The CUDA that the installed torch was built for, read from its files; None for a build without."""
+    spec = importlib.util.find_spec("torch")
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    file = Path(spec.submodule_search_locations[0]) / "version.py"
+    found = _TORCH_CUDA.search(file.read_text(encoding="utf-8")) if file.is_file() else None
+    return found[1] if found else None

@@ -1,0 +1,48 @@
+"""What a reproducer is written in: frozen records that check themselves when they are made.
+
+A record never imports torch or the code under test, so that listing reproducers stays instant.
+"""
+
+from harness.facts.bug import Bug
+from harness.facts.cases import Case, CodegenCase, KernelCase, Tolerance, Watch, watch
+from harness.facts.checks import ENDING_KINDS, FAULT_KINDS, Params
+from harness.facts.expect import Expect, ExpectedFault, faults
+from harness.facts.params import Choice, Grid, Integer, Integers, Lists, Param
+from harness.facts.reported import Launch, ReportedServer
+from harness.facts.reproducer import Configuration, Reproducer, Subject
+from harness.facts.revert import Edit, Form, Revert, edit, form
+from harness.facts.server import ServerCase, Traffic
+
+__all__ = [
+    "ENDING_KINDS",
+    "FAULT_KINDS",
+    "Bug",
+    "Case",
+    "Choice",
+    "CodegenCase",
+    "Configuration",
+    "Edit",
+    "Expect",
+    "ExpectedFault",
+    "Form",
+    "Grid",
+    "Integer",
+    "Integers",
+    "KernelCase",
+    "Launch",
+    "Lists",
+    "Param",
+    "Params",
+    "ReportedServer",
+    "Reproducer",
+    "Revert",
+    "ServerCase",
+    "Subject",
+    "Tolerance",
+    "Traffic",
+    "Watch",
+    "edit",
+    "faults",
+    "form",
+    "watch",
+]

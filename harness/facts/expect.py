@@ -1,0 +1,52 @@
+"""The shape of the bug: what the reverted arm shows, and where."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.facts.checks import FAULT_KINDS, Params, require
+
+Bites = Mapping[str, Sequence[Any]] | Callable[[Params], bool]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExpectedFault:
+    """The shape of the bug: what the reverted arm shows, and at which points only."""
+
+    kind: str
+    buffer: str | None = None
+    kernel: str | None = None
+    only: Bites | None = None
+
+    def __post_init__(self) -> None:
+        require(self.kind in FAULT_KINDS, "expect.kind", f"unknown fault kind {self.kind!r}")
+
+    def bites_at(self, params: Params) -> bool:
+        """Whether the bug can show at this point of the parameter space."""
+        if self.only is None:
+            return True
+        if callable(self.only):
+            return bool(self.only(params))
+        return all(params[name] in values for name, values in self.only.items())
+
+
+def faults(
+    kind: str, *, buffer: str | None = None, kernel: str | None = None, only: Bites | None = None
+) -> ExpectedFault:
+    return ExpectedFault(kind=kind, buffer=buffer, kernel=kernel, only=only)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expect:
+    """What the reverted arm shows; `codegen` and `server` are those of these tiers, where they are others."""
+
+    reverted: ExpectedFault
+    codegen: ExpectedFault | None = None
+    server: ExpectedFault | None = None
+
+    def at(self, tier: str) -> Expect:
+        """The expectation in one tier."""
+        other = {"codegen": self.codegen, "server": self.server}.get(tier)
+        return Expect(reverted=other) if other else self

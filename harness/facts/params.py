@@ -1,0 +1,119 @@
+"""The parameter space of a case: what each parameter takes, and the grid that is always run."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from harness.errors import BadInput
+from harness.facts.checks import require
+
+
+@dataclass(frozen=True)
+class Lists:
+    """The lists that a sweep tries: of each of these lengths, out of these values."""
+
+    lengths: Sequence[int]
+    values: Sequence[int]
+
+    def __post_init__(self) -> None:
+        require(len(self.lengths) and len(self.values), "sweep", "has no lengths, or no values")
+        require(min(self.lengths) >= 0, "sweep.lengths", f"{min(self.lengths)} is no length")
+
+
+@dataclass(frozen=True)
+class Integer:
+    """A whole number of at least `minimum`; `sweep` are those that a sweep tries beside the grid's."""
+
+    default: int
+    minimum: int = 1
+    sweep: Sequence[int] = ()
+
+    def __post_init__(self) -> None:
+        require(all(value >= self.minimum for value in self.sweep), "sweep", f"goes below {self.minimum}")
+
+    def parse(self, text: str) -> int:
+        try:
+            return self.check(int(text))
+        except ValueError:
+            raise BadInput(f"{text!r} is no whole number") from None
+
+    def check(self, value: object) -> int:
+        if not isinstance(value, int) or isinstance(value, bool) or value < self.minimum:
+            raise BadInput(f"{value!r} is no whole number of at least {self.minimum}")
+        return value
+
+
+@dataclass(frozen=True)
+class Integers:
+    """A comma list of whole numbers, each of at least `minimum`; empty only where `fewest` is 0.
+
+    `sweep` are the lists that a sweep tries beside the grid's.
+    """
+
+    default: tuple[int, ...]
+    minimum: int = 1
+    fewest: int = 1
+    sweep: Lists | None = None
+
+    def __post_init__(self) -> None:
+        if self.sweep:
+            require(min(self.sweep.values) >= self.minimum, "sweep", f"goes below {self.minimum}")
+            require(min(self.sweep.lengths) >= self.fewest, "sweep", f"has lists shorter than {self.fewest}")
+
+    def parse(self, text: str) -> tuple[int, ...]:
+        try:
+            return self.check(tuple(int(part) for part in text.split(",") if text.strip()))
+        except ValueError:
+            raise BadInput(f"{text!r} is no comma list of whole numbers") from None
+
+    def check(self, value: object) -> tuple[int, ...]:
+        if not isinstance(value, tuple | list) or len(value) < self.fewest:
+            raise BadInput(f"{value!r} is no list of at least {self.fewest} whole numbers")
+        return tuple(Integer(self.minimum, self.minimum).check(item) for item in value)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of a few words."""
+
+    default: str
+    values: tuple[str, ...]
+
+    def parse(self, text: str) -> str:
+        return self.check(text)
+
+    def check(self, value: object) -> str:
+        if value not in self.values:
+            raise BadInput(f"{value!r} is not one of {', '.join(self.values)}")
+        return str(value)
+
+
+Param = Integer | Integers | Choice
+
+
+class Grid(Mapping[str, tuple[Any, ...]]):
+    """Axes whose cross product a case runs beside its default point: `Grid(page_size=[1, 16])`."""
+
+    def __init__(self, **axes: Sequence[Any]) -> None:
+        for name, values in axes.items():
+            require(len(values) > 0, f"grid.{name}", "has no values")
+        self._axes = MappingProxyType({name: tuple(values) for name, values in axes.items()})
+
+    def __getitem__(self, name: str) -> tuple[Any, ...]:
+        return self._axes[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._axes)
+
+    def __len__(self) -> int:
+        return len(self._axes)
+
+    def points(self) -> Iterator[dict[str, Any]]:
+        """Every combination, as the overrides it makes; nothing for a grid without axes."""
+        if self._axes:
+            for values in itertools.product(*self._axes.values()):
+                yield dict(zip(self._axes, values, strict=True))

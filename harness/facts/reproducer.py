@@ -1,0 +1,112 @@
+"""One fixed bug, or one configuration: the subjects that are run and judged."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from harness.facts.bug import Bug
+from harness.facts.cases import CodegenCase, KernelCase
+from harness.facts.checks import author, require
+from harness.facts.expect import Expect
+from harness.facts.reported import ReportedServer
+from harness.facts.revert import Revert
+from harness.facts.server import ServerCase
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """What has cases. Its names and its prose come from its module."""
+
+    requires: frozenset[str] = frozenset()
+    codegen: CodegenCase | None = None
+    kernel: KernelCase | None = None
+    device: KernelCase | None = None
+    server: ServerCase | None = None
+    module: str = ""
+    title: str = ""
+    about: str = ""
+
+    def __post_init__(self) -> None:
+        require(self.tiers, "reproducer", "has no case in any tier")
+        object.__setattr__(self, "requires", frozenset(self.requires))
+        module = sys.modules.get(author())
+        doc = inspect.cleandoc(getattr(module, "__doc__", None) or "")
+        derived = {"module": author(), "title": doc.partition("\n")[0], "about": doc}
+        for attribute, value in derived.items():
+            object.__setattr__(self, attribute, getattr(self, attribute) or value)
+
+    def case(self, tier: str, platform: str | None = None) -> Any:
+        """The case of one tier and platform, as `platforms` names it."""
+        return self.device if tier == "kernel" and platform is not None else getattr(self, tier)
+
+    def platforms(self, tier: str) -> tuple[str | None, ...]:
+        """What a tier is judged for, one result each; None is whatever machine it runs on."""
+        if tier == "codegen" and self.codegen:
+            return self.codegen.platforms
+        return (None, self.device.platform) if tier == "kernel" and self.device else (None,)
+
+    @property
+    def id(self) -> str:
+        return self.module.rpartition(".")[2]
+
+    @property
+    def tiers(self) -> tuple[str, ...]:
+        return tuple(tier for tier in ("codegen", "kernel", "server") if getattr(self, tier, None))
+
+    @property
+    def short_id(self) -> str:
+        return self.id.partition("_")[0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Configuration(Subject):
+    """A server configuration without a bug: the tree under test starts in it, answers and stays clean.
+
+    `enters` are functions of which one must be seen to run, so that the configuration is what it says.
+    """
+
+    enters: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        require(self.server, "configuration.server", "a configuration is one of a server")
+        require(self.enters, "configuration.enters", "is empty: nothing would prove what ran")
+        super().__post_init__()
+
+    @property
+    def short_id(self) -> str:
+        return self.id
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reproducer(Subject):
+    """One fixed bug, its undoing and its cases.
+
+    `device` is a second case of the kernel tier, for what only a real accelerator can show. `formerly`
+    names the functions that held the bug in releases without those of the revert, so that arms of
+    such a release can be attested too.
+    """
+
+    bug: Bug
+    revert: Revert
+    expect: Expect
+    formerly: tuple[str, ...] = ()
+    reported: ReportedServer | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(
+            not self.device or (self.kernel and self.device.platform),
+            "device",
+            "needs a platform, and a kernel case beside it",
+        )
+        self._check_only()
+
+    def _check_only(self) -> None:
+        only = self.expect.reverted.only
+        if isinstance(only, Mapping) and self.kernel:
+            unknown = sorted(set(only) - set(self.kernel.params))
+            require(not unknown, "expect.only", f"the case takes no parameter {', '.join(unknown)}")

@@ -1,0 +1,101 @@
+"""What the server tier runs: a real server of a tiny model, the traffic it gets, and what is judged."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from harness.facts.cases import Space, Tolerance, Watch
+from harness.facts.checks import Params, require
+
+MODELS = frozenset({"tiny-llama", "tiny-llama-eagle3", "tiny-swa"})
+"""The models that `harness.models` makes."""
+HOSTS = ("cpu", "cuda", "rocm")
+_STREAMS, _ENDPOINTS = ("none", "some", "all"), ("native", "openai", "both")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Traffic:
+    """The load of one arm, from a seed: `rounds` times the same `requests`, `concurrency` at a time.
+
+    Prompts have `prompt_tokens` (fewest, most) tokens, of which the first `shared_prefix` are common;
+    `aborts` of the requests are given up in mid-answer, and are compared with nothing. What the last
+    round answers is compared; the rounds before it only churn the pools. `alone` of its requests are
+    sent once more, one at a time, after a flush of the cache: the same answer is due.
+    """
+
+    requests: int
+    prompt_tokens: tuple[int, int]
+    output_tokens: int
+    seed: int = 0
+    concurrency: int = 1
+    rounds: int = 1
+    shared_prefix: int = 0
+    aborts: int = 0
+    alone: int = 0
+    stream: str = "none"
+    endpoint: str = "native"
+    logprobs: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("requests", "output_tokens", "concurrency", "rounds"):
+            require(getattr(self, name) >= 1, f"traffic.{name}", "must be at least 1")
+        for name in ("shared_prefix", "aborts", "alone"):
+            require(getattr(self, name) >= 0, f"traffic.{name}", "is negative")
+        fewest, most = self.prompt_tokens
+        require(max(1, self.shared_prefix) <= fewest <= most, "traffic.prompt_tokens", "is no range")
+        require(self.aborts < self.requests, "traffic.aborts", "leaves no request to compare")
+        require(self.alone <= self.requests - self.aborts, "traffic.alone", "is more than there are")
+        require(self.stream in _STREAMS, "traffic.stream", f"{self.stream!r} is not one of {_STREAMS}")
+        require(self.endpoint in _ENDPOINTS, "traffic.endpoint", f"{self.endpoint!r}: {_ENDPOINTS}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerCase(Space):
+    """Starts a real server in each arm and talks to it.
+
+    `flags` go to `sglang.launch_server`, an empty value being a switch, `{name}` standing for a
+    parameter; `on` adds those of a host ("cpu", "cuda", "rocm"), and `environment` is set beside
+    the harness's own. Answers are held against the model's float64 reference within `tolerance`.
+    `dtype` is that of the weights (float32 on the CPU, else bfloat16, where it is left open);
+    `ready_seconds` is how long a server may take to start, `patience` how long it may send no token.
+    """
+
+    tier: ClassVar[str] = "server"
+
+    model: str
+    flags: Mapping[str, str]
+    traffic: Traffic
+    watch: Watch
+    tolerance: Tolerance
+    on: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
+    dtype: str | None = None
+    ready_seconds: float = 150.0
+    patience: float = 90.0
+    seconds: float = 400.0
+
+    def __post_init__(self) -> None:
+        require(self.model in MODELS, "server.model", f"{self.model!r} is not one of {sorted(MODELS)}")
+        strangers = sorted(set(self.on) - set(HOSTS))
+        require(not strangers, "server.on", f"{', '.join(strangers)} is not one of {sorted(HOSTS)}")
+        for flags in (self.flags, *self.on.values()):
+            self._check_flags(flags)
+        super().__post_init__()
+
+    def _check_flags(self, flags: Mapping[str, str]) -> None:
+        for flag, value in flags.items():
+            require(not flag.startswith("-"), "server.flags", f"{flag}: write flags without dashes")
+            for _, name, _, _ in string.Formatter().parse(value):
+                known = name is None or name in self.params
+                require(known, f"server.flags.{flag}", f"{name!r} is no parameter")
+
+    def arguments(self, host: str, params: Params) -> tuple[str, ...]:
+        """The command-line arguments beside the model's, on `host`, at one point."""
+        flags: dict[str, Any] = {**self.flags, **self.on.get(host, {})}
+        words: list[str] = []
+        for flag, value in flags.items():
+            words += [f"--{flag}", value.format(**params)] if value else [f"--{flag}"]
+        return tuple(words)

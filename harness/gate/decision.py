@@ -1,0 +1,185 @@
+"""May it be released? The policy held against the results, with a reason for everything that blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from harness.errors import BadInput
+from harness.facts import Subject
+from harness.gate import quarantine, remedies
+from harness.gate.entries import Entry, line
+from harness.gate.policy import ALL, Bounds, Policy
+from harness.gate.results import Build, Results, Row
+from harness.gate.wanted import Key, Wanted, unmet, wanted
+from harness.verdict import Verdict
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """The answer. `blocking` is empty where it passes.
+
+    `quarantined` would have blocked, `borne` are failures that the policy lets through, `passed` did what
+    was asked, `spared` was asked of later releases only, `beside` are failures of which nothing is asked.
+    """
+
+    build: Build
+    policy: Policy
+    platforms: tuple[str, ...]
+    blocking: tuple[Entry, ...] = ()
+    quarantined: tuple[Entry, ...] = ()
+    borne: tuple[Entry, ...] = ()
+    passed: tuple[Entry, ...] = ()
+    spared: tuple[Entry, ...] = ()
+    beside: tuple[Entry, ...] = ()
+    sources: tuple[str, ...] = ()
+
+    @property
+    def word(self) -> str:
+        return "block" if self.blocking else "pass"
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of decision.json."""
+        lists = ("blocking", "quarantined", "borne", "passed", "spared", "beside")
+        return {
+            "decision": self.word,
+            **{name: [entry.to_json() for entry in getattr(self, name)] for name in lists},
+            "sglang": {"version": self.build.version, "tree": self.build.tree},
+            "policy": {"name": self.policy.name, "sha256": self.policy.digest},
+            "platforms": list(self.platforms),
+            "results": list(self.sources),
+        }
+
+
+def decide(
+    policy: Policy,
+    results: Results,
+    known: Sequence[Subject],
+    today: date,
+    platforms: Sequence[str] = (),
+) -> Decision:
+    """The decision on one build.
+
+    `known` is the catalogue; `platforms` narrows the question to these of the policy's. BadInput for
+    a platform of which the policy asks nothing.
+    """
+    asked = _asked(policy, platforms)
+    wishes = [wish for wish in wanted(policy, known) if wish.platform in asked]
+    wanting = [wish for wish in wishes if wish.requirement.asks(results.build.version)]
+    judged = [_judge(wish, policy, results) for wish in wanting]
+    failed = [one.entry for one in judged if one.blocks]
+    let_through = [one.entry for one in judged if not one.blocks]
+    blocking, quarantined = quarantine.split(failed, policy, known, today)
+    mistakes = (*unmet(policy, known, asked), *quarantine.faulty(policy, known, today))
+    return Decision(
+        build=results.build,
+        policy=policy,
+        platforms=asked,
+        blocking=(*blocking, *mistakes) or _nothing(judged),
+        quarantined=quarantined,
+        borne=tuple(entry for entry in let_through if entry.verdict is not Verdict.PASS),
+        passed=tuple(entry for entry in let_through if entry.verdict is Verdict.PASS),
+        spared=_spared(wishes, wanting),
+        beside=_beside(results, {wish.key for wish in wanting}),
+        sources=results.sources,
+    )
+
+
+def _asked(policy: Policy, platforms: Sequence[str]) -> tuple[str, ...]:
+    for platform in platforms:
+        if platform not in policy.platforms:
+            have = ", ".join(policy.platforms)
+            raise BadInput(f"--platform {platform}: {policy.name} asks nothing of it: it has {have}")
+    return tuple(dict.fromkeys(platforms)) or policy.platforms
+
+
+# --- one result ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Judged:
+    entry: Entry
+    blocks: bool
+
+
+def _judge(wish: Wanted, policy: Policy, results: Results) -> _Judged:
+    rows = [row for row in results.rows if (row.reproducer, row.tier, row.place) == wish.key and row.verdict]
+    if not rows:
+        reason = _why_missing(wish, results)
+        return _Judged(wish.entry(None, reason, remedies.missing(wish, results.build)), True)
+    # A case for the platform and one for its whole family are two things that must both hold.
+    groups = {row.platform: [one for one in rows if one.platform == row.platform] for row in rows}
+    judged = [_judge_runs(wish, policy, group, results.build) for group in groups.values()]
+    return next((one for one in judged if one.blocks), judged[0])
+
+
+def _why_missing(wish: Wanted, results: Results) -> str:
+    if wish.tier != "codegen" and wish.platform not in results.machines:
+        return f"no results from {wish.platform}, only from {', '.join(results.machines)}"
+    return "it was not run, or with one arm only"
+
+
+def _judge_runs(wish: Wanted, policy: Policy, rows: Sequence[Row], build: Build) -> _Judged:
+    """Several runs of one case: none is dropped, and each bound holds over all of them."""
+    bounds, count = wish.requirement.bounds, len(rows)
+    for verdict in Verdict:  # in the order of the table
+        shown = [row for row in rows if row.verdict is verdict]
+        if shown and verdict in policy.block and _beyond(verdict, len(shown) / count, bounds):
+            remedy = remedies.of(verdict, wish, build)
+            return _Judged(wish.entry(verdict, _told(shown, count), remedy), True)
+    if count < bounds.repeats:
+        reason = f"run {count} of {bounds.repeats} times that the policy asks for"
+        return _Judged(wish.entry(rows[0].verdict, reason, "run it more often, and merge the results"), True)
+    first = [row for row in rows if row.verdict is Verdict.PASS] or rows
+    return _Judged(wish.entry(first[0].verdict, _told(first, count)), False)
+
+
+def _told(shown: Sequence[Row], count: int) -> str:
+    often = f" (in {len(shown)} of {count} runs)" if count > 1 else ""
+    return f"{line(shown[0].reason)}{often}"
+
+
+def _beyond(verdict: Verdict, share: float, bounds: Bounds) -> bool:
+    """Whether this share of runs with a blocking verdict is more than the policy bears."""
+    borne = {Verdict.REGRESSED: bounds.fixed_faults, Verdict.TOOTHLESS: 1 - bounds.reverted_faults}
+    return share > borne.get(verdict, 0.0) + 1e-9
+
+
+# --- what else is said -----------------------------------------------------------------------
+
+
+def _nothing(judged: Sequence[_Judged]) -> tuple[Entry, ...]:
+    """A gate through which nothing passed proved nothing."""
+    if any(one.entry.verdict is Verdict.PASS and not one.blocks for one in judged):
+        return ()
+    remedy = "see that the policy asks something of this build"
+    return (
+        Entry(reproducer=ALL, tier="any", platform="any", reason="not one result is a PASS", remedy=remedy),
+    )
+
+
+def _spared(wishes: Sequence[Wanted], wanting: Sequence[Wanted]) -> tuple[Entry, ...]:
+    kept = {wish.key for wish in wanting}
+    return tuple(
+        wish.entry(None, f"asked from {wish.requirement.since} on: {wish.requirement.reason}")
+        for wish in wishes
+        if wish.key not in kept
+    )
+
+
+def _beside(results: Results, wanting: set[Key]) -> tuple[Entry, ...]:
+    """Failures of which the policy asks nothing: they do not decide, and are not hidden either."""
+    failed = [row for row in results.rows if row.verdict and not row.verdict.success]
+    return tuple(_as_entry(row) for row in failed if (row.reproducer, row.tier, row.place) not in wanting)
+
+
+def _as_entry(row: Row) -> Entry:
+    return Entry(
+        reproducer=row.reproducer,
+        tier=row.tier,
+        platform=row.place,
+        verdict=row.verdict,
+        reason=line(row.reason),
+    )

@@ -1,0 +1,48 @@
+"""What to do about a verdict that blocks, in one line."""
+
+from __future__ import annotations
+
+from harness.facts import Reproducer
+from harness.gate.results import Build
+from harness.gate.wanted import Wanted
+from harness.source import releases
+from harness.verdict import Verdict
+
+
+def of(verdict: Verdict, wish: Wanted, build: Build) -> str:
+    """The next step of whoever is told of this verdict."""
+    if verdict is Verdict.REGRESSED:
+        return _fix(wish, build)
+    word, look = wish.subject.short_id, look_at(wish, build)
+    return {
+        Verdict.UNSUPPORTED: f"run it on a machine of {wish.platform} that has it, and merge the results",
+        Verdict.STALE: f"give the revert a form for this build (docs/reverts.md): `refault show {word}`",
+        Verdict.TOOTHLESS: f"the reproducer proves nothing here, mend it: {look}",
+        Verdict.CHANGED: f"see what changed, then `refault record {word} --update`: {look}",
+        Verdict.UNRECORDED: f"record it on {wish.platform} and have it reviewed (docs/runbook-goldens.md)",
+        Verdict.UNRESOLVED: f"read the arm's log and mend the machine: {look}",
+    }[verdict]
+
+
+def missing(wish: Wanted, build: Build) -> str:
+    """How to get a result that is not there."""
+    command = f"`refault run {wish.subject.short_id} --tier {wish.tier} --json FILE`"
+    place = "anywhere" if wish.tier == "codegen" else f"on {wish.platform}"
+    return f"{command} {place} with {build.name}, then `refault gate --merge`"
+
+
+def look_at(wish: Wanted, build: Build) -> str:
+    """The command that shows both arms on this build."""
+    return f"`refault repro {wish.subject.short_id} --tier {wish.tier} --sglang {build.version or 'PATH'}`"
+
+
+def _fix(wish: Wanted, build: Build) -> str:
+    """What to do about a fault in the fixed arm: take the fix over, or find what undid it."""
+    look = look_at(wish, build)
+    if not isinstance(wish.subject, Reproducer):
+        return f"see it with {look}"
+    bug, release = wish.subject.bug, releases.parse(build.version or "")
+    fix = f"#{bug.pr}" if bug.pr else f"the fix of issue #{bug.issue}"
+    if release and releases.order(release) < releases.order(bug.fixed_in):
+        return f"take over {fix}, which upstream has since {bug.fixed_in}; see it with {look}"
+    return f"upstream has {fix} since {bug.fixed_in}, and this build lost it; see it with {look}"

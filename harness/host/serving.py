@@ -1,0 +1,55 @@
+"""What a server's processes are told about a machine without an accelerator.
+
+Upstream's server takes the CPU for a device with fewer features than its Triton kernels have. Each
+answer here is a small function, put in place when the module that asks has been imported, and named
+in the attestation. Where upstream has Triton versions of its own (it takes them on XPU) those run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from harness.host import imports
+
+DISPATCH_KEY = "XPU"
+"""Where deterministic mode registers its operators: their own checks refuse the CPU's tensors, which
+torch multiplies itself, in one thread."""
+
+_TREE_MODULES = (
+    "srt.speculative.eagle_utils",
+    "srt.speculative.triton_ops.cache_locs",
+    "kernels.ops.speculative.cache_locs",
+    "kernels.ops.speculative.spec_tree",
+)
+_BATCH_INVARIANT = "srt.batch_invariant_ops.batch_invariant_ops"
+Noted = Callable[[str], None]
+"""Is told of each change as it is made."""
+
+
+def answer(package: str, noted: Noted) -> None:
+    """Answer for the CPU in this process from now on, wherever `package` asks."""
+    changes: Mapping[str, Callable[[Any, Noted], None]] = {
+        **dict.fromkeys(_TREE_MODULES, as_on_xpu),
+        _BATCH_INVARIANT: operators_elsewhere,
+    }
+    imports.after({f"{package}.{name}": _told(change, noted) for name, change in changes.items()})
+
+
+def _told(change: Callable[[Any, Noted], None], noted: Noted) -> imports.Change:
+    return lambda module: change(module, noted)
+
+
+def as_on_xpu(module: Any, noted: Noted) -> None:
+    """Let the tree operators of speculative decoding be upstream's own Triton versions."""
+    for switch, on in (("_is_xpu", True), ("_is_cpu", False)):
+        if getattr(module, switch, on) is not on:
+            setattr(module, switch, on)
+            noted(f"{module.__name__}.{switch}: Triton's versions, as on XPU")
+
+
+def operators_elsewhere(module: Any, noted: Noted) -> None:
+    """Let deterministic mode register its operators for a device whose tensors are not here."""
+    if hasattr(module, "get_dispatch_device_backend"):
+        module.get_dispatch_device_backend = lambda: DISPATCH_KEY
+        noted(f"{module.__name__}.get_dispatch_device_backend: {DISPATCH_KEY}")

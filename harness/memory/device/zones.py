@@ -1,0 +1,120 @@
+"""Where the red zones of a buffer lie: in front, behind, and between rows where the strides allow it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from harness.memory import poison
+
+RED_ZONE_BYTES = 512
+"""In front of a buffer and behind it; also what torch's own device allocator aligns to."""
+ROW_ZONE_BYTES = 64
+"""Behind every row of a buffer with fences between its rows."""
+WORD = 8
+"""Bytes of a canary's pattern; every element size up to this divides it."""
+
+
+@dataclass(frozen=True)
+class Zone:
+    """`nbytes` bytes that nobody may write, from `offset` on, in bytes relative to the buffer."""
+
+    offset: int
+    nbytes: int
+    row: int | None = None
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a buffer and its zones lie in memory.
+
+    `shape` and `stride` in elements, `nbytes` from the first byte of the buffer to behind its last
+    element. `pitch` is the distance of two rows in elements where zones lie between them.
+    """
+
+    shape: tuple[int, ...]
+    stride: tuple[int, ...]
+    itemsize: int
+    nbytes: int
+    zones: tuple[Zone, ...]
+    pitch: int | None = None
+
+    @property
+    def numel(self) -> int:
+        return math.prod(self.shape)
+
+    @property
+    def width(self) -> int:
+        return self.shape[-1]
+
+    def element(self, offset: int) -> int:
+        """The element that a byte would be part of, had the buffer no zones between its rows."""
+        place = offset // self.itemsize
+        if self.pitch is None or place < 0:
+            return place
+        row, column = divmod(place, self.pitch)
+        return row * self.width + column
+
+    def column(self, offset: int) -> int:
+        """The index within its row of the element that a byte belongs to."""
+        return offset // self.itemsize % (self.pitch or self.width)
+
+
+def plain(shape: Sequence[int], stride: Sequence[int], itemsize: int, behind: int = RED_ZONE_BYTES) -> Layout:
+    """A buffer of these strides (elements, none negative) between two zones, `behind` bytes after it."""
+    nbytes = span(shape, stride) * itemsize
+    return Layout(tuple(shape), tuple(stride), itemsize, nbytes, _around(nbytes, behind))
+
+
+def by_rows(shape: Sequence[int], itemsize: int, behind: int = RED_ZONE_BYTES) -> Layout:
+    """A buffer of at least two dimensions with a zone behind each of its rows (its innermost dimension)."""
+    width = shape[-1]
+    pitch = width + max(1, ROW_ZONE_BYTES // itemsize)
+    stride = [1, pitch]
+    for size in reversed(shape[1:-1]):
+        stride.append(stride[-1] * size)
+    stride = stride[: len(shape)][::-1]
+    nbytes = span(shape, stride) * itemsize
+    rows = math.prod(shape[:-1])
+    between = [
+        Zone((row * pitch + width) * itemsize, (pitch - width) * itemsize, row) for row in range(rows - 1)
+    ]
+    return Layout(tuple(shape), tuple(stride), itemsize, nbytes, (*_around(nbytes, behind), *between), pitch)
+
+
+def _around(nbytes: int, behind: int) -> tuple[Zone, ...]:
+    after = (Zone(nbytes, behind),) if behind else ()
+    return (Zone(-RED_ZONE_BYTES, RED_ZONE_BYTES), *after)
+
+
+def has_rows(shape: Sequence[int], stride: Sequence[int]) -> bool:
+    """Whether zones fit between the rows: at least two dimensions, contiguous, not empty."""
+    contiguous = span(shape, stride) == math.prod(shape) and stride[-1:] in ((1,), [1])
+    return len(shape) > 1 and contiguous and tuple(stride) == tuple(sorted(stride, reverse=True))
+
+
+def span(shape: Sequence[int], stride: Sequence[int]) -> int:
+    """Elements from the first to behind the last one."""
+    return sum((size - 1) * step for size, step in zip(shape, stride, strict=True)) + 1
+
+
+def pattern(dtype: torch.dtype) -> int:
+    """The canary of a buffer as a signed 64-bit word: the poison of its type, repeated.
+
+    A stray read of a zone is then recognised in the outputs, as one of memory never written is.
+    """
+    word = torch.zeros(WORD, dtype=torch.uint8)
+    fill(word, dtype)
+    return int(word.view(torch.int64).item())
+
+
+def fill(memory: torch.Tensor, dtype: torch.dtype) -> None:
+    """Overwrite uint8 memory with the canary of this type; its bytes are a multiple of the type's."""
+    if dtype == torch.bool:  # a true one would be no canary
+        dtype = torch.uint8
+    if dtype.is_complex:
+        dtype = torch.float32 if dtype == torch.complex64 else torch.float64
+    poison.fill(memory.view(dtype))

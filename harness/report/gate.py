@@ -1,0 +1,110 @@
+"""A gate's decision for people: lines for the terminal, Markdown, and one HTML page."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator, Sequence
+
+from harness.gate.decision import Decision
+from harness.gate.entries import Entry
+
+_HEADINGS = (
+    ("blocking", "What blocks"),
+    ("quarantined", "Quarantined"),
+    ("borne", "Failures that the policy lets through"),
+    ("beside", "Failures of which the policy asks nothing"),
+    ("spared", "Not asked of this release"),
+    ("passed", "What passed"),
+)
+_STYLE = """
+:root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif }
+body { max-width: 70rem; margin: 2rem auto; padding: 0 1rem }
+h1 strong { padding: .1em .5em; border: 3px solid; border-radius: .3em }
+.table { overflow-x: auto }
+table { border-collapse: collapse; width: 100% }
+th, td { border-bottom: 1px solid #8888; padding: .4em .8em .4em 0; text-align: left; vertical-align: top }
+td:last-child { min-width: 20rem; overflow-wrap: anywhere }
+"""
+
+
+def lines(decision: Decision) -> Iterator[str]:
+    """The decision for a terminal: what blocks in full, the rest counted."""
+    where = ", ".join(decision.platforms)
+    for entry, names in _grouped(decision.blocking):
+        yield f"{_word(entry):<11} {', '.join(names)} {entry.tier} {entry.platform}: {entry.reason}"
+        yield f"{'':<11} -> {entry.remedy}" if entry.remedy else ""
+    yield from (f"quarantined {_place(entry)}: {entry.reason}" for entry in decision.quarantined)
+    yield from (f"let through {_place(entry)}: {_word(entry)}: {entry.reason}" for entry in decision.borne)
+    yield from (f"beside      {_place(entry)}: {_word(entry)}: {entry.reason}" for entry in decision.beside)
+    yield from (f"not asked   {_place(entry)}: {entry.reason}" for entry in decision.spared)
+    counts = f"{len(decision.passed)} passed, {len(decision.blocking)} block"
+    yield f"{decision.word.upper()}: {decision.build.name} by {decision.policy.name} on {where}: {counts}"
+
+
+def markdown(decision: Decision) -> str:
+    """The decision as a job summary."""
+    head = [f"# Gate: {decision.word.upper()}", "", _about(decision), ""]
+    for name, heading in _HEADINGS:
+        entries: Sequence[Entry] = getattr(decision, name)
+        if entries:
+            head += [f"## {heading}", "", "| reproducer | tier | platform | verdict | reason |"]
+            head += ["| --- | --- | --- | --- | --- |", *map(_row, entries), ""]
+    return "\n".join(head)
+
+
+def page(decision: Decision) -> str:
+    """The decision as one HTML page that needs nothing else."""
+    title = html.escape(f"Gate: {decision.word} for {decision.build.name}")
+    tables = "".join(_table(heading, getattr(decision, name)) for name, heading in _HEADINGS)
+    return (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{_STYLE}</style></head>'
+        f"<body><h1>Gate: <strong>{decision.word.upper()}</strong></h1><p>{html.escape(_about(decision))}</p>"
+        f"{tables}</body></html>\n"
+    )
+
+
+def _about(decision: Decision) -> str:
+    results = ", ".join(decision.sources) or "none"
+    return (
+        f"{decision.build.name}, by {decision.policy.name}, on {', '.join(decision.platforms)}. "
+        f"Results: {results}."
+    )
+
+
+def _grouped(entries: Sequence[Entry]) -> Iterator[tuple[Entry, list[str]]]:
+    """Entries that differ in the reproducer alone, as one."""
+    groups: dict[tuple[str, ...], list[Entry]] = {}
+    for entry in entries:
+        groups.setdefault((entry.tier, entry.platform, _word(entry), entry.reason), []).append(entry)
+    for group in groups.values():
+        yield group[0], [entry.reproducer.partition("_")[0] for entry in group]
+
+
+def _word(entry: Entry) -> str:
+    return entry.verdict.value if entry.verdict else "missing"
+
+
+def _place(entry: Entry) -> str:
+    return f"{entry.reproducer} {entry.tier} {entry.platform}"
+
+
+def _cells(entry: Entry) -> tuple[str, ...]:
+    return entry.reproducer, entry.tier, entry.platform, _word(entry), entry.told
+
+
+def _row(entry: Entry) -> str:
+    cells = (cell.replace("|", "\\|").replace("<", "&lt;") for cell in _cells(entry))
+    return f"| {' | '.join(cells)} |"
+
+
+def _table(heading: str, entries: Sequence[Entry]) -> str:
+    if not entries:
+        return ""
+    names = "".join(
+        f"<th scope=col>{name}</th>" for name in ("reproducer", "tier", "platform", "verdict", "reason")
+    )
+    rows = "".join(
+        f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in _cells(entry))}</tr>" for entry in entries
+    )
+    return f'<h2>{heading}</h2><div class="table"><table><tr>{names}</tr>{rows}</table></div>'

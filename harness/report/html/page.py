@@ -1,0 +1,171 @@
+"""Puts documents, and what else is known about their results, into the page."""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from harness import __version__
+from harness.documents import Document
+from harness.errors import GoldenError
+from harness.facts import Subject
+from harness.golden import Golden, GoldenStore
+from harness.history import SEVERITY, Series, notable
+from harness.report.html.logs import Logs
+from harness.report.html.view import Background, ResultView, view
+from harness.report.marks import MARKS
+from harness.verdict import Result, Verdict
+
+PACKED_FROM = 500
+"""From this many results on the evidence is compressed; below it, it can be read without JavaScript."""
+PACK = 50
+_HEADINGS = ("Verdict", "Reproducer", "Tier", "Platform", "Seconds", "Trend", "Reason")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sources:
+    """Where the page finds what the documents do not hold. Each part may be missing."""
+
+    subjects: Mapping[str, Subject] = field(default_factory=dict)
+    goldens: GoldenStore | None = None
+    history: Sequence[Series] = ()
+    logs: Logs = field(default_factory=Logs)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One verdict to filter by, and how many results have it."""
+
+    word: str
+    mark: str
+    tone: str
+    count: int
+
+
+def render(documents: Sequence[Document], sources: Sources) -> str:
+    """The whole page as HTML. It refers to no other file: styles and script are in it."""
+    ordered = sorted(_rows(documents), key=_order)
+    goldens = _Goldens(sources.goldens)
+    views = [
+        view(f"r{index}", result, document, _background(result, document, sources, goldens))
+        for index, (document, result) in enumerate(ordered)
+    ]
+    templates, trends = _templates(), any(one.trends for one in views)
+    return templates.get_template("page.html.j2").render(
+        **_head(documents), results=views, named=_named(views), trends=trends,
+        headings=[name for name in _HEADINGS if trends or name != "Trend"],
+        packs=_packs(templates, views) if len(views) >= PACKED_FROM else [], pack_size=PACK,
+        style=_inline(templates, "style.css"), script=_inline(templates, "page.js"),
+    )  # fmt: skip
+
+
+def _packs(templates: Environment, views: Sequence[ResultView]) -> list[str]:
+    """The evidence of `PACK` results each: JSON, deflated, in base64."""
+    evidence = templates.get_template("evidence.html.j2").module.evidence  # type: ignore[attr-defined]
+    told = [str(evidence(one)) for one in views]
+    parts = (json.dumps(told[start : start + PACK]).encode() for start in range(0, len(told), PACK))
+    return [base64.b64encode(zlib.compress(part)).decode() for part in parts]
+
+
+def _head(documents: Sequence[Document]) -> dict[str, Any]:
+    results = [result for _, result in _rows(documents)]
+    counts = Counter(result.verdict for result in results)
+    verdicts = [verdict for verdict in (*reversed(SEVERITY), None) if counts[verdict]]
+    choices = [Choice(_word(one), *MARKS[one], counts[one]) for one in verdicts]
+    summary = ", ".join(f"{choice.count} {choice.word}" for choice in choices) or "no results"
+    tone = next((choice.tone for choice in choices if choice.tone in ("bad", "odd")), None)
+    passed = counts[Verdict.PASS] > 0
+    return {
+        "title": f"Refault: {summary}",
+        "summary": summary,
+        "tone": tone or ("good" if passed else "bad"),  # without a PASS nothing was shown
+        "documents": documents,
+        "verdicts": choices,
+        "tiers": sorted({result.tier for result in results}),
+        "platforms": sorted({result.platform for result in results}),
+        "refault": __version__,
+    }
+
+
+def _rows(documents: Sequence[Document]) -> Iterator[tuple[Document, Result]]:
+    return ((document, result) for document in documents for result in document.results)
+
+
+def _order(row: tuple[Document, Result]) -> tuple[int, str, str, str]:
+    """Failing results first, the worst verdict before the others."""
+    result = row[1]
+    rank = -SEVERITY.index(result.verdict) if result.verdict else 1
+    return rank, result.reproducer, result.tier, result.platform
+
+
+def _named(views: Sequence[ResultView]) -> list[str]:
+    """What moved in the latest runs, each with the result in which it did."""
+    return [
+        f"{one.reproducer} {one.tier} {one.platform}: {line}"
+        for one in views
+        for trend in one.trends
+        for line in trend.named
+    ]
+
+
+def _background(result: Result, document: Document, sources: Sources, goldens: _Goldens) -> Background:
+    golden, problem = goldens.of(result)
+    identity = (result.reproducer, result.tier, result.platform)
+    series = (one for one in sources.history if (one.reproducer, one.tier, one.platform) == identity)
+    return Background(
+        subject=sources.subjects.get(result.reproducer), golden=golden, golden_problem=problem,
+        series=tuple((one, tuple(moved.what for moved in notable(one))) for one in series),
+        logs=sources.logs.of(result, document.folder),
+    )  # fmt: skip
+
+
+class _Goldens:
+    """Reads each golden once; one that cannot be read is told, not raised: the results still count."""
+
+    def __init__(self, store: GoldenStore | None) -> None:
+        self._store = store
+        self._read: dict[tuple[str, str, str], tuple[Golden | None, str | None]] = {}
+
+    def of(self, result: Result) -> tuple[Golden | None, str | None]:
+        identity = (result.reproducer, result.tier, result.platform)
+        if identity not in self._read:
+            self._read[identity] = self._load(identity)
+        return self._read[identity]
+
+    def _load(self, identity: tuple[str, str, str]) -> tuple[Golden | None, str | None]:
+        try:
+            return (self._store.load(*identity) if self._store else None), None
+        except GoldenError as error:
+            return None, str(error)
+
+
+def _templates() -> Environment:
+    loader = PackageLoader("harness.report.html", "")
+    templates = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    templates.filters["breakable"] = _breakable
+    return templates
+
+
+def _inline(templates: Environment, name: str) -> Markup:
+    """A style sheet or a script of this package, as it stands: neither holds anything of a result."""
+    assert templates.loader is not None
+    return Markup(templates.loader.get_source(templates, name)[0])
+
+
+def _breakable(name: str) -> Markup:
+    """A name that may be broken after its underscores."""
+    return Markup("_<wbr>").join(name.split("_"))
+
+
+def _word(verdict: Verdict | None) -> str:
+    return verdict.value if verdict else "one arm"

@@ -1,0 +1,114 @@
+"""Results as Markdown for the summary of a CI job: counts, failing results with reasons, then the rest."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from harness.documents import Document
+from harness.history import SEVERITY, Series, notable
+from harness.verdict import Result, Verdict
+
+LIMIT = 900_000
+"""A summary of more bytes than 1 MiB is refused by GitHub; what is over this is left out, and said to be."""
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~$@])")
+
+
+def render(documents: Sequence[Document], history: Sequence[Series] = ()) -> str:
+    """The summary of one or more runs. What moved against `history` is named before anything else."""
+    text = ""
+    for line in _lines(documents, history):
+        if len((text + line).encode()) > LIMIT:
+            return f"{text}\nThe rest is left out: a job's summary may be no longer.\n"
+        text += line + "\n"
+    return text
+
+
+def _lines(documents: Sequence[Document], history: Sequence[Series]) -> Iterator[str]:
+    results = [(document, result) for document in documents for result in document.results]
+    yield f"# Refault: {_counts([result for _, result in results])}"
+    yield ""
+    for document in documents:
+        yield f"- {_about(document)}"
+    yield from _moved(results, history)
+    yield from _failing(results)
+    yield from _rest(results)
+
+
+def _counts(results: Sequence[Result]) -> str:
+    counts = Counter(result.verdict for result in results)
+    order = (*reversed(SEVERITY), None)
+    words = [f"{counts[one]} {one.value if one else 'one arm'}" for one in order if counts[one]]
+    return ", ".join(words) or "no results"
+
+
+def _about(document: Document) -> str:
+    told = document.sglang
+    tree = str(told.get("tree", ""))[:12]
+    version = escaped(str(told.get("version") or "of unknown version"))
+    machine = escaped(document.platform)
+    return f"SGLang {version} (tree `{tree}`) on {machine}, {document.at:%Y-%m-%d %H:%M} UTC"
+
+
+def _moved(results: Sequence[tuple[Document, Result]], history: Sequence[Series]) -> Iterator[str]:
+    seen = {(result.reproducer, result.tier, result.platform) for _, result in results}
+    of_these = [one for one in history if (one.reproducer, one.tier, one.platform) in seen]
+    moved = [one for series in of_these for one in notable(series)]
+    if moved:
+        yield from ("", "## Moved", "")
+    for one in moved:
+        identity = f"{one.series.reproducer} {one.series.tier} {one.series.platform} ({one.series.track})"
+        yield f"- **{escaped(identity)}**: {escaped(one.what)}"
+
+
+def _failing(results: Sequence[tuple[Document, Result]]) -> Iterator[str]:
+    failing = sorted((row for row in results if row[1].failed), key=_severity)
+    if failing:
+        yield from ("", "## Failing", "")
+    for _, result in failing:
+        assert result.verdict is not None  # no failing result lacks one
+        yield f"- **{result.verdict.value} {escaped(_identity(result))}**: {escaped(result.reason)}"
+        for name, arm in result.arms.items():
+            yield from (f"  - {name}: `{_code(fault.signature)}`" for fault in arm.main.faults[:3])
+
+
+def _rest(results: Sequence[tuple[Document, Result]]) -> Iterator[str]:
+    rest = [result for _, result in results if not result.failed]
+    if not rest:
+        return
+    yield from ("", "<details><summary>The others</summary>", "")
+    yield from (
+        "| verdict | reproducer | tier | platform | seconds | reason |",
+        "| --- | --- | --- | --- | ---: | --- |",
+    )
+    for result in sorted(rest, key=_identity):
+        word = result.verdict.value if result.verdict else "one arm"
+        cells = (
+            word,
+            result.reproducer,
+            result.tier,
+            result.platform,
+            f"{result.seconds:.1f}",
+            result.reason,
+        )
+        yield f"| {' | '.join(map(escaped, cells))} |"
+    yield from ("", "</details>")
+
+
+def _severity(row: tuple[Document, Result]) -> tuple[int, str]:
+    verdict = row[1].verdict or Verdict.PASS
+    return -SEVERITY.index(verdict), _identity(row[1])
+
+
+def _identity(result: Result) -> str:
+    return f"{result.reproducer} {result.tier} {result.platform}"
+
+
+def escaped(text: str) -> str:
+    """Text on one line in which Markdown finds nothing to obey, mentions and HTML included."""
+    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
+
+
+def _code(text: str) -> str:
+    return " ".join(text.split()).replace("`", "'")

@@ -1,0 +1,90 @@
+"""The reference scores what it is given, and the models are as sensitive as they are meant to be."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from harness.models import make
+from harness.models.reference import Reference, score
+
+PAGE, TOKENS, SEQUENCES = 16, 96, 8
+FIRST_WORD = 3
+
+
+@pytest.fixture(scope="module", params=["tiny-llama", "tiny-llama-eagle3", "tiny-swa"])
+def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    return make(request.param, tmp_path_factory.mktemp("models"))
+
+
+@pytest.fixture(scope="module")
+def reference(model: Any) -> Reference:
+    return Reference(model)
+
+
+def prompts(vocab_size: int) -> torch.Tensor:
+    draw = torch.Generator().manual_seed(7)
+    return torch.randint(FIRST_WORD, vocab_size, (SEQUENCES, TOKENS), generator=draw)
+
+
+def test_scores_are_those_of_the_logits_one_position_earlier(model: Any, reference: Reference) -> None:
+    ids = prompts(model.vocab_size)[0]
+    scored = reference.score(ids[:90].tolist(), ids[90:].tolist())
+    with torch.inference_mode():
+        for place in range(6):
+            last = reference.network(ids[None, : 90 + place]).logits[0, -1].log_softmax(-1)
+            assert scored.greedy[place] == last.argmax().item()
+            assert scored.logprobs[place] == pytest.approx(last[ids[90 + place]].item(), abs=1e-4)
+            best = last.topk(2).values
+            assert scored.margins[place] == pytest.approx((best[0] - best[1]).item(), abs=1e-4)
+
+
+def test_a_single_score_is_the_same(tmp_path: Path) -> None:
+    model = make("tiny-llama", tmp_path)
+    assert score(model, [5, 6, 7], [8, 9]) == Reference(model).score([5, 6, 7], [8, 9])
+
+
+def test_no_special_token_is_ever_the_best(model: Any, reference: Reference) -> None:
+    with torch.inference_mode():
+        best = reference.network(prompts(model.vocab_size)).logits.argmax(-1)
+    assert best.min() >= FIRST_WORD
+    assert len(best.unique()) > 50  # the answers are many, not a constant text
+
+
+def test_float32_agrees_on_every_token_and_on_log_probabilities(model: Any, reference: Reference) -> None:
+    single = Reference(model, torch.float32)
+    with torch.inference_mode():
+        ids = prompts(model.vocab_size)
+        double, rounded = (each.network(ids).logits.double().log_softmax(-1) for each in (reference, single))
+    assert torch.equal(double.argmax(-1), rounded.argmax(-1))
+    assert (double.max(-1).values - rounded.max(-1).values).abs().max() < 1e-4
+
+
+@pytest.mark.parametrize("page", [0, 2, 5])
+def test_another_page_of_keys_and_values_changes_the_next_log_probability(
+    model: Any, reference: Reference, page: int
+) -> None:
+    ids = prompts(model.vocab_size)
+    with torch.inference_mode():
+        before = reference.network(ids[:, :-1], use_cache=True).past_key_values
+        spoilt = copy.deepcopy(before)
+        _overwrite(spoilt, page)
+        clean, changed = (
+            reference.network(ids[:, -1:], past_key_values=cache).logits[:, -1].log_softmax(-1)
+            for cache in (before, spoilt)
+        )
+    assert (clean - changed).abs().amax(-1).min() > 1e-2
+
+
+def _overwrite(cache: Any, page: int) -> None:
+    """The page's keys and values become those of other positions, wherever they are still held."""
+    for layer in cache.layers:
+        for held in (layer.keys, layer.values):
+            begin = page * PAGE - (TOKENS - 1 - held.shape[2])
+            if begin >= 0:
+                end = min(begin + PAGE, held.shape[2])
+                held[:, :, begin:end] = held.roll(PAGE + 3, dims=2)[:, :, begin:end].clone()

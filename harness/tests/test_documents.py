@@ -1,0 +1,80 @@
+"""Reading back what --json wrote."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness import documents
+from harness.errors import BadInput
+from harness.tests.report.runs import lost, passing, regressed, told, unsupported
+
+
+@pytest.mark.parametrize("made", [passing, regressed, lost, unsupported])
+def test_a_result_comes_back_as_it_was_written(made: Any) -> None:
+    row = told(made())["results"][0]
+    assert documents.result(row).to_json() == row
+
+
+def test_the_time_is_what_the_document_says(tmp_path: Path) -> None:
+    path = tmp_path / "r.json"
+    path.write_text(json.dumps(told(passing(), at="2026-01-02T04:00:00+01:00")))
+    assert documents.load(path).at == datetime(2026, 1, 2, 3, tzinfo=UTC)
+
+
+def test_without_a_time_it_is_the_files(tmp_path: Path) -> None:
+    path, data = tmp_path / "r.json", told(passing())
+    del data["at"]
+    path.write_text(json.dumps(data))
+    assert abs((documents.load(path).at - datetime.now(UTC)).total_seconds()) < 60
+
+
+def test_documents_come_oldest_first(tmp_path: Path) -> None:
+    for name, day in (("a.json", "03"), ("b.json", "01"), ("c.json", "02")):
+        (tmp_path / name).write_text(json.dumps(told(passing(), at=f"2026-01-{day}T00:00:00+00:00")))
+    found = documents.load_all(sorted(tmp_path.glob("*.json")))
+    assert [one.name for one in found] == ["b.json", "c.json", "a.json"]
+    assert len({one.digest for one in found}) == 3
+
+
+def test_no_file_is_refused() -> None:
+    with pytest.raises(BadInput, match="no results file"):
+        documents.load_all([])
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("{", "cannot be read"),
+        ("[]", "holds no results"),
+        ('{"refault": "1"}', "'sglang' is missing"),
+        (json.dumps({**told(passing()), "at": "yesterday"}), "yesterday"),
+        (json.dumps({**told(), "results": [{"reproducer": "x"}]}), "is missing"),
+    ],
+)
+def test_what_is_no_document_is_refused_in_one_line(text: str, says: str, tmp_path: Path) -> None:
+    path = tmp_path / "odd.json"
+    path.write_text(text)
+    with pytest.raises(BadInput, match=says) as refused:
+        documents.load(path)
+    assert "odd.json" in str(refused.value) and "--json" in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("verdict", "GREEN"), ("arms", {"third": {}}), ("seconds", "long"), ("arms", None)]
+)
+def test_a_row_of_another_form_is_refused(name: str, value: Any) -> None:
+    data = told(passing())
+    data["results"][0][name] = value
+    with pytest.raises(BadInput, match="holds no results"):
+        documents.parse(data)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"gone\.json: cannot be read"):
+        documents.load(tmp_path / "gone.json")

@@ -1,0 +1,1 @@
+"""Tests of the load on servers and of what is made of the answers."""

@@ -1,0 +1,110 @@
+"""A server's processes as seen from the arm that started it: what they are told, and what they report."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import harness
+from harness.errors import Unresolved
+from harness.host import boot
+from harness.observation import Attestation, Fault
+from harness.process.job import read_json, write_json
+
+VARIABLE = "REFAULT_SERVED"
+ENTRY = "harness.tiers.serving_process:begin"
+ATTESTATION, FAULTS = "attestation.json", "faults.jsonl"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Served:
+    """What every process of a server is told.
+
+    `functions` maps modules to the functions to attest, `tree` is the tree's content hash, `reports`
+    the folder for what the processes report, `platform` what they run on ("cpu", "cuda…", "rocm…").
+    """
+
+    root: Path
+    package: str
+    tree: str
+    functions: Mapping[str, Sequence[str]]
+    reports: Path
+    platform: str = "cpu"
+    oracle: bool = True
+    keeps_bytecode: bool = False
+
+    def environment(self, folder: Path) -> dict[str, str]:
+        """The variables of the server's environment; writes the settings into `folder`."""
+        file = folder.absolute() / "served.json"
+        write_json(file, self._to_json())
+        above = Path(harness.__file__).parent.parent
+        path = [str(Path(boot.__file__).parent), str(above), os.environ.get("PYTHONPATH", "")]
+        return {VARIABLE: str(file), "PYTHONPATH": os.pathsep.join(filter(None, path))}
+
+    def _to_json(self) -> dict[str, Any]:
+        functions = {module: list(names) for module, names in self.functions.items()}
+        paths = {"root": str(self.root.absolute()), "reports": str(self.reports.absolute())}
+        return {**asdict(self), **paths, "functions": functions, "entry": ENTRY}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stray:
+    """A fault that the oracle saw in a server, and the requests that were being served.
+
+    `requests` are the ids that the client sent, `mode` is upstream's name of what the batch did
+    (extend, decode, …), `place` the line of the kernel or of the code that strayed.
+    """
+
+    fault: Fault
+    requests: tuple[str, ...] = ()
+    mode: str | None = None
+    place: str | None = None
+    batch: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProcessReport:
+    """What one process of a server reported. `role` is server, scheduler, detokenizer, or upstream's word."""
+
+    role: str
+    pid: int
+    attestation: Attestation
+    strays: tuple[Stray, ...] = field(default=())
+
+
+def collect(folder: Path) -> tuple[ProcessReport, ...]:
+    """The reports of every process that imported the package, by role and then by pid.
+
+    Unresolved if a report is damaged or says that its process could not attest.
+    """
+    found = [_report(process) for process in sorted(folder.iterdir()) if "." in process.name]
+    return tuple(sorted(found, key=lambda report: (report.role, report.pid)))
+
+
+def _report(folder: Path) -> ProcessReport:
+    role, _, pid = folder.name.rpartition(".")
+    data = read_json(folder / ATTESTATION)
+    if data is None or "problem" in data:
+        raise Unresolved(f"{folder.name} has no attestation: {(data or {}).get('problem', 'see its log')}")
+    strays = tuple(_strays(folder / FAULTS, role))
+    return ProcessReport(role=role, pid=int(pid), attestation=Attestation.from_json(data), strays=strays)
+
+
+def _strays(file: Path, role: str) -> Iterator[Stray]:
+    """The last word on each fault of each batch: its numbers grow while the batch runs."""
+    last: dict[tuple[Any, ...], Stray] = {}
+    for line in file.read_text().split("\n")[:-1] if file.is_file() else []:
+        stray = _stray(json.loads(line), role)
+        fault = stray.fault
+        last[stray.batch, fault.kind, fault.buffer, fault.kernel, fault.numel, fault.message] = stray
+    yield from last.values()
+
+
+def _stray(data: Mapping[str, Any], role: str) -> Stray:
+    fault = Fault.from_json({**data["fault"], "process": role})
+    rest = {name: data[name] for name in ("mode", "place", "batch")}
+    return Stray(fault=fault, requests=tuple(data["requests"]), **rest)

@@ -1,0 +1,164 @@
+"""The server tier: one case on one arm, a real server of a tiny model that is really talked to."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness import catalogue
+from harness.errors import FactsError, Unresolved
+from harness.facts import ServerCase
+from harness.host import environment
+from harness.models import Model, make
+from harness.observation import Attestation, Point
+from harness.process.job import write_json
+from harness.serving.ending import Ending
+from harness.serving.launch import Command
+from harness.serving.server import Server
+from harness.tiers import served
+from harness.tiers.answered import Judged, judge
+from harness.tiers.arms import STANDING
+from harness.tiers.served import ProcessReport, Served
+from harness.tiers.serving_faults import split
+from harness.traffic.answers import faults
+from harness.traffic.drive import Driven, drive, vocabulary
+
+_LOOK_EVERY = 10.0
+_LAST_WORDS = 3.0
+"""Seconds for a server that stopped answering to say why, and to end."""
+
+_ENVIRONMENTS: Mapping[str, Mapping[str, str | None]] = {
+    "cpu": environment.CPU_KERNELS,
+    "cuda": environment.DEVICE_KERNELS,
+    "rocm": environment.DEVICE_KERNELS,
+}
+
+
+def enter(payload: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Entry of the arm's child process: a server for every point asked for, one after another."""
+    case = _case(payload)
+    runs = [
+        Run(payload, folder / f"server-{number}", case, params)
+        for number, params in enumerate(payload["points"])
+    ]
+    points = [run.point() for run in runs]
+    return {"points": [point.to_json() for point in points], "attestation": _attested(runs).to_json()}
+
+
+def stand(payload: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Entry of an arm whose server is left up: tells where it is, and returns only when it has ended."""
+    case = _case(payload)
+    run = Run(payload, folder / "server-0", case, payload["points"][0])
+    run.reports.mkdir(parents=True)
+    model = run.model()
+    with Server(run.command(model), run.folder) as server:
+        if ending := server.wait_ready(case.ready_seconds):
+            raise Unresolved(f"{ending.last_lines or ending.exit.how} (log: {ending.log})")
+        command = shlex.join(("python3", "-m", "sglang.launch_server", *run.arguments(model)))
+        told = {"url": server.url, "key": server.key, "log": str(server.log), "command": command}
+        write_json(folder / STANDING, {**told, "model": str(model.path)})
+        while not server.wait_end(_LOOK_EVERY):
+            pass
+        return {"ended": server.stop().last_lines}
+
+
+def _case(payload: Mapping[str, Any]) -> ServerCase:
+    case = catalogue.load(payload["reproducer"]).server
+    if case is None:
+        raise FactsError(f"{payload['reproducer']}: server: the reproducer has no such case")
+    return case
+
+
+def _attested(runs: Sequence[Run]) -> Attestation:
+    """Every process of every server; one of a later point is told from its forerunner by a number."""
+    found: dict[str, Attestation] = {}
+    for number, run in enumerate(runs):
+        for report in served.collect(run.reports):
+            name = report.role if not number else f"{report.role} of server {number}"
+            found[_unused(name, found)] = report.attestation
+    if not found:
+        raise Unresolved("no process of the server imported the code under test: see the server's log")
+    return Attestation.of_processes(found)
+
+
+def _unused(name: str, taken: Mapping[str, object]) -> str:
+    names = (name, *(f"{name} {number}" for number in range(2, len(taken) + 2)))
+    return next(name for name in names if name not in taken)
+
+
+@dataclass
+class Run:
+    """One server of one arm at one point."""
+
+    payload: Mapping[str, Any]
+    folder: Path
+    case: ServerCase
+    params: Mapping[str, Any]
+
+    @property
+    def reports(self) -> Path:
+        return self.folder / "reports"
+
+    def point(self) -> Point:
+        """Start, talk, stop, and hold what came of it against what should have."""
+        self.reports.mkdir(parents=True)
+        model = self.model()
+        driven, ending = self.talk(model)
+        if ending.unresolved:
+            raise Unresolved(f"{ending.unresolved} (log: {ending.log})")
+        judged = judge(driven, model, self.case)
+        return self.observed(judged, ending, served.collect(self.reports))
+
+    def model(self) -> Model:
+        """The model, made if it is not there; in the type that the arm's machine computes in."""
+        dtype = "float32" if self.payload["host"] == "cpu" else "bfloat16"
+        return make(self.case.model, Path(self.payload["models"]), dtype=self.case.dtype or dtype)
+
+    def talk(self, model: Model) -> tuple[Driven, Ending]:
+        """All the traffic, and how the server ended; no answers where it never was ready."""
+        with Server(self.command(model), self.folder) as server:
+            if ending := server.wait_ready(self.case.ready_seconds):
+                return Driven(rounds=((),)), ending
+            driven = drive(self.case.traffic, server, vocabulary(model.path), self.case.patience)
+            if driven.is_over:
+                server.wait_end(_LAST_WORDS)
+            return driven, server.stop(faults(driven.all, self.case.patience))
+
+    def command(self, model: Model) -> Command:
+        payload, host = self.payload, self.payload["host"]
+        told = Served(
+            root=Path(payload["root"]),
+            package=payload["package"],
+            tree=payload["tree"],
+            functions=payload["functions"],
+            reports=self.reports,
+            platform=host,
+            keeps_bytecode=payload["keeps_bytecode"],
+        )
+        own = {**self.case.environment, **told.environment(self.folder)}
+        whole = environment.merged(_ENVIRONMENTS[host], own)
+        return Command(arguments=self.arguments(model), environment=whole)
+
+    def arguments(self, model: Model) -> tuple[str, ...]:
+        """The command line's, but for what the server gets afresh each time: port and key."""
+        draft = ("--speculative-draft-model-path", str(model.draft)) if model.draft else ()
+        own = self.case.arguments(self.payload["host"], self.params)
+        return ("--model-path", str(model.path), *draft, *own)
+
+    def observed(self, judged: Judged, ending: Ending, reports: Sequence[ProcessReport]) -> Point:
+        """The point: what was seen by the oracle, in the answers, in the log and at the end."""
+        strays = [stray for report in reports for stray in report.strays]
+        found, findings, notes = split(self.case.watch, strays, judged.faults, ending)
+        clean = not found
+        return Point(
+            params=self.params,
+            faults=found,
+            findings=findings,
+            results={"requests": judged.requests} if clean else {},
+            compared={**judged.compared, **({} if clean else {"requests": judged.requests})},
+            notes=(*judged.notes, *notes),
+            trace=judged.trace if clean else (),
+        )

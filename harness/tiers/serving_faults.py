@@ -1,0 +1,59 @@
+"""Puts together what the oracle, the answers and the log tell of one server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+
+from harness.facts import ENDING_KINDS, Watch
+from harness.observation import Fault
+from harness.serving.ending import Ending
+from harness.tiers.served import Stray
+
+_TOLD = 5
+"""Strays that are told in full; of the rest only how many there are."""
+
+
+def split(
+    watch: Watch, strays: Sequence[Stray], answered: Sequence[Fault], ending: Ending
+) -> tuple[tuple[Fault, ...], tuple[Fault, ...], tuple[str, ...]]:
+    """Faults, findings and notes.
+
+    How often and how far a server strays hangs on what its scheduler happened to batch: a fault is
+    named without its numbers, which the notes have.
+    """
+    left = tuple(_left_behind(ending))
+    seen = _once([*(numberless(stray.fault) for stray in strays), *answered, *ending.faults, *left])
+    faults = tuple(fault for fault in seen if _watched(watch, fault))
+    findings = tuple(fault for fault in seen if not _watched(watch, fault))
+    return faults, findings, tuple(_notes(strays))
+
+
+def numberless(fault: Fault) -> Fault:
+    """What a fault is, without its extent."""
+    return replace(fault, numel=None, first=None, last=None, count=None, needed=None)
+
+
+def _once(faults: Iterable[Fault]) -> list[Fault]:
+    return sorted(set(faults), key=lambda fault: fault.signature)
+
+
+def _watched(watch: Watch, fault: Fault) -> bool:
+    if fault.kind in ENDING_KINDS:
+        return True
+    return fault.kind in watch.kinds and (not watch.buffers or fault.buffer in watch.buffers)
+
+
+def _left_behind(ending: Ending) -> Iterator[Fault]:
+    """What the server should have taken along: processes, ports, shared memory."""
+    for what, names in (("process", ending.survivors), ("port", ending.occupied)):
+        for name in names:
+            yield Fault(kind="leak", buffer=f"{what} {name}")
+
+
+def _notes(strays: Sequence[Stray]) -> Iterator[str]:
+    for stray in strays[:_TOLD]:
+        requests = ", ".join(stray.requests) or "no request"
+        yield f"{stray.fault.signature}, {stray.mode} of {requests}, at {stray.place or 'no known line'}"
+    if len(strays) > _TOLD:
+        yield f"{len(strays) - _TOLD} more strays of the same server"

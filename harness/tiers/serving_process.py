@@ -1,0 +1,118 @@
+"""Inside one process of a server: the tree first, the attestation, the answers, the oracle, the report."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import re
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.errors import Unresolved
+from harness.host import forking, imports, lending, preload, serving
+from harness.process.job import write_json
+from harness.source.attest import Attestor
+from harness.tiers.served import ATTESTATION, FAULTS
+
+_TITLE = re.compile(r"^\w+::(?P<role>[a-z_]+?)(?:_(?P<rank>[A-Z].*))?(?::\d+)?$")
+
+
+class Report:
+    """This process's folder among the reports; written whenever there is something new."""
+
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        self._reports = Path(settings["reports"])
+        self._open(_first_role())
+        self.patches: list[str] = []
+        names = {"functions_by_module": settings["functions"], "tree_hash": settings["tree"]}
+        root, package = Path(settings["root"]), settings["package"]
+        self.attestor = Attestor(root, package, **names, on_change=self.save)
+
+    def _open(self, role: str) -> None:
+        self._lock = threading.RLock()
+        self._folder = self._reports / f"{role}.{os.getpid()}"
+        self._folder.mkdir(parents=True, exist_ok=True)
+
+    def forked(self) -> None:
+        """This process is a copy of the one that reported so far: it has loaded the same, and run nothing."""
+        self._open("child")
+        self.attestor.forget_entered()
+        self.save()
+
+    def save(self) -> None:
+        with self._lock:
+            write_json(self._folder / ATTESTATION, self._attested())
+
+    def _attested(self) -> dict[str, Any]:
+        try:
+            return self.attestor.report(self.patches).to_json()
+        except Unresolved as problem:
+            return {"problem": str(problem)}
+
+    def patched(self, patch: str) -> None:
+        """Note a change of this process for the attestation."""
+        self.patches.append(patch)
+        self.save()
+
+    def titled(self, title: str) -> None:
+        """Upstream names what this process is: the folder is named after it from now on."""
+        if found := _TITLE.match(title):
+            role = " ".join(filter(None, found.group("role", "rank")))
+            with self._lock:
+                self._folder = self._folder.rename(self._reports / f"{role}.{os.getpid()}")
+
+    def stray(self, line: Mapping[str, Any]) -> None:
+        """Add a line to the faults; it is with the system when this returns, so that no crash loses it."""
+        with self._lock, (self._folder / FAULTS).open("a") as file:
+            file.write(json.dumps(line) + "\n")
+
+
+def begin(settings: Mapping[str, Any]) -> None:
+    """Entry of every process that is about to import the package under test."""
+    report = Report(settings)
+    _tree_first(settings["root"])
+    sys.dont_write_bytecode = not settings["keeps_bytecode"]
+    report.attestor.install()
+    report.patches += [*preload.PATCHES, *lending.install()]
+    imports.after({"setproctitle": functools.partial(_tell_titles, report=report)})
+    if settings["platform"] == "cpu":
+        report.patches.append(forking.fork_for_spawn(report.forked))
+        serving.answer(settings["package"], report.patched)
+        if settings["oracle"]:
+            _watch_batches(settings, report)
+    report.save()
+
+
+def _tree_first(root: str) -> None:
+    """A spawned process gets its parent's path, with the tree on it already."""
+    if sys.path[:1] != [root]:
+        sys.path.insert(0, root)
+
+
+def _first_role() -> str:
+    """What a process is before upstream names it: the server itself, or one that it started."""
+    spawned = (
+        "multiprocessing.spawn" in sys.modules and sys.modules["multiprocessing.process"].parent_process()
+    )
+    return "child" if spawned else "server"
+
+
+def _tell_titles(module: Any, report: Report) -> None:
+    original: Callable[[str], None] = module.setproctitle
+
+    def setproctitle(title: str) -> None:
+        original(title)
+        report.titled(title)
+
+    module.setproctitle = setproctitle
+    report.patched("setproctitle.setproctitle: tells the process's role")
+
+
+def _watch_batches(settings: Mapping[str, Any], report: Report) -> None:
+    from harness.tiers import watched_batches
+
+    watched_batches.install(settings, report)

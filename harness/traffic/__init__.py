@@ -1,0 +1,1 @@
+"""Seeded load on a server, what it answered, and how two sets of answers differ."""

@@ -1,0 +1,220 @@
+"""Puts a traffic on a server and records every answer; notices when nothing comes any more."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import aiohttp
+import httpx
+import openai
+
+from harness.errors import Unresolved
+from harness.facts import Traffic
+from harness.traffic import completions, native
+from harness.traffic.answers import Answer
+from harness.traffic.partial import Partial
+from harness.traffic.prompts import Request, requests
+
+PATIENCE = 60.0
+"""Seconds without a sign of life after which a server is said to hang."""
+_LOOK_EVERY = 0.1
+_FLUSH_TRIES, _FLUSH_EVERY = 100, 0.1
+
+
+class Reachable(Protocol):
+    """Where a server is and what opens it: `harness.serving.Server`, or anything like it."""
+
+    @property
+    def url(self) -> str: ...
+    @property
+    def key(self) -> str: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Driven:
+    """All answers of one traffic: a tuple for each round, and those that were asked for alone."""
+
+    rounds: tuple[tuple[Answer, ...], ...]
+    alone: tuple[Answer, ...] = ()
+
+    @property
+    def last(self) -> tuple[Answer, ...]:
+        """What is compared; the rounds before it are churn."""
+        return self.rounds[-1]
+
+    @property
+    def all(self) -> tuple[Answer, ...]:
+        return (*(answer for one in self.rounds for answer in one), *self.alone)
+
+    @property
+    def batched(self) -> tuple[Answer, ...]:
+        """The last round's answers to the requests of `alone`, in its order."""
+        by_index = {answer.rid.rpartition("-")[2]: answer for answer in self.last}
+        return tuple(by_index[answer.rid.rpartition("-")[2]] for answer in self.alone)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the server stopped answering, so that what was left was not asked."""
+        return any(answer.trouble in ("lost", "hang") for answer in self.all)
+
+
+def vocabulary(model: Path) -> dict[str, int]:
+    """The id of each word, from a model's tokenizer.json (one word a token, as harness.models makes it)."""
+    words: dict[str, int] = json.loads((model / "tokenizer.json").read_text())["model"]["vocab"]
+    return words
+
+
+def drive(
+    traffic: Traffic, server: Reachable, words: Mapping[str, int], patience: float = PATIENCE
+) -> Driven:
+    """All rounds of `traffic`, then its requests that are asked alone, each after a flush of the cache.
+
+    Stops after the round in which the server was lost or hung. Raises Unresolved where the cache cannot be
+    flushed between requests.
+    """
+    return asyncio.run(_drive(traffic, server, words, patience))
+
+
+def send(
+    asked: Sequence[Request],
+    server: Reachable,
+    words: Mapping[str, int],
+    concurrency: int = 1,
+    patience: float = PATIENCE,
+) -> tuple[Answer, ...]:
+    """Any requests, in their order, `concurrency` at a time."""
+
+    async def go() -> tuple[Answer, ...]:
+        async with _Client(server, words) as client:
+            return await _send_all(asked, client, concurrency, patience)
+
+    return asyncio.run(go())
+
+
+async def _drive(traffic: Traffic, server: Reachable, words: Mapping[str, int], patience: float) -> Driven:
+    async with _Client(server, words) as client:
+        rounds: list[tuple[Answer, ...]] = []
+        for index in range(traffic.rounds):
+            asked = requests(traffic, len(words), f"r{index}")
+            rounds.append(await _send_all(asked, client, traffic.concurrency, patience))
+            if Driven(rounds=tuple(rounds)).is_over:
+                return Driven(rounds=tuple(rounds))
+        return Driven(rounds=tuple(rounds), alone=await _alone(traffic, client, patience))
+
+
+async def _alone(traffic: Traffic, client: _Client, patience: float) -> tuple[Answer, ...]:
+    whole = [one for one in requests(traffic, len(client.words), "alone") if one.abort_after is None]
+    answers: list[Answer] = []
+    for request in whole[: traffic.alone]:
+        await client.flush()
+        answers += await _send_all([request], client, 1, patience)
+        if answers[-1].trouble in ("lost", "hang"):
+            break
+    return tuple(answers)
+
+
+async def _send_all(
+    asked: Sequence[Request], client: _Client, concurrency: int, patience: float
+) -> tuple[Answer, ...]:
+    """One round. Each request leaves only when the one before it was sent: their order is the same always."""
+    watch, slots = _Watch(patience), asyncio.Semaphore(concurrency)
+    partials = [Partial(request) for request in asked]
+
+    async def ask(partial: Partial, sent: asyncio.Event) -> None:
+        try:
+            await client.ask(partial, sent, watch.moved)
+        finally:
+            slots.release()
+            sent.set()
+            watch.moved()
+
+    async def go() -> None:
+        async with asyncio.TaskGroup() as tasks:
+            for partial in partials:
+                await slots.acquire()
+                sent = asyncio.Event()
+                tasks.create_task(ask(partial, sent))
+                await sent.wait()
+
+    if not await watch.over(go()):
+        for partial in partials:
+            if partial.finish is None and partial.trouble is None:
+                partial.fail("hang", f"no token for {patience:g} s")
+    return tuple(partial.answer() for partial in partials)
+
+
+class _Watch:
+    """Ends the work when nothing has moved for too long."""
+
+    def __init__(self, patience: float) -> None:
+        self._patience, self._last = patience, time.monotonic()
+
+    def moved(self) -> None:
+        self._last = time.monotonic()
+
+    async def over(self, work: Awaitable[None]) -> bool:
+        """Whether the work came to its end."""
+        task = asyncio.ensure_future(work)
+        while not task.done():
+            await asyncio.wait([task], timeout=_LOOK_EVERY)
+            if time.monotonic() - self._last > self._patience and not task.done():
+                task.cancel()
+                await asyncio.wait([task])
+                return False
+        await task
+        return True
+
+
+class _Client:
+    """Both clients on one server."""
+
+    def __init__(self, server: Reachable, words: Mapping[str, int]) -> None:
+        self._server, self.words = server, words
+
+    async def __aenter__(self) -> _Client:
+        self._native = native.session(self._server.url, self._server.key)
+        self._openai: openai.AsyncOpenAI | None = None
+        self._model = asyncio.Lock()
+        self._name: str | None = None
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._native.close()
+        if self._openai is not None:
+            await self._openai.close()
+
+    async def ask(self, partial: Partial, sent: asyncio.Event, moved: Callable[[], None]) -> None:
+        try:
+            if partial.request.endpoint == "native":
+                await native.generate(self._native, partial, sent, moved)
+            else:
+                await self._complete(partial, sent, moved)
+        except (aiohttp.ClientError, httpx.TransportError, OSError) as error:
+            partial.fail("lost", type(error).__name__)
+        except ValueError as error:
+            partial.fail("failed", f"not understood: {error}")
+        if partial.finish is None and not partial.given_up:
+            partial.fail("lost", "the answer broke off")
+
+    async def _complete(self, partial: Partial, sent: asyncio.Event, moved: Callable[[], None]) -> None:
+        self._openai = self._openai or completions.client(self._server.url, self._server.key)
+        try:
+            async with self._model:
+                self._name = self._name or await completions.model_name(self._openai)
+        except openai.APIConnectionError as error:
+            return partial.fail("lost", type(error.__cause__ or error).__name__)
+        await completions.complete(self._openai, self._name, self.words, partial, sent, moved)
+
+    async def flush(self) -> None:
+        """Upstream refuses while anything runs, and goes on for a moment after an abort."""
+        for _ in range(_FLUSH_TRIES):
+            if await native.flush(self._native):
+                return
+            await asyncio.sleep(_FLUSH_EVERY)
+        raise Unresolved("the server's cache cannot be flushed: something still runs in it")

@@ -1,0 +1,55 @@
+"""What the servers of all cases have in common: small pools, nothing sampled, one seed; and the loads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from harness.facts import Tolerance, Traffic, Watch, watch
+
+Flags = Mapping[str, str]
+
+COMMON: Flags = {
+    "max-total-tokens": "4096",
+    "max-running-requests": "8",
+    "sampling-backend": "pytorch",
+    "grammar-backend": "none",
+    "random-seed": "1",
+    "skip-server-warmup": "",
+    "watchdog-timeout": "600",
+    "triton-attention-num-kv-splits": "2",
+}
+"""Pinned, so that no value hangs on the size of the machine's memory, or on its processors."""
+
+_GRAPHS: Flags = {"mem-fraction-static": "0.2", "cuda-graph-max-bs": "16"}
+HOSTS: Mapping[str, Flags] = {
+    "cpu": {"device": "cpu", "dtype": "float32", "disable-cuda-graph": ""},
+    "cuda": _GRAPHS,
+    "rocm": _GRAPHS,
+}
+"""What each kind of machine needs beside that."""
+
+EAGLE3: Flags = {
+    "speculative-algorithm": "EAGLE3",
+    "speculative-num-steps": "3",
+    "speculative-eagle-topk": "8",
+    "speculative-num-draft-tokens": "8",
+}
+"""A tree of eight branches, of which a step accepts at most four tokens."""
+
+MEMORY: Watch = watch("oob-read", "oob-write", "index-range", "wrong-value", "nan", "leak")
+
+FLOAT32 = Tolerance(
+    absolute=2e-3,
+    relative=1e-3,
+    reason="float32 on the CPU, its sums in another order than the reference's",
+)
+BFLOAT16 = Tolerance(
+    absolute=0.15,
+    relative=0.05,
+    reason="bfloat16 keeps 8 bits of every weight and activation; not yet measured on a GPU",
+)
+
+
+def eagle_traffic(seed: int) -> Traffic:
+    """A load that a speculative server in the interpreter answers within a minute."""
+    return Traffic(seed=seed, requests=2, prompt_tokens=(5, 40), output_tokens=6, concurrency=2)

@@ -1,0 +1,48 @@
+"""What README tells to type does what README says, on the real thing."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.source.tree import Tree
+
+README = Path(__file__).parents[2] / "README.md"
+NETWORK = ("0.5.12.post1",)
+"""Words of commands that fetch a release first; the tests of releases and of the matrix have their own."""
+
+
+def section(heading: str) -> list[list[str]]:
+    """The commands of the first block below a heading."""
+    _, found, rest = README.read_text().partition(f"\n## {heading}\n")
+    assert found, f"README has no section {heading!r}"
+    block = re.search(r"```sh\n(.*?)```", rest, re.DOTALL)
+    assert block
+    return [shlex.split(line, comments=True) for line in block[1].splitlines()]
+
+
+COMMANDS = [
+    words for words in section("Reproduce one number") if not any(w in " ".join(words) for w in NETWORK)
+]
+ENDS = {"page_size=1": (1, "1 TOOTHLESS"), "--json": (0, '"count": 240'), "sweep": (0, "the bug bites at")}
+"""What a command's words make of its exit code and of what it prints; the others end 0 and name the bug."""
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_a_command_of_readme_does_what_is_said_there(words: list[str], upstream: Tree) -> None:
+    typed = [str(upstream.root) if word.startswith("../") else word for word in words[1:]]
+    done = subprocess.run(
+        [sys.executable, "-m", "harness", *typed],
+        cwd=README.parent,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    code, told = next((end for word, end in ENDS.items() if word in typed), (0, "pr24587"))
+    assert done.returncode == code, done.stderr
+    assert told in done.stdout and "Traceback" not in done.stderr

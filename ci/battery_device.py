@@ -62,11 +62,16 @@ def work(mode: str, share: Sequence[str], out: Path) -> int:
         _tell(out, item=item, state="begins")
         print(f"{MARK} {item}", flush=True)
         start = time.perf_counter()
-        faults, error = _watched(mode, programs[name], planted == "1", out)
+        faults, error = _watched(mode, programs[name], planted == "1", _ledger(out, item))
         _tell(out, item=item, state="ended", faults=faults, error=error, seconds=time.perf_counter() - start)
         if not _alive():
             return POISONED
     return 0
+
+
+def _ledger(out: Path, item: str) -> Path:
+    """Each item's own: addresses are used again by the next one."""
+    return out.with_suffix(f".{item.replace(':', '.')}.ledger")
 
 
 def _tell(out: Path, **facts: Any) -> None:
@@ -95,7 +100,7 @@ def _poke_kernel() -> Any:
     return poke
 
 
-def _watched(mode: str, program: Any, planted: bool, out: Path) -> tuple[list[dict[str, Any]], str | None]:
+def _watched(mode: str, program: Any, planted: bool, file: Path) -> tuple[list[dict[str, Any]], str | None]:
     """The faults of one run, and the error it ended with."""
     import torch
 
@@ -106,7 +111,7 @@ def _watched(mode: str, program: Any, planted: bool, out: Path) -> tuple[list[di
     error = None
     found = []
     try:
-        with _detector(mode, strays, out):
+        with _detector(mode, strays, file):
             outputs = program.run(planted)
             torch.cuda.synchronize()
         if mode in (CANARIES, INDICES, ELECTRIC):
@@ -125,7 +130,7 @@ def _last_kernel() -> str:
 
 
 @contextlib.contextmanager
-def _detector(mode: str, strays: Any, out: Path) -> Iterator[None]:
+def _detector(mode: str, strays: Any, file: Path) -> Iterator[None]:
     import torch
 
     from harness.memory import dispatch
@@ -140,7 +145,7 @@ def _detector(mode: str, strays: Any, out: Path) -> Iterator[None]:
         yield
         return
     device = torch.device("cuda", 0)
-    ledger = Ledger(out.with_suffix(".ledger"))
+    ledger = Ledger(file)
     if mode in (SANITIZER, PADDED):
         named = NamedAllocations(device, ledger, reach=256)
         with dispatch.checked(_allocations_only(strays, named)):
@@ -271,11 +276,11 @@ def _add_findings(told: dict[str, dict[str, Any]], log: str, part: Path) -> None
     from harness.memory.device import sanitizer
     from harness.memory.device.ledger import Ledger
 
-    ledger = Ledger.read(part.with_suffix(".ledger"))
     for section in log.split(MARK + " ")[1:]:
         item, _, said = section.partition("\n")
         found = list(sanitizer.findings(said.splitlines()))
         if item in told:
+            ledger = Ledger.read(_ledger(part, item))
             told[item]["faults"] = [fault.to_json() for fault in sanitizer.faults(found, ledger)]
 
 

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -19,7 +20,7 @@ from harness.commands import matrix as matrix_command
 from harness.commands import report as report_command
 from harness.commands import serve as serve_command
 from harness.commands import sweep as sweep_command
-from harness.commands.options import json_option, lanes_option, sglang_option
+from harness.commands.options import html_option, json_option, lanes_option, sglang_option
 from harness.errors import BadInput, RefaultError
 from harness.facts import Reproducer, Subject
 from harness.golden import GoldenStore, Recorded
@@ -139,6 +140,7 @@ def run_doctor() -> None:
 @click.option("--keep", is_flag=True, help="Then start both arms' servers, and leave them up until Ctrl-C.")
 @sglang_option
 @json_option
+@html_option
 @lanes_option
 def repro(
     bug: str,
@@ -149,6 +151,7 @@ def repro(
     keep: bool,
     sglang: str,
     target: json_report.Target | None,
+    page: Path | None,
     lanes: int,
 ) -> None:
     """Reproduce one bug in both arms and show the evidence.
@@ -160,7 +163,7 @@ def repro(
         raise BadInput(f"--keep: {reproducer.short_id} has no server")
     wanted = requests.one(reproducer, tiers, settings, arm)
     setting = _setting(sglang, lanes)
-    code = _run(wanted, setting, target, detail=True, repeat=repeat)
+    code = _run(wanted, setting, target, page=page, detail=True, repeat=repeat)
     if keep and code != INTERRUPTED:
         _keep(requests.one(reproducer, (requests.SERVER,), settings, arm)[0], setting)
     sys.exit(code)
@@ -176,6 +179,7 @@ def _keep(request: Request, setting: Setting) -> None:
 @tier_option
 @sglang_option
 @json_option
+@html_option
 @lanes_option
 @detail_option
 def run(
@@ -183,6 +187,7 @@ def run(
     tiers: tuple[str, ...],
     sglang: str,
     target: json_report.Target | None,
+    page: Path | None,
     lanes: int,
     detail: bool,
 ) -> None:
@@ -190,7 +195,7 @@ def run(
     known = catalogue.subjects()
     _refuse_orphans(known)
     wanted = requests.select(bugs, tiers, known)
-    sys.exit(_run(wanted, _setting(sglang, lanes), target, detail=detail))
+    sys.exit(_run(wanted, _setting(sglang, lanes), target, page=page, detail=detail))
 
 
 @app.command()
@@ -254,12 +259,13 @@ def _run(
     setting: Setting,
     target: json_report.Target | None,
     *,
+    page: Path | None,
     detail: bool,
     repeat: int = 1,
 ) -> int:
     judged, interrupted = _judge(wanted, setting, repeat)
     results = [one.result for one in judged]
-    _report(results, len(wanted), setting, target, detail)
+    _report(results, len(wanted), setting, target, page, detail)
     return INTERRUPTED if interrupted else exit_code(results)
 
 
@@ -268,13 +274,16 @@ def _report(
     expected: int,
     setting: Setting,
     target: json_report.Target | None,
+    page: Path | None,
     detail: bool,
 ) -> None:
     results = sorted(results, key=_place)
     terminal.show(results, terminal.console(stderr=target == "-"), detail=detail, expected=expected)
+    document = json_report.document(results, setting.machine.to_json(), _facts(setting.tree))
     if target is not None:
-        document = json_report.document(results, setting.machine.to_json(), _facts(setting.tree))
         json_report.write(target, document)
+    if results:
+        report_command.finished(document, page)
 
 
 def _place(result: Result) -> tuple[str, str, str]:

@@ -45,8 +45,8 @@ def gpu(environment: Mapping[str, str] | None = None, library: Any = None) -> Gp
 
     `library` stands for the driver's own, in tests.
     """
-    visible = (environment if environment is not None else os.environ).get("CUDA_VISIBLE_DEVICES")
-    if visible is not None and (not visible.strip() or visible.strip().startswith("-1")):
+    first = _first_visible(os.environ if environment is None else environment)
+    if first is None:
         return None
     try:
         library = library if library is not None else ctypes.CDLL(_LIBRARY)
@@ -54,16 +54,30 @@ def gpu(environment: Mapping[str, str] | None = None, library: Any = None) -> Gp
     except (OSError, _Unusable):
         return None
     try:
-        return _first(library)
+        return _gpu(library, first)
     except _Unusable:
         return None
     finally:
         library.nvmlShutdown()
 
 
-def _first(library: Any) -> Gpu:
+def _first_visible(environment: Mapping[str, str]) -> int | None:
+    """The index of the first GPU that a process would see, as the driver counts; None where it sees none.
+
+    A GPU named by its UUID is taken for the first: machines with GPUs of several kinds are rare.
+    """
+    visible = environment.get("CUDA_VISIBLE_DEVICES")
+    if visible is None:
+        return 0
+    first = visible.partition(",")[0].strip()
+    if not first or first == "-1":
+        return None
+    return int(first) if first.isdigit() else 0
+
+
+def _gpu(library: Any, index: int) -> Gpu:
     handle, major, minor, version = c_void_p(), c_int(), c_int(), c_int()
-    _call(library.nvmlDeviceGetHandleByIndex_v2, c_uint(0), byref(handle))
+    _call(library.nvmlDeviceGetHandleByIndex_v2, c_uint(index), byref(handle))
     _call(library.nvmlDeviceGetCudaComputeCapability, handle, byref(major), byref(minor))
     _call(library.nvmlSystemGetCudaDriverVersion_v2, byref(version))
     return Gpu(

@@ -85,7 +85,8 @@ def result(row: Mapping[str, Any]) -> Result:
         reproducer=row["reproducer"], pr=row["pr"], issue=row["issue"], tier=row["tier"],
         platform=row["platform"], params=dict(row["params"]), verdict=_verdict(row["verdict"]),
         evidence=row["evidence"], reason=row["reason"], drift=tuple(row["drift"]),
-        seconds=float(row["seconds"]), configuration=bool(row.get("configuration", False)), rates=dict(row.get("rates", {})),
+        seconds=float(row["seconds"]), configuration=bool(row.get("configuration", False)),
+        rates=dict(row.get("rates", {})),
         fixed=arms.get("fixed"), reverted=arms.get("reverted"),
     )  # fmt: skip
 

@@ -18,7 +18,7 @@ from harness.compare import one_line
 from harness.documents import Document
 from harness.errors import BadInput
 from harness.source import releases
-from harness.verdict import Result, Verdict
+from harness.verdict import SEVERITY, Result, Verdict
 
 FORMAT = 1
 WINDOW = 10
@@ -277,13 +277,6 @@ def _arm(rows: Sequence[_Row]) -> ArmNight | None:
         return None
     faults, runs = (sum(row[column] for row in seen) for column in (1, 2))
     return ArmNight(seconds=median(row[0] for row in seen), faults=faults, runs=runs)
-
-
-SEVERITY = (
-    Verdict.PASS, Verdict.UNSUPPORTED, Verdict.UNRECORDED, Verdict.UNRESOLVED, Verdict.STALE,
-    Verdict.CHANGED, Verdict.TOOTHLESS, Verdict.REGRESSED,
-)  # fmt: skip
-"""Verdicts from the best to the worst."""
 
 
 def told_params(series: Series) -> dict[str, object]:

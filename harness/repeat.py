@@ -7,18 +7,7 @@ from dataclasses import replace
 
 from harness.suite import Judged, Request, Suite
 from harness.traffic.rates import Rate, Rates
-from harness.verdict import Result, Verdict
-
-_WORST_FIRST = (
-    Verdict.REGRESSED,
-    Verdict.UNRESOLVED,
-    Verdict.STALE,
-    Verdict.TOOTHLESS,
-    Verdict.CHANGED,
-    Verdict.UNRECORDED,
-    Verdict.UNSUPPORTED,
-    Verdict.PASS,
-)
+from harness.verdict import SEVERITY, Result, Verdict
 
 
 def repeated(request: Request, suite: Suite, most: int) -> Iterator[Judged]:
@@ -34,7 +23,7 @@ def repeated(request: Request, suite: Suite, most: int) -> Iterator[Judged]:
 
 def summed(runs: Sequence[Judged]) -> Judged:
     """One result for all runs: the worst verdict that there was, with the rate of faults of each arm."""
-    worst = min(runs, key=lambda run: _rank(run.result))
+    worst = max(runs, key=lambda run: _rank(run.result))
     rates = _rates([run.result for run in runs])
     told = {"fixed": rates.fixed, "reverted": rates.reverted}
     reason = f"{worst.result.reason}; faults in {_spoken(told)}"
@@ -48,7 +37,7 @@ def _spoken(rates: dict[str, Rate]) -> str:
 
 
 def _rank(result: Result) -> int:
-    return _WORST_FIRST.index(result.verdict) if result.verdict else len(_WORST_FIRST)
+    return SEVERITY.index(result.verdict) if result.verdict else -1
 
 
 def _rates(results: Sequence[Result]) -> Rates:

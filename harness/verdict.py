@@ -51,6 +51,13 @@ class Verdict(StrEnum):
         return self in (Verdict.PASS, Verdict.UNSUPPORTED)
 
 
+SEVERITY = (
+    Verdict.PASS, Verdict.UNSUPPORTED, Verdict.UNRECORDED, Verdict.UNRESOLVED, Verdict.STALE,
+    Verdict.CHANGED, Verdict.TOOTHLESS, Verdict.REGRESSED,
+)  # fmt: skip
+"""Verdicts from the best to the worst."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Arm:
     """One arm as it came back, and what its attestation must prove.
@@ -162,7 +169,12 @@ class Result:
         identity = {"reproducer": self.reproducer, "pr": self.pr, "issue": self.issue}
         place = {"tier": self.tier, "platform": self.platform, "params": self.params}
         verdict = self.verdict.value if self.verdict else None
-        judged: dict[str, Any] = {"verdict": verdict, "evidence": self.evidence, "reason": self.reason, "drift": self.drift}
+        judged: dict[str, Any] = {
+            "verdict": verdict,
+            "evidence": self.evidence,
+            "reason": self.reason,
+            "drift": self.drift,
+        }
         if self.configuration:
             judged["configuration"] = True
         if self.rates:

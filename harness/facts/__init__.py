@@ -11,7 +11,7 @@ from harness.facts.params import Choice, Grid, Integer, Integers, Lists, Param
 from harness.facts.reported import Launch, ReportedServer
 from harness.facts.reproducer import Configuration, Reproducer, Subject
 from harness.facts.revert import Edit, Form, Revert, edit, form
-from harness.facts.server import ServerCase, Traffic
+from harness.facts.server import Fences, ServerCase, Traffic
 
 __all__ = [
     "ENDING_KINDS",
@@ -24,6 +24,7 @@ __all__ = [
     "Edit",
     "Expect",
     "ExpectedFault",
+    "Fences",
     "Form",
     "Grid",
     "Integer",

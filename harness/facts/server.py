@@ -53,6 +53,28 @@ class Traffic:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Fences:
+    """What a server on a device is watched by: fences around the buffers named in `only`.
+
+    `rows` are those of them that get red zones between their rows; `electric` has an unmapped page
+    behind each, at two MiB a buffer. `no_index_assertions` compiles as a build of torch without them.
+    """
+
+    only: frozenset[str]
+    rows: frozenset[str] = frozenset()
+    electric: bool = False
+    no_index_assertions: bool = False
+
+    def __post_init__(self) -> None:
+        require(self.only, "server.fences.only", "is empty: name the buffers to fence")
+        strangers = sorted(self.rows - self.only)
+        require(not strangers, "server.fences.rows", f"{', '.join(strangers)} is not among those fenced")
+
+    def to_json(self) -> dict[str, Any]:
+        return {**vars(self), "only": sorted(self.only), "rows": sorted(self.rows)}
+
+
+@dataclass(frozen=True, kw_only=True)
 class ServerCase(Space):
     """Starts a real server in each arm and talks to it.
 
@@ -61,6 +83,7 @@ class ServerCase(Space):
     the harness's own. Answers are held against the model's float64 reference within `tolerance`.
     `dtype` is that of the weights (float32 on the CPU, else bfloat16, where it is left open);
     `ready_seconds` is how long a server may take to start, `patience` how long it may send no token.
+    `fences` watch its memory on a device; on the CPU the oracle does.
     """
 
     tier: ClassVar[str] = "server"
@@ -73,6 +96,7 @@ class ServerCase(Space):
     on: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
     dtype: str | None = None
+    fences: Fences | None = None
     ready_seconds: float = 150.0
     patience: float = 90.0
     seconds: float = 400.0

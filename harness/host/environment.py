@@ -38,6 +38,9 @@ DEVICE_KERNELS: Mapping[str, str | None] = {
 }
 """Upstream's kernels run on the machine's own accelerator."""
 
+DEVICE_SERVERS: Mapping[str, str | None] = {**DEVICE_KERNELS, "TORCHDYNAMO_DISABLE": None}
+"""Servers there run as they are deployed: with what upstream compiles compiled."""
+
 
 def merged(kind: Mapping[str, str | None], own: Mapping[str, str]) -> dict[str, str]:
     """The whole environment of a process of this kind: this process's, changed by `kind`, then by `own`."""

@@ -25,7 +25,7 @@ FA3_WHOLE, FA3_NONE = "whole", "none"
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """What kit is wanted. `fa3` says which of its kernels go in: those that a model needs, "whole", "none"."""
+    """What kit is wanted. `fa3` says which of its kernels go in: a model's needs, "whole" or "none"."""
 
     target: Target
     sglang: str

@@ -16,7 +16,7 @@ FLASH_OPS = "sgl_kernel/flash_ops.abi3.so"
 """FlashAttention-3, most of the size of sglang-kernel: it travels in a wheel of its own."""
 _KERNEL = "sglang-kernel"
 
-Edit = Callable[[Path], None]
+Edit = Callable[[Path], object]
 """Changes one file of a wheel in place."""
 
 

@@ -48,7 +48,7 @@ def _words() -> Iterator[str]:
 
 def _write_tokenizer(folder: Path, vocab_size: int, longest: int) -> None:
     """One word a token, joined by single spaces, so that text and ids say the same."""
-    from tokenizers import Tokenizer, models, pre_tokenizers
+    from tokenizers import Tokenizer, models, pre_tokenizers  # type: ignore[import-untyped]
 
     words = {word: index for index, word in enumerate(vocabulary(vocab_size))}
     tokenizer = Tokenizer(models.WordLevel(words, unk_token=SPECIALS[PAD]))

@@ -24,7 +24,8 @@ from harness.models.files import SPECIALS
 class Layout:
     """The parts of the residual stream: one constant, `code` entries of token code, the digest.
 
-    The code's first `classes` entries say to which class a token belongs, the others which token it is.
+    The code's first `classes` entries say to which class a token belongs, `stride` after its neighbour's, the
+    others which token it is.
     `naming` and `choosing` are the logits' scales: what a successor has over the others, and the spread
     that the digest gives.
     """
@@ -33,6 +34,7 @@ class Layout:
     hidden: int = 128
     code: int = 63
     classes: int = 32
+    stride: int = 5
     naming: float = 60.0
     choosing: float = 3.0
 
@@ -86,24 +88,33 @@ def embedding(layout: Layout, random: torch.Generator) -> torch.Tensor:
     table[:, 0] = 1.0
     table[:, layout.codes] = normal(random, layout.vocab_size, layout.code).sign()
     # One entry a class, so that no class is named along with another by chance.
-    table[:, layout.class_codes] = _members(layout, random) * layout.classes**0.5
+    own = (torch.arange(layout.vocab_size) * layout.stride) % layout.classes
+    table[:, layout.class_codes] = _marked(own, layout) * layout.classes**0.5
     return table
 
 
 def head(layout: Layout, random: torch.Generator) -> torch.Tensor:
     """Shape [vocab_size, hidden]: the logits' two terms; special tokens are never named nor chosen."""
     rows = torch.zeros(layout.vocab_size, layout.hidden)
-    rows[:, layout.class_codes] = _members(layout, random) * (layout.naming * layout.classes**-0.5)
+    rows[:, layout.class_codes] = _marked(_naming(layout), layout) * (layout.naming * layout.classes**-0.5)
     choice = normal(random, layout.vocab_size, layout.digest_size)
     rows[:, layout.digest] = choice * (layout.choosing * layout.digest_size**-0.5)
     rows[: len(SPECIALS)] = 0.0
     return rows
 
 
-def _members(layout: Layout, random: torch.Generator) -> torch.Tensor:
-    """Shape [vocab_size, classes]: which class each token is in, drawn anew; all are about equally large."""
-    order = torch.randperm(layout.vocab_size, generator=random)
-    return torch.nn.functional.one_hot(order % layout.classes, layout.classes).float()
+def _naming(layout: Layout) -> torch.Tensor:
+    """Shape [vocab_size]: the class that names each token, a few below its own one.
+
+    So each class leads to several others, never to itself, and a text cannot stand still.
+    """
+    tokens = torch.arange(layout.vocab_size)
+    return (tokens * layout.stride - 1 - tokens // layout.classes) % layout.classes
+
+
+def _marked(classes: torch.Tensor, layout: Layout) -> torch.Tensor:
+    """Shape [vocab_size, classes]: one entry a token."""
+    return torch.nn.functional.one_hot(classes, layout.classes).float()
 
 
 def attention(

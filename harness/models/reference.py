@@ -32,9 +32,10 @@ class Reference:
     def __init__(self, model: Model, dtype: torch.dtype = torch.float64) -> None:
         from transformers import AutoModelForCausalLM
 
-        self.network: Any = AutoModelForCausalLM.from_pretrained(
+        network: Any = AutoModelForCausalLM.from_pretrained(
             model.path, dtype=dtype, attn_implementation="eager", local_files_only=True
-        ).eval()
+        )
+        self.network = network.eval()
 
     def score(self, prompt_ids: Sequence[int], output_ids: Sequence[int]) -> Score:
         """One forward over prompt and output together; needs at least one prompt token."""

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from harness.documents import Document
-from harness.history import SEVERITY, Series, notable
-from harness.verdict import Result, Verdict
+from harness.history import Series, notable
+from harness.verdict import SEVERITY, Result, Verdict
 
 LIMIT = 900_000
 """A summary of more bytes than 1 MiB is refused by GitHub; what is over this is left out, and said to be."""

@@ -97,7 +97,7 @@ REGISTRY = re.compile(r"\b(?:pypi\.org|pythonhosted\.org|(?:extra-)?index-url|fi
 
 def _texts() -> Iterator[tuple[Path, str]]:
     for file in _tracked():
-        if file != Path(__file__):
+        if file != Path(__file__) and file.suffix != ".png":
             yield file.relative_to(ROOT), file.read_text(encoding="utf-8")
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import harness
 from harness.errors import Unresolved
+from harness.facts import Fences
 from harness.host import boot
 from harness.observation import Attestation, Fault
 from harness.process.job import read_json, write_json
@@ -25,7 +26,8 @@ class Served:
     """What every process of a server is told.
 
     `functions` maps modules to the functions to attest, `tree` is the tree's content hash, `reports`
-    the folder for what the processes report, `platform` what they run on ("cpu", "cuda…", "rocm…").
+    the folder for what the processes report, `platform` what they run on ("cpu", "cuda…", "rocm…"),
+    `fences` the device fences that they put around their buffers there.
     """
 
     root: Path
@@ -35,6 +37,7 @@ class Served:
     reports: Path
     platform: str = "cpu"
     oracle: bool = True
+    fences: Fences | None = None
     keeps_bytecode: bool = False
 
     def environment(self, folder: Path) -> dict[str, str]:
@@ -48,7 +51,8 @@ class Served:
     def _to_json(self) -> dict[str, Any]:
         functions = {module: list(names) for module, names in self.functions.items()}
         paths = {"root": str(self.root.absolute()), "reports": str(self.reports.absolute())}
-        return {**asdict(self), **paths, "functions": functions, "entry": ENTRY}
+        fences = self.fences.to_json() if self.fences else None
+        return {**asdict(self), **paths, "functions": functions, "fences": fences, "entry": ENTRY}
 
 
 @dataclass(frozen=True, kw_only=True)

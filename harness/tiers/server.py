@@ -32,8 +32,8 @@ _LAST_WORDS = 3.0
 
 _ENVIRONMENTS: Mapping[str, Mapping[str, str | None]] = {
     "cpu": environment.CPU_KERNELS,
-    "cuda": environment.DEVICE_KERNELS,
-    "rocm": environment.DEVICE_KERNELS,
+    "cuda": environment.DEVICE_SERVERS,
+    "rocm": environment.DEVICE_SERVERS,
 }
 
 
@@ -136,6 +136,7 @@ class Run:
             functions=payload["functions"],
             reports=self.reports,
             platform=host,
+            fences=self.case.fences,
             keeps_bytecode=payload["keeps_bytecode"],
         )
         own = {**self.case.environment, **told.environment(self.folder)}

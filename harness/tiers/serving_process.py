@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import Unresolved
-from harness.host import forking, imports, lending, preload, serving
+from harness.host import forking, imports, interpreter, lending, preload, serving
 from harness.process.job import write_json
 from harness.source.attest import Attestor
 from harness.tiers.served import ATTESTATION, FAULTS
@@ -80,10 +80,12 @@ def begin(settings: Mapping[str, Any]) -> None:
     report.patches += [*preload.PATCHES, *lending.install()]
     imports.after({"setproctitle": functools.partial(_tell_titles, report=report)})
     if settings["platform"] == "cpu":
-        report.patches.append(forking.fork_for_spawn(report.forked))
+        report.patches += [forking.fork_for_spawn(report.forked), interpreter.exchange_once()]
         serving.answer(settings["package"], report.patched)
         if settings["oracle"]:
             _watch_batches(settings, report)
+    elif settings["fences"]:
+        _fence(settings, report)
     report.save()
 
 
@@ -116,3 +118,9 @@ def _watch_batches(settings: Mapping[str, Any], report: Report) -> None:
     from harness.tiers import watched_batches
 
     watched_batches.install(settings, report)
+
+
+def _fence(settings: Mapping[str, Any], report: Report) -> None:
+    from harness.tiers import fenced_batches
+
+    fenced_batches.install(settings, report)

@@ -18,11 +18,11 @@ from harness.documents import Document
 from harness.errors import GoldenError
 from harness.facts import Subject
 from harness.golden import Golden, GoldenStore
-from harness.history import SEVERITY, Series, notable
+from harness.history import Series, notable
 from harness.report.html.logs import Logs
 from harness.report.html.view import Background, ResultView, view
 from harness.report.marks import MARKS
-from harness.verdict import Result, Verdict
+from harness.verdict import SEVERITY, Result, Verdict
 
 PACKED_FROM = 500
 """From this many results on the evidence is compressed; below it, it can be read without JavaScript."""
@@ -88,6 +88,7 @@ def _head(documents: Sequence[Document]) -> dict[str, Any]:
         "summary": summary,
         "tone": tone or ("good" if passed else "bad"),  # without a PASS nothing was shown
         "documents": documents,
+        "several_trees": len({document.sglang.get("tree") for document in documents}) > 1,
         "verdicts": choices,
         "tiers": sorted({result.tier for result in results}),
         "platforms": sorted({result.platform for result in results}),

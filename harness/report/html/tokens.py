@@ -98,7 +98,8 @@ def _apart(one: Any, other: Any, end: int | None) -> str | None:
     widest = max(distances, default=0.0)
     if widest <= NEAR:
         return None
-    return f"log-probabilities before that differ by up to {widest:.3g}, at token {distances.index(widest)}"
+    which = "log-probabilities before that" if end is not None else "log-probabilities"
+    return f"{which} differ by up to {widest:.3g}, at token {distances.index(widest)}"
 
 
 def _numbers(values: Any) -> list[float]:

@@ -143,6 +143,7 @@ class ResultView:
     title: str
     tier: str
     platform: str
+    sglang: str
     word: str
     mark: str
     tone: str
@@ -183,6 +184,7 @@ def view(key: str, result: Result, document: Document, known: Background) -> Res
     told = (result.reproducer, title, result.tier, result.platform, word, result.reason, *numbers(result))
     return ResultView(
         key=key, reproducer=result.reproducer, title=title, tier=result.tier, platform=result.platform,
+        sglang=str(document.sglang.get("version") or "of unknown version"),
         word=word, mark=mark, tone=tone, evidence=result.evidence, reason=result.reason,
         seconds=result.seconds, params=named_params(result.params), links=_links(result),
         bug=Capped.of(list(_bug(known.subject))),

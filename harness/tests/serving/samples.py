@@ -33,7 +33,7 @@ SAMPLES = (
         source="https://github.com/verl-project/verl/issues/1611",
         log="""\
 [2025-05-23 18:02:42 TP0] Scheduler hit an exception: Traceback (most recent call last):
-  File "/opt/ac2/lib/python3.12/site-packages/sglang/srt/managers/schedule_batch.py", line 1602, in get_model_worker_batch
+  File "…/python3.12/site-packages/sglang/srt/managers/schedule_batch.py", line 1602, in get_model_worker_batch
     seq_lens_cpu = self.seq_lens.cpu()
                    ^^^^^^^^^^^^^^^^^^^
 RuntimeError: CUDA error: an illegal memory access was encountered

@@ -162,6 +162,13 @@ def test_several_documents_make_one_page() -> None:
     other = run(passing(platform="rocm-gfx942"), machine={"platform": "rocm-gfx942"})
     text = made(run(passing()), other)
     assert "<option>rocm-gfx942</option>" in text and text.count('class="run"') == 2
+    assert "<small>SGLang" not in text
+
+
+def test_results_of_several_trees_say_which() -> None:
+    older = run(passing(), sglang={"version": "9.9.8", "origin": "released", "tree": "d" * 64})
+    text = made(run(passing()), older)
+    assert "<small>SGLang 9.9.9</small>" in text and "<small>SGLang 9.9.8</small>" in text
 
 
 def test_without_a_pass_it_is_not_shown_as_good() -> None:

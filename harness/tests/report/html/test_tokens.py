@@ -47,7 +47,7 @@ def test_the_first_difference_is_found_and_what_is_alike_before_it_is_counted() 
 def test_log_probabilities_alone_make_a_difference() -> None:
     (one,) = differing(answering({"r00": [1, 2]}), answering({"r00": [1, 2]}, logprob=-0.25))
     assert one.first is None and one.columns == () and one.skipped == 2
-    assert one.logprobs == "log-probabilities before that differ by up to 0.25, at token 0"
+    assert one.logprobs == "log-probabilities differ by up to 0.25, at token 0"
 
 
 def test_noise_in_log_probabilities_is_no_difference() -> None:

@@ -1,0 +1,77 @@
+"""The toy's scheduler: requests in, one token a request and step out, through everything in `pages`."""
+
+import enum
+import json
+import os
+import sys
+import threading
+import time
+import traceback
+from types import SimpleNamespace
+
+import torch
+
+from sglang import pages
+from sglang.llama import Llama
+
+PAGE = 4
+
+
+class Mode(enum.Enum):
+    EXTEND = 1
+    DECODE = 2
+
+
+class Scheduler:
+    def __init__(self, model):
+        self.model = Llama(model)
+        self.running = []
+
+    def serve(self, asked, said):
+        """Read requests from `asked`, one a line, and write one line a token to `said`."""
+        os.set_blocking(asked, False)
+        with os.fdopen(asked) as lines, os.fdopen(said, "w", buffering=1) as answers:
+            while True:
+                while line := lines.readline():
+                    self.take(json.loads(line), answers)
+                if not self.running:
+                    time.sleep(0.005)
+                for mode in Mode:
+                    requests = [one for one in self.running if one.mode is mode]
+                    if requests:
+                        self.run_batch(SimpleNamespace(reqs=requests, forward_mode=mode))
+                for request in self.running:
+                    request.mode = Mode.DECODE
+                    token, logprob = request.answered[-1]
+                    told = {"rid": request.rid, "token": token, "logprob": logprob}
+                    answers.write(json.dumps(told) + "\n")
+                self.running = [one for one in self.running if len(one.answered) < one.count]
+
+    def take(self, asked, answers):
+        if "abort" in asked:
+            self.running = [one for one in self.running if one.rid != asked["abort"]]
+            answers.write(json.dumps({"rid": asked["abort"], "token": None}) + "\n")
+        else:
+            own = {"rid": asked["rid"], "prompt": asked["prompt"], "count": asked["count"]}
+            self.running.append(SimpleNamespace(**own, mode=Mode.EXTEND, answered=[]))
+
+    def run_batch(self, batch):
+        for request in batch.reqs:
+            request.answered.append(self.step(request))
+
+    def step(self, request):
+        ids = [*request.prompt, *(token for token, _ in request.answered)]
+        slots = pages.build_table(len(ids), PAGE)
+        pages.read_slot(0)
+        pages.drain([0], threading.Event())
+        logprobs = self.model.logprobs(ids, slots.long())
+        staged = pages.stage(torch.zeros(2), torch.tensor([logprobs.max(), logprobs.argmax(), 0.0]))
+        return int(staged[1]), float(staged[0])
+
+
+def run_scheduler_process(model, asked, said):
+    try:
+        Scheduler(model).serve(asked, said)
+    except Exception:
+        print(f"[2026-01-01 00:00:00 TP0] Scheduler hit an exception: {traceback.format_exc()}", flush=True)
+        sys.exit(1)

@@ -23,9 +23,9 @@ hash = $(firstword $(shell cat $(1) | sha256sum))
 STACK := $(VENV)/.stack-$(call hash,$(PINS)/torch.txt $(PINS)/upstream.txt $(PINS)/refault.txt $(PINS)/dev.txt)
 READY := $(VENV)/.ready-$(call hash,pyproject.toml)
 
-.PHONY: help setup test reproduce lint format bench soak wheel clean
+.PHONY: help setup test reproduce reproduce-servers lint format bench soak wheel clean
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' Makefile
 
 setup: $(READY) ## make .venv with the pinned dependencies, if it is not there
 
@@ -35,6 +35,10 @@ test: setup ## run the tests of the harness and the reproducers
 reproduce: setup ## run every reproducer, print the verdicts, write build/refault.json
 	@mkdir -p build
 	$(BIN)/refault run --tier codegen --tier kernel --json build/refault.json -n $(LANES) $(ARGS)
+
+reproduce-servers: setup ## the same on real servers, which takes minutes; writes build/servers.json
+	@mkdir -p build
+	$(BIN)/refault run --tier server --json build/servers.json -n $(LANES) $(ARGS)
 
 lint: setup ## check style, types and the direction of imports
 	$(BIN)/ruff check
@@ -50,9 +54,10 @@ bench: setup ## compare shared and fresh interpreters, and measure the oracle (m
 	$(BIN)/python ci/bench.py $(ARGS)
 	$(BIN)/python ci/bench_oracle.py
 
-soak: setup ## kill runs again and again, and look for what is left; overwrite served pages (an hour)
+soak: setup ## kill runs, repeat and harm servers, and look for what is left; overwrite served pages (hours)
 	$(BIN)/python ci/soak_kills.py --rounds 100 $(ARGS)
-	$(BIN)/python -m ci.soak_sensitivity --trials 100
+	$(BIN)/python ci/soak_sensitivity.py --trials 100
+	$(BIN)/python ci/soak_servers.py --runs 20
 
 wheel: setup ## build dist/refault-*.whl
 	$(BIN)/python -m hatchling build --target wheel

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 import types
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -25,14 +25,20 @@ sys.path.insert(0, str(ROOT))
 PLAIN, CANARIES, ELECTRIC, INDICES = "plain", "canaries", "electric", "indices"
 SANITIZER, PADDED = "sanitizer", "sanitizer-padded"
 MODES = (PLAIN, CANARIES, ELECTRIC, INDICES, SANITIZER, PADDED)
-HEADS = {
-    PLAIN: "no tool",
-    CANARIES: "red zones",
-    ELECTRIC: "electric fence",
-    INDICES: "index checks",
-    SANITIZER: "compute-sanitizer",
-    PADDED: "compute-sanitizer, padded, no caching",
+ZONES, OUTPUTS, CHECKS, MEMCHECK = "zones", "outputs", "index checks", "memcheck"
+"""Who told of a fault."""
+COLUMNS: Mapping[str, tuple[str, str]] = {
+    "no tool": (PLAIN, ""),
+    "red zones": (CANARIES, ZONES),
+    "electric fence": (ELECTRIC, ZONES),
+    "index checks": (INDICES, CHECKS),
+    "outputs": (CANARIES, OUTPUTS),
+    "compute-sanitizer": (SANITIZER, MEMCHECK),
+    "compute-sanitizer, padded, no caching": (PADDED, MEMCHECK),
 }
+"""A column shows what one detector told of in the runs of one mode, and how those runs ended."""
+FENCES = ("red zones", "electric fence", "index checks", "outputs")
+BEGIN, END = "<!-- device battery: begin -->", "<!-- device battery: end -->"
 COMPILED = {"REFAULT_BATTERY_DEVICE": "1", "TRITON_ALLOW_NON_CONSTEXPR_GLOBALS": "1"}
 """Has the battery's kernels compiled; Triton takes their type annotations for globals that they use."""
 POISONED = 77
@@ -55,7 +61,7 @@ def work(mode: str, share: Sequence[str], out: Path) -> int:
     torch.set_default_device("cuda")
     torch.zeros(1)
     triton.set_allocator(lambda size, align, stream: torch.empty(size, dtype=torch.int8, device="cuda"))
-    battery.ctypes = types.SimpleNamespace(memset=_poke)
+    vars(battery)["ctypes"] = types.SimpleNamespace(memset=_poke)
     programs = {program.name: program for program in battery.PROGRAMS}
     for item in share:
         name, _, planted = item.partition(":")
@@ -101,25 +107,35 @@ def _poke_kernel() -> Any:
 
 
 def _watched(mode: str, program: Any, planted: bool, file: Path) -> tuple[list[dict[str, Any]], str | None]:
-    """The faults of one run, and the error it ended with."""
+    """The faults of one run with who told of them, and the error it ended with."""
     import torch
 
-    from harness.memory.outputs import uninitialised
     from harness.memory.strays import Strays
 
-    strays = Strays()
+    strays = {ZONES: Strays(), CHECKS: Strays()}
     error = None
     found = []
     try:
         with _detector(mode, strays, file):
             outputs = program.run(planted)
             torch.cuda.synchronize()
-        if mode in (CANARIES, INDICES, ELECTRIC):
-            found = list(uninitialised(outputs))
+        if mode == CANARIES:
+            found = [(OUTPUTS, fault) for fault in _wrong_outputs(program, outputs)]
     except Exception as raised:  # noqa: BLE001 - whatever ends a program is what is asked for here
         error = f"{type(raised).__name__}: {str(raised).splitlines()[0] if str(raised) else ''}"
         error += _last_kernel()
-    return [fault.to_json() for fault in [*strays.faults(), *found]], error
+    found += [(by, fault) for by, seen in strays.items() for fault in seen.faults()]
+    return [{**fault.to_json(), "by": by} for by, fault in found], error
+
+
+def _wrong_outputs(program: Any, outputs: Any) -> Iterator[Any]:
+    """What the outputs tell of: memory that was never written or lies outside, and the reference."""
+    from harness.memory.outputs import compare, uninitialised
+    from harness.tests.memory.battery import EXACT
+
+    yield from uninitialised(outputs)
+    for name, expected in (program.reference() if program.reference else {}).items():
+        yield from compare(name, outputs[name], expected, EXACT).faults
 
 
 _LAUNCHED: list[str] = []
@@ -130,7 +146,7 @@ def _last_kernel() -> str:
 
 
 @contextlib.contextmanager
-def _detector(mode: str, strays: Any, file: Path) -> Iterator[None]:
+def _detector(mode: str, strays: Mapping[str, Any], file: Path) -> Iterator[None]:
     import torch
 
     from harness.memory import dispatch
@@ -139,6 +155,8 @@ def _detector(mode: str, strays: Any, file: Path) -> Iterator[None]:
     from harness.memory.device.ledger import Ledger
     from harness.memory.device.memory import AllocatorSource, GuardedSource
     from harness.memory.device.named import NamedAllocations
+    from harness.memory.dispatch import TorchChecks
+    from harness.tests.memory.battery import ROOT as TREE
 
     _LAUNCHED.clear()
     if mode == PLAIN:
@@ -146,53 +164,52 @@ def _detector(mode: str, strays: Any, file: Path) -> Iterator[None]:
         return
     device = torch.device("cuda", 0)
     ledger = Ledger(file)
+    named = NamedAllocations(device, ledger, reach=256)
     if mode in (SANITIZER, PADDED):
-        named = NamedAllocations(device, ledger, reach=256)
-        with dispatch.checked(_allocations_only(strays, named)):
+        with dispatch.checked(_allocations_only(named)):
+            yield
+        return
+    if mode == INDICES:
+        with dispatch.checked(TorchChecks(str(TREE), strays[CHECKS], [], named)):
             yield
         return
     electric = mode == ELECTRIC
     source = GuardedSource(device, DriverMemory(CUDA, 0)) if electric else AllocatorSource(device)
-    fences = DeviceFences(strays, source, ledger=ledger)
-    checks = _all_checks(strays, fences) if mode == INDICES else _allocations_only(strays, fences)
-    with _after_launches(fences.check), dispatch.checked(checks):
+    fences = DeviceFences(strays[ZONES], source, ledger=ledger)
+    with _around_launches(fences), dispatch.checked(_allocations_only(fences)):
         try:
             yield
         finally:
             fences.check()
 
 
-def _all_checks(strays: Any, fences: Any) -> Any:
-    from harness.memory.dispatch import TorchChecks
-    from harness.tests.memory.battery import ROOT as TREE
-
-    return TorchChecks(str(TREE), strays, [], fences)
-
-
-def _allocations_only(strays: Any, fences: Any) -> Any:
+def _allocations_only(fences: Any) -> Any:
+    """Has allocations fenced and looks at no index."""
     from harness.memory.allocations import ALLOCATORS
     from harness.memory.dispatch import TorchChecks
+    from harness.memory.strays import Strays
     from harness.tests.memory.battery import ROOT as TREE
 
     class Allocations(TorchChecks):
         def _choose(self, func: Any) -> Any:
             return self._allocate if func.overloadpacket.__name__ in ALLOCATORS else None
 
-    return Allocations(str(TREE), strays, [], fences)
+    return Allocations(str(TREE), Strays(), [], fences)
 
 
 @contextlib.contextmanager
-def _after_launches(check: Callable[[str], None]) -> Iterator[None]:
+def _around_launches(fences: Any) -> Iterator[None]:
     """Look at the zones behind every Triton launch of the program, so that the guilty one is named."""
     from triton import knobs
 
     def entered(metadata: Any) -> None:
         if (name := metadata.get()["name"]) != "sweep":
+            fences.retire()
             _LAUNCHED.append(name)
 
     def ended(metadata: Any) -> None:
         if (name := metadata.get()["name"]) != "sweep":
-            check(name)
+            fences.check(name)
 
     knobs.runtime.launch_enter_hook.add(entered)
     knobs.runtime.launch_exit_hook.add(ended)
@@ -281,34 +298,44 @@ def _add_findings(told: dict[str, dict[str, Any]], log: str, part: Path) -> None
         found = list(sanitizer.findings(said.splitlines()))
         if item in told:
             ledger = Ledger.read(_ledger(part, item))
-            told[item]["faults"] = [fault.to_json() for fault in sanitizer.faults(found, ledger)]
+            told[item]["faults"] = [
+                {**fault.to_json(), "by": MEMCHECK} for fault in sanitizer.faults(found, ledger)
+            ]
 
 
 # --- the table -------------------------------------------------------------------------------
 
 
-def said(program: Any, planted: Mapping[str, Any] | None, twin: Mapping[str, Any] | None) -> str:
-    """One cell: what a detector made of a program and of its twin."""
+def said(program: Any, column: str, told: Mapping[str, Mapping[str, Any]]) -> str:
+    """One cell: what a detector made of a program and of its twin, from the runs of its mode."""
+    planted, twin = told.get(f"{program.name}:1"), told.get(f"{program.name}:0")
     if planted is None or twin is None:
         return "not run"
-    word = _word(program, planted)
-    if twin.get("faults") or twin.get("error"):
+    by = COLUMNS[column][1]
+    word = _word(program, planted, by)
+    if _faults(twin, by) or twin.get("error"):
         return f"{word}, false alarm"
     return word
 
 
-def _word(program: Any, told: Mapping[str, Any]) -> str:
+def _faults(told: Mapping[str, Any], by: str) -> list[Mapping[str, Any]]:
+    return [fault for fault in told["faults"] if fault["by"] == by]
+
+
+def _word(program: Any, told: Mapping[str, Any], by: str) -> str:
     wanted = {(fault.kind, fault.buffer) for fault in program.expected}
-    seen = {(fault["kind"], fault.get("buffer")) for fault in told["faults"]}
-    if wanted & seen:
+    found = _faults(told, by)
+    if wanted & {(fault["kind"], fault.get("buffer")) for fault in found}:
         return "found"
-    if told["faults"]:
+    if found:
         return "found, otherwise named"
     error = told.get("error") or ""
     if "illegal memory access" in error or "misaligned" in error or "unspecified launch" in error:
-        return "faults (illegal access)"
+        return "illegal access"
     if "assert" in error:
-        return "refused (device assertion)"
+        return "device assertion"
+    if "worker ended (6)" in error:
+        return "process aborted"
     return f"refused ({error.split(':')[0]})" if error else "missed"
 
 
@@ -316,21 +343,75 @@ def table(results: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
     """The battery as Markdown: one row a program, one column a detector, and the seconds of each."""
     from harness.tests.memory.battery import PROGRAMS
 
-    modes = [mode for mode in MODES if mode in results]
+    columns = [column for column, (mode, _) in COLUMNS.items() if mode in results]
     lines = [
-        "| program | planted | " + " | ".join(HEADS[mode] for mode in modes) + " |",
-        "| --- | --- |" + " --- |" * len(modes),
+        "| program | planted | " + " | ".join(columns) + " |",
+        "| --- | --- |" + " --- |" * len(columns),
     ]
     for program in PROGRAMS:
-        cells = []
-        for mode in modes:
-            told = results[mode]
-            cells.append(said(program, told.get(f"{program.name}:1"), told.get(f"{program.name}:0")))
+        cells = [said(program, column, results[COLUMNS[column][0]]) for column in columns]
         kinds = ", ".join(dict.fromkeys(fault.kind for fault in program.expected))
         lines.append(f"| {program.name} | {kinds} | " + " | ".join(cells) + " |")
-    spent = [sum(one.get("seconds") or 0 for one in results[mode].values()) for mode in modes]
+    spent = [seconds(results[COLUMNS[column][0]]) for column in columns]
     lines.append("| seconds in the programs, both twins | | " + " | ".join(f"{s:.1f}" for s in spent) + " |")
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n\n" + summary(results)
+
+
+def seconds(told: Mapping[str, Mapping[str, Any]]) -> float:
+    return sum(one.get("seconds") or 0 for one in told.values())
+
+
+def summary(results: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
+    """In one paragraph: how many each column finds, and which programs with a stray access no fence does."""
+    from harness.tests.memory.battery import PROGRAMS
+
+    shown: dict[str, dict[str, str]] = {
+        column: {program.name: said(program, column, results.get(mode, {})) for program in PROGRAMS}
+        for column, (mode, _) in COLUMNS.items()
+    }
+    ended = {name for name, cell in shown["no tool"].items() if cell != "missed"}
+    found = {
+        column: {name for name, cell in cells.items() if not cell.startswith(("missed", "not run"))}
+        - (ended if column in FENCES else set())
+        | {name for name, cell in cells.items() if cell.startswith("found")}
+        for column, cells in shown.items()
+    }
+    alarms = sum(cell.endswith("false alarm") for cells in shown.values() for cell in cells.values())
+    ours = set().union(ended, *(found[column] for column in FENCES))
+    stray = [p.name for p in PROGRAMS if any(fault.kind in _STRAY for fault in p.expected)]
+    missed = [name for name in stray if name not in ours]
+    counts = ", ".join(f"{column} {len(names)}" for column, names in found.items())
+    left = ", ".join(missed) or "none"
+    return (
+        f"Of {len(PROGRAMS)} programs show: {counts}; false alarms: {alarms}. Of the {len(stray)} with a "
+        f"stray access, fences, index checks and outputs together miss {len(missed)}: {left}.\n"
+    )
+
+
+_STRAY = ("oob-read", "oob-write", "index-range")
+
+
+def facts() -> str:
+    """The machine and the tools of a run, in one line."""
+    import torch
+    import triton
+
+    from harness import devices
+    from harness.memory.device import sanitizer
+
+    gpu = devices.gpu()
+    tool = sanitizer.version() or "no compute-sanitizer"
+    name = f"{gpu.name}, driver {gpu.driver}" if gpu else "no GPU"
+    return f"{name}, torch {torch.__version__}, Triton {triton.__version__}, {tool}"
+
+
+def into(document: Path, text: str) -> None:
+    """Put a table between the document's marks."""
+    before, begin, rest = document.read_text(encoding="utf-8").partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise SystemExit(f"{document}: no {BEGIN} and {END}: put them where the table is to go")
+    document.write_text(f"{before}{begin}\n{text}{end}{after}", encoding="utf-8")
 
 
 def main() -> int:
@@ -340,8 +421,13 @@ def main() -> int:
     parser.add_argument("--work", choices=MODES, help=argparse.SUPPRESS)
     parser.add_argument("--modes", default=",".join(MODES))
     parser.add_argument("--lanes", type=int, default=5, help="workers at a time and detector")
+    parser.add_argument("--docs", type=Path, help="rewrite this document's table from OUT's last run")
     parser.add_argument("items", nargs="*")
     chosen = parser.parse_args()
+    if chosen.docs:
+        told = json.loads((chosen.out / "battery.json").read_text(encoding="utf-8"))
+        into(chosen.docs, f"{told['facts']}.\n\n{table(told['results'])}")
+        return 0
     if chosen.work:
         return work(chosen.work, chosen.items, chosen.out)
     return battery(chosen.modes.split(","), chosen.out, chosen.lanes)
@@ -357,9 +443,10 @@ def battery(modes: Sequence[str], out: Path, lanes: int) -> int:
     with ThreadPoolExecutor(len(modes)) as pool:
         jobs = {mode: pool.submit(run_mode, mode, items, folder, lanes) for mode in modes}
         results = {mode: job.result() for mode, job in jobs.items()}
-    (out / "battery.json").write_text(json.dumps(results, indent=1), encoding="utf-8")
+    told = {"facts": facts(), "results": results}
+    (out / "battery.json").write_text(json.dumps(told, indent=1), encoding="utf-8")
     (out / "battery.md").write_text(table(results), encoding="utf-8")
-    print(table(results))
+    print(told["facts"], table(results), sep="\n")
     print(f"battery: {time.perf_counter() - start:.0f} s")
     return 0
 

@@ -13,10 +13,12 @@ from typing import Any, TypeVar
 import click
 
 from harness import __version__, catalogue, doctor, requests
+from harness.commands import bisect as bisect_command
 from harness.commands import gate as gate_command
 from harness.commands import history as history_command
 from harness.commands import kit as kit_command
 from harness.commands import matrix as matrix_command
+from harness.commands import new as new_command
 from harness.commands import report as report_command
 from harness.commands import serve as serve_command
 from harness.commands import sweep as sweep_command
@@ -76,10 +78,12 @@ def app() -> None:
     """Shows that a fixed SGLang bug is still fixed, and that its reproducer still bites."""
 
 
+app.add_command(bisect_command.command)
 app.add_command(gate_command.command)
 app.add_command(history_command.command)
 app.add_command(kit_command.command)
 app.add_command(matrix_command.command)
+app.add_command(new_command.command)
 app.add_command(report_command.command)
 app.add_command(sweep_command.command)
 app.add_command(serve_command.command)

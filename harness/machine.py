@@ -51,7 +51,9 @@ def this_machine() -> Machine:
     """Looks without importing torch, which would cost seconds and touch an accelerator."""
     versions = {name: version for name in SOFTWARE if (version := _version(name))}
     features: set[str] = {name for name in ("torch", "triton") if name in versions}
-    features |= {name for name in ("aiter", "sgl_kernel", "flashinfer") if importlib.util.find_spec(name)}
+    features |= {name for name in ("aiter", "sgl_kernel") if importlib.util.find_spec(name)}
+    if _version("flashinfer-python"):  # its module may be a kit's inert stand-in
+        features.add("flashinfer")
     if _has_device("/dev/nvidiactl"):
         features.add("cuda")
     if _has_device("/dev/kfd"):

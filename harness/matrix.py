@@ -169,6 +169,15 @@ def _column(tree: Tree, reproducers: Sequence[Reproducer], bench: Bench, pool: P
         yield _with_revert(cell, judged)
 
 
+def published(tree: Tree, reproducer: Reproducer, bench: Bench, pool: Pool, repeats: int = 1) -> list[Cell]:
+    """One reproducer on one tree as it is, so many times: a cell for each."""
+    cell = Cell(reproducer=reproducer, release=_name(tree), status=Status.NOT_APPLICABLE)
+    if why := _missing_symbol(tree, reproducer):
+        return [replace(cell, reason=why)]
+    runs = _judged(Suite(_setting(tree, bench), pool=pool), [cell] * repeats, "fixed")
+    return [_published(cell, judged) for cell, judged in runs]
+
+
 def _setting(tree: Tree, bench: Bench) -> Setting:
     return Setting(
         tree=tree,

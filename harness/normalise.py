@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 _RULES = (
+    (re.compile(r"\bc[a-z2-7]{40,}\.py(:\d+)?"), "COMPILED"),  # Inductor names files after their content
     (re.compile(r"0x[0-9a-fA-F]+"), "ADDR"),
     (re.compile(r"(/[\w.+-]+){2,}"), "PATH"),
     (re.compile(r"\b(pid|PID)[ =:]*\d+"), r"\1 N"),

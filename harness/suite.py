@@ -241,7 +241,7 @@ class Suite:
     def _judge(self, running: _Running) -> Judged:
         request, setting = running.request, self._setting
         evidence = Evidence(
-            expect=_expected(request),
+            expect=_expected(request, setting.machine.host),
             control=request.platform in getattr(request.case, "controls", ()),
             fixed=_ended(running, "fixed"),
             reverted=_ended(running, "reverted"),
@@ -275,9 +275,9 @@ def attested(tree: Tree, subject: Subject) -> tuple[str, ...]:
     return named if functions_by_module(tree, named) else subject.formerly or named
 
 
-def _expected(request: Request) -> Expect | None:
+def _expected(request: Request, host: str) -> Expect | None:
     subject = request.reproducer
-    return subject.expect.at(request.tier) if isinstance(subject, Reproducer) else None
+    return subject.expect.at(request.tier, host) if isinstance(subject, Reproducer) else None
 
 
 def _ended(running: _Running, name: ArmName) -> Arm:

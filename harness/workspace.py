@@ -28,6 +28,11 @@ class Workspace:
         return self.root / "releases"
 
     @property
+    def commits(self) -> Path:
+        """Trees of commits that a bisection took out of a checkout."""
+        return self.root / "commits"
+
+    @property
     def models(self) -> Path:
         return self.root / "models"
 

@@ -6,7 +6,7 @@ reference's greedy tokens.
 """
 
 from harness.facts import Configuration, Grid, Integer, ServerCase
-from reproducers.rigs.servers import COMMON, EAGLE3, FLOAT32, HOSTS, MEMORY, eagle_traffic
+from reproducers.rigs.servers import COARSER, COMMON, EAGLE3, FLOAT32, HOSTS, MEMORY, eagle_traffic
 
 CONFIGURATION = Configuration(
     requires=frozenset({"torch", "triton"}),
@@ -20,5 +20,6 @@ CONFIGURATION = Configuration(
         traffic=eagle_traffic(8),
         watch=MEMORY,
         tolerance=FLOAT32,
+        coarser=COARSER,
     ),
 )

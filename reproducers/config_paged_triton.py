@@ -5,7 +5,7 @@ something else than the float64 reference, or strays, has a problem that no repr
 """
 
 from harness.facts import Configuration, ServerCase, Traffic
-from reproducers.rigs.servers import COMMON, FLOAT32, HOSTS, MEMORY
+from reproducers.rigs.servers import COARSER, COMMON, FLOAT32, HOSTS, MEMORY
 
 CONFIGURATION = Configuration(
     requires=frozenset({"torch", "triton"}),
@@ -27,5 +27,6 @@ CONFIGURATION = Configuration(
         ),
         watch=MEMORY,
         tolerance=FLOAT32,
+        coarser=COARSER,
     ),
 )

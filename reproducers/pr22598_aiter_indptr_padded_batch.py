@@ -30,7 +30,7 @@ from harness.facts import (
     watch,
 )
 from reproducers.rigs import aiter, aiter_buffers, aiter_draft, capture_sizes
-from reproducers.rigs.servers import BFLOAT16, COMMON, HOSTS, MEMORY
+from reproducers.rigs.servers import COARSER, COMMON, FLOAT32, HOSTS, MEMORY
 
 CONTEXT_LEN = 64
 SEQ_LEN = 8
@@ -175,7 +175,8 @@ REPRODUCER = Reproducer(
         on=HOSTS,
         traffic=Traffic(seed=22598, requests=20, prompt_tokens=(5, 60), output_tokens=16, concurrency=10),
         watch=MEMORY,
-        tolerance=BFLOAT16,
+        tolerance=FLOAT32,
+        coarser=COARSER,
     ),
     expect=Expect(
         reverted=faults("short-buffer", buffer="kv_indptr", only=padded),

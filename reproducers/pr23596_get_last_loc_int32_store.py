@@ -39,7 +39,7 @@ from harness.facts import (
     watch,
 )
 from reproducers.rigs import last_loc
-from reproducers.rigs.servers import BFLOAT16, COMMON, EAGLE3, HOSTS, MEMORY
+from reproducers.rigs.servers import COARSER, COMMON, EAGLE3, FLOAT32, HOSTS, MEMORY
 
 _DTYPES = Choice("int64", last_loc.DTYPES)
 _NARROW = Choice("int32", last_loc.DTYPES)
@@ -128,7 +128,8 @@ REPRODUCER = Reproducer(
         on=HOSTS,
         traffic=Traffic(seed=23596, requests=32, prompt_tokens=(5, 200), output_tokens=32, concurrency=8),
         watch=MEMORY,
-        tolerance=BFLOAT16,
+        tolerance=FLOAT32,
+        coarser=COARSER,
     ),
     reported=ReportedServer(
         model="meta-llama/Llama-3.1-8B-Instruct",

@@ -34,7 +34,7 @@ from harness.facts import (
     watch,
 )
 from reproducers.rigs import aiter, aiter_buffers, aiter_draft
-from reproducers.rigs.servers import BFLOAT16, COMMON, HOSTS, MEMORY
+from reproducers.rigs.servers import COARSER, COMMON, FLOAT32, HOSTS, MEMORY
 
 
 def replay_long_sequences(
@@ -201,7 +201,8 @@ REPRODUCER = Reproducer(
         on=HOSTS,
         traffic=Traffic(seed=24587, requests=16, prompt_tokens=(180, 200), output_tokens=32, concurrency=8),
         watch=MEMORY,
-        tolerance=BFLOAT16,
+        tolerance=FLOAT32,
+        coarser=COARSER,
     ),
     expect=Expect(
         reverted=faults(

@@ -32,7 +32,7 @@ from harness.facts import (
     watch,
 )
 from reproducers.rigs import accept, eagle
-from reproducers.rigs.servers import COMMON, EAGLE3, FLOAT32, HOSTS, eagle_traffic
+from reproducers.rigs.servers import COARSER, COMMON, EAGLE3, FLOAT32, HOSTS, eagle_traffic
 
 INDEX = "accept_index"
 
@@ -147,9 +147,11 @@ REPRODUCER = Reproducer(
         traffic=eagle_traffic(26866),
         watch=watch("oob-read", "oob-write", buffers=(INDEX,)),
         tolerance=FLOAT32,
+        coarser=COARSER,
     ),
     expect=Expect(
         reverted=faults("oob-read", buffer=INDEX, only=surplus_programs),
         server=faults("oob-read", buffer=INDEX),
+        device=faults("device-fault"),  # what is found behind it is taken for slots
     ),
 )

@@ -16,7 +16,9 @@ from typing import Any
 from harness.errors import BadInput
 from harness.facts import (
     Bug,
+    Choice,
     Expect,
+    Fences,
     Grid,
     Integer,
     Integers,
@@ -34,7 +36,7 @@ from harness.facts import (
     watch,
 )
 from reproducers.rigs import eagle, fa3
-from reproducers.rigs.servers import BFLOAT16, COMMON, EAGLE3, HOSTS, MEMORY
+from reproducers.rigs.servers import COARSER, COMMON, EAGLE3, FLOAT32, HOSTS, MEMORY
 
 TABLE = "page_table"
 _EAGLE = {
@@ -180,9 +182,14 @@ REPRODUCER = Reproducer(
             "speculative-num-steps": "5",
         },
         on=HOSTS,
+        params={"assertions": Choice("off", ("on", "off"))},
+        grid=Grid(assertions=["off", "on"]),
+        fences=Fences(only=frozenset({TABLE}), rows=frozenset({TABLE})),
+        dtype="bfloat16",  # what FA3 takes
         traffic=Traffic(seed=27360, requests=16, prompt_tokens=(5, 200), output_tokens=32, concurrency=8),
         watch=MEMORY,
-        tolerance=BFLOAT16,
+        tolerance=FLOAT32,
+        coarser=COARSER,
     ),
     expect=Expect(
         reverted=faults("index-range", buffer=TABLE, kernel="scatter_", only=overflows),

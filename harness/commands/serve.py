@@ -66,7 +66,7 @@ def keep(request: Request, suite: Suite) -> None:
 
 
 def _told(server: Standing) -> str:
-    request = '{"text": "t5 t6 t7", "sampling_params": {"max_new_tokens": 8, "temperature": 0}}'
+    request = '{"input_ids": [5, 6, 7], "sampling_params": {"max_new_tokens": 8, "temperature": 0}}'
     headers = f"-H 'Authorization: Bearer {server.key}' -H 'Content-Type: application/json'"
     lines = (
         f"{server.arm} arm: {server.url}",

@@ -40,13 +40,18 @@ def faults(
 
 @dataclass(frozen=True, kw_only=True)
 class Expect:
-    """What the reverted arm shows; `codegen` and `server` are those of these tiers, where they are others."""
+    """What the reverted arm shows; `codegen` and `server` are those of these tiers, where they are others.
+
+    `device` is that of a server on an accelerator, whose memory stops what the CPU's oracle lets go on.
+    """
 
     reverted: ExpectedFault
     codegen: ExpectedFault | None = None
     server: ExpectedFault | None = None
+    device: ExpectedFault | None = None
 
-    def at(self, tier: str) -> Expect:
-        """The expectation in one tier."""
-        other = {"codegen": self.codegen, "server": self.server}.get(tier)
+    def at(self, tier: str, host: str = "cpu") -> Expect:
+        """The expectation in one tier, on one kind of machine."""
+        server = self.server if host == "cpu" else self.device or self.server
+        other = {"codegen": self.codegen, "server": server}.get(tier)
         return Expect(reverted=other) if other else self

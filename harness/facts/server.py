@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import string
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from harness.facts.cases import Space, Tolerance, Watch
@@ -57,7 +57,8 @@ class Fences:
     """What a server on a device is watched by: fences around the buffers named in `only`.
 
     `rows` are those of them that get red zones between their rows; `electric` has an unmapped page
-    behind each, at two MiB a buffer. `no_index_assertions` compiles as a build of torch without them.
+    behind each, at two MiB a buffer. `no_index_assertions` compiles as a build of torch without them;
+    a case with a parameter `assertions` ("on", "off") decides that at each point.
     """
 
     only: frozenset[str]
@@ -70,6 +71,11 @@ class Fences:
         strangers = sorted(self.rows - self.only)
         require(not strangers, "server.fences.rows", f"{', '.join(strangers)} is not among those fenced")
 
+    def at(self, params: Params) -> Fences:
+        """These fences at one point of the parameter space."""
+        told = params.get("assertions")
+        return replace(self, no_index_assertions=told == "off") if told else self
+
     def to_json(self) -> dict[str, Any]:
         return {**vars(self), "only": sorted(self.only), "rows": sorted(self.rows)}
 
@@ -80,10 +86,12 @@ class ServerCase(Space):
 
     `flags` go to `sglang.launch_server`, an empty value being a switch, `{name}` standing for a
     parameter; `on` adds those of a host ("cpu", "cuda", "rocm"), and `environment` is set beside
-    the harness's own. Answers are held against the model's float64 reference within `tolerance`.
-    `dtype` is that of the weights (float32 on the CPU, else bfloat16, where it is left open);
-    `ready_seconds` is how long a server may take to start, `patience` how long it may send no token.
-    `fences` watch its memory on a device; on the CPU the oracle does.
+    the harness's own. Answers are held against the model's float64 reference within `tolerance`,
+    or that of `coarser` for the weights' type: float32 on the CPU, whose interpreter multiplies no
+    other right, and `dtype` on a device. `ready_seconds` is how long a server may take to start,
+    `patience` how long it may send no token. `loads` are other traffics, by the value of a parameter
+    `load` that stands for them. `fences` watch its memory on a device; on the CPU the
+    oracle does.
     """
 
     tier: ClassVar[str] = "server"
@@ -95,8 +103,10 @@ class ServerCase(Space):
     tolerance: Tolerance
     on: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
-    dtype: str | None = None
+    dtype: str = "float16"
+    coarser: Mapping[str, Tolerance] = field(default_factory=dict)
     fences: Fences | None = None
+    loads: Mapping[str, Traffic] = field(default_factory=dict)
     ready_seconds: float = 150.0
     patience: float = 90.0
     seconds: float = 400.0
@@ -107,7 +117,20 @@ class ServerCase(Space):
         require(not strangers, "server.on", f"{', '.join(strangers)} is not one of {sorted(HOSTS)}")
         for flags in (self.flags, *self.on.values()):
             self._check_flags(flags)
+        require(not self.loads or "load" in self.params, "server.loads", "needs a parameter named load")
         super().__post_init__()
+
+    def traffic_at(self, params: Params) -> Traffic:
+        """The load at one point of the parameter space."""
+        return self.loads.get(params.get("load", ""), self.traffic)
+
+    def dtype_on(self, host: str) -> str:
+        """The type of the weights there."""
+        return "float32" if host == "cpu" else self.dtype
+
+    def tolerance_on(self, host: str) -> Tolerance:
+        """How far answers there may be from the reference."""
+        return self.coarser.get(self.dtype_on(host), self.tolerance)
 
     def _check_flags(self, flags: Mapping[str, str]) -> None:
         for flag, value in flags.items():

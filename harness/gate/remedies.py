@@ -26,9 +26,9 @@ def of(verdict: Verdict, wish: Wanted, build: Build) -> str:
 
 def missing(wish: Wanted, build: Build) -> str:
     """How to get a result that is not there."""
-    command = f"`refault run {wish.subject.short_id} --tier {wish.tier} --json FILE`"
+    command = f"`refault gate --platform {wish.platform} --sglang {build.version or 'PATH'} --report DIR`"
     place = "anywhere" if wish.tier == "codegen" else f"on {wish.platform}"
-    return f"{command} {place} with {build.name}, then `refault gate --merge`"
+    return f"run {command} {place} with this policy, then --merge its results.json with these"
 
 
 def look_at(wish: Wanted, build: Build) -> str:

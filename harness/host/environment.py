@@ -28,7 +28,12 @@ COMPILED_KERNELS: Mapping[str, str | None] = {
 }
 """Upstream's kernels are compiled and not run."""
 
-SERVER_DRIVER: Mapping[str, str | None] = {**_REPEATABLE, **_NO_ACCELERATOR, "TRITON_INTERPRET": None}
+SERVER_DRIVER: Mapping[str, str | None] = {
+    **_REPEATABLE,
+    "TRITON_INTERPRET": None,
+    # transformers would load in threads, and a forked process has no pool for what torch does in them
+    "HF_DEACTIVATE_ASYNC_LOAD": "1",
+}
 """The process that starts a server and talks to it: it makes models and references on the CPU."""
 
 DEVICE_KERNELS: Mapping[str, str | None] = {

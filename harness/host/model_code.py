@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -10,12 +11,18 @@ VARIABLE = "SGLANG_DISABLED_MODEL_ARCHS"
 """Upstream's own, comma-separated names of modules; 0.5.10 to 0.5.23 have it."""
 
 
-def only(architectures: Iterable[str], package: Path) -> Mapping[str, str]:
-    """The variable with every model module of the package but those that define these architectures.
+def only(models: Iterable[Path], package: Path) -> Mapping[str, str]:
+    """The variable with every model module of the package but those that define these models' classes.
 
-    A server imports all of them otherwise, some two hundred, to find the one it serves. What a module
+    `models` are folders with a `config.json`; where none names an architecture, nothing is left out. A
+    server imports all modules otherwise, some two hundred, to find the one it serves. What a module
     that is kept imports itself is imported all the same.
     """
-    wanted = re.compile(rf"^class ({'|'.join(map(re.escape, architectures))})\b", re.MULTILINE)
+    configs = (json.loads((folder / "config.json").read_text()) for folder in models)
+    names = [name for config in configs for name in config.get("architectures") or ()]
+    if not names:
+        return {}
+    wanted = re.compile(rf"^class ({'|'.join(map(re.escape, names))})\b", re.MULTILINE)
     modules = sorted((package / "srt" / "models").glob("*.py"))
-    return {VARIABLE: ",".join(path.stem for path in modules if not wanted.search(path.read_text()))}
+    left_out = [path.stem for path in modules if not wanted.search(path.read_text())]
+    return {VARIABLE: ",".join(left_out)}

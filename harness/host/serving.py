@@ -10,6 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import torch
+
+from harness.errors import StandInMisused
 from harness.host import imports
 
 DISPATCH_KEY = "XPU"
@@ -34,6 +37,10 @@ def answer(package: str, noted: Noted) -> None:
         _BATCH_INVARIANT: operators_elsewhere,
     }
     imports.after({f"{package}.{name}": _told(change, noted) for name, change in changes.items()})
+    torch.cuda.synchronize = nothing_to_wait_for
+    noted("torch.cuda.synchronize: waits for nothing")
+    torch.Tensor.record_stream = used_on_stream  # type: ignore[assignment]
+    noted("torch.Tensor.record_stream: takes the CPU's stream")
 
 
 def _told(change: Callable[[Any, Noted], None], noted: Noted) -> imports.Change:
@@ -53,3 +60,17 @@ def operators_elsewhere(module: Any, noted: Noted) -> None:
     if hasattr(module, "get_dispatch_device_backend"):
         module.get_dispatch_device_backend = lambda: DISPATCH_KEY
         noted(f"{module.__name__}.get_dispatch_device_backend: {DISPATCH_KEY}")
+
+
+def nothing_to_wait_for(device: Any = None) -> None:
+    """`torch.cuda.synchronize` where all work is done when it returns; StandInMisused for a real device."""
+    if device is not None:
+        raise StandInMisused(
+            f"torch.cuda.synchronize({device!r}) was called on a machine without that device"
+        )
+
+
+def used_on_stream(self: torch.Tensor, stream: Any) -> None:
+    """`Tensor.record_stream` for the CPU's one stream, on which memory is given back in order anyway."""
+    if self.device.type != "cpu" or not isinstance(stream, torch.cpu.Stream):
+        raise StandInMisused(f"record_stream({stream!r}) was called for a tensor on {self.device}")

@@ -22,6 +22,9 @@ _BFLOAT16_BITS = 0x7FDB
 _FLOAT8_BITS = 0x7F  # a NaN in e5m2 and e4m3fn; other 8-bit floats have none in common
 _INT_BITS = {1: 0x5E, 2: 0x5EAD, 4: 0x5EADDEAD, 8: 0x5EADDEADDEADDEAD}
 _RECOGNISED_BYTES = 4
+_INT_ROOM = 0xFF
+"""Bits of an integer's poison that a fill's number may change; of a byte's half of them."""
+_FLOAT_ROOM = {2: 0x7, 4: 0xFFFF, 8: 0xFFFF}
 
 _PAYLOAD = 0x7FFB600000000000
 """What every poison above has in common once it is a double (bfloat16 keeps the fewest bits)."""
@@ -42,21 +45,27 @@ def of_numpy(dtype: np.dtype[Any], scalar: tl.dtype | None = None) -> Any:
     return np.array(bits[dtype.itemsize], f"u{dtype.itemsize}").view(dtype)[()]
 
 
-def _bits(dtype: torch.dtype) -> int:
+def _bits(dtype: torch.dtype) -> tuple[int, int]:
+    """The poison of a type, and those of its bits that a fill's number may change."""
     if dtype == torch.bool:
-        return 1
+        return 1, 0
     if dtype == torch.bfloat16:
-        return _BFLOAT16_BITS
+        return _BFLOAT16_BITS, 0x3F  # it stays a quiet NaN
     if dtype.is_floating_point:
-        return _FLOAT8_BITS if dtype.itemsize == 1 else _NAN_BITS[dtype.itemsize]
-    return _INT_BITS[dtype.itemsize]
+        return (_FLOAT8_BITS, 0) if dtype.itemsize == 1 else _float_bits(dtype.itemsize)
+    return _INT_BITS[dtype.itemsize], _INT_ROOM if dtype.itemsize > 1 else _INT_ROOM >> 4
 
 
-def fill(tensor: torch.Tensor) -> None:
-    """Overwrite every element of a plain tensor with poison."""
+def _float_bits(itemsize: int) -> tuple[int, int]:
+    return _NAN_BITS[itemsize], _FLOAT_ROOM[itemsize]
+
+
+def fill(tensor: torch.Tensor, number: int = 0) -> None:
+    """Overwrite every element of a plain tensor with poison; fills of other numbers differ where they can."""
     if tensor.is_complex():
         tensor = torch.view_as_real(tensor)
-    tensor.view(_WORDS[tensor.dtype.itemsize]).fill_(_bits(tensor.dtype))
+    bits, room = _bits(tensor.dtype)
+    tensor.view(_WORDS[tensor.dtype.itemsize]).fill_(bits ^ (number & room))
 
 
 def found(tensor: torch.Tensor) -> npt.NDArray[np.bool_]:
@@ -67,8 +76,13 @@ def found(tensor: torch.Tensor) -> npt.NDArray[np.bool_]:
     if values.is_floating_point():
         doubles = values.to(torch.float64).contiguous().view(-1).numpy()
         marked = (doubles.view(np.uint64) & np.uint64(_PAYLOAD_MASK)) == np.uint64(_PAYLOAD)
-        forgetful = values.dtype == torch.bfloat16 or values.dtype.itemsize == 1
-        return np.asarray(np.isnan(doubles) & (marked | forgetful))
+        return np.asarray(np.isnan(doubles) & (marked | _forgets(tensor.dtype, tensor.device.type)))
     if values.dtype.itemsize < _RECOGNISED_BYTES:
         return np.zeros(values.numel(), dtype=bool)
-    return np.asarray((values.reshape(-1) == _INT_BITS[values.dtype.itemsize]).numpy())
+    wanted = _INT_BITS[values.dtype.itemsize] & ~_INT_ROOM
+    return np.asarray(((values.reshape(-1) & ~_INT_ROOM) == wanted).numpy())
+
+
+def _forgets(dtype: torch.dtype, device: str) -> bool:
+    """Whether a NaN of this type, computed there, has lost what it was made of."""
+    return device != "cpu" or dtype == torch.bfloat16 or dtype.itemsize == 1

@@ -13,37 +13,64 @@ from typing import Any
 import torch
 
 import harness.host.preload  # noqa: F401  transformers asks for torchvision
+from harness.models import swa
 from harness.models.making import Model
+
+DECODED_SHORT = 1
 
 
 @dataclass(frozen=True)
 class Score:
     """One request, a value for each output token: the greedy choice at its place given all before it,
-    its own log-probability (natural), and how far the best log-probability is above the second."""
+    its own log-probability (natural), how far the best log-probability is above the second, and how far
+    above the token's own."""
 
     greedy: tuple[int, ...]
     logprobs: tuple[float, ...]
     margins: tuple[float, ...]
+    shortfalls: tuple[float, ...]
 
 
 class Reference:
-    """A model, loaded once for many requests."""
+    """A model, loaded once for many requests.
 
-    def __init__(self, model: Model, dtype: torch.dtype = torch.float64) -> None:
+    `decoded_short` is by how many tokens the window of a sliding layer is shorter for tokens that are
+    decoded than for those of the prompt. Upstream's Triton backend has it at 1: it takes the window
+    without the current token (`gemma4_causal.get_attention_sliding_window_size`) and then counts that
+    token in (`triton_backend.update_sliding_window_buffer`), in decode alone; read in 0.5.10.post1 to
+    0.5.23. With 0 the model is as transformers has it.
+    """
+
+    def __init__(
+        self, model: Model, dtype: torch.dtype = torch.float64, *, decoded_short: int = DECODED_SHORT
+    ) -> None:
         from transformers import AutoModelForCausalLM
 
         network: Any = AutoModelForCausalLM.from_pretrained(
             model.path, dtype=dtype, attn_implementation="eager", local_files_only=True
         )
         self.network = network.eval()
+        self._dtype, self._short = dtype, decoded_short
 
     def score(self, prompt_ids: Sequence[int], output_ids: Sequence[int]) -> Score:
         """One forward over prompt and output together; needs at least one prompt token."""
         ids = torch.tensor([[*prompt_ids, *output_ids]])
+        masks = self._masks(len(prompt_ids), ids.shape[1])
         with torch.inference_mode():
-            logits = self.network(ids, use_cache=False).logits[0]
+            logits = self.network(ids, attention_mask=masks, use_cache=False).logits[0]
         predicted = logits[len(prompt_ids) - 1 : -1].double().log_softmax(-1)
         return _score(predicted, torch.tensor(output_ids, dtype=torch.long))
+
+    def _masks(self, prompt: int, length: int) -> dict[str, torch.Tensor] | None:
+        """What is added to the scores by kind of layer, [1, 1, length, length]; None: transformers' own."""
+        window = getattr(self.network.config, "sliding_window", None)
+        if window is None or not self._short:
+            return None
+        back = torch.arange(length)[:, None] - torch.arange(length)
+        seen = torch.where(torch.arange(length) < prompt, window, window - self._short)[:, None]
+        hidden = {swa.FULL: back < 0, swa.SLIDING: (back < 0) | (back >= seen)}
+        nothing, lowest = torch.zeros(length, length, dtype=self._dtype), torch.finfo(self._dtype).min
+        return {kind: nothing.masked_fill(where, lowest)[None, None] for kind, where in hidden.items()}
 
 
 def score(
@@ -54,9 +81,10 @@ def score(
 
 
 def _score(predicted: torch.Tensor, output: torch.Tensor) -> Score:
-    best = predicted.topk(2)
+    best, own = predicted.topk(2), predicted.gather(1, output[:, None])
     return Score(
         greedy=tuple(best.indices[:, 0].tolist()),
-        logprobs=tuple(predicted.gather(1, output[:, None])[:, 0].tolist()),
+        logprobs=tuple(own[:, 0].tolist()),
         margins=tuple((best.values[:, 0] - best.values[:, 1]).tolist()),
+        shortfalls=tuple((best.values[:, 0] - own[:, 0]).tolist()),
     )

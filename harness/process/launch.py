@@ -7,7 +7,6 @@ import json
 import logging
 import os
 import secrets
-import shutil
 import socket
 import subprocess
 import sys
@@ -20,6 +19,7 @@ import harness
 from harness.errors import Unresolved
 from harness.process import log, packets, warden, zygote
 from harness.process.job import Environment, write_json
+from harness.process.scratch import clear
 
 _log = logging.getLogger(__name__)
 
@@ -99,7 +99,7 @@ class Warden:
             self._process.wait()
         self._link.close()
         # The warden's last act too; here for the case that it was killed.
-        shutil.rmtree(self.scratch, ignore_errors=True)
+        clear(self.scratch)
 
 
 class Zygote:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import queue
 import select
-import shutil
 import socket
 import sys
 import threading
@@ -15,7 +14,7 @@ from types import TracebackType
 from typing import Any, NamedTuple
 
 from harness.errors import BadInput, Unresolved
-from harness.process import packets
+from harness.process import packets, scratch
 from harness.process.ending import conclude, lost
 from harness.process.job import Ended, Environment, Job, write_json
 from harness.process.launch import Warden, Zygote
@@ -159,7 +158,7 @@ class Pool:
             with zygote.start(job.files.job, number) as link:
                 report = self._await_report(job, zygote, link)
         finally:
-            shutil.rmtree(self._warden.scratch / str(number), ignore_errors=True)
+            scratch.clear(self._warden.scratch / str(number))
         return self._conclude(job, report)
 
     def _zygote(self, environment: Environment) -> Zygote:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import select
-import shutil
 import signal
 import socket
 import sys
@@ -17,6 +16,7 @@ from typing import Any, NoReturn
 
 from harness.process import packets, prctl
 from harness.process.descendants import Process, look_up, reap, send_signal, sweep
+from harness.process.scratch import clear
 
 BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from harness.process.warden import main; main()"
 """What its interpreter is started with."""
@@ -38,7 +38,7 @@ def main() -> None:
         _Warden(link, int(pool)).serve()
     finally:
         survivors = sweep(seconds=10)
-        shutil.rmtree(scratch, ignore_errors=True)
+        clear(scratch)
         if survivors:
             sys.exit(f"refault: these processes cannot be killed: {', '.join(survivors)}")
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 
 from harness.observation import Exit, Fault
-from harness.process import descendants, log, usage
+from harness.process import descendants, log, scratch, usage
 from harness.serving import ending, family, launch, logs, ports, readiness
 from harness.serving.ending import Ending, Found
 from harness.serving.launch import Command
@@ -25,6 +25,8 @@ GRACE = 1.0
 """Seconds between SIGTERM and SIGKILL. Upstream looks at SIGTERM every five: it has nothing to tell then."""
 _GONE_WITHIN = 10.0
 _LOOK_AT_SEGMENTS_EVERY = 1.0
+_FREE_WITHIN = 5.0
+"""Seconds for the kernel to close what a process held: it is a zombie as soon as its first thread is."""
 
 
 class Server:
@@ -106,6 +108,8 @@ class Server:
 
     def _note_segments(self) -> None:
         self._segments.look([self.pid, *(process.pid for process in family.of(self.pid))])
+        with contextlib.suppress(OSError):  # it is for the case that we are killed, and no loss before it
+            scratch.note(self._temporary, self._segments.mine())
 
     def is_running(self) -> bool:
         """Whether the first process runs."""
@@ -166,16 +170,18 @@ class Server:
             log=str(self.log),
             seconds=time.monotonic() - self._started,
             survivors=tuple(family.role(process, self.pid) for process in survivors),
-            occupied=self._clear_up(),
+            occupied=self._clear_up(bool(survivors)),
             segments=self._segments.remove() if not survivors else (),
         )
 
-    def _clear_up(self) -> tuple[int, ...]:
+    def _clear_up(self, survived: bool) -> tuple[int, ...]:
         """Reaps the first process and frees what was held for it; the ports that are not free again."""
         with contextlib.suppress(subprocess.TimeoutExpired):  # it is among the survivors then
-            self._popen.wait(timeout=0.1)
+            self._popen.wait(timeout=0.1 if survived else _GONE_WITHIN)
         os.close(self._pidfd)
-        occupied = self.ports.occupied()
+        deadline = time.monotonic() + _FREE_WITHIN
+        while (occupied := self.ports.occupied()) and time.monotonic() < deadline:
+            time.sleep(0.05)
         self.ports.release()
         shutil.rmtree(self._temporary, ignore_errors=True)
         return occupied

@@ -161,6 +161,9 @@ BAD = [
     ("run --json nowhere/result.json", "nowhere/result.json: cannot be written"),
     ("run --json reproducers", "reproducers: cannot be written"),
     ("run -n 0", "'-n'"),
+    ("serve 101", "no case in tier server: pr101 has kernel"),
+    ("repro 101 --keep", "--keep: pr101 has no server"),
+    ("repro 101 --repeat 0", "'--repeat'"),
     ("walk", "No such command 'walk'"),
 ]
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import harness
 from harness.errors import Unresolved
 from harness.facts import Fences
-from harness.host import boot
+from harness.host import boot, model_code
 from harness.observation import Attestation, Fault
 from harness.process.job import read_json, write_json
 
@@ -27,7 +27,8 @@ class Served:
 
     `functions` maps modules to the functions to attest, `tree` is the tree's content hash, `reports`
     the folder for what the processes report, `platform` what they run on ("cpu", "cuda…", "rocm…"),
-    `fences` the device fences that they put around their buffers there.
+    `fences` the device fences that they put around their buffers there. `models` are the folders of
+    the models to serve: code of other models is left out.
     """
 
     root: Path
@@ -39,6 +40,7 @@ class Served:
     oracle: bool = True
     fences: Fences | None = None
     keeps_bytecode: bool = False
+    models: tuple[Path, ...] = ()
 
     def environment(self, folder: Path) -> dict[str, str]:
         """The variables of the server's environment; writes the settings into `folder`."""
@@ -46,13 +48,17 @@ class Served:
         write_json(file, self._to_json())
         above = Path(harness.__file__).parent.parent
         path = [str(Path(boot.__file__).parent), str(above), os.environ.get("PYTHONPATH", "")]
-        return {VARIABLE: str(file), "PYTHONPATH": os.pathsep.join(filter(None, path))}
+        variables = {VARIABLE: str(file), "PYTHONPATH": os.pathsep.join(filter(None, path))}
+        return {**variables, **model_code.only(self.models, self.root / self.package)}
 
     def _to_json(self) -> dict[str, Any]:
         functions = {module: list(names) for module, names in self.functions.items()}
         paths = {"root": str(self.root.absolute()), "reports": str(self.reports.absolute())}
         fences = self.fences.to_json() if self.fences else None
-        return {**asdict(self), **paths, "functions": functions, "fences": fences, "entry": ENTRY}
+        rest = {
+            name: getattr(self, name) for name in ("package", "tree", "platform", "oracle", "keeps_bytecode")
+        }
+        return {**rest, **paths, "functions": functions, "fences": fences, "entry": ENTRY}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,7 +22,13 @@ COMMON: Flags = {
 
 _GRAPHS: Flags = {"mem-fraction-static": "0.2", "cuda-graph-max-bs": "16"}
 HOSTS: Mapping[str, Flags] = {
-    "cpu": {"device": "cpu", "dtype": "float32", "disable-cuda-graph": ""},
+    "cpu": {
+        "device": "cpu",
+        "dtype": "float32",
+        "disable-cuda-graph": "",
+        "context-length": "512",  # deterministic decode launches a program for every 256 tokens of it
+        "sleep-on-idle": "",  # a scheduler without requests takes a whole core otherwise
+    },
     "cuda": _GRAPHS,
     "rocm": _GRAPHS,
 }
@@ -43,11 +49,13 @@ FLOAT32 = Tolerance(
     relative=1e-3,
     reason="float32 on the CPU, its sums in another order than the reference's",
 )
-BFLOAT16 = Tolerance(
-    absolute=0.15,
-    relative=0.05,
-    reason="bfloat16 keeps 8 bits of every weight and activation; not yet measured on a GPU",
-)
+COARSER: Mapping[str, Tolerance] = {
+    "float16": Tolerance(absolute=0.05, relative=0.02, reason="float16 keeps 11 bits of every activation"),
+    "bfloat16": Tolerance(
+        absolute=0.4, relative=0.1, reason="bfloat16 keeps 8 bits: up to 0.11 apart on an H200"
+    ),
+}
+"""What devices compute in."""
 
 
 def eagle_traffic(seed: int) -> Traffic:

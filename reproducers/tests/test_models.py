@@ -28,3 +28,13 @@ def test_a_served_model_agrees_with_its_reference_and_notices_an_overwritten_pag
         assert scored.greedy == answer.tokens
         assert answer.logprobs == pytest.approx(scored.logprobs, abs=1e-4)
     assert all(trial.is_noticed for trial in found)
+
+
+def test_upstream_still_decodes_with_a_window_one_token_short(tmp_path: Path) -> None:
+    model = make("tiny-swa", tmp_path / "models")
+    asked = sensitivity.prompts(1, seed=1)
+    with sensitivity.serving(model, tmp_path / "served") as server:
+        (answer,) = sensitivity.ask(server, asked, ["short"], TOKENS)
+    as_written = Reference(model, decoded_short=0).score(answer.prompt, answer.tokens)
+    assert answer.logprobs[0] == pytest.approx(as_written.logprobs[0], abs=1e-4)
+    assert answer.logprobs[1:] != pytest.approx(as_written.logprobs[1:], abs=1e-4)

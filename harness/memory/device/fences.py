@@ -11,6 +11,7 @@ import weakref
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import count
 
 import numpy as np
 import torch
@@ -52,6 +53,7 @@ class DeviceFences:
         self._blocks: dict[int, Block] = {}
         self._by_slot: dict[int, tuple[Block, Zone]] = {}
         self._left: deque[Block] = deque()
+        self._numbers = count()
         self._graphs = False
         self.fenced = 0
         self.unfenced: dict[str, int] = {}
@@ -96,14 +98,13 @@ class DeviceFences:
 
     def _with_zones(self, block: Block, dtype: torch.dtype) -> Block:
         # A zone behind an electric fence's buffer is what its size leaves over; often that is nothing.
-        wanted = [zone for zone in block.layout.zones if zone.nbytes]
+        wanted = [piece for zone in block.layout.zones for piece in zones.pieces(zone)]
         if not self._sweeper.room_for(len(wanted)):
             self.leave_out("without red zones: more of them than a device's table holds")
             return block
         views = [block.region.view(zone.offset, zone.nbytes) for zone in wanted]
-        for view in views:
-            zones.fill(view, dtype)
-        slots = dict(zip(self._sweeper.add(views, zones.pattern(dtype)), wanted, strict=True))
+        canaries = [zones.canaries(view, dtype, next(self._numbers)) for view in views]
+        slots = dict(zip(self._sweeper.add(views, canaries), wanted, strict=True))
         block = Block(block.name, block.layout, block.region, slots)
         self._by_slot.update({slot: (block, zone) for slot, zone in slots.items()})
         return block
@@ -147,6 +148,11 @@ class DeviceFences:
         self._sweeper.launch()
         self._report(kernel)
         self._let_go()
+
+    def retire(self) -> None:
+        """Give back at once what nobody uses any more, so that an electric fence stands in its place."""
+        if self._left:
+            self.check()
 
     def check_some(self, tensors: Iterable[torch.Tensor], kernel: str) -> None:
         """Look at the zones just after `kernel` had these tensors."""

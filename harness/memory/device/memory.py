@@ -68,12 +68,12 @@ class _Interface:
 class Allocated:
     """A region in memory of torch's own allocator, with red zones on both sides."""
 
-    def __init__(self, nbytes: int, device: torch.device) -> None:
+    def __init__(self, nbytes: int, device: torch.device, behind: int) -> None:
         self._device = device
-        self._memory = torch.empty(nbytes + 3 * RED_ZONE_BYTES, dtype=torch.uint8, device=device)
+        self._memory = torch.empty(nbytes + 2 * RED_ZONE_BYTES + behind, dtype=torch.uint8, device=device)
         base = self._memory.data_ptr() + RED_ZONE_BYTES
         self.address = base + -base % RED_ZONE_BYTES
-        self.behind = RED_ZONE_BYTES
+        self.behind = behind
         self.guard: tuple[int, int] | None = None
 
     def view(self, offset: int, nbytes: int, owner: object = None) -> torch.Tensor:
@@ -84,13 +84,14 @@ class Allocated:
 
 
 class AllocatorSource:
-    """Regions from torch's allocator: for red zones alone."""
+    """Regions from torch's allocator: for red zones alone, of `behind` bytes behind a buffer."""
 
-    def __init__(self, device: torch.device) -> None:
+    def __init__(self, device: torch.device, behind: int = RED_ZONE_BYTES) -> None:
         self.device = device
+        self._behind = behind
 
     def take(self, nbytes: int) -> Allocated:
-        return Allocated(nbytes, self.device)
+        return Allocated(nbytes, self.device, self._behind)
 
 
 class VirtualMemory(Protocol):

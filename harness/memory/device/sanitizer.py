@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import re
 import shutil
+import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,8 @@ _NEAR = re.compile(
     r"of size (?P<size>[\d,]+) bytes"
 )
 
+_VERSION = re.compile(r"^Version (\S+)", re.MULTILINE)
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -45,6 +48,16 @@ def executable() -> str | None:
     """Where compute-sanitizer is, or None: the feature `compute-sanitizer` is missing then."""
     beside_toolkit = Path("/usr/local/cuda/bin/compute-sanitizer")
     return shutil.which("compute-sanitizer") or (str(beside_toolkit) if beside_toolkit.exists() else None)
+
+
+def version() -> str | None:
+    """What the tool calls itself, such as `compute-sanitizer 2025.3.1.0`; None without it."""
+    tool = executable()
+    if tool is None:
+        return None
+    said = subprocess.run([tool, "--version"], capture_output=True, text=True, check=False).stdout
+    found = _VERSION.search(said)
+    return f"compute-sanitizer {found[1]}" if found else "compute-sanitizer"
 
 
 def wrapped(command: Sequence[str], tool: str, *, padded: bool = False, limit: int = 10_000) -> list[str]:

@@ -80,11 +80,12 @@ class Sweeper:
     def room_for(self, zones: int) -> bool:
         return zones <= CAPACITY - self._used + len(self._free)
 
-    def add(self, zones: Sequence[torch.Tensor], pattern: int) -> list[int]:
-        """Take zones (uint8, filled with `pattern`) into the table; returns the slot of each."""
+    def add(self, zones: Sequence[torch.Tensor], canaries: Sequence[int]) -> list[int]:
+        """Take zones (uint8, each filled with its canary) into the table; returns the slot of each."""
         slots = [self._slot() for _ in zones]
-        rows = [[zone.data_ptr(), zone.numel(), pattern] for zone in zones]
-        self._zones.update({slot: (zone, pattern) for slot, zone in zip(slots, zones, strict=True)})
+        known = list(zip(zones, canaries, strict=True))
+        rows = [[zone.data_ptr(), zone.numel(), canary] for zone, canary in known]
+        self._zones.update(zip(slots, known, strict=True))
         self._write(slots, rows)
         return slots
 

@@ -11,7 +11,7 @@ import torch
 from harness.memory import poison
 
 RED_ZONE_BYTES = 512
-"""In front of a buffer and behind it; also what torch's own device allocator aligns to."""
+"""In front of a buffer and, unless asked for more, behind it; what torch's device allocator aligns to."""
 ROW_ZONE_BYTES = 64
 """Behind every row of a buffer with fences between its rows."""
 WORD = 8
@@ -96,25 +96,32 @@ def has_rows(shape: Sequence[int], stride: Sequence[int]) -> bool:
     return len(shape) > 1 and contiguous and tuple(stride) == tuple(sorted(stride, reverse=True))
 
 
+def pieces(zone: Zone) -> list[Zone]:
+    """A zone in parts that one program of a sweep looks at."""
+    ends = range(0, zone.nbytes, RED_ZONE_BYTES)
+    return [Zone(zone.offset + begin, min(RED_ZONE_BYTES, zone.nbytes - begin), zone.row) for begin in ends]
+
+
 def span(shape: Sequence[int], stride: Sequence[int]) -> int:
     """Elements from the first to behind the last one."""
     return sum((size - 1) * step for size, step in zip(shape, stride, strict=True)) + 1
 
 
-def pattern(dtype: torch.dtype) -> int:
-    """The canary of a buffer as a signed 64-bit word: the poison of its type, repeated.
+def canaries(memory: torch.Tensor, dtype: torch.dtype, number: int) -> int:
+    """Fill a zone (uint8, whole elements of this type) and return its canary, a signed 64-bit word.
 
-    A stray read of a zone is then recognised in the outputs, as one of memory never written is.
+    It is the poison of the buffer's type, so that a stray read of a zone shows in the outputs as one of
+    memory never written does; `number` tells it from other zones', so that a copy of theirs shows here.
     """
-    word = torch.zeros(WORD, dtype=torch.uint8)
-    fill(word, dtype)
+    word = torch.zeros(WORD, dtype=torch.uint8, device="cpu")
+    for where in (word, memory):
+        poison.fill(where.view(_as_poisoned(dtype)), number)
     return int(word.view(torch.int64).item())
 
 
-def fill(memory: torch.Tensor, dtype: torch.dtype) -> None:
-    """Overwrite uint8 memory with the canary of this type; its bytes are a multiple of the type's."""
+def _as_poisoned(dtype: torch.dtype) -> torch.dtype:
     if dtype == torch.bool:  # a true one would be no canary
-        dtype = torch.uint8
+        return torch.uint8
     if dtype.is_complex:
-        dtype = torch.float32 if dtype == torch.complex64 else torch.float64
-    poison.fill(memory.view(dtype))
+        return torch.float32 if dtype == torch.complex64 else torch.float64
+    return dtype

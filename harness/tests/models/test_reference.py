@@ -23,7 +23,7 @@ def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.fixture(scope="module")
 def reference(model: Any) -> Reference:
-    return Reference(model)
+    return Reference(model, decoded_short=0)
 
 
 def prompts(vocab_size: int) -> torch.Tensor:
@@ -56,7 +56,7 @@ def test_no_special_token_is_ever_the_best(model: Any, reference: Reference) -> 
 
 
 def test_float32_agrees_on_every_token_and_on_log_probabilities(model: Any, reference: Reference) -> None:
-    single = Reference(model, torch.float32)
+    single = Reference(model, torch.float32, decoded_short=0)
     with torch.inference_mode():
         ids = prompts(model.vocab_size)
         double, rounded = (each.network(ids).logits.double().log_softmax(-1) for each in (reference, single))
@@ -88,3 +88,23 @@ def _overwrite(cache: Any, page: int) -> None:
             if begin >= 0:
                 end = min(begin + PAGE, held.shape[2])
                 held[:, :, begin:end] = held.roll(PAGE + 3, dims=2)[:, :, begin:end].clone()
+
+
+def test_the_shorter_window_of_decoded_tokens_changes_them_and_nothing_else(tmp_path: Path) -> None:
+    model = make("tiny-swa", tmp_path)
+    ids = prompts(model.vocab_size)[0].tolist()
+    as_served, as_written = (Reference(model, decoded_short=short) for short in (1, 0))
+    scores = [each.score(ids[:80], ids[80:]) for each in (as_served, as_written)]
+    apart = [abs(a - b) for a, b in zip(*(each.logprobs for each in scores), strict=True)]
+    assert apart[0] < 1e-6  # the first token follows from the prompt alone
+    assert min(apart[1:]) > 1e-6
+    short = [each.score(ids[:10], ids[10:20]).logprobs for each in (as_served, as_written)]
+    assert short[0] == pytest.approx(short[1], abs=1e-6)  # nothing has left the window yet
+
+
+def test_transformers_own_window_is_the_one_that_is_laid_out_here(tmp_path: Path) -> None:
+    model = make("tiny-swa", tmp_path)
+    ids = prompts(model.vocab_size)[0].tolist()
+    own = Reference(model, decoded_short=0).score(ids[:80], ids[80:])
+    laid_out = Reference(model, decoded_short=1).score(ids[:-1], ids[-1:])
+    assert own.logprobs[-1:] == pytest.approx(laid_out.logprobs, abs=1e-6)

@@ -61,3 +61,13 @@ def test_a_process_that_has_ended_is_no_error() -> None:
     segments = Segments()
     segments.look([2**22 - 1])
     assert segments.mine() == ()
+
+
+def test_upstream_s_own_are_found_by_their_name_once_nobody_uses_them() -> None:
+    seen = Segments()
+    name = f"sglang_test_{os.getpid()}x.shm"
+    with (FOLDER / name).open("w"):
+        assert name not in seen.orphans()
+    assert seen.orphans() == (name,)
+    assert Segments().orphans() == ()  # it was there before that server
+    assert name in seen.remove() and not (FOLDER / name).exists()

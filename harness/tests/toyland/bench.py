@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from harness import catalogue
-from harness.facts import Reproducer
+from harness.facts import Reproducer, Subject
 from harness.golden import GoldenStore
 from harness.machine import this_machine
 from harness.process.pool import Pool
 from harness.source.tree import Tree, at
 from harness.suite import Judged, Request, Setting, Suite
-from harness.tests.toyland import bugs, upstream
+from harness.tests.toyland import bugs, served, serving, upstream
 from harness.verdict import BOTH, ArmName, Result, Verdict, golden_of
 from harness.workspace import Workspace
 
@@ -22,6 +22,11 @@ from harness.workspace import Workspace
 def bug(name: str) -> Reproducer:
     """The toy reproducer of that module name."""
     return catalogue.load_reproducer(f"{bugs.__name__}.{name}")
+
+
+def subject(name: str) -> Subject:
+    """What the toy's server is tested by, of that module name."""
+    return catalogue.load(f"{served.__name__}.{name}")
 
 
 @dataclass(frozen=True)
@@ -44,18 +49,22 @@ class Bench:
 
     def judge(
         self,
-        reproducer: Reproducer,
+        reproducer: Subject,
         overrides: Mapping[str, Any] | None = None,
         asked: tuple[ArmName, ...] = BOTH,
+        tier: str = "kernel",
     ) -> Judged:
-        """Run one case of the kernel tier."""
-        request = Request(reproducer=reproducer, tier="kernel", overrides=overrides, asked=asked)
+        """Run one case of one tier."""
+        request = Request(reproducer=reproducer, tier=tier, overrides=overrides, asked=asked)
         (judged,) = Suite(self.setting, pool=self.pool).run([request])
         return judged
 
-    def record(self, reproducer: Reproducer) -> Result:
+    def record(self, reproducer: Subject, tier: str = "kernel") -> Result:
         """Run one case and keep what it showed as its golden."""
-        judged = self.judge(reproducer)
+        return self.keep(self.judge(reproducer, tier=tier))
+
+    def keep(self, judged: Judged) -> Result:
+        """Keep what a case showed as its golden."""
         assert judged.result.verdict is Verdict.UNRECORDED, judged.result.reason
         self.goldens.save(golden_of(judged.result, judged.evidence, {"torch": "2.13.0"}))
         return judged.result
@@ -68,3 +77,8 @@ class Bench:
 def lay_out(folder: Path, cache: Path, pool: Pool) -> Bench:
     """A bench on the toy as it is, without goldens."""
     return Bench(folder, cache, pool, at(upstream.write(folder / "toy")))
+
+
+def lay_out_server(folder: Path, cache: Path, pool: Pool) -> Bench:
+    """The same on the toy with a server."""
+    return Bench(folder, cache, pool, at(serving.write(folder / "toy")))

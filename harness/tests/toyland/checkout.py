@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import harness
-from harness.tests.toyland import bugs, upstream
+from harness.tests.toyland import bugs, served, serving, upstream
 
 _HARNESS = Path(next(iter(harness.__path__))).parent
 _BUGS = Path(next(iter(bugs.__path__)))
@@ -84,9 +84,19 @@ print(json.dumps([ended(words) for words in json.loads(sys.argv[1])]))
 def lay_out(root: Path, cache: Path, names: Sequence[str]) -> Checkout:
     """A checkout with the toy reproducers of these module names, and no golden yet."""
     upstream.write(root)
+    return _with(root, cache, names, _BUGS)
+
+
+def lay_out_server(root: Path, cache: Path, names: Sequence[str]) -> Checkout:
+    """The same with the toy's server, and what that is tested by."""
+    serving.write(root)
+    return _with(root, cache, names, Path(next(iter(served.__path__))))
+
+
+def _with(root: Path, cache: Path, names: Sequence[str], modules: Path) -> Checkout:
     reproducers = root / "reproducers"
     reproducers.mkdir()
     (reproducers / "__init__.py").write_text('"""Toy reproducers."""\n')
     for name in names:
-        shutil.copy(_BUGS / f"{name}.py", reproducers)
+        shutil.copy(modules / f"{name}.py", reproducers)
     return Checkout(root, cache)

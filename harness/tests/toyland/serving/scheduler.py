@@ -8,9 +8,9 @@ import threading
 import time
 import traceback
 from types import SimpleNamespace
+from typing import Any, TextIO
 
 import torch
-
 from sglang import pages
 from sglang.llama import Llama
 
@@ -23,11 +23,11 @@ class Mode(enum.Enum):
 
 
 class Scheduler:
-    def __init__(self, model):
+    def __init__(self, model: str) -> None:
         self.model = Llama(model)
-        self.running = []
+        self.running: list[Any] = []
 
-    def serve(self, asked, said):
+    def serve(self, asked: int, said: int) -> None:
         """Read requests from `asked`, one a line, and write one line a token to `said`."""
         os.set_blocking(asked, False)
         with os.fdopen(asked) as lines, os.fdopen(said, "w", buffering=1) as answers:
@@ -47,7 +47,7 @@ class Scheduler:
                     answers.write(json.dumps(told) + "\n")
                 self.running = [one for one in self.running if len(one.answered) < one.count]
 
-    def take(self, asked, answers):
+    def take(self, asked: dict[str, Any], answers: TextIO) -> None:
         if "abort" in asked:
             self.running = [one for one in self.running if one.rid != asked["abort"]]
             answers.write(json.dumps({"rid": asked["abort"], "token": None}) + "\n")
@@ -55,23 +55,23 @@ class Scheduler:
             own = {"rid": asked["rid"], "prompt": asked["prompt"], "count": asked["count"]}
             self.running.append(SimpleNamespace(**own, mode=Mode.EXTEND, answered=[]))
 
-    def run_batch(self, batch):
+    def run_batch(self, batch: Any) -> None:
         for request in batch.reqs:
             request.answered.append(self.step(request))
 
-    def step(self, request):
+    def step(self, request: Any) -> tuple[int, float]:
         ids = [*request.prompt, *(token for token, _ in request.answered)]
         slots = pages.build_table(len(ids), PAGE)
         pages.read_slot(0)
         pages.drain([0], threading.Event())
-        logprobs = self.model.logprobs(ids, slots.long())
+        logprobs = self.model.logprobs(ids, slots[: len(ids)].long())
         staged = pages.stage(torch.zeros(2), torch.tensor([logprobs.max(), logprobs.argmax(), 0.0]))
         return int(staged[1]), float(staged[0])
 
 
-def run_scheduler_process(model, asked, said):
+def run_scheduler_process(model: str, asked: int, said: int) -> None:
     try:
         Scheduler(model).serve(asked, said)
-    except Exception:
+    except Exception:  # noqa: BLE001 - it goes to the log, as upstream's do
         print(f"[2026-01-01 00:00:00 TP0] Scheduler hit an exception: {traceback.format_exc()}", flush=True)
         sys.exit(1)

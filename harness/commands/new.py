@@ -1,0 +1,74 @@
+"""`refault new`: from an upstream patch to the draft of a reproducer."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from harness.commands.options import sglang_option
+from harness.errors import BadInput
+from harness.source.resolve import resolve
+from harness.workspace import default as default_workspace
+
+if TYPE_CHECKING:
+    from harness.draft.proof import Proven
+
+
+@click.command("new")
+@click.argument("pr", type=click.IntRange(1))
+@click.option(
+    "--patch",
+    "file",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The fix as a unified diff of the package.",
+)
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Where the draft goes; by default pr<PR>_<function>.py in this folder.",
+)
+@sglang_option
+def command(pr: int, file: Path, output: Path | None, sglang: str) -> None:
+    """Draft a reproducer of the bug that pull request PR fixed.
+
+    The tree must have the fix. Its revert is derived from the patch, applied to a copy of the tree,
+    and compared with what the patch changed; what cannot be known is marked TODO.
+    """
+    # Imported late: nothing else needs the library that reads patches.
+    from harness.draft import patch
+    from harness.draft.proof import prove
+    from harness.draft.render import render
+
+    tree = resolve(sglang, default_workspace().releases)
+    proven = prove(tree, patch.read(file, tree.package))
+    target = output or Path(f"pr{pr}_{_name(proven)}.py")
+    _write(target, render(pr, proven))
+    print(f"{target}: {len(proven.edits)} edits undo the patch{'' if proven.exact else ' but for:'}")
+    for left in proven.left:
+        print(f"  {left}")
+    print("next: put it into reproducers/, fill in its TODOs, then")
+    print(f"`refault show {pr}` and `refault repro {pr}`")
+
+
+def _name(proven: Proven) -> str:
+    """The edited function's last name, fit for a module."""
+    last = proven.edits[0].in_function.rpartition(".")[2]
+    return re.sub(r"\W+", "_", last.strip("_")).lower() or "fix"
+
+
+def _write(target: Path, text: str) -> None:
+    """Make a new file. BadInput if there is one already, or if it cannot be written."""
+    try:
+        with target.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError as error:
+        raise BadInput(f"{target} is there already: move it, or name another with --output") from error
+    except OSError as error:
+        remedy = "name another file with --output"
+        raise BadInput(f"{target}: cannot be written ({error.strerror}): {remedy}") from error

@@ -1,0 +1,99 @@
+"""The draft of a reproducer as a module: what is proven filled in, the rest marked with TODO."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+
+from harness.draft.proof import Proven
+from harness.facts import Edit
+from harness.source import releases
+
+_HEAD = '''\
+"""#{pr}: TODO: the bug in one line.
+
+TODO: what went wrong and when, what it took to see it, and what the fix does. In your own words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from harness.facts import Bug, Expect, Integer, KernelCase, Reproducer, Revert, edit, faults, watch
+
+
+def drive(lab: Any, *, page_size: int) -> Mapping[str, Any]:
+    """TODO: call real upstream code until one of the edited functions runs; return its outputs by name."""
+    raise NotImplementedError("TODO: write the call (docs/how-it-works.md), and its parameters")
+
+
+REPRODUCER = Reproducer(
+    bug=Bug(
+        pr={pr},
+        introduced_in=None,  # TODO: the first affected release: `refault matrix {pr}`
+        fixed_in={release},  # TODO: the first release with the fix; this is the one it was derived from
+        symptom="TODO: what a user saw",
+    ),
+'''
+_TAIL = """\
+    kernel=KernelCase(
+        call=drive,
+        imports={imports},  # TODO: the modules that `drive` needs
+        params={{"page_size": Integer(16)}},  # TODO: what the bug depends on
+        watch=watch("oob-write", "oob-read"),  # TODO: the kinds of fault, and the buffers
+    ),
+    expect=Expect(reverted=faults("oob-write")),  # TODO: how the undone fix shows
+)
+"""
+_INDENT = " " * 8
+
+
+def render(pr: int, proven: Proven) -> str:
+    """The draft's text. It is a reproducer that can be listed and shown, and whose case ends UNRESOLVED."""
+    release = releases.parse(proven.tree.version or "") or "0"
+    return "".join(
+        (
+            _HEAD.format(pr=pr, release=_quoted(release)),
+            *_revert(proven),
+            _TAIL.format(imports=_tuple(proven.modules)),
+        )
+    )
+
+
+def _revert(proven: Proven) -> Iterator[str]:
+    tree = f"sglang {proven.tree.version}" if proven.tree.version else "the tree it was derived in"
+    what = "to the very syntax it had before" if proven.exact else "but for what is listed below"
+    yield f"    # Derived from the patch, and proven to undo it in {tree}, {what}.\n"
+    for left in proven.left:
+        yield (
+            textwrap.fill(f"TODO: {left}.", 110, initial_indent="    # ", subsequent_indent="    #   ") + "\n"
+        )
+    yield "    revert=Revert(\n"
+    for edit in proven.edits:
+        yield from _edit(edit)
+    yield "    ),\n"
+
+
+def _edit(edit: Edit) -> Iterator[str]:
+    yield f"{_INDENT}edit(\n{_INDENT}    in_function={_quoted(edit.in_function)},\n"
+    names = {"replace": edit.replace, "by": edit.by} if edit.by else {"remove": edit.replace}
+    for name, text in names.items():
+        yield f"{_INDENT}    {name}={_literal(text)},\n"
+    yield f"{_INDENT}),\n"
+
+
+def _literal(text: str) -> str:
+    """A text as Python spells it: over several lines if it has them, and if nothing in it forbids that."""
+    plain = "\\" not in text and '"""' not in text and not text.endswith('"')
+    return f'"""\n{text}\n"""' if "\n" in text and plain else _quoted(text)
+
+
+def _quoted(text: str) -> str:
+    """Between double quotes where it can be, as the formatter would have it."""
+    literal = repr(text)
+    return f'"{literal[1:-1]}"' if literal[0] == "'" and '"' not in text and "\\'" not in literal else literal
+
+
+def _tuple(words: Sequence[str]) -> str:
+    return f"({', '.join(map(_quoted, words))},)"

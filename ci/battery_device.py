@@ -176,7 +176,7 @@ def _detector(mode: str, strays: Mapping[str, Any], file: Path) -> Iterator[None
     electric = mode == ELECTRIC
     source = GuardedSource(device, DriverMemory(CUDA, 0)) if electric else AllocatorSource(device)
     fences = DeviceFences(strays[ZONES], source, ledger=ledger)
-    with _around_launches(fences), dispatch.checked(_allocations_only(fences)):
+    with _around_launches(strays[ZONES], fences), dispatch.checked(_allocations_only(fences)):
         try:
             yield
         finally:
@@ -197,27 +197,17 @@ def _allocations_only(fences: Any) -> Any:
     return Allocations(str(TREE), Strays(), [], fences)
 
 
-@contextlib.contextmanager
-def _around_launches(fences: Any) -> Iterator[None]:
+def _around_launches(strays: Any, fences: Any) -> contextlib.AbstractContextManager[None]:
     """Look at the zones behind every Triton launch of the program, so that the guilty one is named."""
-    from triton import knobs
+    from harness.memory.device import launches
 
-    def entered(metadata: Any) -> None:
-        if (name := metadata.get()["name"]) != "sweep":
-            fences.retire()
-            _LAUNCHED.append(name)
+    def entered(name: str) -> None:
+        fences.retire()
+        _LAUNCHED.append(name)
 
-    def ended(metadata: Any) -> None:
-        if (name := metadata.get()["name"]) != "sweep":
-            fences.check(name)
-
-    knobs.runtime.launch_enter_hook.add(entered)
-    knobs.runtime.launch_exit_hook.add(ended)
-    try:
-        yield
-    finally:
-        knobs.runtime.launch_enter_hook.remove(entered)
-        knobs.runtime.launch_exit_hook.remove(ended)
+    return launches.checked(
+        launches.Launches(strays, None, entered, after=lambda name, tensors: fences.check(name))
+    )
 
 
 # --- in the parent ---------------------------------------------------------------------------

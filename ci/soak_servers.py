@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import getpass
 import json
 import os
 import secrets
@@ -60,17 +61,23 @@ def _run(case: str) -> tuple[str, float, list[str]]:
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     seconds = time.monotonic() - begun
     leftovers = left_behind.since(f"{_MARK}={mark}", before)
-    leftovers += [path.name for path in scratch.iterdir() if path != target]
+    leftovers += [path.name for path in scratch.iterdir() if path != target and not _is_cache(path)]
     verdict = _verdict(target) or f"no verdict (exit {done.returncode}): {done.stderr[-300:]}"
     shutil.rmtree(scratch, ignore_errors=True)
     return verdict, seconds, leftovers
 
 
+def _is_cache(path: Path) -> bool:
+    """torch's cache of compiled code, which it keeps there for all programs of a user."""
+    return path.name == f"torchinductor_{getpass.getuser()}"
+
+
 def _verdict(target: Path) -> str | None:
+    """The verdict, with its reason where it is a failing one."""
     if not target.exists():
         return None
     (result,) = json.loads(target.read_text())["results"]
-    return str(result["verdict"])
+    return "PASS" if result["verdict"] == "PASS" else f"{result['verdict']}: {result['reason']}"
 
 
 def _injected(names: Sequence[str]) -> bool:

@@ -61,6 +61,23 @@ def gpu(environment: Mapping[str, str] | None = None, library: Any = None) -> Gp
         library.nvmlShutdown()
 
 
+def count(library: Any = None) -> int:
+    """How many GPUs the driver gives this machine, whatever CUDA_VISIBLE_DEVICES says; 0 without a driver."""
+    number = c_uint()
+    try:
+        library = library if library is not None else ctypes.CDLL(_LIBRARY)
+        _call(library.nvmlInit_v2)
+    except (OSError, _Unusable):
+        return 0
+    try:
+        _call(library.nvmlDeviceGetCount_v2, byref(number))
+        return number.value
+    except _Unusable:
+        return 0
+    finally:
+        library.nvmlShutdown()
+
+
 def _first_visible(environment: Mapping[str, str]) -> int | None:
     """The index of the first GPU that a process would see, as the driver counts; None where it sees none.
 

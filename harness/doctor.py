@@ -9,6 +9,8 @@ from harness import catalogue
 from harness.errors import RefaultError
 from harness.facts import Reproducer
 from harness.golden import GoldenStore
+from harness.host import leases
+from harness.host.leases import Holder
 from harness.machine import Machine
 from harness.source import tree
 from harness.workspace import Workspace
@@ -28,10 +30,27 @@ def checks(machine: Machine, workspace: Workspace, reproducers: Sequence[Reprodu
         "platform", True, f"{machine.platform}; {', '.join(f'{k} {v}' for k, v in machine.facts.items())}"
     )
     yield Check("features", True, ", ".join(sorted(machine.features)) or "none")
+    yield _gpus(machine)
     yield _upstream()
     yield from _reproducers(machine, reproducers)
     yield _goldens(machine, reproducers)
     yield _cache(workspace)
+
+
+def _gpus(machine: Machine) -> Check:
+    """Which GPUs arms may lease, and who holds one."""
+    try:
+        holders = leases.of_this_machine(machine.host).holders()
+    except RefaultError as error:
+        return Check("gpus", False, str(error))
+    if not holders:
+        return Check("gpus", True, "none")
+    words = [f"{gpu} {_holder(held)}" for gpu, held in holders.items()]
+    return Check("gpus", True, ", ".join(words))
+
+
+def _holder(held: Holder | None) -> str:
+    return f"held by process {held.pid} since {held.since}" if held else "free"
 
 
 def _upstream() -> Check:

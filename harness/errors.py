@@ -43,6 +43,15 @@ class Runaway(RefaultError):
     """A kernel touched nothing of its own any more: it was stopped, since it might never have ended."""
 
 
+class DeviceGone(RefaultError):
+    """A device refused what `kernel` did, in the driver's words `what`: this process can use it no more."""
+
+    def __init__(self, what: str, kernel: str | None) -> None:
+        super().__init__(f"{what} in {kernel}" if kernel else what)
+        self.what = what
+        self.kernel = kernel
+
+
 class StandInMisused(Unresolved, AttributeError):
     """Upstream used a stand-in where it has no meaning.
 

@@ -36,9 +36,7 @@ def select(names: Sequence[str], tiers: Sequence[str], known: Sequence[Subject])
     return found
 
 
-def one(
-    reproducer: Subject, tiers: Sequence[str], settings: Sequence[str], arm: str | None
-) -> list[Request]:
+def one(reproducer: Subject, tiers: Sequence[str], settings: Sequence[str], arm: str | None) -> list[Request]:
     """The cases of one reproducer, at its own points or at one given by `--set`."""
     asked: tuple[ArmName, ...] = BOTH if arm is None else ("fixed",) if arm == "fixed" else ("reverted",)
     return [

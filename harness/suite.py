@@ -13,6 +13,7 @@ from typing import Any, Self
 from harness.errors import StaleRevert, Unresolved
 from harness.facts import Configuration, Expect, Reproducer, Subject
 from harness.golden import Golden, GoldenStore
+from harness.host import leases
 from harness.machine import Machine
 from harness.observation import Observation
 from harness.process.job import Ended, Environment
@@ -122,7 +123,9 @@ class Suite:
         self._started = started
         self._folder = setting.workspace.new_run()
         self._environments: dict[str, Environment] = {}
-        self._pool, self._owns_pool = pool or Pool(setting.lanes), pool is None
+        seats = leases.Seats(leases.of_this_machine(setting.machine.host), setting.lanes)
+        self._pool = pool or Pool(setting.lanes, lend=seats.seat)
+        self._owns_pool = pool is None
         self._numbers = count(1)
 
     def __enter__(self) -> Self:
@@ -174,7 +177,14 @@ class Suite:
 
     def _platform(self, request: Request) -> str:
         """A kernel case that names no platform runs on the CPU, whatever else the machine has."""
-        return request.platform or ("cpu" if request.tier == "kernel" else self._setting.machine.platform)
+        machine = self._setting.machine
+        if request.tier == "kernel" and request.platform != machine.host:
+            return request.platform or "cpu"
+        return machine.platform if request.tier == "kernel" else request.platform or machine.platform
+
+    def _host(self, request: Request) -> str:
+        """The kind of machine that a case runs on: what its reverted arm shows depends on it."""
+        return request.platform or "cpu" if request.tier == "kernel" else self._setting.machine.host
 
     def _missing(self, request: Request) -> tuple[str, ...]:
         return self._setting.machine.missing(request.reproducer.requires | request.case.requires)
@@ -241,7 +251,7 @@ class Suite:
     def _judge(self, running: _Running) -> Judged:
         request, setting = running.request, self._setting
         evidence = Evidence(
-            expect=_expected(request, setting.machine.host),
+            expect=_expected(request, self._host(request)),
             control=request.platform in getattr(request.case, "controls", ()),
             fixed=_ended(running, "fixed"),
             reverted=_ended(running, "reverted"),

@@ -97,6 +97,25 @@ def surplus_programs(params: Params) -> bool:
     return bool(params["draft_tokens"] > params["num_steps"] + 1)
 
 
+_KERNEL = KernelCase(
+    call=move_accepted,
+    check=refuse,
+    imports=eagle.IMPORTS,
+    stand_ins=("sgl_kernel",),
+    pretends="cuda",
+    params={
+        "num_steps": Integer(3),
+        "draft_tokens": Integer(8, minimum=2),
+        "seq_lens": Integers((5, 7)),
+        "accepted": Integers((2, 1), minimum=0),
+        "page_size": Integer(1),
+    },
+    grid=Grid(draft_tokens=[4, 8, 12], accepted=[(0, 0), (2, 1), (3, 3)], page_size=[1, 16]),
+    watch=watch("oob-read", "oob-write", "wrong-value", buffers=(INDEX, "keys")),
+    reference=expected,
+    tolerance=Tolerance(absolute=0.0, relative=0.0, reason="the keys are copied, not computed"),
+)
+
 REPRODUCER = Reproducer(
     bug=Bug(
         pr=26866,
@@ -121,24 +140,9 @@ REPRODUCER = Reproducer(
         ),
     ),
     formerly=("EAGLEWorkerV2.move_accepted_tokens_to_target_kvcache",),  # up to 0.5.12.post1
-    kernel=KernelCase(
-        call=move_accepted,
-        check=refuse,
-        imports=eagle.IMPORTS,
-        stand_ins=("sgl_kernel",),
-        pretends="cuda",
-        params={
-            "num_steps": Integer(3),
-            "draft_tokens": Integer(8, minimum=2),
-            "seq_lens": Integers((5, 7)),
-            "accepted": Integers((2, 1), minimum=0),
-            "page_size": Integer(1),
-        },
-        grid=Grid(draft_tokens=[4, 8, 12], accepted=[(0, 0), (2, 1), (3, 3)], page_size=[1, 16]),
-        watch=watch("oob-read", "oob-write", "wrong-value", buffers=(INDEX, "keys")),
-        reference=expected,
-        tolerance=Tolerance(absolute=0.0, relative=0.0, reason="the keys are copied, not computed"),
-    ),
+    kernel=_KERNEL,
+    # One point: what is read behind the index is no slot of any pool, and ends the device's context.
+    device=_KERNEL.on("cuda", grid=Grid()),
     server=ServerCase(
         model="tiny-llama-eagle3",
         flags={**COMMON, **EAGLE3, "attention-backend": "triton", "page-size": "{page_size}"},
@@ -151,6 +155,7 @@ REPRODUCER = Reproducer(
     ),
     expect=Expect(
         reverted=faults("oob-read", buffer=INDEX, only=surplus_programs),
+        device_kernel=faults("device-fault", kernel="fill_accept_out_cache_loc", only=surplus_programs),
         server=faults("oob-read", buffer=INDEX),
         device=faults("device-fault"),  # what is found behind it is taken for slots
     ),

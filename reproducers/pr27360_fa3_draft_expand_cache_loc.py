@@ -116,6 +116,23 @@ def arithmetic(params: Params) -> str:
     return f"{spans}: unsliced, {stores} stores leave their row and hit {behind} elements behind the table"
 
 
+_KERNEL = KernelCase(
+    call=replay_draft,
+    check=refuse,
+    imports=eagle.IMPORTS,
+    stand_ins=(fa3.LIBRARY,),
+    pretends="cuda",
+    params={
+        "page_size": Integer(2, sweep=(1, 2, 3, 4, 8, 16)),
+        "topk": Integer(8, sweep=(1, 2, 3, 8)),
+        "num_steps": Integer(5, minimum=2, sweep=range(2, 9)),
+        "seq_lens": Integers((7, 8), fewest=0, sweep=Lists(lengths=range(4), values=range(1, 18))),
+        "max_bs": Integer(2, sweep=(1, 2, 3)),
+    },
+    grid=Grid(page_size=[1, 2, 4, 16], num_steps=[4, 6], seq_lens=[(7, 8), (8, 8), ()]),
+    watch=watch("index-range", "oob-write"),
+)
+
 REPRODUCER = Reproducer(
     bug=Bug(
         pr=27360,
@@ -155,22 +172,8 @@ REPRODUCER = Reproducer(
             "branches that attend to another branch's page; nothing at page size 16"
         ),
     ),
-    kernel=KernelCase(
-        call=replay_draft,
-        check=refuse,
-        imports=eagle.IMPORTS,
-        stand_ins=(fa3.LIBRARY,),
-        pretends="cuda",
-        params={
-            "page_size": Integer(2, sweep=(1, 2, 3, 4, 8, 16)),
-            "topk": Integer(8, sweep=(1, 2, 3, 8)),
-            "num_steps": Integer(5, minimum=2, sweep=range(2, 9)),
-            "seq_lens": Integers((7, 8), fewest=0, sweep=Lists(lengths=range(4), values=range(1, 18))),
-            "max_bs": Integer(2, sweep=(1, 2, 3)),
-        },
-        grid=Grid(page_size=[1, 2, 4, 16], num_steps=[4, 6], seq_lens=[(7, 8), (8, 8), ()]),
-        watch=watch("index-range", "oob-write"),
-    ),
+    kernel=_KERNEL,
+    device=_KERNEL.on("cuda", requires=frozenset({fa3.LIBRARY})),
     server=ServerCase(
         model="tiny-llama-eagle3",
         requires=frozenset({"cuda", "sgl_kernel"}),

@@ -144,10 +144,12 @@ def _requests(
 
 
 def _shows(request: Request, machine: Machine, platform: str) -> bool:
-    """Whether a case, run here, is evidence for the platform."""
-    if request.tier == "codegen":
-        return request.platform == platform
-    return machine.platform == platform and request.platform in (None, platform.partition("-")[0])
+    """Whether a case, run here, is evidence for the platform: what `Row.place` says of its result."""
+    if request.tier == "server":
+        return machine.platform == platform
+    if request.tier == "kernel" and request.platform:  # the machine's own accelerator
+        return machine.platform == platform and request.platform == machine.host
+    return (request.platform or "cpu") == platform
 
 
 def _judged(wanted: Sequence[Request], setting: Setting) -> list[Result]:

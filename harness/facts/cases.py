@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, ClassVar
 
@@ -165,6 +165,10 @@ class KernelCase(Case):
         if self.platform:
             object.__setattr__(self, "requires", self.requires | {self.platform})
         super().__post_init__()
+
+    def on(self, platform: str, **changes: Any) -> KernelCase:
+        """The same case on a real accelerator, where kernels are compiled: nothing is pretended there."""
+        return replace(self, platform=platform, **{"pretends": None, "seconds": 240.0, **changes})
 
 
 _TARGET = re.compile(r"rocm-gfx[0-9a-f]+|cuda-sm\d+")

@@ -42,16 +42,19 @@ def faults(
 class Expect:
     """What the reverted arm shows; `codegen` and `server` are those of these tiers, where they are others.
 
-    `device` is that of a server on an accelerator, whose memory stops what the CPU's oracle lets go on.
+    `device` is that of a server on an accelerator, whose memory stops what the CPU's oracle lets go on;
+    `device_kernel` that of the kernel tier's case there, where it is another.
     """
 
     reverted: ExpectedFault
     codegen: ExpectedFault | None = None
     server: ExpectedFault | None = None
     device: ExpectedFault | None = None
+    device_kernel: ExpectedFault | None = None
 
     def at(self, tier: str, host: str = "cpu") -> Expect:
         """The expectation in one tier, on one kind of machine."""
         server = self.server if host == "cpu" else self.device or self.server
-        other = {"codegen": self.codegen, "server": server}.get(tier)
+        kernel = None if host == "cpu" else self.device_kernel
+        other = {"codegen": self.codegen, "server": server, "kernel": kernel}.get(tier)
         return Expect(reverted=other) if other else self

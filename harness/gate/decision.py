@@ -116,7 +116,7 @@ def _judge(wish: Wanted, policy: Policy, results: Results) -> _Judged:
 
 
 def _why_missing(wish: Wanted, results: Results) -> str:
-    if wish.tier != "codegen" and wish.platform not in results.machines:
+    if wish.platform not in (*results.machines, *(row.place for row in results.rows)):
         return f"no results from {wish.platform}, only from {', '.join(results.machines)}"
     return "it was not run, or with one arm only"
 

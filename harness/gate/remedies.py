@@ -27,7 +27,8 @@ def of(verdict: Verdict, wish: Wanted, build: Build) -> str:
 def missing(wish: Wanted, build: Build) -> str:
     """How to get a result that is not there."""
     command = f"`refault gate --platform {wish.platform} --sglang {build.version or 'PATH'} --report DIR`"
-    place = "anywhere" if wish.tier == "codegen" else f"on {wish.platform}"
+    anywhere = wish.tier == "codegen" or (wish.tier, wish.platform) == ("kernel", "cpu")
+    place = "anywhere" if anywhere else f"on {wish.platform}"
     return f"run {command} {place} with this policy, then --merge its results.json with these"
 
 

@@ -40,10 +40,16 @@ DEVICE_KERNELS: Mapping[str, str | None] = {
     **_REPEATABLE,
     "SGLANG_USE_CPU_ENGINE": None,
     "TRITON_INTERPRET": None,
+    # a launch waits for its kernel, so that an error is that kernel's (CUDA; HIP)
+    "CUDA_LAUNCH_BLOCKING": "1",
+    "AMD_SERIALIZE_KERNEL": "3",
 }
 """Upstream's kernels run on the machine's own accelerator."""
 
-DEVICE_SERVERS: Mapping[str, str | None] = {**DEVICE_KERNELS, "TORCHDYNAMO_DISABLE": None}
+DEVICE_SERVERS: Mapping[str, str | None] = {
+    **DEVICE_KERNELS,
+    **dict.fromkeys(("TORCHDYNAMO_DISABLE", "CUDA_LAUNCH_BLOCKING", "AMD_SERIALIZE_KERNEL")),
+}
 """Servers there run as they are deployed: with what upstream compiles compiled."""
 
 

@@ -7,14 +7,16 @@ import json
 import os
 import re
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import TextIOWrapper
 from pathlib import Path
 
+from harness import devices
 from harness.errors import BadInput, Unresolved
 
 _VARIABLES: Mapping[str, tuple[str, ...]] = {
@@ -35,6 +37,17 @@ class Holder:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Lease:
+    """A GPU that is held until `end`, or until this process ends."""
+
+    gpu: str
+    file: TextIOWrapper
+
+    def end(self) -> None:
+        self.file.close()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Leases:
     """The GPUs that this process may see, by the names that `variable` takes, and where the locks lie.
 
@@ -45,26 +58,15 @@ class Leases:
     variable: str
     folder: Path
 
-    @contextmanager
-    def lease(self, count: int = 1, patience: float = 3600.0) -> Iterator[Mapping[str, str]]:
-        """Hold so many GPUs; gives the variables of a process that is to see these alone.
-
-        BadInput where there are not so many, Unresolved if they do not become free within `patience`
-        seconds.
-        """
-        if count > len(self.gpus):
-            raise BadInput(f"{count} GPUs are wanted and {len(self.gpus)} are here: use a larger machine")
-        until = time.monotonic() + patience
-        while True:
-            with ExitStack() as held:
-                names = self._take(count, held)
-                if len(names) == count:
-                    yield {self.variable: ",".join(names), "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
-                    return
-            # What was taken is given back first, or two that each want two would wait for ever.
-            if time.monotonic() > until:
-                raise Unresolved(f"no GPU became free within {patience:g} s: see `refault doctor`")
-            time.sleep(_LOOK_EVERY)
+    def take(self) -> Lease | None:
+        """A GPU that nobody holds; None if there is none left."""
+        for gpu in self.gpus:
+            file = self._file(gpu)
+            if _locked(file):
+                _sign(file)
+                return Lease(gpu=gpu, file=file)
+            file.close()
+        return None
 
     def holders(self) -> dict[str, Holder | None]:
         """Each GPU with who holds it; None for a free one."""
@@ -73,19 +75,6 @@ class Leases:
             with self._file(gpu) as file:
                 found[gpu] = None if _locked(file) else _holder(gpu, file)
         return found
-
-    def _take(self, count: int, held: ExitStack) -> list[str]:
-        """As many free GPUs as there are, at most `count`; `held` gives them back."""
-        names: list[str] = []
-        for gpu in self.gpus:
-            file = self._file(gpu)
-            if len(names) < count and _locked(file):
-                held.enter_context(file)
-                _sign(file)
-                names.append(gpu)
-            else:
-                file.close()
-        return names
 
     def _file(self, gpu: str) -> TextIOWrapper:
         path = self.folder / f"{re.sub(r'[^A-Za-z0-9-]', '_', gpu)}.lock"
@@ -101,7 +90,10 @@ class Leases:
 
 
 def of_this_machine(
-    host: str, environment: Mapping[str, str] | None = None, root: Path = Path("/"), folder: Path | None = None
+    host: str,
+    environment: Mapping[str, str] | None = None,
+    root: Path = Path("/"),
+    folder: Path | None = None,
 ) -> Leases:
     """The leases of a machine of this kind ("cuda", "rocm"; any other has no GPU).
 
@@ -119,14 +111,63 @@ def of_this_machine(
     return Leases(gpus=gpus, variable=names[0] if names else "", folder=home)
 
 
-def lender(host: str) -> Callable[[], AbstractContextManager[Mapping[str, str]]]:
-    """What gives an arm its GPU on a machine of this kind."""
-    return of_this_machine(host).lease
+class Seats:
+    """Shares the GPUs that a run leases among its arms.
+
+    There are as many seats on each as it takes to seat `lanes` arms at once: one, where there are
+    enough GPUs. Another run never gets a GPU on which one of this run's arms sits.
+    """
+
+    def __init__(self, leases: Leases, lanes: int, patience: float = 3600.0) -> None:
+        self._leases, self._patience = leases, patience
+        self._most = -(-lanes // max(1, len(leases.gpus)))
+        self._held: dict[str, Lease] = {}
+        self._sitting: dict[str, int] = {}
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def seat(self) -> Iterator[Mapping[str, str]]:
+        """Sit on a GPU; gives the variables of a process that is to see that one alone.
+
+        Unresolved on a machine without a GPU, and if no seat becomes free within `patience` seconds.
+        """
+        if not self._leases.gpus:
+            raise Unresolved("this machine has no GPU that could be leased: see `refault doctor`")
+        gpu = self._sit()
+        try:
+            yield {self._leases.variable: gpu, "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+        finally:
+            self._rise(gpu)
+
+    def _sit(self) -> str:
+        until = time.monotonic() + self._patience
+        with self._changed:
+            while (gpu := self._free()) is None:
+                if time.monotonic() > until:
+                    raise Unresolved(f"no GPU became free within {self._patience:g} s: see `refault doctor`")
+                self._changed.wait(_LOOK_EVERY)  # other runs do not tell when they are done
+            self._sitting[gpu] = self._sitting.get(gpu, 0) + 1
+            return gpu
+
+    def _free(self) -> str | None:
+        """A GPU of its own if there is one, else the one with the most room."""
+        if (lease := self._leases.take()) is not None:
+            self._held[lease.gpu] = lease
+            return lease.gpu
+        least = min(self._held, key=lambda gpu: self._sitting[gpu], default=None)
+        return least if least is not None and self._sitting[least] < self._most else None
+
+    def _rise(self, gpu: str) -> None:
+        with self._changed:
+            self._sitting[gpu] -= 1
+            if not self._sitting[gpu]:
+                self._held.pop(gpu).end()
+            self._changed.notify_all()
 
 
 def _count(host: str, root: Path) -> int:
     if host == "cuda":
-        return len([path for path in (root / "dev").glob("nvidia*") if path.name[6:].isdigit()])
+        return devices.count()
     nodes = (root / "sys/class/kfd/kfd/topology/nodes").glob("*/gpu_id")
     return sum(_is_gpu(node) for node in nodes) if host == "rocm" else 0
 

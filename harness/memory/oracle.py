@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from harness.memory import dispatch, lanes
+from harness.memory.device import gone, launches
+from harness.memory.device.fences import DeviceFences
+from harness.memory.device.memory import AllocatorSource
 from harness.memory.fences import Fences
 from harness.memory.strays import Strays
 from harness.observation import Event
 
-PATCHES = (*lanes.PATCHES, *dispatch.PATCHES)
+REACH = 16 << 10
+"""Bytes of a red zone behind a buffer in a device's memory, so that what reads a pool by another's slots
+reads poison there."""
+
+
+def patches(device: str) -> tuple[str, ...]:
+    """What watching changes in a process whose code under test works on this device."""
+    return (*(lanes.PATCHES if device == "cpu" else launches.PATCHES), *dispatch.PATCHES)
 
 
 @dataclass(frozen=True)
@@ -21,31 +33,56 @@ class Oracle:
     """What the detectors saw: faults through `strays`, the trace in `events`.
 
     `as_hardware` says how a torch operation with stray indices goes on: see `dispatch.TorchChecks`.
-    Without `traced` no events are kept: there is no end to what a server runs.
+    Without `traced` no events are kept: there is no end to what a server runs. `device` is where the code
+    under test has its buffers: on an accelerator compiled kernels run, whose lanes nobody sees.
     """
 
     strays: Strays = field(default_factory=Strays)
     events: list[dict[str, Any]] = field(default_factory=list)
     as_hardware: bool = True
     traced: bool = True
-    fences: Fences = field(init=False)
+    device: str = "cpu"
+    fences: Fences | DeviceFences = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "fences", Fences(self.strays))
+        object.__setattr__(self, "fences", self._fences())
+
+    def _fences(self) -> Fences | DeviceFences:
+        if self.device == "cpu":
+            return Fences(self.strays)
+        place = torch.device(self.device, torch.cuda.current_device())
+        return DeviceFences(self.strays, AllocatorSource(place, REACH))
 
     @contextmanager
     def watching(self, root: Path, entered: Callable[[str], None]) -> Iterator[None]:
         """Watch this process; `root` is the tree under test, `entered` is told of each kernel."""
         events = self.events if self.traced else None
-        launches = lanes.LaneChecks(self.strays, events, entered, after=self._after_launch)
         torch_checks = dispatch.TorchChecks(
             str(root), self.strays, events, self.fences, as_hardware=self.as_hardware
         )
+        lost = False
         try:
-            with lanes.checked(launches), dispatch.checked(torch_checks):
+            with self._launches(events, entered), dispatch.checked(torch_checks):
                 yield
+        except Exception as error:
+            lost = gone.what(error) is not None
+            raise
         finally:
-            self.fences.check()
+            if not lost:
+                self.fences.check()
+
+    def _launches(
+        self, events: list[dict[str, Any]] | None, entered: Callable[[str], None]
+    ) -> AbstractContextManager[None]:
+        if self.device == "cpu":
+            return lanes.checked(lanes.LaneChecks(self.strays, events, entered, after=self._after_launch))
+        return launches.checked(launches.Launches(self.strays, events, entered, after=self._after_launch))
+
+    def placed(self, tensor: torch.Tensor, name: str) -> torch.Tensor:
+        """A tensor of the case's where the code under test has its buffers; on a device inside a fence."""
+        if isinstance(self.fences, Fences):
+            return tensor
+        return self.fences.allocate(tensor, name).copy_(tensor)
 
     def _after_launch(self, kernel: str, tensors: list[Any]) -> None:
         self.fences.check_some(tensors, kernel)

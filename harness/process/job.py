@@ -28,12 +28,15 @@ class Environment:
     `variables` are set before its interpreter starts (None takes one away), `preload` are modules
     that it imports. `arm_only` are top-level names that it must never even look for, because arms
     differ in them: the code under test, and whatever stands in for a module that is not there. A
-    third-party module that asks for one of them while it is imported is left to the arms.
+    third-party module that asks for one of them while it is imported is left to the arms. Without `learns`
+    nothing that arms were seen to import is imported ahead of them: an import may ask for an accelerator,
+    and a forked process cannot use what its parent asked.
     """
 
     variables: Mapping[str, str | None] = field(default_factory=dict)
     preload: tuple[str, ...] = ()
     arm_only: frozenset[str] = frozenset()
+    learns: bool = True
 
     @property
     def key(self) -> str:
@@ -45,8 +48,9 @@ class Environment:
 class Job:
     """One arm to run: `entry` ("module:function") is called with `payload` and `folder`.
 
-    It returns a JSON object. `variables` are set in this arm alone, after the zygote's. `folder`
-    takes the files named below. Raises BadInput for an entry or a payload that cannot be carried.
+    It returns a JSON object. `variables` are set in this arm alone, after the zygote's; with `device`
+    it needs an accelerator for itself. `folder` takes the files named below. Raises BadInput for an
+    entry or a payload that cannot be carried.
     """
 
     entry: str
@@ -55,6 +59,7 @@ class Job:
     limits: Limits
     environment: Environment = field(default_factory=Environment)
     variables: Mapping[str, str] = field(default_factory=dict)
+    device: bool = False
 
     def __post_init__(self) -> None:
         if not _ENTRY.fullmatch(self.entry):

@@ -27,7 +27,10 @@ def open_for_arm(path: Path) -> int:
 
 def trim(path: Path) -> bool:
     """Cuts an overgrown log down to its end; whether it did. What is written meanwhile may be lost."""
-    size = path.stat().st_size
+    try:
+        size = path.stat().st_size
+    except FileNotFoundError:  # a machine under load has not yet come to opening it
+        return False
     if size <= LARGEST:
         return False
     kept = tail(path, KEPT)

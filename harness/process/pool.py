@@ -8,7 +8,10 @@ import select
 import socket
 import sys
 import threading
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from itertools import count
 from types import TracebackType
 from typing import Any, NamedTuple
@@ -27,6 +30,13 @@ _STARTS = 2
 """How often a zygote of one environment is started before it is given up."""
 
 
+Lend = Callable[[], AbstractContextManager[Mapping[str, str]]]
+
+
+def _nothing() -> AbstractContextManager[Mapping[str, str]]:
+    return nullcontext({})
+
+
 class _Waiting(NamedTuple):
     job: Job
     future: Future[Ended]
@@ -36,17 +46,20 @@ class Pool:
     """At most `lanes` arms at a time, first come, first served. A context manager.
 
     A zygote is started when an environment is first needed, and an arm has `start_seconds` from then
-    until it runs. With `learn`, what one arm had to import itself is imported ahead of the next.
+    until it runs. With `learn`, what one arm had to import itself is imported ahead of the next. What
+    `lend` gives is an arm's for as long as it runs, if it needs a device: the variables that say which.
     Closing kills whatever runs. Raises BadInput without a lane or off Linux, Unresolved if nothing
     can be started.
     """
 
-    def __init__(self, lanes: int, *, learn: bool = True, start_seconds: float = 180.0) -> None:
+    def __init__(
+        self, lanes: int, *, learn: bool = True, start_seconds: float = 180.0, lend: Lend = _nothing
+    ) -> None:
         if lanes < 1:
             raise BadInput(f"{lanes} lanes run nothing: give at least 1")
         if sys.platform != "linux":
             raise BadInput(f"arms need Linux, not {sys.platform}: run in a container")
-        self._learn, self._start_seconds = learn, start_seconds
+        self._learn, self._start_seconds, self._lend = learn, start_seconds, lend
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._numbers = count(1)
         self._lock = threading.RLock()
@@ -139,7 +152,8 @@ class Pool:
             if not future.set_running_or_notify_cancel():
                 continue
             try:
-                ended = self._run(job)
+                with self._lend() if job.device else _nothing() as variables:
+                    ended = self._run(replace(job, variables={**job.variables, **variables}))
             except OSError as error:
                 future.set_exception(Unresolved(f"the arm in {job.folder} could not be run: {error}"))
             except BaseException as error:  # noqa: BLE001 - it goes to whoever waits
@@ -171,7 +185,8 @@ class Pool:
                 zygotes.append(Zygote(self._warden, name, environment))
             # One that died may have died of an import: the second leaves all of them to the arms.
             if len(zygotes) == 1:
-                learned = self._learned.get(environment.key, {}) if self._learn else {}
+                learns = self._learn and environment.learns
+                learned = self._learned.get(environment.key, {}) if learns else {}
                 zygotes[0].preload([*environment.preload, *learned])
             return zygotes[-1]
 

@@ -83,6 +83,7 @@ class Attestor:
                 f"{module} was found outside the tree {self._root}, at {path}: put the tree first on the path"
             )
             self._refused.append(problem)
+            self._changed()  # upstream may hide the exception
             raise Unresolved(problem)
 
     def report(self, patches: Sequence[str] = ()) -> Attestation:

@@ -43,6 +43,10 @@ class Library:
         major._obj.value, minor._obj.value = 9, 0
         return 0
 
+    def _nvmlDeviceGetCount_v2(self, number: Any) -> int:
+        number._obj.value = 4
+        return 0
+
     def _nvmlSystemGetCudaDriverVersion_v2(self, version: Any) -> int:
         version._obj.value = 13000
         return 0
@@ -111,3 +115,10 @@ def test_the_platform_needs_a_gpu_and_a_torch_for_it(
     assert (found.facts.get("gpu"), found.facts.get("cuda")) == (
         ("NVIDIA H200", "13.0") if platform != "cpu" else (None, None)
     )
+
+
+@pytest.mark.parametrize(("refuses", "found"), [("", 4), ("nvmlInit_v2", 0), ("nvmlDeviceGetCount_v2", 0)])
+def test_the_driver_counts_its_gpus(refuses: str, found: int) -> None:
+    library = Library(refuses)
+    assert devices.count(library) == found
+    assert library.shut == (refuses != "nvmlInit_v2")

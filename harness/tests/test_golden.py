@@ -18,7 +18,7 @@ from harness.errors import BadInput, GoldenError
 from harness.golden import Golden, GoldenPoint, GoldenStore
 from harness.observation import Fault, Point
 from harness.tests.samples import PROVENANCE, STRAY, TREE, arm, case, golden, point, result
-from harness.verdict import Judgement, golden_of
+from harness.verdict import Evidence, Judgement, golden_of
 
 IDENTITY = ("pr1_pages", "kernel", "cpu")
 words = st.text(alphabet='abc é\n"{}', max_size=5)
@@ -266,3 +266,13 @@ def test_files_that_no_reproducer_owns_are_orphans(store: GoldenStore) -> None:
 
 def test_no_folder_has_no_orphans(store: GoldenStore) -> None:
     assert store.orphans(()) == []
+
+
+def test_a_configuration_s_golden_has_one_arm_and_is_read_as_it_was_written(tmp_path: Path) -> None:
+    alone = Evidence(expect=None, asked=("fixed",), tree=TREE, fixed=arm("fixed", point(16)))
+    kept = golden(alone)
+    store = GoldenStore(tmp_path)
+    store.save(kept)
+    read = store.load(kept.reproducer, kept.tier, kept.platform)
+    assert read and read == kept and set(read.arms) == {"fixed"}
+    assert store.propose(kept).status == "same"

@@ -517,3 +517,45 @@ def test_finding_nothing_is_an_error() -> None:
 def test_the_samples_differ_only_in_their_arm() -> None:
     assert case().reverted.wanted == {"toy.pages": REVERTED_HASH}
     assert verdict(case(golden=golden(case()))) is Verdict.PASS
+
+
+# --- configurations --------------------------------------------------------------------------------
+
+
+def configuration(*faults: Fault, **facts: Any) -> Evidence:
+    """Evidence of a configuration: no expectation, and the fixed arm alone."""
+    own: dict[str, Any] = {"expect": None, "asked": ("fixed",), "tree": TREE}
+    alone = Evidence(**own, fixed=arm("fixed", point(16, *faults)))
+    return replace(alone, **{"golden": golden(replace(alone, golden=None)) if not faults else None, **facts})
+
+
+def test_a_configuration_passes_by_its_fixed_arm_alone() -> None:
+    assert judge(configuration()) == Judgement(
+        Verdict.PASS, "the configuration starts, answers and stays clean, as golden"
+    )
+
+
+def test_a_configuration_without_golden_is_unrecorded_and_can_be_recorded() -> None:
+    bare = configuration(golden=None)
+    assert verdict(bare) is Verdict.UNRECORDED
+    kept = golden_of(result(judge(bare), bare, configuration=True), bare, PROVENANCE)
+    assert set(kept.arms) == {"fixed"}
+
+
+@pytest.mark.parametrize("fault", [STRAY, OTHER])
+def test_a_fault_in_a_configuration_is_regressed_and_never_recorded(fault: Fault) -> None:
+    faulty = configuration(fault)
+    assert judge(faulty) == Judgement(Verdict.REGRESSED, f"fixed arm faults: {fault.signature}")
+    with pytest.raises(GoldenError, match="not recorded: REGRESSED"):
+        golden_of(result(judge(faulty), faulty, configuration=True), faulty, PROVENANCE)
+
+
+def test_a_configuration_that_departs_from_its_golden_is_regressed() -> None:
+    departed = configuration(fixed=arm("fixed", replace(point(16), results={"scale": 0.75})))
+    assert "fixed arm differs from its golden" in judge(departed).reason
+    assert verdict(departed) is Verdict.REGRESSED
+
+
+def test_a_configuration_whose_arm_is_not_attested_is_unresolved() -> None:
+    seen = arm("fixed", point(16), attestation=attested("fixed", entered=()))
+    assert verdict(configuration(fixed=seen)) is Verdict.UNRESOLVED

@@ -16,8 +16,11 @@ from harness.process.job import Ended, Environment, Job, read_json
 from harness.process.limits import Limits
 from harness.source.tree import Tree
 
-MEMORY_MB: Mapping[str, int] = {"codegen": 6144, "kernel": 6144, "server": 24576}
-"""Limits of an arm with all its processes, by tier: they stop a runaway, and bind nothing else."""
+MEMORY_MB: Mapping[str, int] = {
+    **{"codegen": 6144, "kernel": 6144, "server": 24576},
+    "device": 24576,  # what a driver maps for a GPU counts too
+}
+"""Limits of an arm with all its processes, by its kind: they stop a runaway, and bind nothing else."""
 ATTESTATION = "attestation.json"
 """Written by the arm before its case runs and at each first entry, so that a crash is attested too."""
 STANDING = "standing.json"
@@ -61,9 +64,12 @@ def kind(tier: str, platform: str | None) -> str:
 def environment(kind: str, package: str, learned: Sequence[str] = ()) -> Environment:
     """What the arms of one kind share. Kinds that differ never share a process."""
     base = ("harness.host.preload", f"harness.tiers.{'kernel' if kind == 'device' else kind}")
-    known = _VARIABLES[kind]
+    learns = kind != "device"
     return Environment(
-        variables=dict(known), preload=(*base, *learned), arm_only=frozenset({package, "reproducers"})
+        variables=dict(_VARIABLES[kind]),
+        preload=(*base, *learned) if learns else base,
+        arm_only=frozenset({package, "reproducers"}),
+        learns=learns,
     )
 
 
@@ -71,16 +77,38 @@ def job(plan: ArmPlan, folder: Path, shared: Environment) -> Job:
     case = plan.reproducer.case(plan.tier, plan.platform)
     # The case's own time is meant for its grid: a sweep's batch may be longer.
     share = max(1.0, len(plan.points) / len(case.points()))
-    limits = Limits(seconds=case.seconds * share, memory_mb=MEMORY_MB[plan.tier])
+    memory = MEMORY_MB[kind(plan.tier, plan.platform)]
+    limits = Limits(seconds=case.seconds * share, memory_mb=memory)
     entry = f"harness.tiers.{plan.tier}:enter"
-    return Job(entry=entry, payload=_payload(plan), folder=folder, limits=limits, environment=shared)
+    return Job(
+        entry=entry,
+        payload=_payload(plan),
+        folder=folder,
+        limits=limits,
+        environment=shared,
+        device=_needs_device(plan),
+    )
 
 
 def standing_job(plan: ArmPlan, folder: Path, shared: Environment) -> Job:
     """The arm's server alone, for inspection: it runs until it is ended, and STANDING says where."""
     limits = Limits(seconds=_A_WEEK, memory_mb=MEMORY_MB[plan.tier])
     entry = f"harness.tiers.{plan.tier}:stand"
-    return Job(entry=entry, payload=_payload(plan), folder=folder, limits=limits, environment=shared)
+    return Job(
+        entry=entry,
+        payload=_payload(plan),
+        folder=folder,
+        limits=limits,
+        environment=shared,
+        device=_needs_device(plan),
+    )
+
+
+def _needs_device(plan: ArmPlan) -> bool:
+    """Whether the arm computes on the machine's accelerator."""
+    if plan.tier == "server":
+        return plan.host != "cpu"
+    return kind(plan.tier, plan.platform) == "device"
 
 
 def _payload(plan: ArmPlan) -> dict[str, Any]:

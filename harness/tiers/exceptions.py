@@ -9,6 +9,7 @@ from pathlib import Path
 from triton.runtime.errors import InterpreterError
 
 from harness.errors import BadInput, Runaway, Unresolved
+from harness.memory.device import gone
 from harness.normalise import message
 from harness.observation import Fault
 from harness.process.arm import is_about_memory
@@ -45,7 +46,8 @@ def as_fault(error: Exception, root: Path) -> Fault:
     """The fault an exception amounts to; raises Unresolved if no code under test was running.
 
     A failure of the machinery stays one, however often the code under test has wrapped it; refused
-    parameters and exhausted memory pass through as they are. A kernel that had to be stopped hangs.
+    parameters and exhausted memory pass through as they are. A kernel that had to be stopped hangs. What a
+    device refuses is its fault, whoever was told of it: the driver tells whoever asks next.
     """
     for cause in _chain(error):
         if isinstance(cause, Unresolved):
@@ -53,6 +55,8 @@ def as_fault(error: Exception, root: Path) -> Fault:
     # Memory is what the arm was given, not what the code did wrong: the process names that ending.
     if isinstance(error, BadInput) or is_about_memory(error):
         raise error
+    if (what := gone.what(error)) is not None:
+        return Fault(kind="device-fault", kernel=gone.guilty(error), message=what)
     raised = _unwrapped(error)
     if isinstance(raised, Runaway):
         return Fault(kind="hang", message=message(str(raised)))

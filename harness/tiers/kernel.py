@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,28 +20,36 @@ from harness.tiers import exceptions, seeds
 from harness.tiers.entry import Entry
 from harness.tiers.lab import Lab
 
-PATCHES = (*preload.PATCHES, *oracle.PATCHES)
-
 
 def enter(payload: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """Entry of the arm's child process: run every point asked for and return their JSON.
 
     `toggle` in the payload is a pull request whose fix upstream's own toggle is to undo first.
     """
-    entry = Entry.begin(payload, folder, "kernel", PATCHES)
+    device = "cuda" if payload["platform"] else "cpu"  # as torch has it on AMD hardware, too
+    entry = Entry.begin(payload, folder, "kernel", (*preload.PATCHES, *oracle.patches(device)))
     case = entry.case
     assert isinstance(case, KernelCase)
     if case.pretends:
         entry.patched(pretence.pretend(case.pretends, payload["package"]))
     if number := payload.get("toggle"):
         entry.patched(toggle.undo(number, payload["package"]))
-    return entry.result([entry.keep(_point(entry, case, params)) for params in payload["points"]])
+    return entry.result(list(_points(entry, case, payload["points"], device)))
 
 
-def _point(entry: Entry, case: KernelCase, params: dict[str, Any]) -> Point:
+def _points(entry: Entry, case: KernelCase, points: Sequence[dict[str, Any]], device: str) -> Iterator[Point]:
+    """The points in turn, up to one that ends the device's context: nothing can be run behind that."""
+    for params in points:
+        point = entry.keep(_point(entry, case, params, device))
+        yield point
+        if any(fault.kind == "device-fault" for fault in point.faults):
+            return
+
+
+def _point(entry: Entry, case: KernelCase, params: dict[str, Any], device: str) -> Point:
     """One call of the case."""
     seeds.reset()
-    lab = Lab(folder=entry.folder, root=entry.code, oracle=Oracle(), entered=entry.launched)
+    lab = Lab(folder=entry.folder, root=entry.code, oracle=Oracle(device=device), entered=entry.launched)
     given = {name: case.params[name].check(value) for name, value in params.items()}
     results: dict[str, Any] = {}
     compared: dict[str, Any] = {}

@@ -28,6 +28,18 @@ class Lab:
     entered: Callable[[str], None]
     notes: list[str] = field(default_factory=list)
 
+    @property
+    def device(self) -> str:
+        """Where upstream is to have its tensors: `cpu`, or torch's word for this machine's accelerator."""
+        return self.oracle.device
+
+    def given(self, name: str, tensor: Any) -> Any:
+        """A tensor of the case's own for the code under test, on `device`, watched under this name there.
+
+        On the CPU every argument of a kernel is watched as it is.
+        """
+        return self.oracle.placed(tensor, name)
+
     def stand_in(self, name: str, **known: Any) -> StandIn:
         """An object that knows only these attributes, for what upstream reads its facts from."""
         return StandIn(name, **known)

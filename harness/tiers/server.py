@@ -190,6 +190,6 @@ class Run:
             findings=findings,
             results={"requests": judged.requests} if binding else {},
             compared={**judged.compared, **({} if binding else {"requests": judged.requests})},
-            notes=(*judged.notes, *notes),
+            notes=(*notes, *judged.notes),
             trace=judged.trace if binding else (),
         )

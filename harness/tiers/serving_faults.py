@@ -10,7 +10,7 @@ from harness.observation import Fault
 from harness.serving.ending import Ending
 from harness.tiers.served import Stray
 
-_TOLD = 5
+_TOLD = 2
 """Strays that are told in full; of the rest only how many there are."""
 
 

@@ -27,7 +27,7 @@ def verified_batch(rig: Rig, seq_lens: Sequence[int]) -> Any:
     import torch
 
     batch = eagle.admitted(rig, seq_lens, overlap=True)
-    places = batch.seq_lens[:, None] + torch.arange(rig.tree.draft_tokens)
+    places = batch.seq_lens[:, None] + torch.arange(rig.tree.draft_tokens, device=rig.lab.device)
     rows = rig.req_to_token.req_to_token[batch.req_pool_indices.long()]
     batch.out_cache_loc = rows.gather(1, places.long()).flatten().to(torch.int64)
     return batch
@@ -39,7 +39,8 @@ def number_keys(rig: Rig, batch: Any) -> Callable[[], Any]:
 
     keys = rig.runner.token_to_kv_pool.k_buffer[0]
     shape = (-1, rig.tree.draft_tokens)
-    numbers = torch.arange(rig.tree.draft_tokens, dtype=keys.dtype).repeat(len(batch.reqs))
+    numbers = torch.arange(rig.tree.draft_tokens, dtype=keys.dtype, device=keys.device)
+    numbers = numbers.repeat(len(batch.reqs))
     keys[batch.out_cache_loc] = numbers[:, None, None].expand(-1, *keys.shape[1:])
     return lambda: keys[batch.out_cache_loc][:, 0, 0].reshape(shape)
 
@@ -54,9 +55,10 @@ def move(rig: Rig, batch: Any, nodes: Sequence[Sequence[int]], accepted: Sequenc
     mover, of = _mover(rig)
     # Releases up to 0.5.11 want the token that verify itself adds counted, too.
     extra = 0 if "num_correct_drafts" in inspect.signature(of).parameters else 1
-    counts = torch.tensor(accepted, dtype=torch.int32) + extra
+    counts = torch.tensor(accepted, dtype=torch.int32, device=rig.lab.device) + extra
+    accept_index = rig.lab.given("accept_index", index)
     with rig.lab.observe("move"):
-        mover(batch, index, counts)
+        mover(batch, accept_index, counts)
 
 
 def _mover(rig: Rig) -> tuple[Callable[..., None], Callable[..., None]]:
@@ -69,7 +71,7 @@ def _mover(rig: Rig) -> tuple[Callable[..., None], Callable[..., None]]:
     method = next(method for name, method in vars(worker).items() if name.startswith("move_accept"))
     itself = rig.lab.stand_in(
         "verify worker",
-        device="cpu",
+        device=rig.lab.device,
         speculative_num_draft_tokens=rig.tree.draft_tokens,
         req_to_token_pool=rig.req_to_token,
         token_to_kv_pool_allocator=rig.allocator,

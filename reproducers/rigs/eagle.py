@@ -56,7 +56,7 @@ def rig(lab: Any, *, tree: Tree, page_size: int, max_bs: int, longest: int, atte
 
 def rig_of(lab: Any, tree: Tree, server_args: Any, *, context_len: int, row_len: int, rows: int) -> Rig:
     """Pools with `rows` rows of `row_len` KV indices each, and a runner of that context length."""
-    table, cache, allocator, prefix_cache = _pools(server_args.page_size, rows, row_len)
+    table, cache, allocator, prefix_cache = _pools(server_args.page_size, rows, row_len, lab.device)
     runner = _model_runner(lab, server_args, table, cache, allocator, context_len)
     _translate_indices(runner)
     return Rig(lab, tree, server_args, runner, table, allocator, prefix_cache)
@@ -69,7 +69,7 @@ def arguments(lab: Any, tree: Tree, page_size: int, max_bs: int, attention: str)
     lab.single_rank()  # first: from 0.5.21 on that publishes arguments of its own
     args = server_args.ServerArgs(
         model_path="dummy",
-        device="cpu",
+        device=lab.device,
         page_size=page_size,
         attention_backend=attention,
         speculative_algorithm=ALGORITHM,
@@ -91,7 +91,7 @@ def _one_graph(arguments: Any, max_bs: int) -> dict[str, Any]:
     return {"cuda_graph_config": CudaGraphConfig.from_dict({"decode": {"bs": [max_bs]}})}
 
 
-def _pools(page_size: int, max_bs: int, context_len: int) -> tuple[Any, Any, Any, Any]:
+def _pools(page_size: int, max_bs: int, context_len: int, device: str) -> tuple[Any, Any, Any, Any]:
     import torch
     from sglang.srt.mem_cache import memory_pool
     from sglang.srt.mem_cache.allocator import PagedTokenToKVPoolAllocator, TokenToKVPoolAllocator
@@ -99,10 +99,10 @@ def _pools(page_size: int, max_bs: int, context_len: int) -> tuple[Any, Any, Any
     from sglang.srt.mem_cache.radix_cache import RadixCache
 
     rows = memory_pool.ReqToTokenPool(
-        size=max_bs, max_context_len=context_len, device="cpu", enable_memory_saver=False
+        size=max_bs, max_context_len=context_len, device=device, enable_memory_saver=False
     )
     tokens = max_bs * -(-context_len // page_size) * page_size
-    common = dict(dtype=torch.float32, device="cpu")
+    common = dict(dtype=torch.float32, device=device)
     cache = memory_pool.MHATokenToKVPool(
         tokens, page_size=page_size, head_num=1, head_dim=HEAD_DIM, layer_num=1,
         enable_memory_saver=False, enable_kv_cache_copy=True, **common,
@@ -125,7 +125,7 @@ def _model_runner(lab: Any, server_args: Any, rows: Any, cache: Any, allocator: 
         model_config=_model_config(lab, context_len),
         server_args=server_args,
         spec_algorithm=SpeculativeAlgorithm.from_string(ALGORITHM),
-        device="cpu",
+        device=lab.device,
         dtype=torch.float32,
         kv_cache_dtype=torch.float32,
         kv_cache_dtype_str="auto",
@@ -232,7 +232,7 @@ def prefilled(rig: Rig, seq_lens: Sequence[int], *, overlap: bool = False) -> An
     )
     if requests:
         batch.prepare_for_extend()
-    batch.spec_info = _draft_input(len(requests), rig.tree.topk)
+    batch.spec_info = _draft_input(len(requests), rig.tree.topk, rig.lab.device)
     return batch
 
 
@@ -260,15 +260,15 @@ def _extend_all(request: Any, length: int) -> None:
         request.extend_end = length
 
 
-def _draft_input(requests: int, topk: int) -> Any:
+def _draft_input(requests: int, topk: int, device: str) -> Any:
     import torch
     from sglang.srt.model_executor.forward_batch_info import CaptureHiddenMode
     from sglang.srt.speculative.eagle_info import EagleDraftInput
 
     return EagleDraftInput(
-        topk_p=torch.zeros(requests, topk),
-        topk_index=torch.zeros(requests, topk, dtype=torch.int64),
-        hidden_states=torch.zeros(requests, HIDDEN_SIZE),
+        topk_p=torch.zeros(requests, topk, device=device),
+        topk_index=torch.zeros(requests, topk, dtype=torch.int64, device=device),
+        hidden_states=torch.zeros(requests, HIDDEN_SIZE, device=device),
         capture_hidden_mode=CaptureHiddenMode.LAST,
     )
 
@@ -306,7 +306,7 @@ def _prepare_in_worker(rig: Rig, batch: Any) -> Any:
         page_size=rig.page_size,
         topk=rig.tree.topk,
         speculative_num_steps=rig.tree.num_steps,
-        device="cpu",
+        device=rig.lab.device,
         draft_model_runner=rig.runner,
         token_to_kv_pool_allocator=rig.allocator,
         extend_lens=None,

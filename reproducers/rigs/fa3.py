@@ -49,7 +49,7 @@ def _without_graph(lab: Any) -> Any:
     import torch
     from sglang.srt.speculative.eagle_draft_cuda_graph_runner import EAGLEDraftCudaGraphRunner
 
-    nothing = torch.empty(0)
+    nothing = torch.empty(0, device=lab.device)
 
     class WithoutGraph(EAGLEDraftCudaGraphRunner):  # type: ignore[misc]  # upstream is not typed
         def capture(self) -> None:

@@ -47,8 +47,8 @@ def rig(lab: Any, sizes: Sizes) -> Iterator[Rig]:
     lab.single_rank()
     with lab.configuration(**swa_model.server_facts(sizes)), lab.undivided():
         with lab.observe("construct"):
-            rows, cache = swa_model.pools(sizes)
-            allocator = swa_model.slot_allocator(sizes, cache)
+            rows, cache = swa_model.pools(sizes, lab.device)
+            allocator = swa_model.slot_allocator(sizes, cache, lab.device)
             backend = _backend(swa_model.model_runner(lab, sizes, rows, cache, allocator))
         with swa_model.forwarding(backend):
             yield Rig(lab, sizes, backend, rows, allocator, swa_model.layers(sizes.window))
@@ -64,7 +64,9 @@ def admit(rig: Rig) -> Request:
     """A request without tokens in a row of its own."""
     import torch
 
-    return Request(row=rig.rows.free_slots.pop(0), slots=torch.empty(0, dtype=torch.int64))
+    return Request(
+        row=rig.rows.free_slots.pop(0), slots=torch.empty(0, dtype=torch.int64, device=rig.lab.device)
+    )
 
 
 def extend(rig: Rig, request: Request, length: int) -> Any:
@@ -139,9 +141,10 @@ def _allocate(rig: Rig, request: Request, length: int) -> Any:
     if allocator.page_size == 1:
         new = allocator.alloc(length)
     else:
-        before, after = torch.tensor([request.length]), torch.tensor([request.length + length])
-        last = request.slots[-1:] if request.length else torch.tensor([-1])
-        new = allocator.alloc_extend(before, before, after, after, last, length)
+        ends = [torch.tensor([end]) for end in (request.length, request.length + length)]
+        last = request.slots[-1:] if request.length else torch.tensor([-1], device=rig.lab.device)
+        before, after = ((end.to(rig.lab.device), end) for end in ends)
+        new = allocator.alloc_extend(*before, *after, last, length)
     if new is None:
         full, window = allocator.full_available_size(), allocator.swa_available_size()
         raise BadInput(
@@ -155,7 +158,7 @@ def _batch(rig: Rig, request: Request, new: Any) -> Any:
     import torch
     from sglang.srt.model_executor.forward_batch_info import ForwardBatch, ForwardMode
 
-    prefix, length = request.length, len(new)
+    prefix, length, device = request.length, len(new), rig.lab.device
     known = {field.name for field in dataclasses.fields(ForwardBatch)}
     # Up to 0.5.12.post1 the batch carries what the forward context and the backend do later.
     carried = {
@@ -166,17 +169,17 @@ def _batch(rig: Rig, request: Request, new: Any) -> Any:
     return ForwardBatch(
         forward_mode=ForwardMode.EXTEND,
         batch_size=1,
-        input_ids=torch.zeros(length, dtype=torch.int64),
-        req_pool_indices=torch.tensor([request.row], dtype=torch.int64),
-        seq_lens=torch.tensor([prefix + length], dtype=torch.int64),
+        input_ids=torch.zeros(length, dtype=torch.int64, device=device),
+        req_pool_indices=torch.tensor([request.row], dtype=torch.int64, device=device),
+        seq_lens=torch.tensor([prefix + length], dtype=torch.int64, device=device),
         seq_lens_cpu=torch.tensor([prefix + length], dtype=torch.int64),
         seq_lens_sum=prefix + length,
         out_cache_loc=new,
         extend_num_tokens=length,
-        extend_seq_lens=torch.tensor([length], dtype=torch.int32),
+        extend_seq_lens=torch.tensor([length], dtype=torch.int32, device=device),
         extend_seq_lens_cpu=[length],
-        extend_prefix_lens=torch.tensor([prefix], dtype=torch.int32),
+        extend_prefix_lens=torch.tensor([prefix], dtype=torch.int32, device=device),
         extend_prefix_lens_cpu=[prefix],
-        extend_start_loc=torch.zeros(1, dtype=torch.int32),
+        extend_start_loc=torch.zeros(1, dtype=torch.int32, device=device),
         **{name: value for name, value in carried.items() if name in known},
     )

@@ -39,12 +39,12 @@ class Sizes:
         return getattr(torch, self.dtype)
 
 
-def pools(sizes: Sizes) -> tuple[Any, Any]:
+def pools(sizes: Sizes, device: str) -> tuple[Any, Any]:
     """The page table and the KV cache."""
     from sglang.srt.mem_cache.memory_pool import ReqToTokenPool
     from sglang.srt.mem_cache.swa_memory_pool import SWAKVPool
 
-    rows = ReqToTokenPool(_ROWS, sizes.context_len, device="cpu", enable_memory_saver=False)
+    rows = ReqToTokenPool(_ROWS, sizes.context_len, device=device, enable_memory_saver=False)
     # A switch for NPUs that releases up to 0.5.13 ask for, and later ones no longer take.
     transposed = {"enable_kvcache_transpose": False} if _takes(SWAKVPool, "enable_kvcache_transpose") else {}
     cache = SWAKVPool(
@@ -56,13 +56,13 @@ def pools(sizes: Sizes) -> tuple[Any, Any]:
         head_dim=HEAD_DIM,
         swa_attention_layer_ids=[LAYERS["sliding_window"]],
         full_attention_layer_ids=[LAYERS["full"]],
-        device="cpu",
+        device=device,
         **transposed,
     )
     return rows, cache
 
 
-def slot_allocator(sizes: Sizes, cache: Any) -> Any:
+def slot_allocator(sizes: Sizes, cache: Any, device: str) -> Any:
     """What hands out a slot of each pool per token, and keeps the mapping between the two."""
     try:
         from sglang.srt.mem_cache.allocator.swa import SWATokenToKVPoolAllocator
@@ -73,7 +73,7 @@ def slot_allocator(sizes: Sizes, cache: Any) -> Any:
         sizes.swa_tokens,
         page_size=sizes.page_size,
         dtype=sizes.torch_dtype,
-        device="cpu",
+        device=device,
         kvcache=cache,
         need_sort=False,
     )
@@ -91,7 +91,7 @@ def model_runner(lab: Any, sizes: Sizes, rows: Any, cache: Any, allocator: Any) 
         server_args=lab.stand_in(
             "server_args", disable_cuda_graph=True, enable_lean_attention=False, **server_facts(sizes)
         ),
-        device="cpu",
+        device=lab.device,
         gpu_id=0,
         dtype=sizes.torch_dtype,
         kv_cache_dtype=sizes.torch_dtype,
@@ -107,7 +107,7 @@ def model_runner(lab: Any, sizes: Sizes, rows: Any, cache: Any, allocator: Any) 
         token_to_kv_pool_allocator=allocator,
         decode_num_tokens_per_req=lambda: 1,
         is_draft_worker=False,
-        **translation.of_indices(rows, cache, allocator),
+        **translation.of_indices(rows, cache, allocator, lab.device),
     )
 
 

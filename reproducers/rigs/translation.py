@@ -10,7 +10,7 @@ from typing import Any
 _MODULE = "sglang.srt.mem_cache.kv_index_translator"
 
 
-def of_indices(rows: Any, cache: Any, allocator: Any) -> dict[str, Any]:
+def of_indices(rows: Any, cache: Any, allocator: Any, device: str = "cpu") -> dict[str, Any]:
     """What a model runner over these pools has for it: `kv_index_translator`, or nothing."""
     if importlib.util.find_spec(_MODULE) is None:
         return {}
@@ -20,7 +20,7 @@ def of_indices(rows: Any, cache: Any, allocator: Any) -> dict[str, Any]:
         token_to_kv_pool_allocator=allocator,
         token_to_kv_pool=cache,
         page_size=allocator.page_size,
-        device="cpu",
+        device=device,
     )
     asked = inspect.signature(make).parameters  # releases differ in how many of these they take
     return {"kv_index_translator": make(**{name: facts[name] for name in asked if name in facts})}

@@ -31,3 +31,7 @@ def test_an_overgrown_log_is_cut_under_its_writer(tmp_path: Path, monkeypatch: p
     assert text.startswith("[4007 bytes dropped here]\nxxx")
     assert text.endswith("xxxthe end, and more")
     assert len(text) < 1100
+
+
+def test_a_log_that_is_not_there_yet_needs_no_trimming(tmp_path: Path) -> None:
+    assert log.trim(tmp_path / "log.txt") is False and not (tmp_path / "log.txt").exists()

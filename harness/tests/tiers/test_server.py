@@ -88,11 +88,11 @@ def test_a_stray_is_told_with_its_request_and_line(judged: Mapping[str, Judged])
     assert "count=" in told and "EXTEND of r0-000" in told and "at fill_kernel:" in told
 
 
-def test_a_wrong_token_is_told_with_the_reference_s_margin(judged: Mapping[str, Judged]) -> None:
+def test_a_wrong_token_is_told_beside_the_reference_s(judged: Mapping[str, Judged]) -> None:
     reverted = judged["pr202_wrong_token"].result.reverted
     assert reverted
     assert "r1-000: token 0 is" in reverted.main.notes[0]
-    assert "above its second best" in reverted.main.notes[0]
+    assert "the float64 reference's is" in reverted.main.notes[0]
 
 
 def test_nothing_of_a_server_is_left(judged: Mapping[str, Judged], served: Bench) -> None:

@@ -1,0 +1,116 @@
+"""`refault gate`, as a user types it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.process.pool import Pool
+from harness.tests.gate.invented import ON_CPU
+from harness.tests.toyland import bench, checkout, upstream
+from harness.tests.toyland.bench import bug
+from harness.tests.toyland.checkout import Checkout
+
+NAMES = ("pr101_stray_store", "pr104_short_indptr")
+YESTERDAY = date.today() - timedelta(days=1)
+EXPIRED = f"""
+[[quarantine]]
+reproducer = "101"
+owner = "ann"
+reason = "waits"
+expires = {YESTERDAY}
+"""
+
+
+@pytest.fixture(scope="module")
+def toys(tmp_path_factory: pytest.TempPathFactory, cache: Path, kernel_pool: Pool) -> Checkout:
+    """A checkout with the golden of #101, policies, and a tree that lost its fix."""
+    one = bench.lay_out(tmp_path_factory.mktemp("stored"), cache, kernel_pool)
+    one.record(bug(NAMES[0]))
+    laid = checkout.lay_out(tmp_path_factory.mktemp("gate") / "checkout", cache, NAMES)
+    shutil.copytree(one.goldens.folder, laid.goldens)
+    upstream.write(laid.root / "lost", upstream.altered("numel = pages * page_size", "numel = pages"))
+    both = ON_CPU + ON_CPU.replace("cpu", "rocm-gfx942")
+    policies = {"cpu": ON_CPU, "both": both, "expired": ON_CPU + EXPIRED, "twice": ON_CPU + "repeats = 2\n"}
+    for name, text in policies.items():
+        (laid.root / f"{name}.toml").write_text(text)
+    return laid
+
+
+def gate(toys: Checkout, *words: str, policy: str = "cpu") -> tuple[int, dict[str, Any], str]:
+    """The exit code, the decision and what was printed."""
+    done = toys.refault("gate", "--policy", f"{policy}.toml", "--report", "gate", *words)
+    file = toys.root / "gate/decision.json"
+    told = json.loads(file.read_text()) if done.returncode in (0, 1) else {}
+    return done.returncode, told, done.stdout + done.stderr
+
+
+def test_a_build_passes_and_a_lost_fix_blocks(toys: Checkout) -> None:
+    code, told, _ = gate(toys)
+    assert (code, told["decision"], told["blocking"]) == (0, "pass", [])
+    assert {file.name for file in (toys.root / "gate").iterdir()} == {
+        "decision.json", "decision.md", "decision.html", "results.json",
+    }  # fmt: skip
+    shutil.copy(toys.root / "gate/results.json", toys.root / "cpu.json")
+    code, told, printed = gate(toys, "--sglang", "lost")
+    assert (code, told["decision"]) == (1, "block")
+    (entry,) = told["blocking"]
+    assert (entry["reproducer"], entry["verdict"]) == ("pr101_stray_store", "REGRESSED")
+    assert "upstream has #101 since 9.9.8, and this build lost it" in entry["reason"]
+    assert printed.splitlines()[-1].startswith("[") or "BLOCK" in printed
+    code, _, printed = gate(toys, "--merge", "cpu.json", "gate/results.json")
+    assert code == 2 and "only results of one build can be merged" in printed
+
+
+def test_merging(toys: Checkout) -> None:
+    """What another machine left is taken, what is missing blocks, and nothing is run."""
+    document = json.loads((toys.root / "cpu.json").read_text())
+    code, told, _ = gate(toys, "--merge", "cpu.json", policy="both")
+    assert code == 1 and told["blocking"][0]["platform"] == "rocm-gfx942"
+    assert told["blocking"][0]["reason"].startswith("no results from rocm-gfx942, only from cpu")
+    rocm = {"platform": "rocm-gfx942"}
+    results = [{**result, "platform": "rocm", "seconds": 9.0} for result in document["results"]]
+    (toys.root / "rocm.json").write_text(json.dumps({**document, "machine": rocm, "results": results}))
+    code, told, _ = gate(toys, "--merge", "cpu.json", "rocm.json", policy="both")
+    assert code == 0 and told["results"] == ["cpu.json", "rocm.json"]
+    code, _, printed = gate(toys, "--merge", "cpu.json", "--sglang", "lost")
+    assert code == 2 and "but the results are of sglang 9.9.9" in printed
+
+
+def test_an_expired_quarantine_blocks(toys: Checkout) -> None:
+    code, told, _ = gate(toys, "--merge", "cpu.json", policy="expired")
+    assert code == 1 and f"owned by ann, expired on {YESTERDAY} (waits)" in told["blocking"][0]["reason"]
+
+
+def test_repeats_are_run_and_counted(toys: Checkout) -> None:
+    code, told, _ = gate(toys, policy="twice")
+    assert code == 0 and told["passed"][0]["reason"].endswith("(in 2 of 2 runs)")
+
+
+def test_an_unrecorded_case_blocks(toys: Checkout) -> None:
+    (toys.root / "all.toml").write_text(ON_CPU.replace('["101"]', '"all"'))
+    code, told, _ = gate(toys, policy="all")
+    assert code == 1
+    assert [(one["reproducer"], one["verdict"]) for one in told["blocking"]] == [(NAMES[1], "UNRECORDED")]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("cpu.json",), "cpu.json: results are only read with --merge"),
+        (("--merge",), "no results file was named"),
+        (("--merge", "cpu.toml"), "cpu.toml: cannot be read"),
+        (("--platform", "tpu", "--merge", "cpu.json"), "--platform tpu: cpu.toml asks nothing of it"),
+        (("--policy", "none.toml"), "none.toml: cannot be read"),
+        (("--report", "cpu.toml"), "--report cpu.toml: cannot be written"),
+    ],
+)
+def test_bad_input_is_one_line(toys: Checkout, words: tuple[str, ...], told: str) -> None:
+    code, _, printed = gate(toys, *words)
+    assert code == 2 and told in printed and len(printed.splitlines()) == 1
+    assert not (toys.root / "gate/decision.json").exists() or words[0] != "--merge"

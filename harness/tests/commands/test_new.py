@@ -1,0 +1,49 @@
+"""`refault new`, as a user types it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from harness.cli import app
+from harness.errors import BadInput
+from harness.tests.draft.samples import PATCH, write
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REFAULT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "toy")
+    (tmp_path / "fix.patch").write_text(PATCH)
+
+
+def refault(*words: str) -> Result:
+    done = CliRunner().invoke(app, ("new", *words), standalone_mode=False)
+    if done.exception:
+        raise done.exception
+    return done
+
+
+def test_a_draft_is_written() -> None:
+    told = refault("7", "--patch", "fix.patch", "--sglang", "toy").stdout
+    assert told.startswith("pr7_grow.py: 6 edits undo the patch\n")
+    text = Path("pr7_grow.py").read_text()
+    assert "proven to undo it in sglang 9.9.8, to the very syntax it had before" in text
+    compile(text, "pr7_grow.py", "exec")
+
+
+def test_nothing_is_overwritten() -> None:
+    Path("mine.py").write_text("mine")
+    with pytest.raises(BadInput, match=r"mine\.py is there already"):
+        refault("7", "--patch", "fix.patch", "--sglang", "toy", "--output", "mine.py")
+    assert Path("mine.py").read_text() == "mine"
+
+
+def test_a_patch_that_leaves_the_package_is_refused() -> None:
+    Path("fix.patch").write_text(PATCH.replace("python/sglang/pages.py", "test/test_pages.py"))
+    with pytest.raises(BadInput, match=r"test/test_pages\.py is no file of the package"):
+        refault("7", "--patch", "fix.patch", "--sglang", "toy")
+    assert not list(Path().glob("pr7*"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import os
+import re
 import platform as python_platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,6 +13,8 @@ from typing import Any
 
 from harness import devices
 
+INTERPRETER = "triton-interpreter"
+"""The feature that kernel cases on the CPU need."""
 SOFTWARE = ("torch", "triton", "numpy", "transformers")
 """Distributions whose versions are part of a result's provenance."""
 
@@ -43,6 +46,18 @@ def _version(distribution: str) -> str | None:
         return None
 
 
+def interprets(triton: str, numpy: str) -> bool:
+    """Whether this Triton's interpreter works with this numpy.
+
+    Seen: 3.6's ends a launch with numpy 2.4 in "only 0-dimensional arrays can be converted", 3.9's does not.
+    """
+    return _release(numpy) < (2, 4) or _release(triton) >= (3, 9)
+
+
+def _release(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:2])
+
+
 def _has_device(path: str) -> bool:
     return os.path.exists(path)
 
@@ -52,6 +67,8 @@ def this_machine() -> Machine:
     versions = {name: version for name in SOFTWARE if (version := _version(name))}
     features: set[str] = {name for name in ("torch", "triton") if name in versions}
     features |= {name for name in ("aiter", "sgl_kernel") if importlib.util.find_spec(name)}
+    if {"triton", "numpy"} <= set(versions) and interprets(versions["triton"], versions["numpy"]):
+        features.add(INTERPRETER)
     if _version("flashinfer-python"):  # its module may be a kit's inert stand-in
         features.add("flashinfer")
     if _has_device("/dev/nvidiactl"):

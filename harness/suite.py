@@ -14,7 +14,7 @@ from harness.errors import StaleRevert, Unresolved
 from harness.facts import Configuration, Expect, Reproducer, Subject
 from harness.golden import Golden, GoldenStore
 from harness.host import leases
-from harness.machine import Machine
+from harness.machine import INTERPRETER, Machine
 from harness.observation import Observation
 from harness.process.job import Ended, Environment
 from harness.process.pool import Pool
@@ -187,7 +187,9 @@ class Suite:
         return request.platform or "cpu" if request.tier == "kernel" else self._setting.machine.host
 
     def _missing(self, request: Request) -> tuple[str, ...]:
-        return self._setting.machine.missing(request.reproducer.requires | request.case.requires)
+        on_the_cpu = request.tier == "kernel" and request.platform is None
+        own = frozenset({INTERPRETER} if on_the_cpu else ())
+        return self._setting.machine.missing(own | request.reproducer.requires | request.case.requires)
 
     # --- starting --------------------------------------------------------------------------
 

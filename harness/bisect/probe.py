@@ -21,7 +21,8 @@ _CLEAN = (Status.FIXED, Status.NOT_YET_PRESENT)
 class Prober:
     """Runs a reproducer's default point `repeats` times on the tree of a name.
 
-    `tree` raises BadInput where a tree cannot be made: such a candidate is skipped.
+    `tree` raises BadInput where a tree cannot be made: such a candidate is skipped, and so is one whose
+    files are no Python.
     """
 
     reproducer: Reproducer
@@ -32,10 +33,10 @@ class Prober:
 
     def __call__(self, name: str) -> Step:
         try:
-            tree = self.tree(name)
-        except BadInput as error:
+            cells = matrix.published(self.tree(name), self.reproducer, self.bench, self.pool, self.repeats)
+        except BadInput as error:  # no such tree, or one that is no Python
             return Step(name=name, answer=Answer.SKIPPED, reason=str(error))
-        return judged(name, matrix.published(tree, self.reproducer, self.bench, self.pool, self.repeats))
+        return judged(name, cells)
 
 
 def judged(name: str, cells: Sequence[Cell]) -> Step:

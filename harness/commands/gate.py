@@ -31,7 +31,7 @@ from harness.workspace import default as default_workspace
 
 RESULTS = "results.json"
 """What a gate that runs something leaves for a merge."""
-_WRITTEN = ("decision.json", "decision.md", "decision.html", RESULTS)
+_DECISION = ("decision.json", "decision.md", "decision.html")
 
 
 @click.command("gate")
@@ -79,11 +79,12 @@ def command(
     if files and not merge:
         raise BadInput(f"{files[0]}: results are only read with --merge: add it")
     policy, known = policies.load(policy_file), catalogue.subjects()
-    _prepare(folder)
     if merge:
         results = gather(documents.load_all(files))
         _check_build(results, sglang)
+        _prepare(folder, _DECISION)
     else:
+        _prepare(folder, (*_DECISION, RESULTS))
         results = _run(policy, known, platforms, sglang or "installed", lanes, folder)
     decision = decide(policy, results, known, date.today(), platforms)
     _write(decision, folder)
@@ -92,11 +93,11 @@ def command(
     sys.exit(1 if decision.blocking else 0)
 
 
-def _prepare(folder: Path) -> None:
+def _prepare(folder: Path, written: Sequence[str]) -> None:
     """Make the folder, without an old decision in it that could be taken for this one."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name in _WRITTEN:
+        for name in written:
             (folder / name).unlink(missing_ok=True)
     except OSError as error:
         problem = f"--report {folder}: cannot be written ({error.strerror})"

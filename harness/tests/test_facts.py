@@ -234,3 +234,24 @@ def test_points_are_the_default_then_every_other_combination_once(values: dict[s
     }
     seen = [(point["tokens"], point["page_size"]) for point in points]
     assert len(seen) == len(set(seen)) and set(seen) == combinations | {(12, 4)}
+
+
+# --- on a real accelerator -------------------------------------------------------------------------
+
+
+def test_a_case_on_an_accelerator_needs_it_and_pretends_nothing() -> None:
+    here = case(pretends="cuda", requires=frozenset({"sgl_kernel"}))
+    there = here.on("cuda", grid=Grid())
+    assert there.requires == {"cuda", "sgl_kernel"} and there.pretends is None
+    assert (there.call, dict(there.params)) == (here.call, dict(here.params))
+    assert there.points() == [here.default] and here.platform is None
+
+
+@pytest.mark.parametrize(
+    ("tier", "host", "kind"),
+    [("kernel", "cpu", "oob-read"), ("kernel", "cuda", "nan"), ("server", "cuda", "device-fault")],
+)
+def test_what_the_reverted_arm_shows_depends_on_where_it_runs(tier: str, host: str, kind: str) -> None:
+    expect = Expect(reverted=faults("oob-read"), device=faults("device-fault"), device_kernel=faults("nan"))
+    assert expect.at(tier, host).reverted.kind == kind
+    assert Expect(reverted=faults("oob-read")).at(tier, host).reverted.kind == "oob-read"

@@ -41,3 +41,16 @@ def test_looking_imports_no_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize(
+    ("triton", "numpy", "works"),
+    [
+        ("3.6.0", "2.3.5", True),
+        ("3.6.0", "2.5.2", False),
+        ("3.9.0", "2.4.6", True),
+        ("3.6.0+git1", "1.26.4", True),
+    ],
+)
+def test_an_interpreter_goes_with_some_numpys_alone(triton: str, numpy: str, works: bool) -> None:
+    assert machine.interprets(triton, numpy) is works

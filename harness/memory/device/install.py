@@ -48,7 +48,8 @@ class Wanted:
 
     `rows` are names of buffers that get zones between their rows. `electric` puts an unmapped page
     behind every buffer, at two MiB each. `assertions` are the compiler's own index assertions, as torch
-    has them or left out. `ledger` is a file for the buffers' addresses.
+    has them or left out. `ledger` is a file for the buffers' addresses, `device` the kind of memory whose
+    buffers are fenced, in torch's words.
     """
 
     root: str
@@ -57,6 +58,7 @@ class Wanted:
     electric: bool = False
     assertions: bool = True
     ledger: Path | None = None
+    device: str = "cuda"
 
     def covers(self, name: str | None) -> bool:
         return not self.only or name in self.only
@@ -77,7 +79,7 @@ class Installed:
     @property
     def fences(self) -> DeviceFences:
         if self._fences is None:
-            source = _source(self.wanted.electric)
+            source = _source(self.wanted.device, self.wanted.electric)
             ledger = Ledger(self.wanted.ledger)
             self._fences = DeviceFences(self.strays, source, rows=self.wanted.rows, ledger=ledger)
             # What compiles kernels and takes memory is done now, as a capture should not have to.
@@ -123,11 +125,11 @@ class Installed:
             self._inside
             or self._settled
             or not is_plain(made)
-            or made.device.type != "cuda"
+            or made.device.type != self.wanted.device
             or not made.numel()
         ):
             return made
-        if torch.cuda.is_current_stream_capturing():
+        if self.wanted.device != "cpu" and torch.cuda.is_current_stream_capturing():
             return made
         name = name_to_be(frame)
         if not self.wanted.covers(name):
@@ -201,8 +203,8 @@ def _method(original: Any, around: Callable[[Any, Any], None]) -> Any:
     return method
 
 
-def _source(electric: bool) -> Source:
-    device = torch.device("cuda", torch.cuda.current_device())
+def _source(kind: str, electric: bool) -> Source:
+    device = torch.device(kind, torch.cuda.current_device()) if kind != "cpu" else torch.device(kind)
     if not electric:
         return AllocatorSource(device)
     vendor = HIP if torch.version.hip else CUDA

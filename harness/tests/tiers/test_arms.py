@@ -133,3 +133,10 @@ def test_refused_parameters_are_the_users(plan: ArmPlan, tmp_path: Path) -> None
 def test_an_arm_that_never_ran_says_why(plan: ArmPlan) -> None:
     seen = arms.nothing(plan, "the disk is full")
     assert (seen.arm, seen.exit.how, seen.unresolved) == ("fixed", "lost", "the disk is full")
+
+
+def test_nothing_is_imported_ahead_of_arms_that_use_an_accelerator() -> None:
+    for kind, ahead in (("kernel", True), ("device", False)):
+        shared = arms.environment(kind, "sglang", ["sgl_kernel"])
+        assert (shared.learns, "sgl_kernel" in shared.preload) == (ahead, ahead)
+        assert "harness.tiers.kernel" in shared.preload

@@ -9,7 +9,7 @@ from types import ModuleType
 
 import pytest
 
-from harness.errors import BadInput, StandInMisused, Unresolved
+from harness.errors import BadInput, DeviceGone, StandInMisused, Unresolved
 from harness.tiers.exceptions import as_fault
 
 CODE = """
@@ -104,3 +104,19 @@ def test_exhausted_memory_is_left_to_the_process(
 def test_refused_parameters_pass_through(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="too many"):
         as_fault(raised(raising(BadInput("tokens: too many"))), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("error", "kernel"),
+    [
+        (DeviceGone("device-side assert triggered", "fill"), "fill"),
+        (RuntimeError("CUDA error: device-side assert triggered\nCompile with"), None),
+    ],
+)
+def test_what_ends_a_device_is_its_fault_whoever_was_told(
+    error: Exception, kernel: str | None, under_test: ModuleType, tmp_path: Path
+) -> None:
+    for call in (raising(error), lambda: under_test.wrapped(raising(error))):
+        fault = as_fault(raised(call), tmp_path)
+        assert (fault.kind, fault.kernel) == ("device-fault", kernel)
+        assert fault.message == "device-side assert triggered"

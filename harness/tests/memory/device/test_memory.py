@@ -14,16 +14,13 @@ from harness.tests.memory.device.pages import Pages
 
 CPU = torch.device("cpu")
 OVERFLOW = """
+import ctypes
 import sys
 import torch
 from harness.memory.device.memory import GuardedSource
 from harness.tests.memory.device.pages import Pages
 region = GuardedSource(torch.device("cpu"), Pages()).take(64)
-memory = region.view(0, 64)
-place = int(sys.argv[1])
-memory.as_strided((1,), (1,), 0).set_(memory.untyped_storage())
-import ctypes
-ctypes.memset(region.address + place, 7, 1)
+ctypes.memset(region.address + int(sys.argv[1]), 7, 1)
 print("written")
 """
 

@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from harness.observation import Fault, Point
+from harness.tiers import kernel
+
+
+@pytest.mark.parametrize(("kind", "run"), [("device-fault", [1, 2]), ("exception", [1, 2, 3])])
+def test_nothing_runs_behind_a_point_that_ends_the_device(
+    kind: str, run: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list[Point] = []
+
+    def point(entry: Any, case: Any, params: dict[str, Any], device: str) -> Point:
+        assert device == "cuda"
+        return Point(params=params, faults=(Fault(kind=kind),) if params["n"] == 2 else ())
+
+    def keep(point: Point) -> Point:
+        kept.append(point)
+        return point
+
+    monkeypatch.setattr(kernel, "_point", point)
+    entry: Any = SimpleNamespace(keep=keep)
+    case: Any = None
+    points = list(kernel._points(entry, case, [{"n": 1}, {"n": 2}, {"n": 3}], "cuda"))
+    assert [one.params["n"] for one in points] == run and kept == points

@@ -40,11 +40,12 @@ reproduce-servers: setup ## the same on real servers, which takes minutes; write
 	@mkdir -p build
 	$(BIN)/refault run --tier server --json build/servers.json -n $(LANES) $(ARGS)
 
-lint: setup ## check style, types and the direction of imports
+lint: setup ## check style, types, the direction of imports and the workflows
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 
 format: setup ## rewrite the code as lint wants it
 	$(BIN)/ruff check --fix

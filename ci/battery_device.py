@@ -25,11 +25,13 @@ sys.path.insert(0, str(ROOT))
 PLAIN, CANARIES, ELECTRIC, INDICES = "plain", "canaries", "electric", "indices"
 SANITIZER, PADDED = "sanitizer", "sanitizer-padded"
 MODES = (PLAIN, CANARIES, ELECTRIC, INDICES, SANITIZER, PADDED)
-ZONES, OUTPUTS, CHECKS, MEMCHECK = "zones", "outputs", "index checks", "memcheck"
+ZONES, NEIGHBOURS, OUTPUTS = "zones", "neighbours", "outputs"
+CHECKS, MEMCHECK = "index checks", "memcheck"
 """Who told of a fault."""
 COLUMNS: Mapping[str, tuple[str, str]] = {
     "no tool": (PLAIN, ""),
     "red zones": (CANARIES, ZONES),
+    "neighbours": (CANARIES, NEIGHBOURS),
     "electric fence": (ELECTRIC, ZONES),
     "index checks": (INDICES, CHECKS),
     "outputs": (CANARIES, OUTPUTS),
@@ -37,7 +39,7 @@ COLUMNS: Mapping[str, tuple[str, str]] = {
     "compute-sanitizer, padded, no caching": (PADDED, MEMCHECK),
 }
 """A column shows what one detector told of in the runs of one mode, and how those runs ended."""
-FENCES = ("red zones", "electric fence", "index checks", "outputs")
+FENCES = ("red zones", "neighbours", "electric fence", "index checks", "outputs")
 BEGIN, END = "<!-- device battery: begin -->", "<!-- device battery: end -->"
 COMPILED = {"REFAULT_BATTERY_DEVICE": "1", "TRITON_ALLOW_NON_CONSTEXPR_GLOBALS": "1"}
 """Has the battery's kernels compiled; Triton takes their type annotations for globals that they use."""
@@ -112,7 +114,7 @@ def _watched(mode: str, program: Any, planted: bool, file: Path) -> tuple[list[d
 
     from harness.memory.strays import Strays
 
-    strays = {ZONES: Strays(), CHECKS: Strays()}
+    strays = {by: Strays() for by in (ZONES, NEIGHBOURS, CHECKS)}
     error = None
     found = []
     try:
@@ -176,7 +178,7 @@ def _detector(mode: str, strays: Mapping[str, Any], file: Path) -> Iterator[None
     electric = mode == ELECTRIC
     source = GuardedSource(device, DriverMemory(CUDA, 0)) if electric else AllocatorSource(device)
     fences = DeviceFences(strays[ZONES], source, ledger=ledger)
-    with _around_launches(strays[ZONES], fences), dispatch.checked(_allocations_only(fences)):
+    with _around_launches(strays[NEIGHBOURS], fences), dispatch.checked(_allocations_only(fences)):
         try:
             yield
         finally:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import os
-import re
 import platform as python_platform
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from harness import catalogue, documents, requests
+from harness.commands import report as report_command
 from harness.commands.options import lanes_option
 from harness.errors import BadInput
 from harness.facts import Subject
@@ -128,6 +129,7 @@ def _run(
     results = _judged(_requests(policy, known, platforms, setting), setting)
     document = json_report.document(results, machine.to_json(), _facts(tree))
     json_report.write(folder / RESULTS, document)
+    report_command.finished(document, None)
     return gather([documents.parse(document, name=RESULTS)])
 
 

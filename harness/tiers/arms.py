@@ -17,7 +17,9 @@ from harness.process.limits import Limits
 from harness.source.tree import Tree
 
 MEMORY_MB: Mapping[str, int] = {
-    **{"codegen": 6144, "kernel": 6144, "server": 24576},
+    "codegen": 6144,
+    "kernel": 6144,
+    "server": 24576,
     "device": 24576,  # what a driver maps for a GPU counts too
 }
 """Limits of an arm with all its processes, by its kind: they stop a runaway, and bind nothing else."""

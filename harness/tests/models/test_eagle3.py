@@ -43,7 +43,8 @@ def _draft(model: Model, captured: torch.Tensor, tokens: torch.Tensor) -> torch.
 
 def _attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
     later = torch.ones(len(q), len(q)).triu(1).bool()
-    return (q @ k.T * HEAD_DIM**-0.5).masked_fill(later, -torch.inf).softmax(-1) @ v
+    weights: torch.Tensor = (q @ k.T * HEAD_DIM**-0.5).masked_fill(later, -torch.inf).softmax(-1)
+    return weights @ v
 
 
 def _turned(x: torch.Tensor) -> torch.Tensor:

@@ -65,7 +65,7 @@ def test_another_dtype_is_another_model(tmp_path: Path) -> None:
 @pytest.mark.parametrize("wrong", [{"name": "tiny-gpt"}, {"name": "tiny-llama", "dtype": "int8"}])
 def test_what_is_unknown_is_named_with_what_there_is(wrong: dict[str, str], tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"there are .*(tiny-swa|bfloat16)"):
-        make(folder=tmp_path, **wrong)
+        make(wrong["name"], tmp_path, dtype=wrong.get("dtype", "float32"))
 
 
 def test_a_folder_that_is_a_file_is_bad_input(tmp_path: Path) -> None:

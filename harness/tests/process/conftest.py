@@ -24,7 +24,7 @@ def pool() -> Iterator[Pool]:
 
 @pytest.fixture
 def job(tmp_path: Path) -> Callable[..., Job]:
-    def make(entry: str, seconds: float = 10, memory_mb: int = 256, name: str = "arm", **payload: Any) -> Job:
+    def make(entry: str, seconds: float = 30, memory_mb: int = 256, name: str = "arm", **payload: Any) -> Job:
         return Job(
             entry=f"harness.tests.process.arms:{entry}",
             payload=payload,

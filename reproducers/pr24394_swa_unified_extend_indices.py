@@ -62,7 +62,7 @@ def extend_requests(
     slots: list[tuple[int, int]] = []
     with swa.rig(lab, sizes) as rig:
         for number in range(requests):
-            attended, used = _run(rig, inputs(number, sum(chunks), dtype), chunks)
+            attended, used = _run(rig, _on(lab.device, inputs(number, sum(chunks), dtype)), chunks)
             slots += used
             for kind, values in attended.items():
                 outputs[kind].append(values)
@@ -115,6 +115,10 @@ def inputs(request: int, tokens: int, dtype: str) -> dict[str, list[Any]]:
         ]
         for kind in swa_model.LAYERS
     }
+
+
+def _on(device: str, given: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
+    return {kind: [tensor.to(device) for tensor in tensors] for kind, tensors in given.items()}
 
 
 def dense_attention(

@@ -171,6 +171,7 @@ def _model_config(lab: Any, context_len: int) -> Any:
         context_len=context_len,
         vocab_size=VOCABULARY,
         dtype=torch.float32,
+        quantization=None,
         hidden_size=HIDDEN_SIZE,
         spec_hidden_size=HIDDEN_SIZE,
         is_encoder_decoder=False,

@@ -21,7 +21,9 @@ from harness.facts import (
     Integer,
     Integers,
     KernelCase,
+    Launch,
     Params,
+    ReportedServer,
     Reproducer,
     Revert,
     ServerCase,
@@ -116,6 +118,13 @@ _KERNEL = KernelCase(
     tolerance=Tolerance(absolute=0.0, relative=0.0, reason="the keys are copied, not computed"),
 )
 
+_REPORTED = {
+    **EAGLE3,
+    "attention-backend": "triton",
+    "page-size": "16",
+    "speculative-draft-model-path": "lmsys/sglang-EAGLE3-LLaMA3.1-Instruct-8B",
+}
+
 REPRODUCER = Reproducer(
     bug=Bug(
         pr=26866,
@@ -123,6 +132,18 @@ REPRODUCER = Reproducer(
         symptom="EAGLE with top-k above 1: illegal memory access in verify, or KV of tokens never accepted",
     ),
     requires=frozenset({"torch", "triton"}),
+    reported=ReportedServer(
+        model="meta-llama/Llama-3.1-8B-Instruct",
+        launches=tuple(Launch(platform=platform, flags=_REPORTED) for platform in ("cuda", "rocm")),
+        client=(
+            "python3 -m sglang.bench_serving --backend sglang --dataset-name random --random-input-len 1024 "
+            "--random-output-len 256 --num-prompts 64 --max-concurrency 16"
+        ),
+        expect=(
+            "nothing up to 0.5.12.post1, whose servers never call the function; with the fix undone later "
+            "an illegal memory access at the first verify step"
+        ),
+    ),
     revert=Revert(
         form(  # from 0.5.14 on; one slot of out_cache_loc for each draft token
             edit(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,3 +30,10 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def fresh(tmp_path: Path, cache: Path, kernel_pool: Pool) -> Bench:
     """The toy upstream, without goldens."""
     return bench.lay_out(tmp_path, cache, kernel_pool)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _interruptible() -> None:
+    """A shell lets its background jobs ignore Ctrl-C, and what they start inherits that."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)

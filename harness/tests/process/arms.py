@@ -155,7 +155,7 @@ def marks_a_module(payload: Payload, folder: Path) -> Result:
 def grows(payload: Payload, folder: Path) -> Result:
     kept = []
     while True:
-        kept.append(bytearray(1 << 20))
+        kept.append(bytearray(b"z" * (1 << 20)))  # zeros alone need not become resident
 
 
 def grows_in_a_child(payload: Payload, folder: Path) -> Result:

@@ -1,9 +1,10 @@
-"""Changes modules right after they were imported, for a process in which upstream decides what it imports."""
+"""Has a hand in imports, for a process in which upstream decides what it imports."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
@@ -11,50 +12,66 @@ from typing import Any
 
 Change = Callable[[Any], None]
 """Takes the module that was just executed."""
+Around = Callable[[ModuleType], AbstractContextManager[None]]
+"""Takes the module that is about to be executed, and holds while it is."""
 
 
 def after(changes: Mapping[str, Change]) -> None:
     """Call each change once its module is imported, or now if it is."""
     for name in set(changes) & set(sys.modules):
         changes[name](sys.modules[name])
-    waiting = {name: change for name, change in changes.items() if name not in sys.modules}
-    sys.meta_path.insert(0, _Finder(waiting))
+    waiting = {name: _once_done(change) for name, change in changes.items() if name not in sys.modules}
+    # Taken out at once: finders that ask all others for the same module would come back here.
+    around(lambda name: waiting.pop(name, None))
+
+
+def around(choose: Callable[[str], Around | None]) -> None:
+    """Ask `choose` for each module that is imported from now on whether something is to hold meanwhile."""
+    sys.meta_path.insert(0, _Finder(choose))
+
+
+def _once_done(change: Change) -> Around:
+    @contextmanager
+    def executed(module: ModuleType) -> Iterator[None]:
+        yield
+        change(module)
+
+    return executed
 
 
 class _Finder(MetaPathFinder):
-    def __init__(self, changes: Mapping[str, Change]) -> None:
-        self._changes = dict(changes)
+    def __init__(self, choose: Callable[[str], Around | None]) -> None:
+        self._choose = choose
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        # Taken out at once: finders that ask all others for the same module would come back here.
-        change = self._changes.pop(fullname, None)
-        if change is None:
+        chosen = self._choose(fullname)
+        if chosen is None:
             return None
-        spec = _found_by_others(self, fullname, path, target)
+        spec = self._found_by_others(fullname, path, target)
         if spec is not None and spec.loader is not None:
-            spec.loader = _Changer(spec.loader, change)
+            spec.loader = _Loader(spec.loader, chosen)
         return spec
 
+    def _found_by_others(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None
+    ) -> ModuleSpec | None:
+        # Whoever else wants a hand in this import, such as the attestation, keeps it.
+        for finder in list(sys.meta_path):
+            if finder is not self and (spec := finder.find_spec(fullname, path, target)) is not None:
+                return spec
+        return None
 
-def _found_by_others(
-    me: MetaPathFinder, fullname: str, path: Sequence[str] | None, target: ModuleType | None
-) -> ModuleSpec | None:
-    for finder in list(sys.meta_path):
-        if finder is not me and (spec := finder.find_spec(fullname, path, target)) is not None:
-            return spec
-    return None
 
-
-class _Changer(Loader):
-    def __init__(self, loader: Loader, change: Change) -> None:
-        self._loader, self._change = loader, change
+class _Loader(Loader):
+    def __init__(self, loader: Loader, around: Around) -> None:
+        self._loader, self._around = loader, around
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         return self._loader.create_module(spec)
 
     def exec_module(self, module: ModuleType) -> None:
         module.__loader__ = self._loader  # who asks the module for its source is to find it
-        self._loader.exec_module(module)
-        self._change(module)
+        with self._around(module):
+            self._loader.exec_module(module)

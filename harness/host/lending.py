@@ -12,13 +12,12 @@ import importlib.util
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
 import torch
 
+from harness.host import imports
 from harness.host.libraries import LIBRARIES
 from harness.host.standin import inert_module
 
@@ -85,49 +84,16 @@ def install() -> tuple[str, ...]:
         name for name in (_AITER, _KERNEL) if name not in sys.modules and not importlib.util.find_spec(name)
     ]
     if missing:
-        sys.meta_path.insert(0, _Finder(missing))
+        imports.around(lambda module: _lending(module, missing))
     return tuple(
         f"sys.modules: inert names of {name} while the modules that import them are" for name in missing
     )
 
 
-class _Finder(MetaPathFinder):
-    def __init__(self, libraries: Sequence[str]) -> None:
-        self._libraries = libraries
-
-    def find_spec(
-        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
-        lent = {
-            home: names for home, names in LENT.get(fullname, {}).items() if _root(home) in self._libraries
-        }
-        # Whoever else wants a hand in this import, such as the attestation, keeps it.
-        spec = _found_by_others(self, fullname, path, target) if lent else None
-        if spec is not None and spec.loader is not None:
-            spec.loader = _Lender(spec.loader, lent)
-        return spec
-
-
-def _found_by_others(
-    me: MetaPathFinder, fullname: str, path: Sequence[str] | None, target: ModuleType | None
-) -> ModuleSpec | None:
-    for finder in list(sys.meta_path):
-        if finder is not me and (spec := finder.find_spec(fullname, path, target)) is not None:
-            return spec
-    return None
-
-
-class _Lender(Loader):
-    def __init__(self, loader: Loader, lent: Names) -> None:
-        self._loader, self._lent = loader, lent
-
-    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
-        return self._loader.create_module(spec)
-
-    def exec_module(self, module: ModuleType) -> None:
-        module.__loader__ = self._loader  # who asks the module for its source is to find it
-        with _in_place(_modules(self._lent)):
-            self._loader.exec_module(module)
+def _lending(module: str, libraries: Sequence[str]) -> imports.Around | None:
+    """What holds while `module` is executed, if it imports names of these libraries."""
+    lent = {home: names for home, names in LENT.get(module, {}).items() if _root(home) in libraries}
+    return (lambda _: _in_place(_modules(lent))) if lent else None
 
 
 @contextmanager

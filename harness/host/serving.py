@@ -7,6 +7,7 @@ in the attestation. Where upstream has Triton versions of its own (it takes them
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -26,6 +27,7 @@ _TREE_MODULES = (
     "kernels.ops.speculative.spec_tree",
 )
 _BATCH_INVARIANT = "srt.batch_invariant_ops.batch_invariant_ops"
+_OPERATORS = "srt.utils.common"
 Noted = Callable[[str], None]
 """Is told of each change as it is made."""
 
@@ -35,12 +37,15 @@ def answer(package: str, noted: Noted) -> None:
     changes: Mapping[str, Callable[[Any, Noted], None]] = {
         **dict.fromkeys(_TREE_MODULES, as_on_xpu),
         _BATCH_INVARIANT: operators_elsewhere,
+        _OPERATORS: operators_here,
     }
     imports.after({f"{package}.{name}": _told(change, noted) for name, change in changes.items()})
     torch.cuda.synchronize = nothing_to_wait_for
     noted("torch.cuda.synchronize: waits for nothing")
     torch.Tensor.record_stream = used_on_stream  # type: ignore[assignment]
     noted("torch.Tensor.record_stream: takes the CPU's stream")
+    torch.tensor = unpinned(torch.tensor)
+    noted("torch.tensor: pins no memory")
 
 
 def _told(change: Callable[[Any, Noted], None], noted: Noted) -> imports.Change:
@@ -62,6 +67,26 @@ def operators_elsewhere(module: Any, noted: Noted) -> None:
         noted(f"{module.__name__}.get_dispatch_device_backend: {DISPATCH_KEY}")
 
 
+def operators_here(module: Any, noted: Noted) -> None:
+    """Register upstream's own operators, the collective ones among them, for the CPU's tensors too.
+
+    Upstream registers each for the one kind of device that it takes the machine to have
+    (`direct_register_custom_op`): CUDA, where it finds none.
+    """
+    register: Callable[..., None] = module.direct_register_custom_op
+
+    @functools.wraps(register)
+    def registered(op_name: str, op_func: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+        library = (*args[2:], kwargs.get("target_lib"))[0] or module.sglang_lib
+        known = hasattr(getattr(torch.ops, library.ns), op_name)
+        register(op_name, op_func, *args, **kwargs)
+        if not known:
+            library.impl(op_name, op_func, "CPU")
+
+    module.direct_register_custom_op = registered
+    noted(f"{module.__name__}.direct_register_custom_op: for the CPU too")
+
+
 def nothing_to_wait_for(device: Any = None) -> None:
     """`torch.cuda.synchronize` where all work is done when it returns; StandInMisused for a real device."""
     if device is not None:
@@ -74,3 +99,13 @@ def used_on_stream(self: torch.Tensor, stream: Any) -> None:
     """`Tensor.record_stream` for the CPU's one stream, on which memory is given back in order anyway."""
     if self.device.type != "cpu" or not isinstance(stream, torch.cpu.Stream):
         raise StandInMisused(f"record_stream({stream!r}) was called for a tensor on {self.device}")
+
+
+def unpinned(tensor: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
+    """`torch.tensor` where no accelerator copies from the host's memory, and torch refuses to pin any."""
+
+    @functools.wraps(tensor)
+    def made(*args: Any, pin_memory: bool = False, **kwargs: Any) -> torch.Tensor:
+        return tensor(*args, **kwargs)
+
+    return made

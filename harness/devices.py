@@ -78,6 +78,13 @@ def count(library: Any = None) -> int:
         library.nvmlShutdown()
 
 
+def visible(environment: Mapping[str, str] | None = None, library: Any = None) -> int:
+    """How many GPUs a process would see: the driver's, less those that CUDA_VISIBLE_DEVICES hides."""
+    listed = (os.environ if environment is None else environment).get("CUDA_VISIBLE_DEVICES")
+    there = count(library)
+    return there if listed is None else min(there, len([name for name in listed.split(",") if name.strip()]))
+
+
 def _first_visible(environment: Mapping[str, str]) -> int | None:
     """The index of the first GPU that a process would see, as the driver counts; None where it sees none.
 

@@ -15,6 +15,8 @@ from harness import devices
 
 INTERPRETER = "triton-interpreter"
 """The feature that kernel cases on the CPU need."""
+TWO_RANKS = "two-ranks"
+"""The feature of servers with two ranks: each needs a GPU of its own, while a CPU can hold any number."""
 SOFTWARE = ("torch", "triton", "numpy", "transformers")
 """Distributions whose versions are part of a result's provenance."""
 
@@ -78,6 +80,8 @@ def this_machine() -> Machine:
     facts = {"python": python_platform.python_version(), "system": python_platform.system(), **versions}
     gpu, cuda = devices.gpu(), devices.torch_cuda()
     if gpu is None or cuda is None:  # a GPU that torch cannot use is none
-        return Machine(platform="cpu", features=frozenset(features), facts=facts)
+        return Machine(platform="cpu", features=frozenset(features | {TWO_RANKS}), facts=facts)
+    if devices.visible() > 1:
+        features.add(TWO_RANKS)
     facts |= {**gpu.facts, "cuda": cuda}
     return Machine(platform=gpu.platform, features=frozenset(features), facts=facts)

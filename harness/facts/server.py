@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from harness.facts.cases import Space, Tolerance, Watch
 from harness.facts.checks import Params, require
 
-MODELS = frozenset({"tiny-llama", "tiny-llama-eagle3", "tiny-swa"})
+MODELS = frozenset({"tiny-llama", "tiny-llama-eagle3", "tiny-qwen3", "tiny-swa"})
 """The models that `harness.models` makes."""
 HOSTS = ("cpu", "cuda", "rocm")
 _STREAMS, _ENDPOINTS = ("none", "some", "all"), ("native", "openai", "both")
@@ -119,6 +119,11 @@ class ServerCase(Space):
             self._check_flags(flags)
         require(not self.loads or "load" in self.params, "server.loads", "needs a parameter named load")
         super().__post_init__()
+
+    @property
+    def ranks(self) -> int:
+        """How many processes share the model, each on an accelerator of its own where there are any."""
+        return int(self.flags.get("tp-size", "1"))
 
     def traffic_at(self, params: Params) -> Traffic:
         """The load at one point of the parameter space."""

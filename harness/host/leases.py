@@ -1,4 +1,4 @@
-"""One arm, one GPU: leases that end with the process that holds them, however it ends."""
+"""Every arm its own GPUs: leases that end with the process that holds them, however it ends."""
 
 from __future__ import annotations
 
@@ -126,42 +126,52 @@ class Seats:
         self._changed = threading.Condition()
 
     @contextmanager
-    def seat(self) -> Iterator[Mapping[str, str]]:
-        """Sit on a GPU; gives the variables of a process that is to see that one alone.
+    def seat(self, count: int = 1) -> Iterator[Mapping[str, str]]:
+        """Sit on `count` GPUs; gives the variables of a process that is to see those alone.
 
-        Unresolved on a machine without a GPU, and if no seat becomes free within `patience` seconds.
+        Unresolved on a machine with fewer GPUs, and if none becomes free within `patience` seconds.
         """
-        if not self._leases.gpus:
-            raise Unresolved("this machine has no GPU that could be leased: see `refault doctor`")
-        gpu = self._sit()
+        there = len(self._leases.gpus)
+        if there < count:
+            raise Unresolved(f"{count} GPUs are needed, and {there} can be leased: see `refault doctor`")
+        gpus = self._sit(count)
         try:
-            yield {self._leases.variable: gpu, "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+            yield {self._leases.variable: ",".join(gpus), "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
         finally:
-            self._rise(gpu)
+            self._rise(gpus)
 
-    def _sit(self) -> str:
+    def _sit(self, count: int) -> tuple[str, ...]:
         until = time.monotonic() + self._patience
         with self._changed:
-            while (gpu := self._free()) is None:
+            while (gpus := self._free(count)) is None:
                 if time.monotonic() > until:
                     raise Unresolved(f"no GPU became free within {self._patience:g} s: see `refault doctor`")
                 self._changed.wait(_LOOK_EVERY)  # other runs do not tell when they are done
-            self._sitting[gpu] = self._sitting.get(gpu, 0) + 1
-            return gpu
+            for gpu in gpus:
+                self._sitting[gpu] = self._sitting.get(gpu, 0) + 1
+            return gpus
 
-    def _free(self) -> str | None:
-        """A GPU of its own if there is one, else the one with the most room."""
-        if (lease := self._leases.take()) is not None:
-            self._held[lease.gpu] = lease
-            return lease.gpu
-        least = min(self._held, key=lambda gpu: self._sitting[gpu], default=None)
-        return least if least is not None and self._sitting[least] < self._most else None
+    def _free(self, count: int) -> tuple[str, ...] | None:
+        """GPUs of their own as far as there are any, else those with the most room; all of them or none.
 
-    def _rise(self, gpu: str) -> None:
+        Whoever kept some while waiting for more would wait for ever for one who does the same.
+        """
+        held = sorted(self._held, key=lambda gpu: self._sitting[gpu])
+        room = [gpu for gpu in held if self._sitting[gpu] < self._most]
+        taken = [lease for _ in range(count) if (lease := self._leases.take()) is not None]
+        if len(taken) + len(room) < count:
+            for lease in taken:
+                lease.end()
+            return None
+        self._held |= {lease.gpu: lease for lease in taken}
+        return tuple(lease.gpu for lease in taken) + tuple(room[: count - len(taken)])
+
+    def _rise(self, gpus: tuple[str, ...]) -> None:
         with self._changed:
-            self._sitting[gpu] -= 1
-            if not self._sitting[gpu]:
-                self._held.pop(gpu).end()
+            for gpu in gpus:
+                self._sitting[gpu] -= 1
+                if not self._sitting[gpu]:
+                    self._held.pop(gpu).end()
             self._changed.notify_all()
 
 

@@ -15,7 +15,7 @@ LAYERS_OF_TARGET = 8
 FEED_FORWARD = 128
 ROPE_THETA, CONTEXT = 10000.0, 16384
 """Positions: CUDA prefill graphs are captured for up to 8192 tokens whatever a model allows."""
-_SHARPNESS, _FEED_FORWARD_GAIN = 1.6, 0.3
+SHARPNESS, _FEED_FORWARD_GAIN = 1.6, 0.3
 _GAIN = 2.8
 """Of all layers together: what keeps the digest about as large as the code, for 20 to 300 positions."""
 
@@ -65,7 +65,7 @@ def decoder_layer(
     layout: Layout, heads: Heads, gain: float, random: torch.Generator
 ) -> dict[str, torch.Tensor]:
     """One layer's weights by their names within it."""
-    mixed = attention(layout, heads, random, sharpness=_SHARPNESS, gain=gain)
+    mixed = attention(layout, heads, random, sharpness=SHARPNESS, gain=gain)
     gate, up, down = feed_forward(layout, FEED_FORWARD, random, gain=_FEED_FORWARD_GAIN)
     return {
         "self_attn.q_proj.weight": mixed.q,

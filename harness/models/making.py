@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from harness.errors import BadInput
-from harness.models import eagle3, llama, swa
+from harness.models import eagle3, llama, qwen3, swa
 from harness.models.files import Checkpoint
 from harness.models.mixing import Heads, Layout
 
@@ -51,12 +51,17 @@ def _swa(seed: int, dtype: torch.dtype) -> Parts:
     return {"": swa.checkpoint(Layout(), Heads(), seed, dtype)}
 
 
+def _qwen3(seed: int, dtype: torch.dtype) -> Parts:
+    return {"": qwen3.checkpoint(Layout(), qwen3.HEADS, llama.LAYERS, seed, dtype)}
+
+
 _MAKERS: Mapping[str, Callable[[int, torch.dtype], Parts]] = {
     "tiny-llama": _llama,
     "tiny-llama-eagle3": _llama_eagle3,
+    "tiny-qwen3": _qwen3,
     "tiny-swa": _swa,
 }
-NAMES = tuple(sorted(_MAKERS))
+NAMES, DTYPES = tuple(sorted(_MAKERS)), tuple(_DTYPES)
 
 
 def make(name: str, folder: Path, *, seed: int = SEED, dtype: str = "float32") -> Model:

@@ -48,8 +48,8 @@ class Environment:
 class Job:
     """One arm to run: `entry` ("module:function") is called with `payload` and `folder`.
 
-    It returns a JSON object. `variables` are set in this arm alone, after the zygote's; with `device`
-    it needs an accelerator for itself. `folder` takes the files named below. Raises BadInput for an
+    It returns a JSON object. `variables` are set in this arm alone, after the zygote's; it needs
+    so many accelerators (`devices`) for itself. `folder` takes the files named below. Raises BadInput for an
     entry or a payload that cannot be carried.
     """
 
@@ -59,7 +59,7 @@ class Job:
     limits: Limits
     environment: Environment = field(default_factory=Environment)
     variables: Mapping[str, str] = field(default_factory=dict)
-    device: bool = False
+    devices: int = 0
 
     def __post_init__(self) -> None:
         if not _ENTRY.fullmatch(self.entry):

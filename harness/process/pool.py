@@ -30,10 +30,11 @@ _STARTS = 2
 """How often a zygote of one environment is started before it is given up."""
 
 
-Lend = Callable[[], AbstractContextManager[Mapping[str, str]]]
+Lend = Callable[[int], AbstractContextManager[Mapping[str, str]]]
+"""Takes how many devices an arm needs; gives the variables that say which."""
 
 
-def _nothing() -> AbstractContextManager[Mapping[str, str]]:
+def _nothing(devices: int = 0) -> AbstractContextManager[Mapping[str, str]]:
     return nullcontext({})
 
 
@@ -47,7 +48,7 @@ class Pool:
 
     A zygote is started when an environment is first needed, and an arm has `start_seconds` from then
     until it runs. With `learn`, what one arm had to import itself is imported ahead of the next. What
-    `lend` gives is an arm's for as long as it runs, if it needs a device: the variables that say which.
+    `lend` gives is an arm's for as long as it runs, if it needs devices.
     Closing kills whatever runs. Raises BadInput without a lane or off Linux, Unresolved if nothing
     can be started.
     """
@@ -152,7 +153,7 @@ class Pool:
             if not future.set_running_or_notify_cancel():
                 continue
             try:
-                with self._lend() if job.device else _nothing() as variables:
+                with self._lend(job.devices) if job.devices else _nothing() as variables:
                     ended = self._run(replace(job, variables={**job.variables, **variables}))
             except OSError as error:
                 future.set_exception(Unresolved(f"the arm in {job.folder} could not be run: {error}"))

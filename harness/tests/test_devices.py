@@ -122,3 +122,9 @@ def test_the_driver_counts_its_gpus(refuses: str, found: int) -> None:
     library = Library(refuses)
     assert devices.count(library) == found
     assert library.shut == (refuses != "nvmlInit_v2")
+
+
+@pytest.mark.parametrize(("listed", "seen"), [(None, 4), ("0,1", 2), ("3", 1), ("", 0), ("0,1,2,3,4,5", 4)])
+def test_a_process_sees_what_the_environment_leaves_it(listed: str | None, seen: int) -> None:
+    environment = {} if listed is None else {"CUDA_VISIBLE_DEVICES": listed}
+    assert devices.visible(environment, Library()) == seen

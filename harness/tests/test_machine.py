@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from harness import machine
+from harness import devices, machine
 from harness.machine import Machine, this_machine
 
 
@@ -28,6 +28,20 @@ def test_a_distribution_that_is_not_installed_is_no_feature(monkeypatch: pytest.
     one = this_machine()
     assert "torch" in one.features and "triton" not in one.features
     assert one.facts["torch"] == "1.0" and "triton" not in one.facts
+
+
+@pytest.mark.parametrize(("gpus", "has"), [(1, False), (2, True)])
+def test_two_ranks_take_a_gpu_each(gpus: int, has: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    gpu = devices.Gpu(name="NVIDIA H200", chip=90, driver="580.1", cuda="13.0")
+    monkeypatch.setattr(devices, "gpu", lambda: gpu)
+    monkeypatch.setattr(devices, "torch_cuda", lambda: "13.0")
+    monkeypatch.setattr(devices, "visible", lambda: gpus)
+    assert (machine.TWO_RANKS in this_machine().features) is has
+
+
+def test_a_cpu_holds_any_number_of_ranks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "gpu", lambda: None)
+    assert machine.TWO_RANKS in this_machine().features
 
 
 def test_json_carries_platform_features_and_versions() -> None:

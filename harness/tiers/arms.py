@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import BadInput
-from harness.facts import Subject
+from harness.facts import ServerCase, Subject
 from harness.host import environment as variables
 from harness.observation import Attestation, Exit, Fault, Observation, Point
 from harness.process.job import Ended, Environment, Job, read_json
@@ -88,7 +88,7 @@ def job(plan: ArmPlan, folder: Path, shared: Environment) -> Job:
         folder=folder,
         limits=limits,
         environment=shared,
-        device=_needs_device(plan),
+        devices=_devices(plan),
     )
 
 
@@ -102,15 +102,16 @@ def standing_job(plan: ArmPlan, folder: Path, shared: Environment) -> Job:
         folder=folder,
         limits=limits,
         environment=shared,
-        device=_needs_device(plan),
+        devices=_devices(plan),
     )
 
 
-def _needs_device(plan: ArmPlan) -> bool:
-    """Whether the arm computes on the machine's accelerator."""
-    if plan.tier == "server":
-        return plan.host != "cpu"
-    return kind(plan.tier, plan.platform) == "device"
+def _devices(plan: ArmPlan) -> int:
+    """On how many of the machine's accelerators the arm computes."""
+    case = plan.reproducer.case(plan.tier, plan.platform)
+    if isinstance(case, ServerCase):
+        return case.ranks if plan.host != "cpu" else 0
+    return int(kind(plan.tier, plan.platform) == "device")
 
 
 def _payload(plan: ArmPlan) -> dict[str, Any]:

@@ -87,6 +87,25 @@ def test_another_run_gets_no_seat_beside_it(tmp_path: Path) -> None:
         assert variables == {"CUDA_VISIBLE_DEVICES": "0", "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
 
 
+def test_an_arm_of_two_ranks_gets_two_gpus_or_none(tmp_path: Path) -> None:
+    mine = Seats(on(tmp_path, "0", "1", "2"), 1, patience=0.0)
+    theirs = Seats(on(tmp_path, "0", "1", "2"), 1, patience=0.0)
+    with mine.seat(2) as variables:
+        assert variables["CUDA_VISIBLE_DEVICES"] == "0,1"
+        with pytest.raises(Unresolved, match="became free"), theirs.seat(2):
+            pass
+        with theirs.seat() as left:  # what it had taken for nothing is free again
+            assert left["CUDA_VISIBLE_DEVICES"] == "2"
+    with theirs.seat(3) as variables:
+        assert variables["CUDA_VISIBLE_DEVICES"] == "0,1,2"
+
+
+def test_two_ranks_share_where_lanes_do(tmp_path: Path) -> None:
+    seats = Seats(on(tmp_path, "0", "1"), 4, patience=0.0)
+    with seats.seat() as one, seats.seat(2) as two:
+        assert (one["CUDA_VISIBLE_DEVICES"], two["CUDA_VISIBLE_DEVICES"]) == ("0", "1,0")
+
+
 def test_who_waits_gets_the_seat_that_becomes_free(tmp_path: Path) -> None:
     seats, got = Seats(on(tmp_path, "0"), 1, patience=30.0), threading.Event()
 
@@ -103,7 +122,12 @@ def test_who_waits_gets_the_seat_that_becomes_free(tmp_path: Path) -> None:
 
 
 def test_a_machine_without_a_gpu_seats_nobody(tmp_path: Path) -> None:
-    with pytest.raises(Unresolved, match="no GPU"), Seats(on(tmp_path), 2).seat():
+    with pytest.raises(Unresolved, match="0 can be leased"), Seats(on(tmp_path), 2).seat():
+        pass
+    with (
+        pytest.raises(Unresolved, match="2 GPUs are needed, and 1"),
+        Seats(on(tmp_path, "0"), 2).seat(2),
+    ):
         pass
 
 

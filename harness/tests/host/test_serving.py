@@ -20,6 +20,15 @@ SOURCES = {
         "def get_dispatch_device_backend():\n    raise RuntimeError('no accelerator')\n"
     ),
     "srt/other": "_is_xpu = False\n",
+    "srt/utils/common": (
+        "import torch\n"
+        "sglang_lib = torch.library.Library('wares', 'FRAGMENT')\n"
+        "def direct_register_custom_op(op_name, op_func, mutates_args, fake_impl=None, target_lib=None):\n"
+        "    if not hasattr(torch.ops.wares, op_name):\n"
+        "        schema = torch.library.infer_schema(op_func, mutates_args=mutates_args)\n"
+        "        sglang_lib.define(op_name + schema)\n"
+        "        sglang_lib.impl(op_name, op_func, 'CUDA')\n"
+    ),
 }
 
 
@@ -33,6 +42,7 @@ def noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setattr(torch.cuda, "synchronize", torch.cuda.synchronize)
     monkeypatch.setattr(torch.Tensor, "record_stream", torch.Tensor.record_stream)
+    monkeypatch.setattr(torch, "tensor", torch.tensor)
     before, told = list(sys.meta_path), list[str]()
     serving.answer("wares", told.append)
     yield told
@@ -72,3 +82,21 @@ def test_a_tensor_is_used_on_the_cpu_s_stream_and_on_no_other(noted: list[str]) 
     torch.ones(1).record_stream(torch.cpu.current_stream())  # type: ignore[arg-type]
     with pytest.raises(StandInMisused, match="on cpu"):
         torch.ones(1).record_stream(object())  # type: ignore[arg-type]
+
+
+def doubled(x: torch.Tensor) -> torch.Tensor:
+    return x * 2
+
+
+def test_upstreams_own_operators_take_the_cpus_tensors(noted: list[str]) -> None:
+    common = importlib.import_module("wares.srt.utils.common")
+    for _ in range(2):  # upstream leaves out what is registered already
+        common.direct_register_custom_op("doubled", doubled, [])
+    assert torch.ops.wares.doubled(torch.ones(2)).tolist() == [2.0, 2.0]
+    assert [patch for patch in noted if "direct_register_custom_op" in patch]
+
+
+def test_no_memory_is_pinned_where_nothing_copies_from_it(noted: list[str]) -> None:
+    made = torch.tensor([1, 2], dtype=torch.int32, pin_memory=True)
+    assert made.tolist() == [1, 2] and made.dtype == torch.int32
+    assert "torch.tensor: pins no memory" in noted

@@ -51,9 +51,10 @@ format: setup ## rewrite the code as lint wants it
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: setup ## compare shared and fresh interpreters, and measure the oracle (minutes)
+bench: setup ## compare shared and fresh interpreters, measure the oracle and start-up of servers (minutes)
 	$(BIN)/python ci/bench.py $(ARGS)
 	$(BIN)/python ci/bench_oracle.py
+	$(BIN)/python ci/bench_servers.py
 
 soak: setup ## kill runs, repeat and harm servers, and look for what is left; overwrite served pages (hours)
 	$(BIN)/python ci/soak_kills.py --rounds 100 $(ARGS)

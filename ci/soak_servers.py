@@ -1,13 +1,10 @@
-"""Runs a server case again and again, then harms real servers: the same verdicts, and nothing left behind."""
+"""Runs a server case again and again, harms real servers, ends their commands: nothing may be left behind."""
 
 from __future__ import annotations
 
 import argparse
-import getpass
 import json
 import os
-import secrets
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -16,24 +13,28 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.tests.serving import left_behind
-from reproducers.tests import injections
-
-_MARK = "REFAULT_SOAK"
+from harness.process.pool import Pool
+from harness.tests.serving.left_behind import Watch
+from harness.workspace import default
+from reproducers.tests import injections, kills
 
 
 def main() -> int:
-    """Prints each run and each injection; 1 if a verdict differs, or is not PASS, or anything is left."""
+    """Prints each run, injection and end; 1 if a verdict differs, or is not PASS, or anything is left."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--case", default="24394", help="a bug, or a configuration")
     parser.add_argument("--runs", type=int, default=20)
-    choices = tuple(injections.ALL)
-    parser.add_argument("--inject", action="append", choices=choices, help="these alone; may be repeated")
+    every = tuple(injections.ALL)
+    parser.add_argument("--inject", action="append", choices=every, help="these alone; may be repeated")
     parser.add_argument("--no-injections", action="store_true")
+    ends = tuple(kills.ALL)
+    parser.add_argument("--end", action="append", choices=ends, help="these alone; may be repeated")
+    parser.add_argument("--no-ends", action="store_true", help="end no command by a signal")
     options = parser.parse_args()
     good = _repeated(options.case, options.runs) if options.runs else True
-    names = () if options.no_injections else options.inject or choices
-    return 0 if good & _injected(names) else 1
+    good &= _injected(() if options.no_injections else options.inject or every)
+    good &= _ended(() if options.no_ends else options.end or ends)
+    return 0 if good else 1
 
 
 def _repeated(case: str, runs: int) -> bool:
@@ -43,33 +44,27 @@ def _repeated(case: str, runs: int) -> bool:
         verdict, seconds, leftovers = _run(case)
         seen[verdict] += 1
         left += leftovers
-        print(
-            f"run {number + 1}: {verdict} after {seconds:.0f} s; left: {leftovers or 'nothing'}", flush=True
-        )
+        told = f"run {number + 1} of {runs}: {verdict} after {seconds:.0f} s; left: {leftovers or 'nothing'}"
+        print(told, flush=True)
     print(f"{case}: {dict(seen)}, {len(left)} things left behind", flush=True)
     return set(seen) == {"PASS"} and not left
 
 
 def _run(case: str) -> tuple[str, float, list[str]]:
     """The verdict, the seconds it took, and what was left, in a folder for temporary files of its own."""
-    mark, begun = secrets.token_hex(8), time.monotonic()
-    scratch = Path(tempfile.mkdtemp(prefix="soak-"))
-    target = scratch / "result.json"
-    environment = {**os.environ, **left_behind.marking(_MARK, mark), "TMPDIR": str(scratch)}
-    command = [sys.executable, "-m", "harness", "repro", case, "--tier", "server", "--json", str(target)]
-    before = left_behind.segments()
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    seconds = time.monotonic() - begun
-    leftovers = left_behind.since(f"{_MARK}={mark}", before)
-    leftovers += [path.name for path in scratch.iterdir() if path != target and not _is_cache(path)]
-    verdict = _verdict(target) or f"no verdict (exit {done.returncode}): {done.stderr[-300:]}"
-    shutil.rmtree(scratch, ignore_errors=True)
-    return verdict, seconds, leftovers
-
-
-def _is_cache(path: Path) -> bool:
-    """torch's cache of compiled code, which it keeps there for all programs of a user."""
-    return path.name == f"torchinductor_{getpass.getuser()}"
+    with tempfile.TemporaryDirectory(prefix="soak-") as folder:
+        temporary, target = Path(folder, "t"), Path(folder, "result.json")
+        temporary.mkdir()
+        watch, begun = Watch(temporary), time.monotonic()
+        command = [sys.executable, "-m", "harness", "repro", case, "--tier", "server", "--json", str(target)]
+        environment = {**os.environ, "TMPDIR": str(temporary)}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+        seconds, left = time.monotonic() - begun, watch.left()
+        return (
+            _verdict(target) or f"no verdict (exit {done.returncode}): {done.stderr[-300:]}",
+            seconds,
+            left,
+        )
 
 
 def _verdict(target: Path) -> str | None:
@@ -81,15 +76,29 @@ def _verdict(target: Path) -> str | None:
 
 
 def _injected(names: Sequence[str]) -> bool:
-    good = True
-    for name in names:
-        with tempfile.TemporaryDirectory(prefix="soak-") as folder:
+    good, workspace = True, default()
+    with Pool(1) as pool:
+        for name in names:
             begun = time.monotonic()
-            told, as_meant, leftovers = injections.inject(name, Path(folder))
-            seconds = time.monotonic() - begun
-        word = "as meant" if as_meant and not leftovers else "WRONG"
-        print(f"{name}: {word} after {seconds:.0f} s: {told}; left: {leftovers or 'nothing'}", flush=True)
-        good &= as_meant and not leftovers
+            done = injections.inject(name, pool, workspace.models, workspace.new_run() / name)
+            word = "as meant" if done.as_meant and not done.left else "WRONG"
+            told = f"{name}: {word} after {time.monotonic() - begun:.0f} s: {done.seen}"
+            print(f"{told}; left: {list(done.left) or 'nothing'}", flush=True)
+            good &= done.as_meant and not done.left
+    return good
+
+
+def _ended(names: Sequence[str]) -> bool:
+    good, models = True, default().models
+    models.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        done = kills.end_in_a_folder(name, models)
+        running = f"{done.running} processes, {done.ports} ports"
+        swept = f"; the next run removed {list(done.swept)}" if done.swept else ""
+        word = "last look" if done.swept or done.left else "gone"
+        told = f"{name}: {running}, {word} after {done.seconds:.1f} s"
+        print(f"{told}; left: {list(done.left) or 'nothing'}{swept}", flush=True)
+        good &= not done.left
     return good
 
 

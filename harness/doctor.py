@@ -2,39 +2,53 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
-from harness import catalogue
+from harness import catalogue, leftovers
 from harness.errors import RefaultError
-from harness.facts import Reproducer
+from harness.facts import Subject
 from harness.golden import GoldenStore
 from harness.host import leases
 from harness.host.leases import Holder
+from harness.leftovers import Leftovers
 from harness.machine import Machine
 from harness.source import tree
+from harness.suite import Request, missing, platform_of
 from harness.workspace import Workspace
+
+
+class State(StrEnum):
+    """How a check stands: `lacks` is what some cases need and this machine has not, `left` can be removed."""
+
+    OK = "ok"
+    LACKS = "lacks"
+    LEFT = "left"
+    WRONG = "WRONG"
 
 
 @dataclass(frozen=True)
 class Check:
-    """`ok` is None where nothing is wrong but something is missing that some cases need."""
+    """One thing that was looked at, and what was found."""
 
     name: str
-    ok: bool | None
+    state: State
     found: str
 
 
-def checks(machine: Machine, workspace: Workspace, reproducers: Sequence[Reproducer]) -> Iterator[Check]:
-    yield Check(
-        "platform", True, f"{machine.platform}; {', '.join(f'{k} {v}' for k, v in machine.facts.items())}"
-    )
-    yield Check("features", True, ", ".join(sorted(machine.features)) or "none")
+def checks(machine: Machine, workspace: Workspace, subjects: Sequence[Subject]) -> Iterator[Check]:
+    """Every check in the order in which it is shown; `subjects` are all that there are."""
+    facts = ", ".join(f"{name} {value}" for name, value in machine.facts.items())
+    yield Check("platform", State.OK, f"{machine.platform}; {facts}")
+    yield Check("features", State.OK, ", ".join(sorted(machine.features)) or "none")
     yield _gpus(machine)
     yield _upstream()
-    yield from _reproducers(machine, reproducers)
-    yield _goldens(machine, reproducers)
+    yield from (_subject(subject, machine) for subject in subjects)
+    yield _goldens(machine, subjects)
     yield _cache(workspace)
+    yield _left(leftovers.found())
 
 
 def _gpus(machine: Machine) -> Check:
@@ -42,11 +56,11 @@ def _gpus(machine: Machine) -> Check:
     try:
         holders = leases.of_this_machine(machine.host).holders()
     except RefaultError as error:
-        return Check("gpus", False, str(error))
+        return Check("gpus", State.WRONG, str(error))
     if not holders:
-        return Check("gpus", True, "none")
+        return Check("gpus", State.OK, "none")
     words = [f"{gpu} {_holder(held)}" for gpu, held in holders.items()]
-    return Check("gpus", True, ", ".join(words))
+    return Check("gpus", State.OK, ", ".join(words))
 
 
 def _holder(held: Holder | None) -> str:
@@ -57,43 +71,79 @@ def _upstream() -> Check:
     try:
         found = tree.installed("sglang")
     except RefaultError as error:
-        return Check("sglang", False, str(error))
-    return Check("sglang", True, f"{found.version} at {found.root}")
+        return Check("sglang", State.WRONG, str(error))
+    return Check("sglang", State.OK, f"{found.version} at {found.root}")
 
 
-def _reproducers(machine: Machine, reproducers: Sequence[Reproducer]) -> Iterator[Check]:
-    for reproducer in reproducers:
-        missing = machine.missing(reproducer.requires)
-        lacks = f"UNSUPPORTED here: this machine lacks {', '.join(missing)}"
-        yield Check(
-            reproducer.short_id, None if missing else True, lacks if missing else ", ".join(reproducer.tiers)
-        )
+def _subject(subject: Subject, machine: Machine) -> Check:
+    """Which of its cases run here; one that never runs here lacks something."""
+    here: list[str] = []
+    elsewhere: dict[str, tuple[str, ...]] = {}
+    for request in _requests(subject):
+        lacking = missing(request, machine)
+        words = " on ".join(filter(None, (request.tier, request.platform)))
+        if lacking:
+            elsewhere[words] = lacking
+        else:
+            here.append(words)
+    lacks = sorted({name for lacking in elsewhere.values() for name in lacking})
+    if not here:
+        told = f"UNSUPPORTED here: this machine lacks {', '.join(lacks)}"
+        return Check(_name(subject), State.LACKS, told)
+    others = f"; {', '.join(elsewhere)} would need {', '.join(lacks)}" if lacks else ""
+    return Check(_name(subject), State.OK, f"{', '.join(here)}{others}")
 
 
-def _goldens(machine: Machine, reproducers: Sequence[Reproducer]) -> Check:
+def _name(subject: Subject) -> str:
+    """The shortest that tells it from the others: all configurations begin alike."""
+    return catalogue.names(subject)[-1] if catalogue.is_configuration(subject.id) else subject.short_id
+
+
+def _requests(subject: Subject) -> list[Request]:
+    return [
+        Request(reproducer=subject, tier=tier, platform=platform)
+        for tier in subject.tiers
+        for platform in subject.platforms(tier)
+    ]
+
+
+def _goldens(machine: Machine, subjects: Sequence[Subject]) -> Check:
+    """Whether every case that runs here has its golden, under the platform that its result is of."""
     store = GoldenStore(catalogue.golden_folder())
-    orphans = store.orphans({(r.id, tier) for r in reproducers for tier in r.tiers})
+    orphans = store.orphans({(subject.id, tier) for subject in subjects for tier in subject.tiers})
     if orphans:
-        return Check("goldens", False, f"owned by no reproducer, delete them: {', '.join(map(str, orphans))}")
+        told = f"owned by nothing in the catalogue, delete them: {', '.join(map(str, orphans))}"
+        return Check("goldens", State.WRONG, told)
+    wanted, have = Counter[str](), Counter[str]()
     try:
-        have = [
-            store.load(reproducer.id, tier, platform or machine.platform)
-            for reproducer in reproducers
-            for tier in reproducer.tiers
-            for platform in reproducer.platforms(tier)
-        ]
+        for request in (request for subject in subjects for request in _requests(subject)):
+            platform = platform_of(request, machine)
+            golden = store.load(request.reproducer.id, request.tier, platform)
+            if not missing(request, machine):
+                wanted[platform] += 1
+                have[platform] += golden is not None
     except RefaultError as error:
-        return Check("goldens", False, str(error))
-    return Check(
-        "goldens",
-        True,
-        f"{sum(map(bool, have))} of {len(have)} recorded for {machine.platform} in {store.folder}",
-    )
+        return Check("goldens", State.WRONG, str(error))
+    counts = [f"{have[platform]} of {count} for {platform}" for platform, count in sorted(wanted.items())]
+    state = State.OK if have == wanted else State.LACKS
+    record = "" if have == wanted else "; `refault record` adds them"
+    return Check("goldens", state, f"{', '.join(counts) or 'none asked for'} in {store.folder}{record}")
 
 
 def _cache(workspace: Workspace) -> Check:
     runs = len(list(workspace.runs.iterdir())) if workspace.runs.is_dir() else 0
     trees = len(list(workspace.trees.iterdir())) if workspace.trees.is_dir() else 0
-    return Check(
-        "cache", True, f"{workspace.root}: {trees} reverted trees, {runs} runs kept; delete it at any time"
-    )
+    told = f"{workspace.root}: {trees} reverted trees, {runs} runs kept; delete it at any time"
+    return Check("cache", State.OK, told)
+
+
+def _left(left: Leftovers) -> Check:
+    """What dead runs and servers left, and how to be rid of it."""
+    if not left:
+        return Check("leftovers", State.OK, "none of dead runs or servers")
+    folders = [f"folders of runs: {', '.join(map(str, left.folders))}"] if left.folders else []
+    segments = [f"{len(left.segments)} segments of servers in /dev/shm"] if left.segments else []
+    remedy = "no process here uses them: `refault doctor --clean` removes them"
+    told = "; ".join([*folders, *segments, remedy])
+    shared = ", which would harm a container that shares /dev/shm and uses them" if left.segments else ""
+    return Check("leftovers", State.LEFT, told + shared)

@@ -45,6 +45,11 @@ class Workspace:
         """The store of past runs; `refault history --import` makes it anew from their results."""
         return self.root / "history.sqlite"
 
+    @property
+    def matrix(self) -> Path:
+        """What `refault matrix` last measured of each release."""
+        return self.root / "matrix.json"
+
     def preload(self, kind: str) -> Path:
         """The list of what arms of one kind of environment import."""
         return self.root / f"preload-{kind}.json"

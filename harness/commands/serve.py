@@ -11,6 +11,7 @@ from harness.commands.options import sglang_option
 from harness.errors import Unresolved
 from harness.golden import GoldenStore
 from harness.machine import this_machine
+from harness.serving import by_hand
 from harness.source.resolve import resolve
 from harness.standing import Standing
 from harness.suite import Request, Setting, Suite
@@ -66,12 +67,10 @@ def keep(request: Request, suite: Suite) -> None:
 
 
 def _told(server: Standing) -> str:
-    request = '{"input_ids": [5, 6, 7], "sampling_params": {"max_new_tokens": 8, "temperature": 0}}'
-    headers = f"-H 'Authorization: Bearer {server.key}' -H 'Content-Type: application/json'"
     lines = (
         f"{server.arm} arm: {server.url}",
         f"  command  {server.command}",
         f"  log      {server.log}",
-        f"  ask it   curl -s {server.url}/generate {headers} -d '{request}'",
+        f"  ask it   {by_hand.curl(server.url, server.key)}",
     )
     return "\n".join(lines)

@@ -6,7 +6,6 @@ import contextlib
 import json
 import logging
 import os
-import secrets
 import socket
 import subprocess
 import sys
@@ -19,7 +18,7 @@ import harness
 from harness.errors import Unresolved
 from harness.process import log, packets, warden, zygote
 from harness.process.job import Environment, write_json
-from harness.process.scratch import clear
+from harness.process.scratch import clear, clear_dead, new
 
 _log = logging.getLogger(__name__)
 
@@ -32,7 +31,9 @@ class Warden:
     """Starts the warden. Raises Unresolved if it cannot be started."""
 
     def __init__(self) -> None:
-        self.scratch = Path(tempfile.gettempdir()) / f"refault-{secrets.token_hex(4)}"
+        parent = Path(tempfile.gettempdir())
+        clear_dead(parent)
+        self.scratch = new(parent)
         self._link, theirs = packets.pair()
         self._lock = threading.Lock()
         self._is_ready = False

@@ -8,11 +8,11 @@ import select
 import signal
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.process import arm, descendants, log, packets, prctl, usage
+from harness.process import arm, descendants, log, packets, prctl, scratch, shared_memory, usage
 from harness.process.ending import OUT_OF_MEMORY, TIME_OUT
 from harness.process.job import Files, read_json
 
@@ -40,7 +40,7 @@ def mind(
     prctl.name_process("refault-minder")
     prctl.adopt_orphans()
     job = read_json(job_file)
-    kills_before, baseline = usage.kernel_kills(), usage.anonymous(me)
+    kills_before, baseline, before = usage.kernel_kills(), usage.anonymous(me), shared_memory.present()
     pid = os.fork()
     if pid == 0:
         arm.run(job, temporary, me, [*close, link.fileno()], arm_only)
@@ -48,12 +48,17 @@ def mind(
         os.close(descriptor)
     try:
         packets.send(link, {"started": pid})
-        report = _Watch(job, pid, baseline, link, zygote).report()
+        report = _Watch(job, pid, baseline, link, zygote).report(lambda: _note(temporary, before))
     finally:
         survivors = descendants.sweep(seconds=5)
     if report:
         kills = usage.kernel_kills() - kills_before
         packets.send(link, {**report, "survivors": survivors, "kernel_kills": kills})
+
+
+def _note(temporary: Path, before: frozenset[str]) -> None:
+    """Notes the shared memory of what is about to be ended, for whoever clears up."""
+    scratch.note_used(temporary, [below.pid for below in descendants.descendants(os.getpid())], before)
 
 
 class _Watch:
@@ -67,9 +72,10 @@ class _Watch:
         self._started = time.monotonic()
         self._look_around = self._started + _LOOK_AROUND_EVERY
 
-    def report(self) -> dict[str, Any] | None:
+    def report(self, before_the_end: Callable[[], None]) -> dict[str, Any] | None:
         """Waits for the arm's end, or brings it about; None if nobody wants to know any more."""
         killed_for = self._wait()
+        before_the_end()
         if killed_for == _ABANDONED:
             return None
         message = self._message(killed_for)

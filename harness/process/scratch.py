@@ -7,13 +7,66 @@ starts a process that makes some keeps a list in the temporary folder; it is onl
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
+import secrets
 import shutil
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
-SHARED_MEMORY = "/dev/shm"
-_LIST = "shared-memory"
+from harness.process import shared_memory
+
+SHARED_MEMORY = str(shared_memory.FOLDER)
+_LIST, _LOCK = "shared-memory", "lock"
+_NAME, _PATTERN, _HALF = "refault-", "refault-" + "[0-9a-f]" * 8, ".half"
+_HALF_FOR = 60.0
+"""Seconds: far more than it takes to lock a folder that was just made."""
+
+
+def new(parent: Path) -> Path:
+    """A name for a pool's folder that nobody has yet; `make` makes it."""
+    return parent / f"{_NAME}{secrets.token_hex(4)}"
+
+
+def make(folder: str | os.PathLike[str]) -> int:
+    """Make a pool's folder, locked for as long as the descriptor that is returned stays open.
+
+    The kernel drops the lock with its holder, whatever ends that (flock(2)): what is not locked is dead.
+    """
+    half = f"{os.fspath(folder)}{_HALF}"
+    os.mkdir(half, mode=0o700)
+    descriptor = os.open(os.path.join(half, _LOCK), os.O_WRONLY | os.O_CREAT, 0o600)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    os.rename(half, folder)  # nobody sees it before it is locked
+    return descriptor
+
+
+def dead(parent: Path) -> tuple[Path, ...]:
+    """The pools' folders in `parent` whose holder is dead: those of runs that were killed whole."""
+    there = [*parent.glob(_PATTERN), *parent.glob(_PATTERN + _HALF)]
+    return tuple(sorted(path for path in there if _is_dead(path)))
+
+
+def clear_dead(parent: Path) -> tuple[Path, ...]:
+    """Remove what `dead` finds."""
+    found = dead(parent)
+    for path in found:
+        clear(path)
+    return found
+
+
+def _is_dead(folder: Path) -> bool:
+    """Whether nobody holds its lock; one without a lock, or of somebody else, is none of ours."""
+    try:
+        about = folder.stat()
+        if about.st_uid != os.getuid() or folder.suffix == _HALF:
+            return about.st_uid == os.getuid() and time.time() - about.st_mtime > _HALF_FOR
+        with (folder / _LOCK).open("rb+") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def note(folder: Path, segments: Iterable[str]) -> None:
@@ -21,6 +74,14 @@ def note(folder: Path, segments: Iterable[str]) -> None:
     half = folder / f".{_LIST}"
     half.write_text("\n".join(segments))
     half.replace(folder / _LIST)
+
+
+def note_used(folder: Path, pids: Iterable[int], before: frozenset[str]) -> None:
+    """`note` what these processes use of what was not there `before`; call it before they are ended."""
+    new_ones = shared_memory.present() - before
+    if new_ones and folder.is_dir() and (used := sorted(new_ones & shared_memory.used(pids))):
+        with contextlib.suppress(OSError):  # a full disk is no reason not to end them
+            note(folder, used)
 
 
 def clear(folder: str | os.PathLike[str]) -> None:

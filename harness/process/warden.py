@@ -12,11 +12,11 @@ import select
 import signal
 import socket
 import sys
+from pathlib import Path
 from typing import Any, NoReturn
 
-from harness.process import packets, prctl
-from harness.process.descendants import Process, look_up, reap, send_signal, sweep
-from harness.process.scratch import clear
+from harness.process import packets, prctl, scratch, shared_memory
+from harness.process.descendants import Process, descendants, look_up, reap, send_signal, sweep
 
 BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from harness.process.warden import main; main()"
 """What its interpreter is started with."""
@@ -25,7 +25,8 @@ _LOOK_EVERY_MS = 200
 
 def main() -> None:
     """Serves until the pool is gone. Arguments: the folder of `harness`, descriptor, pool's pid, scratch."""
-    _, _, descriptor, pool, scratch = sys.argv
+    _, _, descriptor, pool, folder = sys.argv
+    before = shared_memory.present()
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
     prctl.name_process("refault-warden")
@@ -33,12 +34,13 @@ def main() -> None:
     link = socket.socket(fileno=int(descriptor))
     link.set_inheritable(False)
     try:
-        os.mkdir(scratch, mode=0o700)
+        scratch.make(folder)  # locked until this process is gone
         packets.send(link, {"ready": True})
         _Warden(link, int(pool)).serve()
     finally:
+        scratch.note_used(Path(folder), [below.pid for below in descendants(os.getpid())], before)
         survivors = sweep(seconds=10)
-        clear(scratch)
+        scratch.clear(folder)
         if survivors:
             sys.exit(f"refault: these processes cannot be killed: {', '.join(survivors)}")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from harness.errors import StaleRevert
 from harness.facts import (
@@ -17,8 +17,13 @@ from harness.facts import (
 )
 from harness.facts.cases import Space
 from harness.facts.server import HOSTS
+from harness.serving import by_hand
 from harness.source import revert
 from harness.source.tree import Tree
+
+_CPU, _SPECULATIVE = "cpu", "speculative-algorithm"
+_PORT = 30000
+"""What upstream listens to where it is told no other (server_args.ServerArgs.port)."""
 
 
 def describe(subject: Subject, tree: Tree | None) -> str:
@@ -88,19 +93,46 @@ def _server(subject: Subject, case: ServerCase) -> Iterator[str]:
         yield from _params(case)
     if case.requires:
         yield f"servers:    need {', '.join(sorted(case.requires))}"
-    yield f"by hand, with the model {case.model} that `refault serve {subject.short_id}` makes and starts:"
-    commands: dict[tuple[str, ...], list[str]] = {}
-    for host in [host for host in HOSTS if host in case.requires] or HOSTS:
-        commands.setdefault(case.arguments(host, case.default), []).append(host)
-    for arguments, hosts in commands.items():
-        yield f"  server on {', '.join(hosts)}:"
-        words = ("python3", "-m", "sglang.launch_server", "--model-path", "MODEL", *arguments)
-        yield f"    {shlex.join(words)}"
     load = case.traffic
     yield (
-        f"  traffic:  {load.rounds} times {load.requests} requests, {load.concurrency} at a time, prompts of "
+        f"traffic:    {load.rounds} times {load.requests} requests, {load.concurrency} at a time, prompts of "
         f"{load.prompt_tokens[0]} to {load.prompt_tokens[1]} tokens, {load.output_tokens} tokens out"
     )
+    hosts = [host for host in HOSTS if host in case.requires] or list(HOSTS)
+    yield from _served(subject, case, hosts)
+    yield from _launched(case, [host for host in hosts if host != _CPU])
+
+
+def _served(subject: Subject, case: ServerCase, hosts: Sequence[str]) -> Iterator[str]:
+    """Commands for both arms as Refault starts them."""
+    arms = ("fixed", "reverted") if isinstance(subject, Reproducer) else ("fixed",)
+    yield f"by hand on {', '.join(hosts)}, each arm as it is judged; wait until both say how to ask them:"
+    for arm in arms:
+        yield f"    refault serve {subject.short_id} --arm {arm} | tee {arm}.txt &"
+    for arm in arms:
+        yield f"""    sh -c "$(sed -n 's/^  ask it *//p' {arm}.txt)\""""
+    yield f"    kill {' '.join(f'%{number}' for number, _ in enumerate(arms, 1))}"
+    if _CPU in hosts:
+        yield f"  on cpu it adds: {shlex.join(case.arguments(_CPU, case.default))}"
+
+
+def _launched(case: ServerCase, hosts: Sequence[str]) -> Iterator[str]:
+    """Commands for upstream as it is installed: only accelerators let it serve without Refault."""
+    if not hosts:
+        return
+    yield f"by hand on {', '.join(hosts)}, upstream as installed:"
+    yield f'    MODEL="$(python3 -m harness.models {case.model} --dtype {case.dtype})"'
+    draft = ' --speculative-draft-model-path "$MODEL/draft"' if _SPECULATIVE in case.flags else ""
+    set_first = "".join(f"{name}={shlex.quote(value)} " for name, value in case.environment.items())
+    commands: dict[tuple[str, ...], list[str]] = {}
+    for host in hosts:
+        commands.setdefault(case.arguments(host, case.default), []).append(host)
+    for arguments, alike in commands.items():
+        words = shlex.join((*arguments, "--host", "127.0.0.1", "--port", str(_PORT)))
+        yield f"  server on {', '.join(alike)}:"
+        yield f'    {set_first}python3 -m sglang.launch_server --model-path "$MODEL"{draft} {words}'
+    yield "  client:"
+    yield f"    {by_hand.curl(f'http://127.0.0.1:{_PORT}')}"
 
 
 def _params(case: Space) -> Iterator[str]:

@@ -90,8 +90,11 @@ _LACKING_MARKS = (
 _LACKING_MODULE = re.compile(r"No module named '(?!sglang)")
 """Counts where it was raised alone: upstream probes for many modules and warns of those not there."""
 
-_OWN_DOING = re.compile(r"disconnected from the client side|KeyboardInterrupt|CancelledError")
-"""Tracebacks that our own aborts cause in a server that is well."""
+_OWN_DOING = re.compile(r"disconnected from the client side|KeyboardInterrupt|CancelledError|url: /freeze_gc")
+"""Tracebacks of a server that is well: our own aborts cause them, and so does a warm-up that is left out.
+
+From 0.5.18 on a server then asks itself for /freeze_gc while its port may not listen yet, and warns.
+"""
 _PEER_GONE = re.compile(r"[Cc]onnection (?:closed|reset|refused)|[Bb]roken pipe|BrokenPipe|EOFError")
 
 

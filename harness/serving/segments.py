@@ -1,8 +1,9 @@
 """The shared-memory segments of a server's processes: known while they are mapped, removed at the end.
 
-SIGKILL skips every clean-up of the process it hits, so segments stay in /dev/shm. Only those that a
-process of the server was seen to map or hold open, or whose name carries its pid, are ever removed, and
-those of upstream's that came up with it and that nobody uses.
+SIGKILL skips every clean-up of the process it hits, so segments stay in /dev/shm; and upstream's table of
+loads (`sglang_loads_…`, load_snapshot.ShmLoadSnapshotWriter) is removed by nobody, however its server ends.
+Only those that a process of the server was seen to map or hold open, or whose name carries its pid, are
+ever removed: what nobody here uses may be in use in another container that shares /dev/shm.
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ import contextlib
 import os
 import re
 from collections.abc import Iterable
-from pathlib import Path
 
-FOLDER = Path("/dev/shm")
+from harness.process import shared_memory
+from harness.process.shared_memory import present, used
+
+FOLDER = shared_memory.FOLDER
 _UPSTREAM = "sglang_"
 _NUMBER = re.compile(r"(?<!\d)\d+(?!\d)")
 
@@ -22,40 +25,46 @@ class Segments:
     """What the processes of one server were seen to use."""
 
     def __init__(self) -> None:
-        self._there_before = frozenset(_present())
+        self._there_before = self._there_then = present()
         self._seen: set[str] = set()
         self._pids: set[int] = set()
 
+    @property
+    def has_news(self) -> bool:
+        """Whether there are segments, of whomsoever, that were not there at the last look."""
+        return not present() <= self._there_then
+
     def look(self, pids: Iterable[int]) -> None:
         """Notes what these processes use now."""
-        for pid in pids:
-            self._pids.add(pid)
-            self._seen |= _mapped(pid) | _opened(pid)
+        self._there_then, pids = present(), frozenset(pids)
+        self._pids |= pids
+        self._seen |= used(pids)
 
     def mine(self) -> tuple[str, ...]:
         """Names of the segments that are left over, made since the server was started."""
-        fresh = set(_present()) - self._there_before
+        fresh = set(present()) - self._there_before
         named = {name for name in fresh if self._pids & set(map(int, _NUMBER.findall(name)))}
         return tuple(sorted(fresh & self._seen | named))
 
-    def orphans(self) -> tuple[str, ...]:
-        """Upstream's segments, made since the server was started, that no process uses any more.
-
-        One that dies between two looks leaves some that it was never seen with. Descriptors are read
-        before mappings: a segment that is being made is open until it is mapped.
-        """
-        named = {name for name in set(_present()) - self._there_before if name.startswith(_UPSTREAM)}
-        pids = [int(entry) for entry in os.listdir("/proc") if entry.isdigit()] if named else []
-        used = set().union(*map(_opened, pids)) | set().union(*map(_mapped, pids))
-        return tuple(sorted(name for name in named - used if _is_own(name)))
-
     def remove(self) -> tuple[str, ...]:
         """Removes them; call it when no process of the server is left."""
-        names = tuple(sorted({*self.mine(), *self.orphans()}))
+        names = self.mine()
         for name in names:
             with contextlib.suppress(FileNotFoundError):  # a tracker was faster
                 (FOLDER / name).unlink()
         return names
+
+
+def left_behind() -> tuple[str, ...]:
+    """Upstream's segments that no process uses any more, whoever's server made them for this user."""
+    return _unused(present())
+
+
+def _unused(names: Iterable[str]) -> tuple[str, ...]:
+    """Upstream's among these, made by this user, that no process which can be seen has open or mapped."""
+    named = {name for name in names if name.startswith(_UPSTREAM)}
+    pids = [int(entry) for entry in os.listdir("/proc") if entry.isdigit()] if named else []
+    return tuple(sorted(name for name in named - used(pids) if _is_own(name)))
 
 
 def _is_own(name: str) -> bool:
@@ -64,26 +73,3 @@ def _is_own(name: str) -> bool:
         return (FOLDER / name).stat().st_uid == os.getuid()
     except FileNotFoundError:
         return False
-
-
-def _present() -> list[str]:
-    return os.listdir(FOLDER) if FOLDER.is_dir() else []
-
-
-def _mapped(pid: int) -> set[str]:
-    try:
-        with open(f"/proc/{pid}/maps", encoding="utf-8", errors="replace") as maps:
-            lines = [line for line in maps if f" {FOLDER}/" in line]
-    except OSError:
-        return set()  # it has ended
-    return {line.rstrip("\n").partition(f" {FOLDER}/")[2].removesuffix(" (deleted)") for line in lines}
-
-
-def _opened(pid: int) -> set[str]:
-    found = set()
-    with contextlib.suppress(OSError):  # it has ended
-        for entry in os.scandir(f"/proc/{pid}/fd"):
-            with contextlib.suppress(OSError):  # it was closed meanwhile
-                target = os.readlink(entry.path)
-                found |= {target.removeprefix(f"{FOLDER}/")} if target.startswith(f"{FOLDER}/") else set()
-    return found

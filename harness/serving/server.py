@@ -34,7 +34,8 @@ class Server:
 
     `folder` takes its log. `at` are ports reserved beforehand; without it they are chosen on entry.
     Entering raises Unresolved where ports, folder or program are not to be had. Leaving the context
-    stops the server, whatever happened; `stop` does so before and says how it went.
+    stops the server, whatever happened; `stop` does so before and says how it went. `started` and `ready`
+    are when its first process was and it answered, in seconds of time.monotonic().
     """
 
     def __init__(self, command: Command, folder: Path, at: Ports | None = None, grace: float = GRACE) -> None:
@@ -46,6 +47,7 @@ class Server:
         self._segments = Segments()
         self._looked = 0.0
         self._working: tuple[tuple[str, descendants.Process], ...] = ()
+        self.started = self.ready = 0.0
 
     @property
     def ports(self) -> Ports:
@@ -67,7 +69,7 @@ class Server:
         self._temporary = launch.make_temporary()
         self._kills_before = usage.kernel_kills()
         self._file_limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
-        self._started = time.monotonic()
+        self.started = time.monotonic()
         try:
             self._popen = self._start()
         except BaseException:
@@ -92,6 +94,7 @@ class Server:
         """None as soon as the server is ready; else its ending, when it died or `seconds` have passed."""
         state = readiness.wait(self._pidfd, self.ports.base, self.key, seconds, self._look)
         if state == "ready":
+            self.ready = time.monotonic()
             self._note_segments()
             self._working = family.working(self.pid)
             return None
@@ -101,7 +104,7 @@ class Server:
 
     def _look(self) -> None:
         now = time.monotonic()
-        if now - self._looked > _LOOK_AT_SEGMENTS_EVERY:
+        if now - self._looked > _LOOK_AT_SEGMENTS_EVERY or self._segments.has_news:
             self._looked = now
             self._note_segments()
             log.trim(self.log)
@@ -168,7 +171,7 @@ class Server:
             unresolved=unresolved,
             last_lines=logs.last_lines(found.text),
             log=str(self.log),
-            seconds=time.monotonic() - self._started,
+            seconds=time.monotonic() - self.started,
             survivors=tuple(family.role(process, self.pid) for process in survivors),
             occupied=self._clear_up(bool(survivors)),
             segments=self._segments.remove() if not survivors else (),

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
-from harness import catalogue, doctor
-from harness.doctor import Check
+from harness import catalogue, doctor, leftovers
+from harness.cli import app
+from harness.doctor import Check, State
 from harness.errors import BadInput
-from harness.machine import Machine
+from harness.facts import Subject
+from harness.leftovers import Leftovers
+from harness.machine import INTERPRETER, Machine
 from harness.source import tree
 from harness.source.tree import Tree
-from harness.tests.toyland.bench import bug
+from harness.tests.toyland.bench import Bench, bug, subject
 from harness.workspace import Workspace
 
-MACHINE = Machine(platform="cpu", features=frozenset({"torch", "triton"}), facts={"torch": "2.13.0"})
+MACHINE = Machine(
+    platform="cpu", features=frozenset({"torch", "triton", INTERPRETER}), facts={"torch": "2.13.0"}
+)
 KNOWN = (bug("pr104_short_indptr"), bug("pr109_needs_gravity"))
 
 
@@ -27,24 +35,26 @@ def goldens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "golden"
 
 
-def look(tmp_path: Path) -> dict[str, Check]:
-    found = {check.name: check for check in doctor.checks(MACHINE, Workspace(tmp_path / "cache"), KNOWN)}
-    assert {"platform", "features", "sglang", "pr104", "pr109", "goldens", "cache"} <= set(found)
+def look(tmp_path: Path, machine: Machine = MACHINE, known: Sequence[Subject] = KNOWN) -> dict[str, Check]:
+    found = {check.name: check for check in doctor.checks(machine, Workspace(tmp_path / "cache"), known)}
+    assert {"platform", "features", "sglang", "goldens", "cache", "leftovers"} <= set(found)
     return found
 
 
 def test_a_machine_where_all_is_well(goldens: Path, tmp_path: Path) -> None:
     found = look(tmp_path)
-    assert [check.name for check in found.values() if check.ok is False] == []
+    assert [check.name for check in found.values() if check.state is State.WRONG] == []
     assert found["sglang"].found == f"9.9.9 at {tmp_path}"
     assert "torch 2.13.0" in found["platform"].found
-    assert found["pr104"] == Check("pr104", True, "kernel")
-    assert found["goldens"].found == f"0 of 2 recorded for cpu in {goldens}"
+    assert found["pr104"] == Check("pr104", State.OK, "kernel")
+    assert found["goldens"] == Check(
+        "goldens", State.LACKS, f"0 of 1 for cpu in {goldens}; `refault record` adds them"
+    )
 
 
 def test_what_a_case_lacks_is_no_error(goldens: Path, tmp_path: Path) -> None:
     check = look(tmp_path)["pr109"]
-    assert check.ok is None and check.found == "UNSUPPORTED here: this machine lacks gravity"
+    assert check.state is State.LACKS and check.found == "UNSUPPORTED here: this machine lacks gravity"
 
 
 def test_a_missing_upstream_is_wrong(goldens: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,13 +62,15 @@ def test_a_missing_upstream_is_wrong(goldens: Path, tmp_path: Path, monkeypatch:
         raise BadInput(f"{package} is not installed here: install it")
 
     monkeypatch.setattr(tree, "installed", absent)
-    assert look(tmp_path)["sglang"] == Check("sglang", False, "sglang is not installed here: install it")
+    assert look(tmp_path)["sglang"] == Check(
+        "sglang", State.WRONG, "sglang is not installed here: install it"
+    )
 
 
 @pytest.mark.parametrize(
     ("path", "told"),
     [
-        ("pr7_gone/kernel.cpu.json", "owned by no reproducer"),
+        ("pr7_gone/kernel.cpu.json", "owned by nothing"),
         ("pr104_short_indptr/kernel.cpu.json", "unreadable"),
     ],
 )
@@ -66,7 +78,7 @@ def test_a_bad_golden_is_wrong(path: str, told: str, goldens: Path, tmp_path: Pa
     (goldens / path).parent.mkdir(parents=True)
     (goldens / path).write_text("{}")
     check = look(tmp_path)["goldens"]
-    assert check.ok is False and told in check.found and str(goldens / path) in check.found
+    assert check.state is State.WRONG and told in check.found and str(goldens / path) in check.found
 
 
 def test_the_cache_is_counted(goldens: Path, tmp_path: Path) -> None:
@@ -74,3 +86,47 @@ def test_the_cache_is_counted(goldens: Path, tmp_path: Path) -> None:
     assert "0 runs kept" in look(tmp_path)["cache"].found
     workspace.new_run()
     assert "1 runs kept" in look(tmp_path)["cache"].found
+
+
+def test_a_kernel_golden_is_the_cpus_whatever_else_the_machine_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, goldens: Path, fresh: Bench
+) -> None:
+    fresh.record(bug("pr104_short_indptr"))
+    goldens = fresh.goldens.folder
+    monkeypatch.setattr(catalogue, "golden_folder", lambda: goldens)
+    cuda = replace(MACHINE, platform="cuda-sm90")
+    assert look(tmp_path, cuda)["goldens"] == Check("goldens", State.OK, f"1 of 1 for cpu in {goldens}")
+
+
+def test_goldens_of_configurations_have_their_owner(goldens: Path, tmp_path: Path) -> None:
+    served = subject("config_toy")
+    (goldens / served.id).mkdir(parents=True)
+    (goldens / served.id / "server.cuda-sm90.json").write_text("{}")
+    found = look(tmp_path, known=(*KNOWN, served))
+    assert found["goldens"].state is State.LACKS and found["toy"].found == "server"
+
+
+def test_leftovers_are_told_with_their_remedy(
+    goldens: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = Leftovers(folders=(Path("/tmp/refault-0a1b2c3d"),), segments=("sglang_loads_1.shm",))
+    monkeypatch.setattr(leftovers, "found", lambda: left)
+    check = look(tmp_path)["leftovers"]
+    assert check.state is State.LEFT and "`refault doctor --clean`" in check.found
+    assert "/tmp/refault-0a1b2c3d; 1 segments" in check.found
+    monkeypatch.setattr(leftovers, "found", Leftovers)
+    assert look(tmp_path)["leftovers"].state is State.OK
+
+
+def test_cleaning_removes_what_was_found_before_it_looks(
+    goldens: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "refault-0a1b2c3d"
+    folder.mkdir()
+    monkeypatch.setattr(leftovers, "found", lambda: Leftovers(folders=(folder,) * folder.exists()))
+    monkeypatch.setattr(catalogue, "subjects", lambda: KNOWN)
+    monkeypatch.setenv("REFAULT_CACHE", str(tmp_path / "cache"))
+    assert "left   leftovers" in CliRunner().invoke(app, ["doctor"]).stdout and folder.exists()
+    cleaned = CliRunner().invoke(app, ["doctor", "--clean"])
+    assert cleaned.exit_code == 0, cleaned.output
+    assert "none of dead runs" in cleaned.stdout and not folder.exists()

@@ -27,6 +27,8 @@ from harness.traffic.answers import faults
 from harness.traffic.drive import Driven, drive, vocabulary
 
 _LOOK_EVERY = 10.0
+TIMES = "times.json"
+"""In a server's folder: seconds from its start to `ready`, the `first` and `last` answer, and its `end`."""
 _LAST_WORDS = 3.0
 """Seconds for a server that stopped answering to say why, and to end."""
 
@@ -153,7 +155,17 @@ class Run:
             )
             if driven.is_over:
                 server.wait_end(_LAST_WORDS)
-            return driven, server.stop(faults(driven.all, self.case.patience))
+            ending = server.stop(faults(driven.all, self.case.patience))
+            self.note_times(server, driven, ending)
+            return driven, ending
+
+    def note_times(self, server: Server, driven: Driven, ending: Ending) -> None:
+        """Writes TIMES; the answers are left out where none came."""
+        moments = {"ready": server.ready}
+        if driven.moments:
+            moments |= {"first": driven.moments[0], "last": driven.moments[-1]}
+        times = {name: moment - server.started for name, moment in moments.items()}
+        write_json(self.folder / TIMES, {**times, "end": ending.seconds})
 
     def command(self, model: Model) -> Command:
         payload, host = self.payload, self.payload["host"]

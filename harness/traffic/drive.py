@@ -6,7 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -38,10 +38,14 @@ class Reachable(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Driven:
-    """All answers of one traffic: a tuple for each round, and those that were asked for alone."""
+    """All answers of one traffic: a tuple for each round, and those that were asked for alone.
+
+    `moments` is when each of them was over, in seconds of time.monotonic().
+    """
 
     rounds: tuple[tuple[Answer, ...], ...]
     alone: tuple[Answer, ...] = ()
+    moments: tuple[float, ...] = field(default=(), compare=False)
 
     @property
     def last(self) -> tuple[Answer, ...]:
@@ -104,8 +108,9 @@ async def _drive(traffic: Traffic, server: Reachable, words: Mapping[str, int], 
             asked = requests(traffic, len(words), f"r{index}")
             rounds.append(await _send_all(asked, client, traffic.concurrency, patience))
             if Driven(rounds=tuple(rounds)).is_over:
-                return Driven(rounds=tuple(rounds))
-        return Driven(rounds=tuple(rounds), alone=await _alone(traffic, client, patience))
+                return Driven(rounds=tuple(rounds), moments=tuple(client.moments))
+        alone = await _alone(traffic, client, patience)
+        return Driven(rounds=tuple(rounds), alone=alone, moments=tuple(client.moments))
 
 
 async def _alone(traffic: Traffic, client: _Client, patience: float) -> tuple[Answer, ...]:
@@ -176,6 +181,7 @@ class _Client:
 
     def __init__(self, server: Reachable, words: Mapping[str, int]) -> None:
         self._server, self.words = server, words
+        self.moments: list[float] = []
 
     async def __aenter__(self) -> _Client:
         self._native = native.session(self._server.url, self._server.key)
@@ -201,6 +207,7 @@ class _Client:
             partial.fail("failed", f"not understood: {error}")
         if partial.finish is None and not partial.given_up:
             partial.fail("lost", "the answer broke off")
+        self.moments.append(time.monotonic())
 
     async def _complete(self, partial: Partial, sent: asyncio.Event, moved: Callable[[], None]) -> None:
         self._openai = self._openai or completions.client(self._server.url, self._server.key)

@@ -1,4 +1,7 @@
-"""Harms real servers on purpose, and says what came of it: a fault, or that nothing can be said."""
+"""Harms real servers on purpose, and says what came of it: a fault, or that nothing can be said.
+
+Each is harmed below an arm's process, so that nothing of it outlives whoever asked for it.
+"""
 
 from __future__ import annotations
 
@@ -6,24 +9,30 @@ import os
 import resource
 import signal
 import socket
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from harness import catalogue
 from harness.facts import Traffic
 from harness.host import environment
 from harness.models import make
+from harness.process.job import Job
+from harness.process.limits import Limits
+from harness.process.pool import Pool
 from harness.serving import ports
 from harness.serving.ending import Ending
 from harness.serving.launch import Command
 from harness.serving.ports import Ports
 from harness.serving.server import Server
 from harness.source import tree
-from harness.tests.serving import left_behind
+from harness.tests.serving.left_behind import Watch
+from harness.tiers import arms
 from harness.tiers.served import Served
 from harness.traffic.answers import faults
 from harness.traffic.drive import drive, send, vocabulary
@@ -33,8 +42,9 @@ _MODEL, _READY, _PATIENCE = "tiny-llama", 300.0, 20.0
 _LOAD = Traffic(requests=4, prompt_tokens=(20, 40), output_tokens=48, concurrency=4, stream="all")
 _ANSWERING = "Prefill batch"
 """Upstream's log has it once the first batch has been put together."""
+_SECONDS = 900.0
+"""For one injection with everything, on a machine that others use as well."""
 _FILE_LIMIT = 6000
-_MARK = "REFAULT_INJECTION"
 
 
 @dataclass(frozen=True)
@@ -45,25 +55,45 @@ class Prepared:
     words: Mapping[str, int]
 
 
-def inject(name: str, folder: Path) -> tuple[str, bool, list[str]]:
-    """What was seen, whether it is what this injection is to yield, and what is left on the machine."""
-    mark, before = f"{_MARK}={os.getpid()}.{time.monotonic_ns()}", left_behind.segments()
-    act, meant = ALL[name]
-    ending, told = act(_prepared(folder, mark), folder)
-    signatures = [fault.signature for fault in ending.faults]
-    seen = f"{told}{ending.unresolved or '; '.join(signatures) or 'clean'}"
-    return seen, all(word in seen for word in meant), left_behind.since(mark, before) + _kept(ending)
+@dataclass(frozen=True)
+class Injected:
+    """What was `seen`, whether that is what the injection is to yield, and what was `left` on the machine."""
+
+    seen: str
+    as_meant: bool
+    left: tuple[str, ...]
 
 
-def _kept(ending: Ending) -> list[str]:
-    return [f"process {name}" for name in ending.survivors]
+def inject(name: str, pool: Pool, models: Path, folder: Path) -> Injected:
+    """One injection, in an arm of its own whose files go to `folder`."""
+    limits = Limits(seconds=_SECONDS, memory_mb=arms.MEMORY_MB["server"])
+    payload = {"name": name, "models": str(models)}
+    shared = arms.environment("server", tree.installed().package)
+    entry = f"{__name__}:enter"
+    job = Job(entry=entry, payload=payload, folder=folder, limits=limits, environment=shared)
+    ended = pool.submit(job).result()
+    left = tuple(f"process {one}" for one in ended.leftovers)
+    if ended.result is None:
+        why = ended.exit.message or ended.exit.signal or ended.exit.how
+        return Injected(f"the arm that harms the server ended: {why} (log: {ended.log})", False, left)
+    return Injected(ended.result["seen"], ended.result["as_meant"], (*ended.result["left"], *left))
 
 
-def _prepared(folder: Path, mark: str) -> Prepared:
+def enter(payload: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Entry of the arm: harms a server, and looks for what is left where the server made its files."""
+    act, meant = ALL[payload["name"]]
+    watch = Watch(Path(tempfile.gettempdir()))
+    ending, told = act(_prepared(folder, Path(payload["models"])), folder)
+    seen = f"{told}{ending.unresolved or '; '.join(fault.signature for fault in ending.faults) or 'clean'}"
+    left = [*watch.left(), *(f"process {name}" for name in ending.survivors)]
+    return {"seen": seen, "as_meant": all(word in seen for word in meant), "left": left}
+
+
+def _prepared(folder: Path, models: Path) -> Prepared:
     """The plain configuration's server, on upstream as installed, with the oracle in its processes."""
     case = catalogue.load("reproducers.config_paged_triton").server
     assert case
-    model, under_test = make(_MODEL, folder / "models"), tree.installed()
+    model, under_test = make(_MODEL, models), tree.installed()
     (folder / "reports").mkdir()
     told = Served(
         root=under_test.root,
@@ -72,10 +102,7 @@ def _prepared(folder: Path, mark: str) -> Prepared:
         functions={},
         reports=folder / "reports",
     )
-    name, _, value = mark.partition("=")
-    whole = environment.merged(
-        environment.CPU_KERNELS, {**told.environment(folder), **left_behind.marking(name, value)}
-    )
+    whole = environment.merged(environment.CPU_KERNELS, told.environment(folder))
     arguments = ("--model-path", str(model.path), *case.arguments("cpu", case.default))
     return Prepared(Command(arguments=arguments, environment=whole), vocabulary(model.path))
 

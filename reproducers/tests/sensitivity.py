@@ -1,27 +1,36 @@
-"""Serves a tiny model as upstream does, and measures what an overwritten page does to its answers."""
+"""Serves a tiny model as upstream does, and measures what an overwritten page does to its answers.
+
+The servers run below an arm's process, so that they go with whoever asked for them, whatever ends it.
+"""
 
 from __future__ import annotations
 
 import json
 import random
-import time
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from harness.host import environment
-from harness.models import Model
-from harness.process.job import read_json, write_json
+from harness.models import Model, make
+from harness.process.job import Job, read_json, write_json
+from harness.process.limits import Limits
 from harness.serving.launch import Command
 from harness.serving.server import Server
 from harness.source import tree
+from harness.tiers import arms
 from harness.tiers.served import VARIABLE, Served
 from reproducers.tests import overwriting
 
 PAGE = 16
+AT_ONCE = 10
+TRIALS = "trials.jsonl"
+"""In the arm's folder: a line a trial, as soon as it is over."""
+_READY, _A_TRIAL = 300.0, 120.0
+"""Seconds: for a server to come up, and for a trial at its slowest (a tree of EAGLE3, cores shared)."""
 TOLERANCE = 1e-3
 """Log-probabilities (natural) further apart than this are different: float32's error is near 1e-5."""
 COMMON = (
@@ -33,6 +42,7 @@ COMMON = (
 ).split()
 FLAGS = {
     "tiny-llama": (),
+    "tiny-qwen3": (),
     "tiny-swa": ("--enable-deterministic-inference",),
     "tiny-llama-eagle3": (
         *("--speculative-algorithm", "EAGLE3", "--speculative-num-steps", "3"),
@@ -48,13 +58,13 @@ class Answered:
     prompt: tuple[int, ...]
     tokens: tuple[int, ...]
     logprobs: tuple[float, ...]
-    meta: Any
 
 
 @dataclass(frozen=True)
 class Trial:
     """What overwriting one page of one request changed: a token, or a log-probability before any did."""
 
+    number: int
     prompt_tokens: int
     first: int
     token: bool
@@ -63,6 +73,35 @@ class Trial:
     @property
     def is_noticed(self) -> bool:
         return self.token or self.logprob > TOLERANCE
+
+
+def job(model: str, models: Path, folder: Path, numbers: Sequence[int], seed: int, **also: Any) -> Job:
+    """An arm that carries out these trials of a model; `right` and `tokens` as in `measure`."""
+    payload = {"model": model, "models": str(models), "numbers": list(numbers), "seed": seed, **also}
+    limits = Limits(
+        seconds=_READY + _A_TRIAL * (len(numbers) + also.get("right", 0)), memory_mb=arms.MEMORY_MB["server"]
+    )
+    shared = arms.environment("server", tree.installed().package)
+    return Job(entry=f"{__name__}:measure", payload=payload, folder=folder, limits=limits, environment=shared)
+
+
+def measure(payload: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Entry of an arm: a server of `model`, plain answers to `right` prompts, and the trials of `numbers`."""
+    tokens: int = payload.get("tokens", 6)
+    asked = prompts(payload.get("right", 0), payload.get("right_seed", 1))
+    with serving(make(payload["model"], Path(payload["models"])), folder / "served") as server:
+        right = ask(server, asked, [f"right.{n}" for n in range(len(asked))], tokens) if asked else []
+        with (folder / TRIALS).open("a", buffering=1) as file:
+            for trial in trials(server, payload["numbers"], payload["seed"], tokens=tokens):
+                print(json.dumps(asdict(trial)), file=file)
+    return {"right": [asdict(answer) for answer in right]}
+
+
+def read_trials(folder: Path) -> list[Trial]:
+    """Those of an arm so far; a line that is still being written is none."""
+    file = folder / TRIALS
+    lines = file.read_text().split("\n")[:-1] if file.is_file() else []
+    return [Trial(**json.loads(line)) for line in lines]
 
 
 @contextmanager
@@ -75,7 +114,7 @@ def serving(model: Model, folder: Path, flags: Sequence[str] = ()) -> Iterator[S
         environment=environment.merged(environment.CPU_KERNELS, _told(folder)),
     )
     with Server(command, folder) as server:
-        ending = server.wait_ready(300)
+        ending = server.wait_ready(_READY)
         assert ending is None, ending.last_lines if ending else ""
         yield server
 
@@ -114,49 +153,56 @@ def ask(server: Server, prompts: Sequence[Sequence[int]], rids: Sequence[str], t
 
 
 def _answered(prompt: Sequence[int], answer: Any) -> Answered:
-    meta = answer["meta_info"]
-    logprobs = tuple(entry[0] for entry in meta["output_token_logprobs"])
-    return Answered(tuple(prompt), tuple(answer["output_ids"]), logprobs, meta)
+    logprobs = tuple(entry[0] for entry in answer["meta_info"]["output_token_logprobs"])
+    return Answered(tuple(prompt), tuple(answer["output_ids"]), logprobs)
 
 
 def prompts(count: int, seed: int, shortest: int = 3 * PAGE, longest: int = 8 * PAGE) -> list[list[int]]:
-    """Words of a seed, without special tokens."""
+    """Words of a seed, without special tokens; a larger `count` only adds to them."""
     draw = random.Random(seed)
     return [[draw.randrange(3, 256) for _ in range(draw.randint(shortest, longest))] for _ in range(count)]
 
 
-def trials(server: Server, count: int, seed: int, *, tokens: int = 6, at_once: int = 10) -> list[Trial]:
-    """Asks each prompt twice, the second time with a page overwritten, and compares the answers."""
-    asked, found = prompts(count, seed), list[Trial]()
-    for begin in range(0, count, at_once):
-        group = asked[begin : begin + at_once]
-        firsts = [PAGE * random.Random(begin + n).randrange(len(p) // PAGE) for n, p in enumerate(group)]
-        plain = ask(server, group, [f"plain.{begin + n}" for n in range(len(group))], tokens)
-        rids = [overwriting.request_id(f, f + PAGE, begin + n) for n, f in enumerate(firsts)]
-        changed = ask(server, group, rids, tokens)
-        found += [_trial(*each) for each in zip(firsts, plain, changed, strict=True)]
-    log = server.log.read_text()
-    assert log.count(overwriting.DONE) == count, "pages were not overwritten: the trials prove nothing"
-    return found
+def trials(server: Server, numbers: Sequence[int], seed: int, *, tokens: int = 6) -> Iterator[Trial]:
+    """Asks each prompt twice, the second time with a page overwritten, and compares the answers.
+
+    A trial hangs on `seed` and its number alone, whichever others are asked for.
+    """
+    every = prompts(max(numbers, default=-1) + 1, seed)
+    for begin in range(0, len(numbers), AT_ONCE):
+        group = numbers[begin : begin + AT_ONCE]
+        asked = [every[number] for number in group]
+        firsts = [_page(number, seed, prompt) for number, prompt in zip(group, asked, strict=True)]
+        plain = ask(server, asked, [f"plain.{number}" for number in group], tokens)
+        rids = [overwriting.request_id(f, f + PAGE, n) for n, f in zip(group, firsts, strict=True)]
+        changed = ask(server, asked, rids, tokens)
+        _check_overwritten(server, rids)
+        yield from (_trial(*each) for each in zip(group, firsts, plain, changed, strict=True))
 
 
-def _trial(first: int, plain: Answered, changed: Answered) -> Trial:
+def _page(number: int, seed: int, prompt: Sequence[int]) -> int:
+    """The first position of the page that a trial overwrites."""
+    return PAGE * random.Random(seed + number).randrange(len(prompt) // PAGE)
+
+
+def _check_overwritten(server: Server, rids: Sequence[str]) -> None:
+    done = {line.partition(overwriting.DONE)[2].strip() for line in server.log.read_text().splitlines()}
+    missed = [rid for rid in rids if rid not in done]
+    assert not missed, f"the pages of {', '.join(missed)} were not overwritten: the trials prove nothing"
+
+
+def _trial(number: int, first: int, plain: Answered, changed: Answered) -> Trial:
     same = [a == b for a, b in zip(plain.tokens, changed.tokens, strict=True)]
     upto = same.index(False) if False in same else len(same)
     apart = [abs(a - b) for a, b in zip(plain.logprobs[:upto], changed.logprobs[:upto], strict=True)]
-    return Trial(len(plain.prompt), first, upto < len(same), max(apart, default=0.0))
+    return Trial(number, len(plain.prompt), first, upto < len(same), max(apart, default=0.0))
 
 
-def told(found: Sequence[Trial], seconds: float) -> str:
+def told(found: Sequence[Trial]) -> str:
     """One line for people."""
     tokens, noticed = sum(each.token for each in found), sum(each.is_noticed for each in found)
-    least = min((each.logprob for each in found if not each.token), default=float("nan"))
-    return (
-        f"{noticed} of {len(found)} overwritten pages noticed, {tokens} by a token; the least change of "
-        f"a log-probability where no token changed was {least:.1e} ({seconds:.0f} s)"
+    least = min((each.logprob for each in found if not each.token), default=None)
+    rest = f"; the least change of a log-probability where no token changed was {least:.1e}"
+    return f"{noticed} of {len(found)} overwritten pages noticed, {tokens} by a token" + (
+        rest if least is not None else ""
     )
-
-
-def clock() -> float:
-    """Seconds, for differences."""
-    return time.monotonic()

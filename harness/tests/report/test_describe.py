@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import shlex
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
-from harness.facts import Revert, edit
+import click
+
+from harness.commands import serve
+from harness.facts import Revert, Subject, edit
 from harness.report.describe import describe
 from harness.source.tree import at
 from harness.tests.toyland import upstream
-from harness.tests.toyland.bench import bug
+from harness.tests.toyland.bench import bug, subject
 
 STORE = bug("pr101_stray_store")
 
@@ -51,3 +56,54 @@ def test_a_stale_revert_is_told_as_such(tmp_path: Path) -> None:
     other = Revert(edit(in_function="build_table", replace="numel = 3", by="numel = 2"))
     text = describe(replace(STORE, revert=other), at(upstream.write(tmp_path)))
     assert "STALE: in sglang 9.9.9: build_table: `numel = 3` found 0 times; nearest: " in text
+
+
+# --- servers as commands ---------------------------------------------------------------------------
+
+
+def shown(subject: Subject) -> list[str]:
+    """The lines of its server case that are to be typed."""
+    return [line.strip() for line in describe(subject, None).splitlines() if line.startswith("    ")]
+
+
+def test_both_arms_servers_are_commands_that_serve_itself_takes() -> None:
+    typed = [line for line in shown(subject("pr201_stray_store")) if line.startswith("refault serve")]
+    assert [line.split()[4] for line in typed] == ["fixed", "reverted"]
+    for line in typed:
+        words = shlex.split(line.partition("|")[0])[2:]
+        _, rest, _ = serve.command.make_parser(click.Context(serve.command)).parse_args(words)
+        assert rest == []
+
+
+def test_a_configuration_has_one_arm_to_start() -> None:
+    typed = [line for line in shown(subject("config_toy")) if line.startswith(("refault serve", "kill"))]
+    assert typed == ["refault serve config_toy --arm fixed | tee fixed.txt &", "kill %1"]
+
+
+def test_the_request_is_taken_from_what_serve_printed(tmp_path: Path) -> None:
+    (typed,) = [line for line in shown(subject("config_toy")) if line.startswith("sh -c")]
+    (tmp_path / "fixed.txt").write_text("fixed arm: http://h:1\n  ask it   echo 'a b' c\n")
+    done = subprocess.run(typed, shell=True, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout == "a b c\n"
+
+
+def test_upstream_as_installed_gets_the_model_the_flags_and_the_variables() -> None:
+    toy = subject("config_toy")
+    assert toy.server
+    changed = replace(
+        toy.server, requires=frozenset({"cuda"}), environment={"ANSWER": "4 2"}, flags={"page-size": "16"}
+    )
+    typed = shown(replace(toy, server=changed))
+    (made,) = [line for line in typed if line.startswith("MODEL=")]
+    assert f"harness.models {changed.model} --dtype {changed.dtype}" in made
+    (launch,) = [line for line in typed if "launch_server" in line]
+    assert launch.startswith("ANSWER='4 2' python3 -m sglang.launch_server --model-path \"$MODEL\" ")
+    assert "--page-size 16 --host 127.0.0.1 --port 30000" in launch
+    assert "curl -s http://127.0.0.1:30000/generate" in typed[-1]
+
+
+def test_what_needs_an_accelerator_is_not_told_for_the_cpu() -> None:
+    toy = subject("config_toy")
+    assert toy.server
+    text = describe(replace(toy, server=replace(toy.server, requires=frozenset({"rocm"}))), None)
+    assert "by hand on rocm, each arm" in text and "on cpu" not in text and "cuda" not in text

@@ -129,6 +129,16 @@ def test_our_own_aborts_are_no_faults() -> None:
     assert logs.read(RAISED.replace("index 5 is out of bounds", said)).faults == ()
 
 
+def test_a_server_that_asked_itself_too_early_is_well() -> None:
+    """Seen of 0.5.23, started with its warm-up left out."""
+    pool = "HTTPConnectionPool(host='127.0.0.1', port=24225)"
+    refused = "/freeze_gc (Caused by NewConnectionError('[Errno 111] Connection refused'))"
+    early = f"requests.exceptions.ConnectionError: {pool}: Max retries exceeded with url: {refused}"
+    assert logs.read(RAISED.replace("IndexError: index 5 is out of bounds", early)).faults == ()
+    other = early.replace("freeze_gc", "generate")
+    assert logs.read(RAISED.replace("IndexError: index 5 is out of bounds", other)).faults
+
+
 def test_a_module_that_is_not_there_counts_where_it_was_raised() -> None:
     missing = RAISED.replace(
         "IndexError: index 5 is out of bounds", "ModuleNotFoundError: No module named 'x'"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.serving.segments import FOLDER, Segments
+from harness.serving.segments import FOLDER, Segments, left_behind
 
 pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="this machine has no /dev/shm")
 
@@ -63,11 +63,22 @@ def test_a_process_that_has_ended_is_no_error() -> None:
     assert segments.mine() == ()
 
 
-def test_upstream_s_own_are_found_by_their_name_once_nobody_uses_them() -> None:
+def test_upstream_s_own_are_left_behind_once_nobody_here_uses_them_but_no_server_s_to_remove() -> None:
     seen = Segments()
-    name = f"sglang_test_{os.getpid()}x.shm"
-    with (FOLDER / name).open("w"):
-        assert name not in seen.orphans()
-    assert seen.orphans() == (name,)
-    assert Segments().orphans() == ()  # it was there before that server
-    assert name in seen.remove() and not (FOLDER / name).exists()
+    name = f"sglang_test_{uuid.uuid4().hex}.shm"
+    try:
+        with (FOLDER / name).open("w"):
+            assert name not in left_behind()
+        assert name in left_behind()
+        seen.look([os.getpid()])
+        assert seen.remove() == () and (FOLDER / name).exists()  # a neighbour's, for all this server knows
+    finally:
+        (FOLDER / name).unlink()
+
+
+def test_a_new_segment_is_news_until_the_next_look(segment: Path) -> None:
+    segments = Segments()
+    segment.touch()
+    assert segments.has_news
+    segments.look([])
+    assert segment.name not in segments.mine()

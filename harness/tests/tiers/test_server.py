@@ -9,10 +9,12 @@ import pytest
 
 from harness.facts import Subject
 from harness.process import descendants
+from harness.process.job import read_json
 from harness.process.pool import Pool
 from harness.suite import Judged, Request, Suite
 from harness.tests.toyland import bench
 from harness.tests.toyland.bench import Bench, subject
+from harness.tiers.server import TIMES
 from harness.verdict import Result, Verdict
 
 CONFIGURATION = subject("config_toy")
@@ -93,6 +95,13 @@ def test_a_wrong_token_is_told_beside_the_reference_s(judged: Mapping[str, Judge
     assert reverted
     assert "r1-000: token 0 is" in reverted.main.notes[0]
     assert "the float64 reference's is" in reverted.main.notes[0]
+
+
+def test_a_server_s_times_are_kept_in_their_order(judged: Mapping[str, Judged]) -> None:
+    fixed = judged["config_toy"].result.fixed
+    assert fixed and fixed.log
+    times = read_json(Path(fixed.log).parent / "server-0" / TIMES)
+    assert 0 < times["ready"] < times["first"] < times["last"] < times["end"] < fixed.seconds
 
 
 def test_nothing_of_a_server_is_left(judged: Mapping[str, Judged], served: Bench) -> None:

@@ -42,6 +42,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def test_every_way_of_asking_gets_the_same_answer(server: Server) -> None:
     driven = drive(MIXED, server, WORDS)
     assert len(driven.rounds) == 2 and not driven.is_over
+    assert len(driven.moments) == len(driven.all) and list(driven.moments) == sorted(driven.moments)
     for asked, answer in zip(requests(MIXED, len(WORDS), "r1"), driven.last, strict=True):
         due = toy_server.answer(list(asked.prompt_ids), asked.output_tokens)
         assert list(zip(answer.tokens, answer.logprobs, strict=True)) == due

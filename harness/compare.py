@@ -5,15 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.facts import Tolerance
 from harness.observation import Event, Fault, Point
 
 DEFAULT_TOLERANCE = Tolerance(absolute=1e-6, relative=1e-5, reason="summation order differs between builds")
+_RAISED = re.compile(r"(?P<type>[\w.]+)( in [^:]+)?: ")
+"""How the message of an exception begins: its type, and the function of the tree that raised it."""
 
 
 class _Absent:
@@ -97,17 +100,40 @@ def trace_digest(trace: Sequence[Event]) -> str:
     return hashlib.sha256(one_line(_without_floats(plain(trace))).encode()).hexdigest()
 
 
-def point_differences(golden: Point, seen: Point, tolerance: Tolerance) -> list[Difference]:
-    """What binds on every tree: outcome, fault signatures and declared results."""
+def point_differences(
+    golden: Point, seen: Point, tolerance: Tolerance, *, names_bind: bool = True
+) -> list[Difference]:
+    """What binds: outcome, fault signatures and declared results.
+
+    Unless `names_bind`, faults agree that differ in nothing but what `unnamed` takes off.
+    """
     outcome = list(value_differences("outcome", golden.outcome, seen.outcome, tolerance))
-    faults = _fault_differences("faults", golden.faults, seen.faults)
+    faults = _fault_differences("faults", golden.faults, seen.faults, _signature if names_bind else unnamed)
     results = value_differences("results", golden.results, seen.results, tolerance)
     return [*outcome, *faults, *results]
 
 
+def naming_differences(golden: Point, seen: Point) -> list[Difference]:
+    """Faults that agree but for their names; none where anything else about the faults differs too."""
+    if _fault_differences("faults", golden.faults, seen.faults, unnamed):
+        return []
+    return _fault_differences("faults", golden.faults, seen.faults, _signature)
+
+
+def unnamed(fault: Fault) -> str:
+    """A fault's signature without what a refactoring of the code under test renames or rewords.
+
+    That is its kernel, and of an exception all but its type: the function that raised it, and the words
+    of whatever checked the same buffer first. Kind, buffer, process and every number stay.
+    """
+    raised = _RAISED.match(fault.message or "") if fault.kind == "exception" else None
+    message = raised["type"] if raised else fault.message
+    return replace(fault, kernel=None, message=message).signature
+
+
 def finding_differences(golden: Point, seen: Point) -> list[Difference]:
     """Findings that came or went; never part of a verdict."""
-    return _fault_differences("findings", golden.findings, seen.findings)
+    return _fault_differences("findings", golden.findings, seen.findings, _signature)
 
 
 def trace_difference(
@@ -167,13 +193,28 @@ def _equal(golden: Any, seen: Any, tolerance: Tolerance) -> bool:
     return bool(golden == seen)
 
 
-def _fault_differences(where: str, golden: Sequence[Fault], seen: Sequence[Fault]) -> list[Difference]:
-    before = Counter(fault.signature for fault in golden)
-    after = Counter(fault.signature for fault in seen)
-    gone, come = sorted((before - after).elements()), sorted((after - before).elements())
+def _fault_differences(
+    where: str, golden: Sequence[Fault], seen: Sequence[Fault], key: Callable[[Fault], str]
+) -> list[Difference]:
+    gone, come = _unmatched(golden, seen, key), _unmatched(seen, golden, key)
     width = max(len(gone), len(come))
     gone, come = _padded(gone, width), _padded(come, width)
     return [Difference(where, old, new) for old, new in zip(gone, come, strict=True)]
+
+
+def _unmatched(some: Sequence[Fault], others: Sequence[Fault], key: Callable[[Fault], str]) -> list[str]:
+    """The signatures of those faults that have no counterpart of the same key."""
+    free, found = Counter(map(key, others)), []
+    for fault in sorted(some, key=_signature):
+        if free[key(fault)]:
+            free[key(fault)] -= 1
+        else:
+            found.append(fault.signature)
+    return found
+
+
+def _signature(fault: Fault) -> str:
+    return fault.signature
 
 
 def _padded(items: Sequence[Any], width: int) -> list[Any]:

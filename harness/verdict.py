@@ -17,6 +17,7 @@ from harness.compare import (
     changed_params,
     finding_differences,
     named_params,
+    naming_differences,
     plain,
     point_differences,
     same_params,
@@ -119,8 +120,8 @@ class Evidence:
         return None if self.by_hand else self.golden
 
     @property
-    def trace_binds(self) -> bool:
-        """Whether the tree under test is the one the golden was recorded on."""
+    def is_golden_tree(self) -> bool:
+        """Whether the tree under test is the one the golden was recorded on: traces and names bind there."""
         return bool(self.golden and self.tree and self.golden.provenance.get("tree") == self.tree)
 
 
@@ -439,10 +440,11 @@ def _departure(case: Evidence, name: ArmName) -> str | None:
     """How this arm departs from its golden in what binds, in one line."""
     if case.reference is None:
         return None
-    tolerance = case.reference.tolerance
+    tolerance, same_tree = case.reference.tolerance, case.is_golden_tree
     for point, golden in _recorded(case, name):
-        texts = [difference.text for difference in point_differences(golden.point, point, tolerance)]
-        if case.trace_binds:
+        differences = point_differences(golden.point, point, tolerance, names_bind=same_tree)
+        texts = [difference.text for difference in differences]
+        if same_tree:
             texts += filter(None, [_parting(golden, point, tolerance)])
         if texts:
             return f"{name} arm differs from its golden{_at(case.arm(name), point)}: {_joined(texts)}"
@@ -471,7 +473,7 @@ def _drift(case: Evidence) -> Iterator[str]:
     for name in case.asked:
         if not _unproven(name, case.arm(name)):
             yield from _finding_drift(case, name)
-            yield from [] if case.trace_binds else _trace_drift(case, name)
+            yield from [] if case.is_golden_tree else _foreign_drift(case, name)
 
 
 def _finding_drift(case: Evidence, name: ArmName) -> Iterator[str]:
@@ -480,18 +482,24 @@ def _finding_drift(case: Evidence, name: ArmName) -> Iterator[str]:
             yield f"{name} arm{_at(case.arm(name), point)}: {difference.text}"
 
 
-def _trace_drift(case: Evidence, name: ArmName) -> Iterator[str]:
-    """One line an arm: the first point whose trace parts, and how many others do."""
+def _foreign_drift(case: Evidence, name: ArmName) -> Iterator[str]:
+    """What another tree than the golden's may do otherwise: name things, and take other steps."""
     if case.reference is None:
         return
-    partings = [
-        f"{name} arm{_at(case.arm(name), point)}: {text}"
-        for point, golden in _recorded(case, name)
-        if (text := _parting(golden, point, case.reference.tolerance))
-    ]
-    if partings:
-        others = len(partings) - 1
-        yield partings[0] + (f"; traces of {others} other points differ too" if others else "")
+    tolerance = case.reference.tolerance
+    recorded = list(_recorded(case, name))
+    named = [(point, naming_differences(golden.point, point)) for point, golden in recorded]
+    texts = [(point, _joined([one.text for one in found])) for point, found in named if found]
+    yield from _first_of(case, name, texts, "faults at {} other points have other names too")
+    parted = [(point, text) for point, golden in recorded if (text := _parting(golden, point, tolerance))]
+    yield from _first_of(case, name, parted, "traces of {} other points differ too")
+
+
+def _first_of(case: Evidence, name: ArmName, told: Sequence[tuple[Point, str]], others: str) -> Iterator[str]:
+    """One line an arm: the first point of which something is told, and how many others there are."""
+    for point, text in told[:1]:
+        more = f"; {others.format(len(told) - 1)}" if told[1:] else ""
+        yield f"{name} arm{_at(case.arm(name), point)}: {text}{more}"
 
 
 # --- wording -----------------------------------------------------------------------------------

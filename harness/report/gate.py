@@ -16,6 +16,7 @@ _HEADINGS = (
     ("spared", "Not asked of this release"),
     ("passed", "What passed"),
 )
+_COLUMNS = ("reproducer", "tier", "platform", "verdict", "reason")
 _STYLE = """
 :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif }
 body { max-width: 70rem; margin: 2rem auto; padding: 0 1rem }
@@ -24,6 +25,16 @@ h1 strong { padding: .1em .5em; border: 3px solid; border-radius: .3em }
 table { border-collapse: collapse; width: 100% }
 th, td { border-bottom: 1px solid #8888; padding: .4em .8em .4em 0; text-align: left; vertical-align: top }
 td:last-child { min-width: 20rem; overflow-wrap: anywhere }
+tr:first-child th { white-space: nowrap }
+@media (max-width: 46rem) {
+  table, tr, td { display: block }
+  tr:first-child { display: none }
+  tr { border-bottom: 1px solid #8888; padding: .5em 0 }
+  td { border: 0; padding: .1em 0; overflow-wrap: anywhere }
+  td:nth-child(2), td:nth-child(3), td:nth-child(4) { display: inline-block; padding-right: .8em }
+  td:first-child, td:nth-child(4) { font-weight: 600 }
+  td:last-child { min-width: 0 }
+}
 """
 
 
@@ -47,7 +58,7 @@ def markdown(decision: Decision) -> str:
     for name, heading in _HEADINGS:
         entries: Sequence[Entry] = getattr(decision, name)
         if entries:
-            head += [f"## {heading}", "", "| reproducer | tier | platform | verdict | reason |"]
+            head += [f"## {heading}", "", f"| {' | '.join(_COLUMNS)} |"]
             head += ["| --- | --- | --- | --- | --- |", *map(_row, entries), ""]
     return "\n".join(head)
 
@@ -101,10 +112,10 @@ def _row(entry: Entry) -> str:
 def _table(heading: str, entries: Sequence[Entry]) -> str:
     if not entries:
         return ""
-    names = "".join(
-        f"<th scope=col>{name}</th>" for name in ("reproducer", "tier", "platform", "verdict", "reason")
-    )
+    names = "".join(f"<th scope=col role=columnheader>{name}</th>" for name in _COLUMNS)
     rows = "".join(
-        f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in _cells(entry))}</tr>" for entry in entries
+        f"<tr role=row>{''.join(f'<td role=cell>{html.escape(cell)}</td>' for cell in _cells(entry))}</tr>"
+        for entry in entries
     )
-    return f'<h2>{heading}</h2><div class="table"><table><tr>{names}</tr>{rows}</table></div>'
+    table = f"<table role=table><tr role=row>{names}</tr>{rows}</table>"
+    return f'<h2>{heading}</h2><div class="table" tabindex=0 role=region aria-label="{heading}">{table}</div>'

@@ -235,6 +235,66 @@ def test_another_fault_than_the_golden_one_is_changed() -> None:
     assert f"golden {STRAY.signature}, seen {SMALLER.signature}" in judgement.reason
 
 
+RAISED = Fault(kind="exception", message="RuntimeError in Pages.count: sizes (5) and (6) differ")
+ELSEWHERE = replace(RAISED, message="RuntimeError in Pages.tally: the size of a tensor must match")
+
+
+def renamed(golden_fault: Fault, seen: Fault, tree: str) -> Judgement:
+    """The judgement of a reverted arm that shows another fault than its golden, on some tree."""
+    expect = expecting(golden_fault.kind)
+    stored = golden(
+        case(expect=expect, reverted=arm("reverted", point(16, golden_fault), point(1)), golden=None)
+    )
+    return judge(
+        case(expect=expect, reverted=arm("reverted", point(16, seen), point(1)), golden=stored, tree=tree)
+    )
+
+
+@pytest.mark.parametrize(
+    ("golden_fault", "seen"),
+    [(RAISED, ELSEWHERE), (STRAY, replace(STRAY, kernel="fill_rows"))],
+    ids=["exception", "kernel"],
+)
+def test_names_and_wording_bind_on_the_golden_s_own_tree_and_drift_elsewhere(
+    golden_fault: Fault, seen: Fault
+) -> None:
+    line = f"faults: golden {golden_fault.signature}, seen {seen.signature}"
+    here, elsewhere = renamed(golden_fault, seen, TREE), renamed(golden_fault, seen, "other")
+    assert (here.verdict, here.drift) == (Verdict.CHANGED, ())
+    assert here.reason == f"reverted arm differs from its golden: {line}"
+    assert (elsewhere.verdict, elsewhere.drift) == (Verdict.PASS, (f"reverted arm: {line}",))
+
+
+@pytest.mark.parametrize(
+    ("golden_fault", "seen"),
+    [
+        (RAISED, replace(RAISED, message="IndexError in Pages.count: sizes (5) and (6) differ")),
+        (RAISED, replace(RAISED, process="scheduler")),
+        (STRAY, replace(STRAY, buffer="row")),
+        (STRAY, replace(STRAY, kernel="fill_rows", count=5)),
+        (replace(OTHER, message="of what was never written"), replace(OTHER, message="of a division")),
+    ],
+)
+def test_what_a_fault_is_binds_on_every_tree(golden_fault: Fault, seen: Fault) -> None:
+    judgement = renamed(golden_fault, seen, "other")
+    assert judgement.verdict is Verdict.CHANGED
+    assert f"golden {golden_fault.signature}, seen {seen.signature}" in judgement.reason
+
+
+def test_other_names_at_several_points_drift_in_one_line() -> None:
+    evidence = case(
+        expect=expecting(only=None), golden=None, reverted=arm("reverted", point(16, STRAY), point(1, STRAY))
+    )
+    named = replace(STRAY, kernel="fill_rows")
+    seen = replaced(
+        replace(evidence, golden=golden(evidence), tree="other"),
+        "reverted",
+        points=(point(16, named), point(1, named)),
+    )
+    (line,) = judge(seen).drift
+    assert line.endswith(f"seen {named.signature}; faults at 1 other points have other names too")
+
+
 # --- traces ------------------------------------------------------------------------------------
 
 PARTED = ({"event": "phase", "name": "replay"}, {**LAUNCH, "grid": [8]})

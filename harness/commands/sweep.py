@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import click
 
-from harness import __version__, catalogue, requests
+from harness import __version__, catalogue, requests, scan
 from harness.commands.options import json_option, lanes_option, sglang_option
 from harness.errors import BadInput
 from harness.facts import Case, Reproducer
 from harness.golden import GoldenStore
 from harness.machine import this_machine
 from harness.report import json as json_report
+from harness.report import scan as scan_report
 from harness.report import sweep as report
 from harness.report import terminal
 from harness.report.steps import Steps
@@ -43,6 +42,12 @@ INTERRUPTED = 130
 )
 @click.option("--limit", type=click.IntRange(1), default=200, show_default=True, help="Points at most.")
 @click.option("--resume", is_flag=True, help="Go on where a sweep with the same arguments was broken off.")
+@click.option(
+    "--others",
+    metavar="TEXT",
+    help="In place of the space: look for the store of a codegen case in the other kernels of modules "
+    "whose name holds TEXT (all: in all of them; minutes).",
+)
 @sglang_option
 @json_option
 @lanes_option
@@ -52,6 +57,7 @@ def command(
     seed: int,
     limit: int,
     resume: bool,
+    others: str | None,
     sglang: str,
     target: json_report.Target | None,
     lanes: int,
@@ -62,6 +68,9 @@ def command(
     finding, not a failure.
     """
     reproducer = catalogue.find(bug, catalogue.load_all())
+    if others is not None:
+        _others(reproducer, "" if others == "all" else others, _setting(sglang, lanes), target)
+        return
     tier, platform = _case_of(reproducer, tier)
     setting = _setting(sglang, lanes)
     if missing := setting.machine.missing(reproducer.requires):
@@ -74,10 +83,32 @@ def command(
         found = _survey(case, reproducer, tier, outcomes, walker)
     facts = dict(tier=tier, platform=platform or setting.machine.platform, seed=seed, limit=limit)
     chosen = _chosen(case, seed, limit)
-    report.show(reproducer, case, found, chosen, terminal.console(stderr=target == "-"))
+    console = terminal.console(stderr=target == "-")
+    report.show(reproducer, case, found, chosen, console)
+    if reproducer.codegen:
+        look = f"refault sweep {reproducer.short_id} --others all"
+        console.print(
+            f"other kernels were not looked at for its store: {look} does, in minutes", soft_wrap=True
+        )
     if target is not None:
         json_report.write(target, report.document(reproducer, found, facts, _head(setting)))
     sys.exit(1 if found.mismatches else 0)
+
+
+def _others(reproducer: Reproducer, only: str, setting: Setting, target: json_report.Target | None) -> None:
+    """Scan the tree's other kernels for the form of store that the codegen case is about."""
+    if not reproducer.codegen:
+        raise BadInput(
+            f"--others: {reproducer.short_id} has no codegen case, whose store could be looked for"
+        )
+    modules = scan.modules(setting.tree, only)
+    steps = Steps(len(modules), "modules")
+    with Suite(setting) as suite, steps.running():
+        platform = reproducer.codegen.targets[0]
+        found = scan.run(suite, setting.tree, platform, modules, lambda n: steps.done("compiled", n))
+    scan_report.show(reproducer, found, terminal.console(stderr=target == "-"))
+    if target is not None:
+        json_report.write(target, scan_report.document(reproducer, found, _head(setting)))
 
 
 def _case_of(reproducer: Reproducer, tier: str | None) -> tuple[str, str | None]:
@@ -100,12 +131,11 @@ def _setting(sglang: str, lanes: int) -> Setting:
 
 def _book(setting: Setting, reproducer: Reproducer, tier: str, platform: str | None, seed: int) -> Book:
     """The sweep's file: good for this tree, this reproducer as it is written, and this seed alone."""
-    source = Path(str(sys.modules[reproducer.module].__file__)).read_bytes()
     about = {
         "refault": __version__,
         "tree": setting.tree.content_hash,
         "reproducer": reproducer.id,
-        "source": hashlib.sha256(source).hexdigest(),
+        "source": catalogue.source_digest(reproducer),
         "tier": tier,
         "platform": platform,
         "seed": seed,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import importlib
 import pkgutil
 import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -92,6 +94,12 @@ def find(name: str, among: Sequence[S]) -> S:
     raise BadInput(
         f"no reproducer is called {name!r}: " + (f"did you mean {hint}" if hint else "see `refault list`")
     )
+
+
+def source_digest(subject: Subject) -> str:
+    """sha256 of the module that a subject is written in: what was measured with another text is not of it."""
+    source = Path(str(sys.modules[subject.module].__file__)).read_bytes()
+    return hashlib.sha256(source).hexdigest()
 
 
 def golden_folder(package: str = PACKAGE) -> Path:

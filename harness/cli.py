@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from harness import __version__, catalogue, doctor, requests
+from harness import __version__, catalogue, doctor, leftovers, requests
 from harness.commands import bisect as bisect_command
 from harness.commands import gate as gate_command
 from harness.commands import history as history_command
@@ -20,22 +19,21 @@ from harness.commands import kit as kit_command
 from harness.commands import matrix as matrix_command
 from harness.commands import new as new_command
 from harness.commands import report as report_command
+from harness.commands import repro as repro_command
+from harness.commands import running
 from harness.commands import serve as serve_command
 from harness.commands import sweep as sweep_command
-from harness.commands.options import html_option, json_option, lanes_option, sglang_option
+from harness.commands.options import html_option, json_option, lanes_option, sglang_option, tier_option
+from harness.doctor import Check, State
 from harness.errors import BadInput, RefaultError
 from harness.facts import Reproducer, Subject
 from harness.golden import GoldenStore, Recorded
 from harness.machine import this_machine
-from harness.repeat import repeated, summed
 from harness.report import json as json_report
-from harness.report import terminal
 from harness.report.describe import describe
-from harness.report.progress import Progress
 from harness.source.resolve import resolve
-from harness.source.tree import Tree
-from harness.suite import Judged, Request, Setting, Suite
-from harness.verdict import Result, Verdict, exit_code, golden_of
+from harness.suite import Judged, Setting
+from harness.verdict import Result, Verdict, golden_of
 from harness.workspace import default as default_workspace
 
 INTERRUPTED = 130
@@ -63,12 +61,6 @@ def _fail(message: str, code: int) -> None:
     sys.exit(code)
 
 
-# --- options -------------------------------------------------------------------------------
-
-
-tier_option = click.option(
-    "--tier", "tiers", multiple=True, type=click.Choice(requests.TIERS), help="Only this tier; repeatable."
-)
 detail_option = click.option("--detail", is_flag=True, help="Show the evidence of passing results too.")
 
 
@@ -85,6 +77,7 @@ app.add_command(kit_command.command)
 app.add_command(matrix_command.command)
 app.add_command(new_command.command)
 app.add_command(report_command.command)
+app.add_command(repro_command.command)
 app.add_command(sweep_command.command)
 app.add_command(serve_command.command)
 
@@ -113,69 +106,22 @@ def show(bug: str, sglang: str) -> None:
 
 
 @app.command("doctor")
-def run_doctor() -> None:
+@click.option("--clean", is_flag=True, help="First remove what dead runs and servers left behind.")
+def run_doctor(clean: bool) -> None:
     """Say what this machine has and lacks. Ends with 1 if something is wrong."""
-    checks = list(doctor.checks(this_machine(), default_workspace(), catalogue.load_all()))
-    marks = {True: "ok", False: "WRONG", None: "lacks"}
+    if clean:
+        leftovers.found().remove()
+    checks = list(doctor.checks(this_machine(), default_workspace(), catalogue.subjects()))
     for check in checks:
-        print(f"{marks[check.ok]:<6} {check.name:<10} {check.found}")
-    sys.exit(1 if any(check.ok is False for check in checks) else 0)
+        print(f"{check.state:<6} {check.name:<{_widest(checks)}} {check.found}")
+    sys.exit(1 if any(check.state is State.WRONG for check in checks) else 0)
+
+
+def _widest(checks: Sequence[Check]) -> int:
+    return max(len(check.name) for check in checks)
 
 
 # --- running -------------------------------------------------------------------------------
-
-
-@app.command()
-@click.argument("bug")
-@tier_option
-@click.option(
-    "--arm", type=click.Choice(["fixed", "reverted"]), help="Run only this arm; that proves nothing."
-)
-@click.option(
-    "--set", "settings", multiple=True, metavar="NAME=VALUE", help="A parameter of the case; repeatable."
-)
-@click.option(
-    "--repeat",
-    type=click.IntRange(1),
-    default=1,
-    metavar="N",
-    help="Run each case up to N times, until the arms' rates of faults are surely apart.",
-)
-@click.option("--keep", is_flag=True, help="Then start both arms' servers, and leave them up until Ctrl-C.")
-@sglang_option
-@json_option
-@html_option
-@lanes_option
-def repro(
-    bug: str,
-    tiers: tuple[str, ...],
-    arm: str | None,
-    settings: tuple[str, ...],
-    repeat: int,
-    keep: bool,
-    sglang: str,
-    target: json_report.Target | None,
-    page: Path | None,
-    lanes: int,
-) -> None:
-    """Reproduce one bug in both arms and show the evidence.
-
-    BUG is a pull request number, an issue number, or a reproducer's id.
-    """
-    reproducer = catalogue.find(bug, catalogue.subjects())
-    if keep and not reproducer.server:
-        raise BadInput(f"--keep: {reproducer.short_id} has no server")
-    wanted = requests.one(reproducer, tiers, settings, arm)
-    setting = _setting(sglang, lanes)
-    code = _run(wanted, setting, target, page=page, detail=True, repeat=repeat)
-    if keep and code != INTERRUPTED:
-        _keep(requests.one(reproducer, (requests.SERVER,), settings, arm)[0], setting)
-    sys.exit(code)
-
-
-def _keep(request: Request, setting: Setting) -> None:
-    with contextlib.suppress(KeyboardInterrupt), Suite(setting) as suite:  # Ctrl-C is how it ends
-        serve_command.keep(request, suite)
 
 
 @app.command()
@@ -199,7 +145,10 @@ def run(
     known = catalogue.subjects()
     _refuse_orphans(known)
     wanted = requests.select(bugs, tiers, known)
-    sys.exit(_run(wanted, _setting(sglang, lanes), target, page=page, detail=detail))
+    setting = running.setting(sglang, lanes)
+    results, interrupted = running.judge(wanted, setting)
+    running.tell(results, len(wanted), setting, target, page, detail=detail)
+    sys.exit(running.ended([one.result for one in results], interrupted))
 
 
 @app.command()
@@ -212,24 +161,14 @@ def record(bugs: tuple[str, ...], tiers: tuple[str, ...], update: bool, sglang: 
     """Record missing goldens for this platform."""
     known = catalogue.subjects()
     _refuse_orphans(known)
-    setting = _setting(sglang, lanes)
+    setting = running.setting(sglang, lanes)
     wanted = requests.select(bugs, tiers, known)
-    judged, interrupted = _judge(wanted, setting)
-    ordered = sorted(judged, key=lambda one: _place(one.result))  # not as they happened to end
+    judged, interrupted = running.judge(wanted, setting)
+    ordered = sorted(judged, key=lambda one: running.place(one.result))  # not as they happened to end
     outcomes = [_record(one, setting, update) for one in ordered]
     if interrupted:
         sys.exit(INTERRUPTED)
     sys.exit(1 if any(outcome in ("refused", "differs") for outcome in outcomes) else 0)
-
-
-def _setting(sglang: str, lanes: int) -> Setting:
-    return Setting(
-        tree=resolve(sglang, default_workspace().releases),
-        machine=this_machine(),
-        goldens=GoldenStore(catalogue.golden_folder()),
-        workspace=default_workspace(),
-        lanes=lanes,
-    )
 
 
 def _refuse_orphans(known: Sequence[Subject]) -> None:
@@ -237,66 +176,6 @@ def _refuse_orphans(known: Sequence[Subject]) -> None:
     orphans = GoldenStore(catalogue.golden_folder()).orphans(owned)
     if orphans:
         raise BadInput(f"{orphans[0]}: no reproducer owns this golden: delete it, or restore its reproducer")
-
-
-def _judge(wanted: Sequence[Request], setting: Setting, repeat: int = 1) -> tuple[list[Judged], bool]:
-    """Run the cases; also says whether Ctrl-C ended the run before all of them were judged."""
-    found: list[Judged] = []
-    progress = Progress(len(wanted))
-    try:
-        with Suite(setting) as suite, progress.running():
-            once = suite.run(wanted)
-            for judged in once if repeat == 1 else _repeated(wanted, suite, repeat):
-                found.append(judged)
-                progress.finished(judged.result)
-    except KeyboardInterrupt:
-        return found, True
-    return found, False
-
-
-def _repeated(wanted: Sequence[Request], suite: Suite, most: int) -> Iterator[Judged]:
-    return (summed(list(repeated(request, suite, most))) for request in wanted)
-
-
-def _run(
-    wanted: Sequence[Request],
-    setting: Setting,
-    target: json_report.Target | None,
-    *,
-    page: Path | None,
-    detail: bool,
-    repeat: int = 1,
-) -> int:
-    judged, interrupted = _judge(wanted, setting, repeat)
-    results = [one.result for one in judged]
-    _report(results, len(wanted), setting, target, page, detail)
-    return INTERRUPTED if interrupted else exit_code(results)
-
-
-def _report(
-    results: Sequence[Result],
-    expected: int,
-    setting: Setting,
-    target: json_report.Target | None,
-    page: Path | None,
-    detail: bool,
-) -> None:
-    results = sorted(results, key=_place)
-    terminal.show(results, terminal.console(stderr=target == "-"), detail=detail, expected=expected)
-    document = json_report.document(results, setting.machine.to_json(), _facts(setting.tree))
-    if target is not None:
-        json_report.write(target, document)
-    if results:
-        report_command.finished(document, page)
-
-
-def _place(result: Result) -> tuple[str, str, str]:
-    """Where a result stands in a report."""
-    return result.reproducer, result.tier, result.platform
-
-
-def _facts(tree: Tree) -> dict[str, str | None]:
-    return {"version": tree.version, "origin": tree.origin, "tree": tree.content_hash, "root": str(tree.root)}
 
 
 # --- recording -----------------------------------------------------------------------------

@@ -10,13 +10,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from harness.errors import StaleRevert, Unresolved
+from harness.errors import BadInput, StaleRevert, Unresolved
 from harness.facts import Configuration, Expect, Reproducer, Subject
 from harness.golden import Golden, GoldenStore
 from harness.host import leases
 from harness.machine import INTERPRETER, Machine
 from harness.observation import Observation
-from harness.process.job import Ended, Environment
+from harness.process.job import Ended, Environment, Job
 from harness.process.pool import Pool
 from harness.process.preload_cache import PreloadCache
 from harness.source import revert
@@ -92,10 +92,15 @@ class _Running:
     edited: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     golden: Golden | None = None
+    told: set[ArmName] = field(default_factory=set)
 
     @property
     def done(self) -> bool:
         return all(future.done() for future in self.futures.values())
+
+    def arm(self, name: ArmName) -> str:
+        """One of its arms, as progress names it."""
+        return f"{self.request.reproducer.short_id} {self.request.name} {name}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,18 +114,40 @@ class Setting:
     lanes: int = 2
 
 
+def platform_of(request: Request, machine: Machine) -> str:
+    """The platform that a result, and its golden, is of.
+
+    A kernel case that names no platform runs on the CPU, whatever else the machine has.
+    """
+    if request.tier == "kernel" and request.platform != machine.host:
+        return request.platform or "cpu"
+    return machine.platform if request.tier == "kernel" else request.platform or machine.platform
+
+
+def missing(request: Request, machine: Machine) -> tuple[str, ...]:
+    """The features that a case needs and this machine lacks."""
+    on_the_cpu = request.tier == "kernel" and request.platform is None
+    own = frozenset({INTERPRETER} if on_the_cpu else ())
+    return machine.missing(own | request.reproducer.requires | request.case.requires)
+
+
 class Suite:
     """Runs cases; use it as a context manager, which ends every process it started.
 
     With a `pool` of somebody else's it starts none, and leaves that one open: suites on several
-    trees can share what its processes have imported.
+    trees can share what its processes have imported. `started` and `ended` are called with the name of
+    each arm.
     """
 
     def __init__(
-        self, setting: Setting, started: Callable[[str], None] = lambda what: None, pool: Pool | None = None
+        self,
+        setting: Setting,
+        started: Callable[[str], None] = lambda arm: None,
+        ended: Callable[[str], None] = lambda arm: None,
+        pool: Pool | None = None,
     ) -> None:
         self._setting = setting
-        self._started = started
+        self._started, self._ended = started, ended
         self._folder = setting.workspace.new_run()
         self._environments: dict[str, Environment] = {}
         seats = leases.Seats(leases.of_this_machine(setting.machine.host), setting.lanes)
@@ -149,11 +176,14 @@ class Suite:
     def run(self, requests: Sequence[Request]) -> Iterator[Judged]:
         """Run every case, yielding each result as soon as its arms have ended."""
         goldens = [self._golden(request) for request in requests]  # a bad one is found before anything runs
-        for kind in dict.fromkeys(request.environment for request in requests if not self._missing(request)):
-            self._pool.warm(self._environment(kind))
+        runnable = (request for request in requests if not missing(request, self._setting.machine))
+        for kind in dict.fromkeys(request.environment for request in runnable):
+            self._pool.warm(self.environment(kind))
         waiting = [self._start(request, golden) for request, golden in zip(requests, goldens, strict=True)]
         while waiting:
             ready = [running for running in waiting if running.done]
+            for running in waiting:
+                self._tell(running)
             for running in ready:
                 waiting.remove(running)
                 yield self._judge(running)
@@ -165,7 +195,11 @@ class Suite:
         for kind, environment in self._environments.items():
             self._learned(kind).save(self._pool.learned(environment))
 
-    def _environment(self, kind: str) -> Environment:
+    def submit(self, job: Job) -> Future[Ended]:
+        """Run something else than a case in an arm of its own; it ends with the suite."""
+        return self._pool.submit(job)
+
+    def environment(self, kind: str) -> Environment:
         """What arms of this kind share, with what their forerunners were seen to import."""
         if kind not in self._environments:
             package = self._setting.tree.package
@@ -176,20 +210,11 @@ class Suite:
         return PreloadCache(self._setting.workspace.preload(kind), _software(self._setting.machine))
 
     def _platform(self, request: Request) -> str:
-        """A kernel case that names no platform runs on the CPU, whatever else the machine has."""
-        machine = self._setting.machine
-        if request.tier == "kernel" and request.platform != machine.host:
-            return request.platform or "cpu"
-        return machine.platform if request.tier == "kernel" else request.platform or machine.platform
+        return platform_of(request, self._setting.machine)
 
     def _host(self, request: Request) -> str:
         """The kind of machine that a case runs on: what its reverted arm shows depends on it."""
         return request.platform or "cpu" if request.tier == "kernel" else self._setting.machine.host
-
-    def _missing(self, request: Request) -> tuple[str, ...]:
-        on_the_cpu = request.tier == "kernel" and request.platform is None
-        own = frozenset({INTERPRETER} if on_the_cpu else ())
-        return self._setting.machine.missing(own | request.reproducer.requires | request.case.requires)
 
     # --- starting --------------------------------------------------------------------------
 
@@ -199,16 +224,23 @@ class Suite:
         return self._setting.goldens.load(request.reproducer.id, request.tier, self._platform(request))
 
     def _start(self, request: Request, golden: Golden | None) -> _Running:
-        running = _Running(request, missing=self._missing(request), golden=golden)
+        running = _Running(request, missing=missing(request, self._setting.machine), golden=golden)
         if not running.missing:
             self._plan(running)
             for name, plan in running.plans.items():
-                self._started(f"{request.reproducer.short_id} {request.name} {name}")
+                self._started(running.arm(name))
                 # Numbered: two points of one case may run side by side.
                 folder = self._folder / f"{next(self._numbers)}.{request.reproducer.id}.{request.name}.{name}"
-                shared = self._environment(request.environment)
+                shared = self.environment(request.environment)
                 running.futures[name] = self._pool.submit(arms.job(plan, folder, shared))
         return running
+
+    def _tell(self, running: _Running) -> None:
+        """Tell of those of its arms that have ended since it was last asked."""
+        for name, future in running.futures.items():
+            if future.done() and name not in running.told:
+                running.told.add(name)
+                self._ended(running.arm(name))
 
     def _plan(self, running: _Running) -> None:
         tree, request = self._setting.tree, running.request
@@ -238,14 +270,19 @@ class Suite:
         )
 
     def stand(self, request: Request, name: ArmName) -> tuple[Path, Future[Ended]]:
-        """Start one arm's server to be left up; its folder, and how it ends. StaleRevert as in `run`."""
+        """Start one arm's server to be left up; its folder, and how it ends. StaleRevert as in `run`.
+
+        Raises BadInput where this machine lacks what the server needs.
+        """
         tree, subject = self._setting.tree, request.reproducer
+        if lacking := missing(request, self._setting.machine):
+            raise BadInput(f"{subject.short_id} cannot run here: this machine lacks {', '.join(lacking)}")
         if name == "reverted":
             assert isinstance(subject, Reproducer)  # a configuration is asked for its fixed arm alone
             tree = revert.apply(tree, subject.revert, self._setting.workspace.trees).tree
         plan = self._arm(name, request, tree)
         folder = self._folder / f"{next(self._numbers)}.{subject.id}.standing.{name}"
-        shared = self._environment(request.environment)
+        shared = self.environment(request.environment)
         return folder, self._pool.submit(arms.standing_job(plan, folder, shared))
 
     # --- judging ---------------------------------------------------------------------------

@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from contextlib import closing
+from datetime import date
 
 import click
 
-from harness import catalogue, matrix
+from harness import catalogue, matrix, measured
 from harness.commands.options import json_option, lanes_option
 from harness.errors import BadInput
 from harness.facts import Reproducer
@@ -100,6 +101,7 @@ def _measured(chosen: Sequence[Reproducer], names: Sequence[str], bench: Bench) 
 
 
 def _report(cells: Sequence[Cell], bench: Bench, target: json_report.Target | None) -> list[str]:
+    measured.keep(bench.workspace.matrix, cells, date.today())
     compared = matrix.likenesses(cells)
     problems = matrix.disagreements(cells, compared)
     report.show(cells, compared, problems, terminal.console(stderr=target == "-"))

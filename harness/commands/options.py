@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from harness import requests
 from harness.report import json as json_report
 
 
@@ -46,4 +47,7 @@ sglang_option = click.option(
     default="installed",
     show_default=True,
     help="The tree under test: installed, a release, a wheel, or a path that holds sglang/.",
+)
+tier_option = click.option(
+    "--tier", "tiers", multiple=True, type=click.Choice(requests.TIERS), help="Only this tier; repeatable."
 )

@@ -7,20 +7,29 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.status import Status
+from rich.text import Text
 
 from harness.report.terminal import console
 from harness.verdict import Result
 
+_SHOWN = 3
+"""How many arms under way the live line names."""
+
 
 class Progress:
-    """Counts results against how many there will be."""
+    """Counts results against how many there will be, and names the arms that are under way.
 
-    def __init__(self, total: int) -> None:
+    With `arms`, each arm that ends is a line too, where there is no terminal.
+    """
+
+    def __init__(self, total: int, *, arms: bool = False) -> None:
         self._console = console(stderr=True)
         self._total = total
+        self._arms = arms
         self._done = 0
         self._since = time.monotonic()
         self._status: Status | None = None
+        self._under_way: dict[str, None] = {}
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -28,18 +37,37 @@ class Progress:
         if not self._console.is_terminal:
             yield
             return
-        with self._console.status(self._text()) as self._status:
+        with self._console.status(self) as self._status:
             yield
+
+    def __rich__(self) -> Text:
+        """The live line, drawn anew several times a second."""
+        return Text(self._text())
+
+    def started(self, arm: str) -> None:
+        """An arm was handed over to be run; `arm` names its case and itself."""
+        self._under_way[arm] = None
+
+    def ended(self, arm: str) -> None:
+        """An arm has ended, whatever came of it."""
+        self._under_way.pop(arm, None)
+        if self._arms and not self._status:
+            self._console.print(f"{arm} ended after {self._elapsed()}", soft_wrap=True)
 
     def finished(self, result: Result) -> None:
         self._done += 1
-        if self._status:
-            self._status.update(self._text())
-        else:
+        if not self._status:
             word = result.verdict.value if result.verdict else "one arm"
-            elapsed = time.monotonic() - self._since
             place = f"[{self._done}/{self._total}] {result.reproducer} {result.tier}"
-            self._console.print(f"{place}: {word} after {elapsed:.1f} s", soft_wrap=True)
+            self._console.print(f"{place}: {word} after {self._elapsed()}", soft_wrap=True)
+
+    def _elapsed(self) -> str:
+        return f"{time.monotonic() - self._since:.1f} s"
 
     def _text(self) -> str:
-        return f"{self._done} of {self._total} cases judged; the first one waits until upstream is imported"
+        told = f"{self._done} of {self._total} cases judged"
+        waiting = list(self._under_way)
+        if not waiting:
+            return f"{told}; the first one waits until upstream is imported"
+        more = f" and {len(waiting) - _SHOWN} more" if waiting[_SHOWN:] else ""
+        return f"{told}, {self._elapsed()}; waiting for {', '.join(waiting[:_SHOWN])}{more}"

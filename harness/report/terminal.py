@@ -63,21 +63,21 @@ def summary(results: Sequence[Result], expected: int | None = None) -> str:
 
 
 def _counts(results: Sequence[Result]) -> str:
-    counts = Counter(map(_word, results))
-    order = [*(verdict.value for verdict in Verdict), _word(None)]
+    counts = Counter(map(word, results))
+    order = [*(verdict.value for verdict in Verdict), word(None)]
     return ", ".join(f"{counts[word]} {word}" for word in order if counts[word])
 
 
 def explain(result: Result) -> str:
     """The verdict with its evidence as plain text; also what a failing test shows."""
     number = f" (#{result.pr or result.issue})" if result.pr or result.issue else ""
-    lines = [f"{_word(result)} {_name(result)}{number}: {result.reason}"]
+    lines = [f"{word(result)} {_name(result)}{number}: {result.reason}"]
     if result.params:
         lines.append(f"  {'params':<11} {named_params(result.params)}")
     for row in evidence(result):
         lines += _row_lines(row)
     lines += [f"  {'drift' if not index else '':<11} {text}" for index, text in enumerate(result.drift)]
-    return "\n".join(_printable(line) for line in lines)
+    return "\n".join(printable(line) for line in lines)
 
 
 def evidence(result: Result) -> list[Row]:
@@ -205,7 +205,7 @@ def _capped(lines: list[str]) -> list[str]:
 # --- drawing -------------------------------------------------------------------------------------
 
 
-def _word(result: Result | None) -> str:
+def word(result: Result | None) -> str:
     """A verdict's word; one arm alone has no verdict."""
     return result.verdict.value if result and result.verdict else "one arm"
 
@@ -216,7 +216,7 @@ def _name(result: Result) -> str:
 
 def _cells(result: Result) -> list[str]:
     identity = [result.reproducer, result.tier, result.platform]
-    return [_printable(cell) for cell in (*identity, _word(result), f"{result.seconds:.1f}", result.reason)]
+    return [printable(cell) for cell in (*identity, word(result), f"{result.seconds:.1f}", result.reason)]
 
 
 def _draw_lines(results: Sequence[Result], console: Console, detailed: Sequence[Result]) -> None:
@@ -241,7 +241,7 @@ def _draw_boxes(results: Sequence[Result], console: Console, detailed: Sequence[
         column.overflow = "fold"
     console.print(table)
     for result in results if not wide else ():
-        console.print(Text(_printable(f"{_name(result)}: {result.reason}")))
+        console.print(Text(printable(f"{_name(result)}: {result.reason}")))
     for result in detailed:
         _draw_evidence(result, console)
 
@@ -252,16 +252,16 @@ def _styles(result: Result) -> Iterator[str]:
 
 
 def _draw_evidence(result: Result, console: Console) -> None:
-    table = Table("", *result.arms, title=Text(f"{_word(result)} {_name(result)}"), title_justify="left")
+    table = Table("", *result.arms, title=Text(f"{word(result)} {_name(result)}"), title_justify="left")
     for row in evidence(result):
         cells = ["\n".join(row.arms[name]) for name in result.arms]
-        table.add_row(row.aspect, *(Text(_printable(cell, keep="\n")) for cell in cells))
+        table.add_row(row.aspect, *(Text(printable(cell, keep="\n")) for cell in cells))
     for column in table.columns[1:]:
         column.overflow = "fold"
     console.print()
     console.print(table)
     for text in (f"params: {named_params(result.params)}", *(f"drift: {text}" for text in result.drift)):
-        console.print(Text(_printable(text)))
+        console.print(Text(printable(text)))
 
 
 def _row_lines(row: Row) -> Iterator[str]:
@@ -276,6 +276,6 @@ def _print(console: Console, text: str) -> None:
     console.print(Text(text), soft_wrap=True)
 
 
-def _printable(text: str, keep: str = "") -> str:
+def printable(text: str, keep: str = "") -> str:
     """Text without control characters, which a message may carry and a terminal would obey."""
     return "".join(letter if letter.isprintable() or letter in keep else " " for letter in text)

@@ -281,13 +281,14 @@ def test_a_suite_closes_its_own_pool_and_no_other(tmp_path: Path, cache: Path, k
         list(own.run([request]))
 
 
-def test_started_is_told_of_every_arm(fresh: Bench) -> None:
+def test_started_and_ended_are_told_of_every_arm(fresh: Bench) -> None:
     told: list[str] = []
+    ended: list[str] = []
     cases = [
         Request(reproducer=bug(name), tier="kernel") for name in ("pr104_short_indptr", "pr109_needs_gravity")
     ]
-    assert len(list(Suite(fresh.setting, told.append, fresh.pool).run(cases))) == 2
-    assert told == ["pr104 kernel fixed", "pr104 kernel reverted"]
+    assert len(list(Suite(fresh.setting, told.append, ended.append, fresh.pool).run(cases))) == 2
+    assert told == sorted(ended) == ["pr104 kernel fixed", "pr104 kernel reverted"]
 
 
 def test_a_lost_zygote_is_unresolved(fresh: Bench) -> None:

@@ -21,6 +21,27 @@ def test_each_result_is_a_line_where_there_is_no_terminal(capsys: pytest.Capture
     assert second.startswith("[2/2] pr1_pages kernel: one arm after ")
 
 
+def test_arms_are_lines_where_they_are_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    for arms in (False, True):
+        progress = Progress(1, arms=arms)
+        with progress.running():
+            progress.started("pr1 kernel fixed")
+            progress.ended("pr1 kernel fixed")
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("pr1 kernel fixed ended after ")
+
+
+def test_a_live_line_names_the_arms_under_way() -> None:
+    progress = Progress(2)
+    assert "waits until upstream is imported" in str(progress.__rich__())
+    for number in range(5):
+        progress.started(f"arm {number}")
+    progress.ended("arm 0")
+    told = str(progress.__rich__())
+    assert told.startswith("0 of 2 cases judged, ")
+    assert told.endswith(" s; waiting for arm 1, arm 2, arm 3 and 1 more")
+
+
 def test_a_terminal_gets_one_live_line_that_is_gone_in_the_end(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

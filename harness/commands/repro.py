@@ -1,0 +1,115 @@
+"""`refault repro`: one bug, from its number to what it shows on this machine."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from harness import catalogue, measured, plan, requests
+from harness.commands import report as report_command
+from harness.commands import running
+from harness.commands import serve as serve_command
+from harness.commands.options import html_option, json_option, lanes_option, sglang_option, tier_option
+from harness.errors import BadInput
+from harness.facts import Reproducer, Subject
+from harness.measured import Release
+from harness.plan import Here, Step
+from harness.report import closing, terminal
+from harness.report import json as json_report
+from harness.report import plan as plan_report
+from harness.suite import Request, Setting, Suite
+
+
+@click.command("repro")
+@click.argument("bug")
+@tier_option
+@click.option(
+    "--arm", type=click.Choice(["fixed", "reverted"]), help="Run only this arm; that proves nothing."
+)
+@click.option(
+    "--set", "settings", multiple=True, metavar="NAME=VALUE", help="A parameter of the case; repeatable."
+)
+@click.option(
+    "--repeat",
+    type=click.IntRange(1),
+    default=1,
+    metavar="N",
+    help="Run each case up to N times, until the arms' rates of faults are surely apart.",
+)
+@click.option("--keep", is_flag=True, help="Then start both arms' servers, and leave them up until Ctrl-C.")
+@click.option("--detail", is_flag=True, help="Show both arms side by side, with all of the evidence.")
+@sglang_option
+@json_option
+@html_option
+@lanes_option
+def command(
+    bug: str,
+    tiers: tuple[str, ...],
+    arm: str | None,
+    settings: tuple[str, ...],
+    repeat: int,
+    keep: bool,
+    detail: bool,
+    sglang: str,
+    target: json_report.Target | None,
+    page: Path | None,
+    lanes: int,
+) -> None:
+    """Reproduce one bug in both arms and show the evidence.
+
+    BUG is a pull request number, an issue number, or a reproducer's id. It alone runs what shows the bug
+    quickest on this machine; a tier, a parameter or an arm of one's own brings all of the evidence.
+    """
+    subject = catalogue.find(bug, catalogue.subjects())
+    if keep and not subject.server:
+        raise BadInput(f"--keep: {subject.short_id} has no server")
+    asked = requests.one(subject, tiers or subject.tiers, settings, arm)
+    setting = running.setting(sglang, lanes)
+    steps = plan.of(asked, _here(setting), asked=bool(tiers))
+    _announce(subject, setting, steps)
+    judged, interrupted = running.judge(plan.wanted(steps), setting, repeat, arms=True)
+    results = running.ordered(judged)
+    console = terminal.console(stderr=target == "-")
+    brief = not (tiers or settings or arm or detail)
+    if not brief:
+        terminal.show(results, console, detail=True, expected=len(plan.wanted(steps)))
+    ending = closing.Ending(
+        subject=subject, steps=steps, results=results, measured=_measured(subject, setting),
+        version=setting.tree.version, target=None if sglang == "installed" else sglang,
+    )  # fmt: skip
+    closing.show(ending, console, brief=brief)
+    running.keep(results, setting, target, page)
+    if keep and not interrupted:
+        _keep(requests.one(subject, (requests.SERVER,), settings, arm)[0], setting)
+    sys.exit(running.ended(results, interrupted))
+
+
+def _here(setting: Setting) -> Here:
+    return Here(
+        machine=setting.machine,
+        lanes=setting.lanes,
+        past=report_command.past(None),
+        goldens=setting.goldens,
+    )
+
+
+def _announce(subject: Subject, setting: Setting, steps: Sequence[Step]) -> None:
+    console = terminal.console(stderr=True)
+    for line in plan_report.lines(subject, setting.tree, steps):
+        console.print(line, soft_wrap=True)
+
+
+def _measured(subject: Subject, setting: Setting) -> list[Release]:
+    """What the matrix found of this bug on this machine; nothing for a configuration."""
+    if not isinstance(subject, Reproducer):
+        return []
+    return measured.of(setting.workspace.matrix, subject)
+
+
+def _keep(request: Request, setting: Setting) -> None:
+    with contextlib.suppress(KeyboardInterrupt), Suite(setting) as suite:  # Ctrl-C is how it ends
+        serve_command.keep(request, suite)

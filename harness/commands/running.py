@@ -1,0 +1,104 @@
+"""What the commands share that run cases and tell of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness import catalogue
+from harness.commands import report as report_command
+from harness.golden import GoldenStore
+from harness.machine import this_machine
+from harness.repeat import repeated, summed
+from harness.report import json as json_report
+from harness.report import terminal
+from harness.report.progress import Progress
+from harness.source.resolve import resolve
+from harness.source.tree import Tree
+from harness.suite import Judged, Request, Setting, Suite
+from harness.verdict import Result, exit_code
+from harness.workspace import default as default_workspace
+
+INTERRUPTED = 130
+
+
+def setting(sglang: str, lanes: int) -> Setting:
+    """This machine and its cache, with the tree that `--sglang` named."""
+    workspace = default_workspace()
+    return Setting(
+        tree=resolve(sglang, workspace.releases),
+        machine=this_machine(),
+        goldens=GoldenStore(catalogue.golden_folder()),
+        workspace=workspace,
+        lanes=lanes,
+    )
+
+
+def judge(
+    wanted: Sequence[Request], setting: Setting, repeat: int = 1, *, arms: bool = False
+) -> tuple[list[Judged], bool]:
+    """Run the cases; also says whether Ctrl-C ended the run before all of them were judged.
+
+    With `arms`, the progress on standard error tells of each arm.
+    """
+    found: list[Judged] = []
+    progress = Progress(len(wanted), arms=arms)
+    try:
+        with Suite(setting, started=progress.started, ended=progress.ended) as suite, progress.running():
+            once = suite.run(wanted)
+            for judged in once if repeat == 1 else _repeated(wanted, suite, repeat):
+                found.append(judged)
+                progress.finished(judged.result)
+    except KeyboardInterrupt:
+        return found, True
+    return found, False
+
+
+def _repeated(wanted: Sequence[Request], suite: Suite, most: int) -> Iterator[Judged]:
+    return (summed(list(repeated(request, suite, most))) for request in wanted)
+
+
+def tell(
+    judged: Sequence[Judged],
+    expected: int,
+    setting: Setting,
+    target: json_report.Target | None,
+    page: Path | None,
+    *,
+    detail: bool,
+) -> None:
+    """Print the table and the evidence, then keep the results."""
+    results = ordered(judged)
+    terminal.show(results, terminal.console(stderr=target == "-"), detail=detail, expected=expected)
+    keep(results, setting, target, page)
+
+
+def keep(
+    results: Sequence[Result], setting: Setting, target: json_report.Target | None, page: Path | None
+) -> None:
+    """Write the JSON and the page that were asked for, and the history."""
+    document = json_report.document(results, setting.machine.to_json(), _facts(setting.tree))
+    if target is not None:
+        json_report.write(target, document)
+    if results:
+        report_command.finished(document, page)
+
+
+def ended(results: Sequence[Result], interrupted: bool) -> int:
+    """The exit code."""
+    return INTERRUPTED if interrupted else exit_code(results)
+
+
+def ordered(judged: Sequence[Judged]) -> list[Result]:
+    """The results as a report has them, not as they happened to end."""
+    return sorted((one.result for one in judged), key=place)
+
+
+def place(result: Result) -> tuple[str, str, str]:
+    """Where a result stands in a report."""
+    return result.reproducer, result.tier, result.platform
+
+
+def _facts(tree: Tree) -> dict[str, Any]:
+    return {"version": tree.version, "origin": tree.origin, "tree": tree.content_hash, "root": str(tree.root)}

@@ -1,0 +1,61 @@
+"""What the matrix leaves for later."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from harness import catalogue, measured
+from harness.errors import BadInput
+from harness.matrix import Status
+from harness.tests.test_matrix import STRAY, cell
+
+ONE, TWO = date(2026, 1, 1), date(2026, 1, 2)
+
+
+def known(path: Path) -> list[tuple[str, str, int]]:
+    return [(one.release, one.status.value, one.on.day) for one in measured.of(path, STRAY)]
+
+
+def test_nothing_is_known_before_a_matrix(tmp_path: Path) -> None:
+    assert known(tmp_path / "m.json") == []
+
+
+def test_releases_come_in_order_and_a_newer_matrix_replaces_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "cache" / "m.json"
+    measured.keep(path, [cell("0.10", Status.FIXED), cell("0.9", Status.UNRESOLVED)], ONE)
+    measured.keep(path, [cell("0.9", Status.AFFECTED)], TWO)
+    assert known(path) == [("0.9", "affected", 2), ("0.10", "fixed", 1)]
+    assert [file.name for file in path.parent.iterdir()] == ["m.json"]
+
+
+def test_what_another_text_of_the_reproducer_showed_is_not_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "m.json"
+    measured.keep(path, [cell("0.9", Status.AFFECTED)], ONE)
+    monkeypatch.setattr(catalogue, "source_digest", lambda subject: "other")
+    assert known(path) == []
+    measured.keep(path, [cell("0.10", Status.FIXED)], TWO)
+    assert known(path) == [("0.10", "fixed", 2)]
+
+
+def test_the_digest_is_of_the_module_s_text() -> None:
+    assert catalogue.source_digest(STRAY) == catalogue.source_digest(STRAY)
+    assert len(catalogue.source_digest(STRAY)) == 64
+
+
+@pytest.mark.parametrize("text", ["{", "[1]"])
+def test_a_spoilt_file_is_refused_with_the_remedy(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "m.json"
+    path.write_text(text)
+    with pytest.raises(BadInput, match=r"cannot be read .* delete it, and run `refault matrix`"):
+        measured.of(path, STRAY)
+
+
+def test_a_file_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BadInput, match="cannot be"):
+        measured.keep(tmp_path / "file" / "m.json", [cell("0.9", Status.AFFECTED)], ONE)

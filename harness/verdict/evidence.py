@@ -1,0 +1,77 @@
+"""What a case is judged by: both arms as they came back, what was expected, and the golden."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from harness.facts import Expect, ExpectedFault, Params
+from harness.golden import Golden
+from harness.observation import Observation
+from harness.verdict.kinds import BOTH, ArmName
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arm:
+    """One arm as it came back, and what its attestation must prove.
+
+    `wanted` maps edited modules to their sha256 in this arm's tree, `functions` are the edited
+    functions of which one must have been entered.
+    """
+
+    observation: Observation | None = None
+    wanted: Mapping[str, str] = field(default_factory=dict)
+    functions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """All that one (reproducer, tier, platform) is judged by.
+
+    `missing` are the required features this machine lacks, `tree` is the content hash of the tree
+    under test, `stale` the text of its StaleRevert. `points` are the parameters that were asked
+    for (empty: those the fixed arm shows). `asked` leaves an arm out where the user did.
+    On a declared `control` both arms are meant to be clean and to show the same. A configuration
+    has no expectation: its fixed arm stands alone.
+    """
+
+    expect: Expect | None
+    fixed: Arm = field(default_factory=Arm)
+    reverted: Arm = field(default_factory=Arm)
+    golden: Golden | None = None
+    tree: str = ""
+    missing: tuple[str, ...] = ()
+    stale: str | None = None
+    by_hand: bool = False
+    points: tuple[Params, ...] = ()
+    asked: tuple[ArmName, ...] = BOTH
+    control: bool = False
+
+    def arm(self, name: ArmName) -> Arm:
+        return self.fixed if name == "fixed" else self.reverted
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every arm that the case has was asked for."""
+        return self.asked == BOTH or self.expect is None
+
+    @property
+    def expected(self) -> ExpectedFault:
+        """What the reverted arm shows."""
+        assert self.expect is not None  # only a configuration has none, and it has no reverted arm
+        return self.expect.reverted
+
+    @property
+    def is_signature(self) -> bool:
+        """Whether all that the reverted arm can show is a compiled form."""
+        return self.expect is not None and self.expect.reverted.kind == "signature"
+
+    @property
+    def reference(self) -> Golden | None:
+        """The golden, where this case is judged by one."""
+        return None if self.by_hand else self.golden
+
+    @property
+    def is_golden_tree(self) -> bool:
+        """Whether the tree under test is the one the golden was recorded on: traces and names bind there."""
+        return bool(self.golden and self.tree and self.golden.provenance.get("tree") == self.tree)

@@ -1,0 +1,188 @@
+"""The order in which a case is judged, and what of it is kept as a golden.
+
+A run that asks for one arm only can prove nothing, so it has no verdict (None) unless that arm
+alone already shows a failing one: the table itself stays closed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from harness.compare import DEFAULT_TOLERANCE, same_params, trace_difference
+from harness.errors import GoldenError
+from harness.facts import Configuration, Params, Reproducer, Subject, Tolerance
+from harness.golden import Golden, points_of
+from harness.observation import Observation
+from harness.verdict import departure, proof, wording
+from harness.verdict.evidence import Evidence
+from harness.verdict.kinds import Verdict
+from harness.verdict.result import Result
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A verdict with its reason in one line; `drift` lists differences that do not bind."""
+
+    verdict: Verdict | None
+    reason: str
+    drift: tuple[str, ...] = ()
+
+
+def judge(case: Evidence) -> Judgement:
+    """The first verdict of the table that holds, in its order; None for one arm that shows no failure."""
+    steps = (_unsupported, _fixed, _stale, _reverted, _shape, _goldens)
+    found = next((judgement for step in steps if (judgement := step(case))), None) or _last(case)
+    drift = () if found.verdict is Verdict.UNSUPPORTED else departure.drift(case)
+    return Judgement(found.verdict, wording.as_line(found.reason), tuple(map(wording.as_line, drift)))
+
+
+def conclude(
+    subject: Subject,
+    case: Evidence,
+    *,
+    tier: str,
+    platform: str,
+    params: Params | None = None,
+    seconds: float = 0.0,
+) -> Result:
+    """Judge a case and put it into the words of a report. `seconds` is wall-clock time."""
+    judgement = judge(case)
+    bug = subject.bug if isinstance(subject, Reproducer) else None
+    return Result(
+        reproducer=subject.id, pr=bug.pr if bug else None, issue=bug.issue if bug else None,
+        configuration=isinstance(subject, Configuration),
+        tier=tier, platform=platform, params=params or {},
+        verdict=judgement.verdict, reason=judgement.reason, drift=judgement.drift,
+        evidence="signature" if case.is_signature else "fault",
+        judged_by="by hand" if case.by_hand else "goldens",
+        seconds=seconds, fixed=case.fixed.observation, reverted=case.reverted.observation,
+    )  # fmt: skip
+
+
+def golden_of(
+    result: Result,
+    case: Evidence,
+    provenance: Mapping[str, str],
+    tolerance: Tolerance = DEFAULT_TOLERANCE,
+) -> Golden:
+    """The golden that `case` would leave. `provenance["tree"]` is taken from the case.
+
+    Raises GoldenError unless both arms were attested and behaved: a fixed arm without faults, a
+    reverted one that bites where the reproducer says, and nowhere else.
+    """
+    name = f"{result.reproducer} {result.tier} {result.platform}"
+    seen: dict[str, Observation | None] = {arm: case.arm(arm).observation for arm in case.asked}
+    judgement = judge(replace(case, golden=None))
+    if judgement.verdict is not Verdict.UNRECORDED:
+        word = "a point given by hand" if case.by_hand else judgement.verdict and judgement.verdict.value
+        raise GoldenError(f"{name}: not recorded: {word or 'one arm only'}: {judgement.reason}")
+    arms = {arm: points_of(observation) for arm, observation in seen.items() if observation}
+    identity = {"reproducer": result.reproducer, "tier": result.tier, "platform": result.platform}
+    return Golden(**identity, provenance={**provenance, "tree": case.tree}, tolerance=tolerance, arms=arms)
+
+
+def _unsupported(case: Evidence) -> Judgement | None:
+    if not case.missing:
+        return None
+    return Judgement(Verdict.UNSUPPORTED, f"this machine lacks {', '.join(case.missing)}")
+
+
+def _fixed(case: Evidence) -> Judgement | None:
+    if "fixed" not in case.asked:
+        return None
+    if problem := proof.unproven("fixed", case.fixed):
+        return Judgement(Verdict.UNRESOLVED, problem)
+    for point in proof.points(case.fixed):
+        if point.faults:
+            return Judgement(Verdict.REGRESSED, wording.said("fixed", case.fixed, point))
+    if problem := proof.incomplete(case, "fixed"):
+        return Judgement(Verdict.UNRESOLVED, problem)
+    departs = departure.binding(case, "fixed")
+    return Judgement(Verdict.REGRESSED, departs) if departs else None
+
+
+def _stale(case: Evidence) -> Judgement | None:
+    if case.stale is None or "reverted" not in case.asked:
+        return None
+    return Judgement(Verdict.STALE, case.stale)
+
+
+def _reverted(case: Evidence) -> Judgement | None:
+    if "reverted" not in case.asked:
+        return None
+    if (
+        problem := proof.unproven("reverted", case.reverted)
+        or proof.unaltered(case)
+        or proof.incomplete(case, "reverted")
+    ):
+        return Judgement(Verdict.UNRESOLVED, problem)
+    point = proof.points(case.reverted)[0]
+    return (
+        None if point.faults or case.control else Judgement(Verdict.TOOTHLESS, wording.why_clean(case, point))
+    )
+
+
+def _shape(case: Evidence) -> Judgement | None:
+    """Whether the reverted arm faults where, and only where, the reproducer says, and in its way."""
+    if "reverted" not in case.asked:
+        return None
+    if case.control:
+        return _parted(case)
+    if case.by_hand:
+        return None
+    expected, points = case.expected, proof.points(case.reverted)
+    for point in points[1:]:
+        bites = expected.bites_at(proof.asked_as(case, point))
+        if bites and not point.faults:
+            return Judgement(Verdict.TOOTHLESS, wording.why_clean(case, point))
+        if point.faults and not bites:
+            said = wording.said("reverted", case.reverted, point)
+            return Judgement(Verdict.CHANGED, f"{said}; it must stay clean there")
+    if not any(wording.fits(case, fault) for fault in points[0].faults):
+        reason = (
+            f"{wording.said('reverted', case.reverted, points[0])}; {wording.expected(case)} was expected"
+        )
+        return Judgement(Verdict.CHANGED, reason)
+    return None
+
+
+def _parted(case: Evidence) -> Judgement | None:
+    """Where the arms of a declared control part, or the reverted one faults."""
+    for point in proof.points(case.reverted):
+        if point.faults:
+            said = wording.said("reverted", case.reverted, point)
+            return Judgement(Verdict.CHANGED, f"{said}; this is a declared control")
+        for other in proof.points(case.fixed):
+            parted = trace_difference(other.trace, point.trace, DEFAULT_TOLERANCE)
+            if same_params(other.params, point.params) and parted:
+                where = wording.at(case.reverted, point)
+                return Judgement(
+                    Verdict.CHANGED, f"the arms of a declared control differ{where}: {parted.text}"
+                )
+    return None
+
+
+def _goldens(case: Evidence) -> Judgement | None:
+    if case.by_hand or not (case.is_whole or "reverted" in case.asked):
+        return None
+    golden = case.golden
+    if golden is None:
+        unrecorded = Judgement(Verdict.UNRECORDED, "no golden for this platform yet: run `refault record`")
+        return unrecorded if case.is_whole else None
+    if problem := proof.uncovered(case, golden):
+        return Judgement(Verdict.UNRECORDED, problem)
+    departs = departure.binding(case, "reverted") if "reverted" in case.asked else None
+    return Judgement(Verdict.CHANGED, departs) if departs else None
+
+
+def _last(case: Evidence) -> Judgement:
+    """Nothing spoke against the case: PASS, if all its arms were asked for."""
+    if case.expect is None:
+        return Judgement(Verdict.PASS, "the configuration starts, answers and stays clean, as golden")
+    if "reverted" not in case.asked:
+        return Judgement(None, "the fixed arm alone is clean; without the reverted arm there is no verdict")
+    told = wording.told(case)
+    if "fixed" not in case.asked:
+        return Judgement(None, f"{told}; without the fixed arm there is no verdict")
+    return Judgement(Verdict.PASS, told)

@@ -1,0 +1,77 @@
+"""One row of a report, and what all rows together say to a shell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from harness.compare import plain
+from harness.errors import BadInput
+from harness.facts import Params
+from harness.observation import Observation
+from harness.verdict.kinds import Verdict
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """One row of a report: who was judged, how, and what both arms showed."""
+
+    reproducer: str
+    tier: str
+    platform: str
+    pr: int | None = None
+    issue: int | None = None
+    params: Params = field(default_factory=dict)
+    verdict: Verdict | None
+    evidence: Literal["fault", "signature"] = "fault"
+    reason: str = ""
+    drift: tuple[str, ...] = ()
+    seconds: float = 0.0
+    fixed: Observation | None = None
+    reverted: Observation | None = None
+    judged_by: Literal["goldens", "by hand"] = "goldens"
+    configuration: bool = False
+    rates: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def arms(self) -> dict[str, Observation]:
+        """The arms that were observed, by name."""
+        both = {"fixed": self.fixed, "reverted": self.reverted}
+        return {name: observation for name, observation in both.items() if observation}
+
+    @property
+    def failed(self) -> bool:
+        return self.verdict is not None and not self.verdict.success
+
+    def to_json(self) -> dict[str, Any]:
+        """The result as DESIGN's JSON has it; an arm that was not observed is left out."""
+        identity = {"reproducer": self.reproducer, "pr": self.pr, "issue": self.issue}
+        place = {"tier": self.tier, "platform": self.platform, "params": self.params}
+        verdict = self.verdict.value if self.verdict else None
+        judged: dict[str, Any] = {
+            "verdict": verdict,
+            "evidence": self.evidence,
+            "reason": self.reason,
+            "drift": self.drift,
+        }
+        if self.configuration:
+            judged["configuration"] = True
+        if self.rates:
+            judged["rates"] = self.rates
+        arms = {name: observation.to_json() for name, observation in self.arms.items()}
+        return dict(plain({**identity, **place, **judged, "seconds": round(self.seconds, 3), "arms": arms}))
+
+
+def exit_code(results: Sequence[Result]) -> int:
+    """0 success, 1 a failing verdict, 3 only UNRESOLVED failures, 4 nothing but UNSUPPORTED.
+
+    One arm alone that shows no failure (no verdict) was what the user asked for, and ends 0.
+    Raises BadInput where there is no result at all: finding nothing is an error.
+    """
+    if not results:
+        raise BadInput("nothing was run: name a reproducer and a tier that it has (see `refault list`)")
+    failures = {result.verdict for result in results if result.failed}
+    if failures:
+        return 3 if failures == {Verdict.UNRESOLVED} else 1
+    return 4 if all(result.verdict is Verdict.UNSUPPORTED for result in results) else 0

@@ -1,0 +1,60 @@
+"""The words of a reason: what a point showed, where, and what was expected instead."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.compare import changed_params, named_params
+from harness.observation import Fault, Point
+from harness.verdict.evidence import Arm, Evidence
+from harness.verdict.kinds import ArmName
+from harness.verdict.proof import points
+
+_MOST = 3
+"""How many faults of a point a reason names."""
+
+
+def told(case: Evidence) -> str:
+    """What the reverted arm showed. What a signature is worth is said with it."""
+    if case.control:
+        return "a declared control: both arms show the same, as they are meant to"
+    showed = said("reverted", case.reverted, points(case.reverted)[0])
+    identifies = "; that identifies the kernel and does not prove wrong values"
+    return showed + identifies if case.is_signature else showed
+
+
+def said(name: ArmName, arm: Arm, point: Point) -> str:
+    """What a point showed. A compiled signature identifies code and is never called a fault."""
+    only_signatures = all(fault.kind == "signature" for fault in point.faults)
+    does = "has the signature of the bug" if only_signatures else "faults"
+    return f"{name} arm {does}{at(arm, point)}: {joined([fault.signature for fault in point.faults])}"
+
+
+def why_clean(case: Evidence, point: Point) -> str:
+    watched = "signature" if case.is_signature else "watched fault"
+    return f"reverted arm is clean{at(case.reverted, point)}: {joined(point.notes) or f'no {watched}'}"
+
+
+def at(arm: Arm, point: Point) -> str:
+    own = changed_params(points(arm)[0].params, point.params)
+    return f" at {named_params(own)}" if own else ""
+
+
+def as_line(text: str) -> str:
+    return " ".join(text.splitlines())
+
+
+def joined(texts: Sequence[str]) -> str:
+    more = f" (and {len(texts) - _MOST} more)" if len(texts) > _MOST else ""
+    return "; ".join(texts[:_MOST]) + more
+
+
+def fits(case: Evidence, fault: Fault) -> bool:
+    wanted = case.expected
+    named = ((wanted.kind, fault.kind), (wanted.buffer, fault.buffer), (wanted.kernel, fault.kernel))
+    return all(word is None or word == seen for word, seen in named)
+
+
+def expected(case: Evidence) -> str:
+    wanted = case.expected
+    return Fault(kind=wanted.kind, buffer=wanted.buffer, kernel=wanted.kernel).signature

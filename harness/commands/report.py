@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich.text import Text
 
 from harness import catalogue, history
-from harness.documents import load_all, parse
+from harness.documents import Document, load_all, parse
 from harness.errors import BadInput
 from harness.golden import GoldenStore
 from harness.history import Series
-from harness.report import html, junit, markdown, terminal
+from harness.report import html, junit, markdown, releases, terminal
+from harness.report.releases import Releases
 from harness.workspace import default as default_workspace
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -46,19 +48,30 @@ def command(
 ) -> None:
     """Show the results in FILES, which --json wrote; without an option, on the terminal.
 
-    Several files, of several machines say, make one report.
+    Several files, of several machines say, make one report. Those of `refault matrix` become tables of
+    releases in the page and in the summary; JUnit XML has no place for them.
     """
-    documents = load_all(files)
+    rest, matrices = releases.split(files, {subject.id: subject for subject in catalogue.subjects()})
+    documents = load_all(rest) if rest or not matrices else []
     series = past(store)
     if page:
-        _write(page, lambda: html.render(documents, sources(series, folders)))
+        _write(page, lambda: html.render(documents, sources(series, folders), matrices))
     if xml:
         _write(xml, lambda: junit.render(documents))
     if summary:
-        _write(summary, lambda: markdown.render(documents, series))
+        _write(summary, lambda: markdown.render(documents, series, matrices))
     if not (page or xml or summary):
-        results = [result for document in documents for result in document.results]
-        terminal.show(results, terminal.console(), detail=detail)
+        _show(documents, matrices, detail)
+
+
+def _show(documents: Sequence[Document], matrices: Sequence[Releases], detail: bool) -> None:
+    console = terminal.console()
+    for matrix in matrices:
+        for line in releases.lines(matrix):
+            console.print(Text(line), soft_wrap=True)
+    results = [result for document in documents for result in document.results]
+    if documents:
+        terminal.show(results, console, detail=detail)
 
 
 def finished(told: Mapping[str, Any], page: Path | None) -> None:

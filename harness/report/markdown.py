@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 from harness.documents import Document
 from harness.history import Series, notable
+from harness.report.releases import Releases, status_told
 from harness.verdict import SEVERITY, Result, Verdict
 
 LIMIT = 900_000
@@ -15,10 +17,13 @@ LIMIT = 900_000
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~$@])")
 
 
-def render(documents: Sequence[Document], history: Sequence[Series] = ()) -> str:
+def render(
+    documents: Sequence[Document], history: Sequence[Series] = (), matrices: Sequence[Releases] = ()
+) -> str:
     """The summary of one or more runs. What moved against `history` is named before anything else."""
     text = ""
-    for line in _lines(documents, history):
+    lines = _lines(documents, history) if documents or not matrices else iter(())
+    for line in chain(lines, *map(_matrix, matrices)):
         if len((text + line).encode()) > LIMIT:
             return f"{text}\nThe rest is left out: a job's summary may be no longer.\n"
         text += line + "\n"
@@ -34,6 +39,17 @@ def _lines(documents: Sequence[Document], history: Sequence[Series]) -> Iterator
     yield from _moved(results, history)
     yield from _failing(results)
     yield from _rest(results)
+
+
+def _matrix(matrix: Releases) -> Iterator[str]:
+    """Releases by bugs, and where what was measured is not what is declared."""
+    yield from ("", f"# Releases, measured on {escaped(matrix.platform)}", "")
+    yield from (f"- **DISAGREES** {escaped(text)}" for text in matrix.disagreements)
+    bugs = matrix.bugs
+    yield from ("", f"| release | {' | '.join(map(escaped, bugs))} |", f"| --- |{' --- |' * len(bugs)}")
+    for release in matrix.releases:
+        cells = (escaped(status_told(matrix.at(release, bug))) for bug in bugs)
+        yield f"| {release} | {' | '.join(cells)} |"
 
 
 def _counts(results: Sequence[Result]) -> str:

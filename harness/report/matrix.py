@@ -64,7 +64,7 @@ def _bugs(cells: Sequence[Cell], compared: Sequence[Likeness]) -> list[str]:
     for bug in dict.fromkeys(cell.reproducer.id for cell in cells):
         lines.append(bug)
         lines += _told([cell for cell in cells if cell.reproducer.id == bug])
-        lines += [f"  {_likeness(one)}" for one in compared if one.reproducer == bug]
+        lines += [f"  {likeness_told(one)}" for one in compared if one.reproducer == bug]
         lines.append("")
     return lines
 
@@ -77,7 +77,8 @@ def _told(cells: Sequence[Cell]) -> list[str]:
     return [f"  {', '.join(releases)}: {text}" for text, releases in places.items()]
 
 
-def _likeness(one: Likeness) -> str:
+def likeness_told(one: Likeness) -> str:
+    """How a release with its fix undone compares with one that was affected, in one line."""
     if one.same:
         return f"{one.release} reverted faults as {one.affected} does"
     words = [*(f"lacks {text}" for text in one.missing), *(f"adds {text}" for text in one.added)]

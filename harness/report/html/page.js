@@ -1,6 +1,7 @@
 (() => {
   "use strict";
   const form = document.getElementById("filters");
+  if (!form) return; // a page of matrices alone
   const bodies = Array.from(document.querySelectorAll("#verdicts > tbody"));
   const count = document.getElementById("count");
   const none = document.getElementById("none");

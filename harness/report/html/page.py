@@ -7,21 +7,24 @@ import json
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from harness import __version__
+from harness.compare import one_line
 from harness.documents import Document
 from harness.errors import GoldenError
 from harness.facts import Subject
 from harness.golden import Golden, GoldenStore
-from harness.history import Series, notable
+from harness.history import Series, notable, track
 from harness.report.html.logs import Logs
 from harness.report.html.view import Background, ResultView, view
 from harness.report.marks import MARKS
+from harness.report.releases import Releases
 from harness.verdict import SEVERITY, Result, Verdict
 
 PACKED_FROM = 500
@@ -41,6 +44,18 @@ class Sources:
 
 
 @dataclass(frozen=True)
+class Runs:
+    """Runs of one tree on one platform, and when they were."""
+
+    version: str
+    origin: str
+    tree: str
+    platform: str
+    refault: str
+    when: str
+
+
+@dataclass(frozen=True)
 class Choice:
     """One verdict to filter by, and how many results have it."""
 
@@ -50,7 +65,7 @@ class Choice:
     count: int
 
 
-def render(documents: Sequence[Document], sources: Sources) -> str:
+def render(documents: Sequence[Document], sources: Sources, matrices: Sequence[Releases] = ()) -> str:
     """The whole page as HTML. It refers to no other file: styles and script are in it."""
     ordered = sorted(_rows(documents), key=_order)
     goldens = _Goldens(sources.goldens)
@@ -60,7 +75,8 @@ def render(documents: Sequence[Document], sources: Sources) -> str:
     ]
     templates, trends = _templates(), any(one.trends for one in views)
     return templates.get_template("page.html.j2").render(
-        **_head(documents), results=views, named=_named(views), trends=trends,
+        **_head(documents, matrices), runs=_runs(documents), matrices=matrices,
+        results=views, named=_named(views), trends=trends,
         headings=[name for name in _HEADINGS if trends or name != "Trend"],
         packs=_packs(templates, views) if len(views) >= PACKED_FROM else [], pack_size=PACK,
         style=_inline(templates, "style.css"), script=_inline(templates, "page.js"),
@@ -75,25 +91,53 @@ def _packs(templates: Environment, views: Sequence[ResultView]) -> list[str]:
     return [base64.b64encode(zlib.compress(part)).decode() for part in parts]
 
 
-def _head(documents: Sequence[Document]) -> dict[str, Any]:
+def _head(documents: Sequence[Document], matrices: Sequence[Releases]) -> dict[str, Any]:
     results = [result for _, result in _rows(documents)]
     counts = Counter(result.verdict for result in results)
     verdicts = [verdict for verdict in (*reversed(SEVERITY), None) if counts[verdict]]
     choices = [Choice(_word(one), *MARKS[one], counts[one]) for one in verdicts]
-    summary = ", ".join(f"{choice.count} {choice.word}" for choice in choices) or "no results"
+    words = [f"{choice.count} {choice.word}" for choice in choices]
+    disagree = sum(len(matrix.disagreements) for matrix in matrices)
+    words += [f"{disagree} of the matrix disagree"] if disagree else []
+    summary = ", ".join(words) or ("matrix as declared" if matrices else "no results")
     tone = next((choice.tone for choice in choices if choice.tone in ("bad", "odd")), None)
     passed = counts[Verdict.PASS] > 0
     return {
         "title": f"Refault: {summary}",
         "summary": summary,
-        "tone": tone or ("good" if passed else "bad"),  # without a PASS nothing was shown
-        "documents": documents,
+        # Without a PASS, or a matrix that is as declared, nothing was shown.
+        "tone": tone or ("good" if (passed or not documents) and not disagree else "bad"),
         "several_trees": len({document.sglang.get("tree") for document in documents}) > 1,
         "verdicts": choices,
         "tiers": sorted({result.tier for result in results}),
         "platforms": sorted({result.platform for result in results}),
         "refault": __version__,
     }
+
+
+def _runs(documents: Sequence[Document]) -> list[Runs]:
+    """Where the results come from, runs of the same tree on the same platform together."""
+    groups: dict[Runs, list[datetime]] = {}
+    for document in documents:
+        groups.setdefault(_without_time(document), []).append(document.at)
+    return [replace(of, when=_span(times)) for of, times in groups.items()]
+
+
+def _without_time(document: Document) -> Runs:
+    about = document.sglang
+    return Runs(
+        version=str(about.get("version") or "of unknown version"), origin=str(about.get("origin")),
+        tree=str(about.get("tree", ""))[:12], platform=document.platform, refault=document.refault, when="",
+    )  # fmt: skip
+
+
+def _span(times: Sequence[datetime]) -> str:
+    first, last = min(times), max(times)
+    begun = f"{first:%Y-%m-%d %H:%M}"
+    if len(times) == 1:
+        return f"{begun} UTC"
+    end = f"{last:%H:%M}" if first.date() == last.date() else f"{last:%Y-%m-%d %H:%M}"
+    return f"{len(times)} runs, {begun} to {end} UTC"
 
 
 def _rows(documents: Sequence[Document]) -> Iterator[tuple[Document, Result]]:
@@ -120,7 +164,13 @@ def _named(views: Sequence[ResultView]) -> list[str]:
 def _background(result: Result, document: Document, sources: Sources, goldens: _Goldens) -> Background:
     golden, problem = goldens.of(result)
     identity = (result.reproducer, result.tier, result.platform)
-    series = (one for one in sources.history if (one.reproducer, one.tier, one.platform) == identity)
+    series = (
+        one
+        for one in sources.history
+        if (one.reproducer, one.tier, one.platform) == identity
+        and one.params == one_line(result.params)
+        and one.track == track(document.sglang.get("version"))
+    )
     return Background(
         subject=sources.subjects.get(result.reproducer), golden=golden, golden_problem=problem,
         series=tuple((one, tuple(moved.what for moved in notable(one))) for one in series),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -18,6 +19,9 @@ ROWS = 64
 _END = 5.0
 _LEAST = 16.0
 _TO_SCALE_FROM = 9.0
+_NUMBERS = re.compile(
+    r" numel=(?P<numel>\d+) first=(?P<first>-?\d+) last=(?P<last>-?\d+) count=(?P<count>\d+)\b"
+)
 _ENDS: Mapping[str, Role] = {
     "oob-write": "fence",
     "oob-read": "fence",
@@ -67,6 +71,21 @@ def draw(fault: Fault, trace: Sequence[Event] = ()) -> Strip | None:
     if not middle:
         return None
     return _laid_out(middle, _ENDS.get(fault.kind), told(fault))
+
+
+def draw_noted(fault: Fault, notes: Sequence[str]) -> Strip | None:
+    """The drawing of a server's fault, which itself has no numbers: they depend on what the traffic met.
+
+    The point's notes tell single strays, each by its own signature, with numbers; the first one is drawn.
+    """
+    bare = replace(fault, process=None, message=None).signature
+    told = (note.removeprefix(bare) for note in notes if note.startswith(f"{bare} "))
+    numbers = next(filter(None, map(_NUMBERS.match, told)), None)
+    if numbers is None:
+        return None
+    numel, first, last, count = map(int, numbers.groups())
+    strip = draw(replace(fault, numel=numel, first=first, last=last, count=count))
+    return strip and replace(strip, told=f"{strip.told}: the first of this kind, see the notes")
 
 
 def draw_sound(fault: Fault, trace: Sequence[Event]) -> Strip | None:

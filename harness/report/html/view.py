@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,7 +24,7 @@ from harness.golden import Golden
 from harness.history import Night, Series
 from harness.observation import Observation, Point
 from harness.report.html import tokens
-from harness.report.html.strip import Strip, draw, draw_sound
+from harness.report.html.strip import Strip, draw, draw_noted, draw_sound
 from harness.report.marks import MARKS
 from harness.verdict import Result
 
@@ -117,11 +118,15 @@ class Command:
 
 @dataclass(frozen=True, kw_only=True)
 class Bar:
-    """One night of a trend: its sign and tone, and what it was in words."""
+    """One night of a trend: its sign and tone, and what it was in words.
+
+    `share` is how long its arms took, in percent of the longest night that is shown.
+    """
 
     mark: str
     tone: str
     told: str
+    share: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -231,7 +236,8 @@ def _values(point: Point, values: Mapping[str, Any]) -> Capped:
 
 def _drawn(point: Point) -> Iterator[FaultView]:
     for fault in point.faults[:DRAWN]:
-        yield FaultView(signature=fault.signature, strip=draw(fault, point.trace))
+        strip = draw(fault, point.trace) or draw_noted(fault, point.notes)
+        yield FaultView(signature=fault.signature, strip=strip)
 
 
 def _sound(result: Result, seen: Observation) -> Iterator[Strip]:
@@ -407,7 +413,7 @@ def _bug(subject: Subject | None) -> Iterator[str]:
 
 
 def _commands(result: Result, document: Document, subject: Subject | None) -> Iterator[Command]:
-    yield Command(what="this result again", text=" ".join(_again(result, document)))
+    yield Command(what="this result again", text=shlex.join(_again(result, document, subject)))
     reported = subject.reported if isinstance(subject, Reproducer) else None
     if reported is None:
         return
@@ -419,12 +425,29 @@ def _commands(result: Result, document: Document, subject: Subject | None) -> It
     yield Command(what=f"by hand: the client; an affected release: {reported.expect}", text=reported.client)
 
 
-def _again(result: Result, document: Document) -> Iterator[str]:
+def _again(result: Result, document: Document, subject: Subject | None) -> Iterator[str]:
+    """The words that run this result again: its arm, point, repeats and release, where they were chosen."""
     number = result.pr or result.issue
     yield from ("refault", "repro", str(number) if number else result.reproducer, "--tier", result.tier)
+    if result.verdict is None:
+        yield from (word for name in result.arms for word in ("--arm", name))
+    for name, value in _chosen(result, subject).items():
+        yield from ("--set", named_params({name: value}))
+    if runs := max((int(rate["runs"]) for rate in result.rates.values()), default=0):
+        yield from ("--repeat", str(runs))
     version = document.sglang.get("version")
     if document.sglang.get("origin") == "released" and version:
         yield from ("--sglang", str(version))
+
+
+def _chosen(result: Result, subject: Subject | None) -> Mapping[str, Any]:
+    """The parameters that were set by hand: those that differ from the default point of the case."""
+    on_device = result.tier == "kernel" and result.platform != "cpu"
+    case = subject.case(result.tier, result.platform if on_device else None) if subject else None
+    if case is None:
+        return {}
+    known = {name: value for name, value in result.params.items() if name in case.params}
+    return changed_params(case.default, known)
 
 
 def _provenance(document: Document) -> Capped:
@@ -443,17 +466,28 @@ def _trend(series: Series, named: tuple[str, ...]) -> Trend:
         told.append(
             f"{changed.verdict.value} since {changed.at:%Y-%m-%d} ({changed.sglang or 'unknown tree'})"
         )
-    return Trend(track=series.track, bars=tuple(map(_bar, nights)), told=tuple(told), named=named)
+    return Trend(track=series.track, bars=tuple(_bars(nights)), told=tuple(told), named=named)
 
 
-def _bar(night: Night) -> Bar:
-    mark, tone = MARKS[night.verdict]
-    rates = [
-        f", {name} faults in {arm.faults} of {arm.runs}" for name, arm in night.arms.items() if arm.runs > 1
+def _bars(nights: Sequence[Night]) -> Iterator[Bar]:
+    longest = max(map(_arm_seconds, nights), default=0.0)
+    for night in nights:
+        mark, tone = MARKS[night.verdict]
+        share = round(100 * _arm_seconds(night) / longest) if longest else 0
+        yield Bar(mark=mark, tone=tone, told=_night_told(night), share=share)
+
+
+def _arm_seconds(night: Night) -> float:
+    return sum(arm.seconds for arm in night.arms.values())
+
+
+def _night_told(night: Night) -> str:
+    """A night in words: verdict, tree, and each arm with its time and rate."""
+    arms = [
+        f"{name} {arm.seconds:.1f} s{f', faults in {arm.faults} of {arm.runs}' if arm.runs > 1 else ''}"
+        for name, arm in night.arms.items()
     ]
-    tree = night.sglang or "unknown tree"
-    told = f"{night.at:%Y-%m-%d}: {night.verdict.value}{''.join(rates)}, {tree}, {night.seconds:.1f} s"
-    return Bar(mark=mark, tone=tone, told=told)
+    return "; ".join([f"{night.at:%Y-%m-%d}: {night.verdict.value}, {night.sglang or 'unknown tree'}", *arms])
 
 
 # --- wording -------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 from harness.cli import app
 from harness.commands import report
 from harness.errors import BadInput
+from harness.tests.report.matrices import matrix_file
 from harness.tests.report.runs import passing, regressed, told
 
 
@@ -52,6 +53,15 @@ def test_without_a_form_it_is_shown_here() -> None:
 def test_two_files_make_one_report() -> None:
     shown = refault("report", results("a.json", passing()), results("b.json", regressed(), day=2)).stdout
     assert "1 PASS, 1 REGRESSED" in shown
+
+
+def test_a_matrix_becomes_tables_beside_the_verdicts() -> None:
+    matrix = str(matrix_file(Path()))
+    refault("report", results("r.json", passing()), matrix, "--html", "r.html", "--markdown", "r.md")
+    assert 'id="matrix1"' in Path("r.html").read_text()
+    assert "# Releases, measured on cpu" in Path("r.md").read_text()
+    shown = refault("report", matrix).stdout
+    assert "DISAGREES pr101_stray_store" in shown and "declared fixed" in shown
 
 
 def test_what_is_no_results_file_is_refused() -> None:

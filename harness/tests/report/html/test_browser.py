@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from harness.report import releases
 from harness.report.html import Sources, render
 from harness.tests.report.html import browser
 from harness.tests.report.html.browser import Browser
+from harness.tests.report.matrices import BEFORE, BUG, matrix_file
 from harness.tests.report.runs import lost, passing, regressed, run, unsupported
 
 MANY = 5000
@@ -29,9 +31,11 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> str:
-    path = tmp_path_factory.mktemp("page") / "report.html"
+    folder = tmp_path_factory.mktemp("page")
+    path = folder / "report.html"
+    matrices = releases.split([matrix_file(folder)], {BUG.id: BUG})[1]
     document = run(passing(), regressed(reproducer="pr2_lost_fix"), lost(), unsupported(platform="rocm"))
-    path.write_text(render([document], Sources()), encoding="utf-8")
+    path.write_text(render([document], Sources(), matrices), encoding="utf-8")
     return path.as_uri()
 
 
@@ -43,7 +47,8 @@ def opened(chromium: Browser, report: str) -> Browser:
 
 
 def rows_shown(page: Browser) -> list[str]:
-    found = page.value("Array.from(document.querySelectorAll('tbody:not([hidden])'), one => one.dataset.v)")
+    shown = "document.querySelectorAll('#verdicts > tbody:not([hidden])')"
+    found = page.value(f"Array.from({shown}, one => one.dataset.v)")
     return list(found)
 
 
@@ -100,7 +105,30 @@ def test_a_link_to_a_result_opens_it(chromium: Browser, report: str) -> None:
 
 def test_what_a_result_holds_does_not_run(opened: Browser) -> None:
     opened.value("document.querySelectorAll('.row button').forEach(one => one.click())")
-    assert opened.value("document.title") == "Refault: 1 REGRESSED, 1 UNRESOLVED, 1 UNSUPPORTED, 1 PASS"
+    assert (
+        opened.value("document.title")
+        == "Refault: 1 REGRESSED, 1 UNRESOLVED, 1 UNSUPPORTED, 1 PASS, 1 of the matrix disagree"
+    )
+
+
+def test_copying_leaves_the_command_in_the_clipboard_or_selected(opened: Browser) -> None:
+    """From a file:// address a browser may refuse the clipboard; then the text is selected."""
+    opened.value("document.querySelector('#r0 button').click()")
+    opened.value("document.querySelectorAll('#r0 details').forEach(one => { one.open = true })")
+    opened.value("document.querySelector('#r0 .copy').click()")
+    said = "document.querySelector('#r0 .copy').textContent"
+    wait = f"const look = () => {said} === 'Copy' ? setTimeout(look, 10) : done(1); look()"
+    opened.value(f"new Promise(done => {{ {wait} }})")
+    assert opened.value(said) in ("Copied", "Selected")
+    command = opened.value("document.querySelector('#r0 .command code').textContent")
+    assert opened.value(said) == "Copied" or opened.value("String(getSelection())") == command
+
+
+def test_the_matrix_is_a_table_that_a_keyboard_can_scroll(opened: Browser) -> None:
+    heads = "document.querySelectorAll('.matrix th[scope=row]')"
+    assert BEFORE in opened.value(f"Array.from({heads}, one => one.textContent)")
+    assert opened.value("document.querySelector('.matrix .scroll').tabIndex") == 0
+    assert opened.value("document.querySelector('.matrix .scroll').getAttribute('aria-label')")
 
 
 def test_on_a_phone_nothing_runs_out_of_the_screen(opened: Browser) -> None:
@@ -124,6 +152,9 @@ def test_text_stands_out_from_its_ground(opened: Browser, dark: bool) -> None:
         ".row .idle",
         ".badge.bad",
         "a",
+        ".notice.bad",
+        ".matrix .status",
+        ".matrix b.bad",
     ):
         assert opened.value(_CONTRAST.format(selector=selector)) >= 4.5, selector
 

@@ -20,11 +20,15 @@ DISPATCH_KEY = "XPU"
 """Where deterministic mode registers its operators: their own checks refuse the CPU's tensors, which
 torch multiplies itself, in one thread."""
 
-_TREE_MODULES = (
+_SPECULATIVE = (
     "srt.speculative.eagle_utils",
     "srt.speculative.triton_ops.cache_locs",
+    # From 0.5.16 on; before, what is not a tree operator has its Triton version alone.
     "kernels.ops.speculative.cache_locs",
     "kernels.ops.speculative.spec_tree",
+    "kernels.ops.speculative.eagle",
+    "kernels.ops.kvcache.cache_move",
+    "srt.mem_cache.allocation",
 )
 _BATCH_INVARIANT = "srt.batch_invariant_ops.batch_invariant_ops"
 _OPERATORS = "srt.utils.common"
@@ -35,7 +39,7 @@ Noted = Callable[[str], None]
 def answer(package: str, noted: Noted) -> None:
     """Answer for the CPU in this process from now on, wherever `package` asks."""
     changes: Mapping[str, Callable[[Any, Noted], None]] = {
-        **dict.fromkeys(_TREE_MODULES, as_on_xpu),
+        **dict.fromkeys(_SPECULATIVE, as_on_xpu),
         _BATCH_INVARIANT: operators_elsewhere,
         _OPERATORS: operators_here,
     }
@@ -53,7 +57,7 @@ def _told(change: Callable[[Any, Noted], None], noted: Noted) -> imports.Change:
 
 
 def as_on_xpu(module: Any, noted: Noted) -> None:
-    """Let the tree operators of speculative decoding be upstream's own Triton versions."""
+    """Let the operators of speculative decoding be upstream's own Triton versions."""
     for switch, on in (("_is_xpu", True), ("_is_cpu", False)):
         if getattr(module, switch, on) is not on:
             setattr(module, switch, on)

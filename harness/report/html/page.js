@@ -51,6 +51,7 @@
 
   async function follow() {
     const body = bodies.find((one) => `#${one.id}` === location.hash);
+    if (!body && bodies.length === 1) return void open(bodies[0], true); // there is nothing to choose from
     if (!body) return;
     await open(body, true);
     body.scrollIntoView();

@@ -52,6 +52,13 @@ def rows_shown(page: Browser) -> list[str]:
     return list(found)
 
 
+def test_one_result_alone_is_open(chromium: Browser, tmp_path: Path) -> None:
+    (tmp_path / "one.html").write_text(render([run(passing())], Sources()), encoding="utf-8")
+    chromium.look(width=1280)
+    chromium.open((tmp_path / "one.html").as_uri())
+    assert chromium.value("document.querySelector('#r0 .stray').checkVisibility()") is True
+
+
 def test_the_drawn_fault_has_its_numbers_and_its_proportions(opened: Browser) -> None:
     opened.value("document.querySelector('#r0 button').click()")
     stray = "#r0 .stray"

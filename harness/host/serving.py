@@ -30,6 +30,7 @@ _SPECULATIVE = (
     "kernels.ops.kvcache.cache_move",
     "srt.mem_cache.allocation",
 )
+_PADDING = "srt.model_executor.forward_batch_info"
 _BATCH_INVARIANT = "srt.batch_invariant_ops.batch_invariant_ops"
 _OPERATORS = "srt.utils.common"
 Noted = Callable[[str], None]
@@ -40,6 +41,7 @@ def answer(package: str, noted: Noted) -> None:
     """Answer for the CPU in this process from now on, wherever `package` asks."""
     changes: Mapping[str, Callable[[Any, Noted], None]] = {
         **dict.fromkeys(_SPECULATIVE, as_on_xpu),
+        _PADDING: padded_as_elsewhere,
         _BATCH_INVARIANT: operators_elsewhere,
         _OPERATORS: operators_here,
     }
@@ -62,6 +64,17 @@ def as_on_xpu(module: Any, noted: Noted) -> None:
         if getattr(module, switch, on) is not on:
             setattr(module, switch, on)
             noted(f"{module.__name__}.{switch}: Triton's versions, as on XPU")
+
+
+def padded_as_elsewhere(module: Any, noted: Noted) -> None:
+    """Pad a rank's batch by the length that its attention back end names for every other device.
+
+    From 0.5.19 on upstream asks for a length of the CPU's own there, which only its back ends for Intel's
+    matrix units and for hybrid linear models have.
+    """
+    if getattr(module, "_is_cpu", False):
+        module._is_cpu = False
+        noted(f"{module.__name__}._is_cpu: pads as on other devices")
 
 
 def operators_elsewhere(module: Any, noted: Noted) -> None:

@@ -1,7 +1,8 @@
 """Finds the live tensor that an address was taken from.
 
 Kernels that serve many buffers at once get a table of addresses. An address in it has no
-argument of the launch behind it, but there is a tensor somewhere that it points into.
+argument of the launch behind it, but there is a tensor somewhere that it points into. The
+interpreter's collector knows all tensors, but keeps those to itself that it was told to freeze.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -20,8 +22,19 @@ class _Span:
     tensor: torch.Tensor
 
 
+def _objects() -> list[Any]:
+    """What the collector tracks, also what was frozen: upstream's servers freeze, from 0.5.18 on.
+
+    `gc.get_objects` leaves frozen objects out (Python's manual, `gc.freeze`), and a pool that it does
+    not tell of would pass for memory that is gone. Thawing them only has the collector look at them again.
+    """
+    if gc.get_freeze_count():
+        gc.unfreeze()
+    return gc.get_objects()
+
+
 def _spans() -> Iterator[_Span]:
-    for value in gc.get_objects():
+    for value in _objects():
         # type(), because isinstance() would ask proxies and lazy modules what they stand for
         if issubclass(type(value), torch.Tensor) and type(value) in (torch.Tensor, torch.nn.Parameter):
             if value.device.type != "cpu" or value.layout != torch.strided or not value.numel():

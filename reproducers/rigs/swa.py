@@ -96,17 +96,19 @@ def attend(rig: Rig, kind: str, batch: Any, q: Any, k: Any, v: Any) -> Any:
 def finish(rig: Rig, request: Request) -> None:
     """Give back everything the request still holds."""
     with rig.lab.observe("finish"):
-        _free(rig.allocator, request)
+        give_back(rig.allocator, request)
     rig.rows.free_slots.append(request.row)
 
 
-def _free(allocator: Any, request: Request) -> None:
-    try:
-        from sglang.srt.mem_cache.common import free_kv_row_segments
-    except ImportError:  # before 0.5.20 the allocator itself skips what has left the window
-        allocator.free(request.slots)
-    else:
-        free_kv_row_segments(allocator, [(request.slots, 0)], swa_evicted_seqlen=request.evicted)
+def give_back(allocator: Any, request: Request) -> None:
+    """Free what a request still holds of both pools."""
+    if not hasattr(allocator, "free_full"):
+        allocator.free(request.slots)  # up to 0.5.18; skips by itself what has left the window
+        return
+    # Pool by pool, because both then sort the pages that they get back, as `free` did before and as
+    # `swa_pages` follows it. By segments of a row, as schedulers free now, they come back in its order.
+    allocator.free_swa(request.slots[request.evicted :])
+    allocator.free_full(request.slots)
 
 
 def translated(rig: Rig, slots: Any) -> Any:

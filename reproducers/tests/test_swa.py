@@ -15,7 +15,7 @@ from harness.facts import Grid, Params
 from harness.source.tree import Tree
 from harness.verdict import Result, Verdict
 from reproducers import pr24394_swa_unified_extend_indices as pr24394
-from reproducers.rigs import swa_model
+from reproducers.rigs import swa, swa_model
 from reproducers.rigs.swa_pages import FreePages, new_pages
 from reproducers.tests import trees
 from reproducers.tests.conftest import Run
@@ -185,6 +185,41 @@ def test_freed_pages_come_first_and_freed_slots_last() -> None:
         free.take(2)
         free.give_back([2, 1])
     assert (slots.free, paged.free) == ([3, 2, 1], [1, 2, 3])
+
+
+class WholeAllocator:
+    """An allocator up to 0.5.18, as far as a request's end asks for it; notes what is given back."""
+
+    def __init__(self) -> None:
+        self.given_back: list[tuple[str, list[int]]] = []
+
+    def free(self, slots: torch.Tensor) -> None:
+        self.given_back.append(("both", slots.tolist()))
+
+
+class SplitAllocator(WholeAllocator):
+    """One from 0.5.19 on."""
+
+    def free_swa(self, slots: torch.Tensor) -> None:
+        self.given_back.append(("window", slots.tolist()))
+
+    def free_full(self, slots: torch.Tensor) -> None:
+        self.given_back.append(("full", slots.tolist()))
+
+
+@pytest.mark.parametrize(
+    ("allocator", "given_back"),
+    [
+        (WholeAllocator(), [("both", [4, 5, 6, 7])]),
+        (SplitAllocator(), [("window", [6, 7]), ("full", [4, 5, 6, 7])]),
+    ],
+    ids=["0.5.18", "0.5.19"],
+)
+def test_what_left_the_window_is_not_given_back_to_it_again(
+    allocator: WholeAllocator, given_back: list[tuple[str, list[int]]]
+) -> None:
+    swa.give_back(allocator, swa.Request(row=0, slots=torch.arange(4, 8), evicted=2))
+    assert allocator.given_back == given_back
 
 
 @pytest.mark.parametrize("window", [1, 8, 40])

@@ -19,6 +19,7 @@ SOURCES = {
     "srt/batch_invariant_ops/batch_invariant_ops": (
         "def get_dispatch_device_backend():\n    raise RuntimeError('no accelerator')\n"
     ),
+    "srt/model_executor/forward_batch_info": "_is_cpu = True\n_is_npu = False\n",
     "srt/other": "_is_xpu = False\n",
     "srt/utils/common": (
         "import torch\n"
@@ -58,6 +59,12 @@ def test_tree_operators_are_those_of_xpu_and_every_change_is_told(noted: list[st
     assert not hasattr(utils, "_is_cpu")
     told = [patch.partition(":")[0] for patch in noted]
     assert {"wares.srt.speculative.eagle_utils._is_xpu", f"{tree.__name__}._is_cpu"} <= set(told)
+
+
+def test_batches_are_padded_as_on_other_devices(noted: list[str]) -> None:
+    batches = importlib.import_module("wares.srt.model_executor.forward_batch_info")
+    assert (batches._is_cpu, batches._is_npu, hasattr(batches, "_is_xpu")) == (False, False, False)
+    assert [patch for patch in noted if patch.startswith(f"{batches.__name__}._is_cpu:")]
 
 
 def test_other_modules_stay_as_they_are(noted: list[str]) -> None:

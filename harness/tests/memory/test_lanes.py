@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,23 @@ def test_buffers_behind_addresses_are_in_the_event() -> None:
         ("layers[0]", [0, 3]),
         ("layers[1]", [0, 3]),
     ]
+
+
+@pytest.mark.parametrize(("elements", "faults"), [(4, []), (3, [("oob-write", "layers[1]", 3, 1)])])
+def test_buffers_behind_addresses_are_known_after_the_collector_froze_them(
+    elements: int, faults: list[tuple[str, str, int, int]]
+) -> None:
+    def run() -> None:
+        layers = [torch.zeros(4), torch.zeros(elements)]
+        addresses = torch.tensor([layer.data_ptr() for layer in layers])
+        gc.freeze()
+        try:
+            kernels.fill_tables[(2,)](addresses, 4, BLOCK=4)
+        finally:
+            gc.unfreeze()
+
+    found = watched(run).strays.faults()
+    assert [(fault.kind, fault.buffer, fault.first, fault.count) for fault in found] == faults
 
 
 def test_the_place_of_a_fault_is_told() -> None:

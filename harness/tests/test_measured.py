@@ -10,7 +10,7 @@ import pytest
 from harness import catalogue, measured
 from harness.errors import BadInput
 from harness.matrix import Status
-from harness.tests.test_matrix import STRAY, cell
+from harness.tests.matrix.samples import STRAY, cell
 
 ONE, TWO = date(2026, 1, 1), date(2026, 1, 2)
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from harness.tests.bisect.test_commits import Clone
+from harness.tests.matrix.samples import RELEASES
 from harness.tests.source import toy_wheel
-from harness.tests.test_matrix import RELEASES
 from harness.tests.toyland import checkout, upstream
 from harness.tests.toyland.checkout import Checkout
 

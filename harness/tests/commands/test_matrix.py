@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.tests.matrix.samples import RELEASES
 from harness.tests.source import toy_wheel
-from harness.tests.test_matrix import RELEASES
 from harness.tests.toyland import checkout
 from harness.tests.toyland.checkout import Checkout
 

@@ -1,0 +1,92 @@
+"""What both arms of a case showed when they were recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from harness.compare import one_line, plain, same_params, trace_digest
+from harness.facts import Params, Tolerance
+from harness.golden.text import formatted
+from harness.observation import Observation, Point
+
+FORMAT = 1
+ARMS = ("fixed", "reverted")
+
+
+@dataclass(frozen=True, kw_only=True)
+class GoldenPoint:
+    """One recorded point. Only the default point keeps its trace; `trace_digest` stands for the others'."""
+
+    point: Point
+    digest: str
+    trace_digest: str
+
+    @classmethod
+    def of(cls, point: Point, *, keep_trace: bool) -> GoldenPoint:
+        kept = replace(point, compared={}, notes=(), trace=point.trace if keep_trace else ())
+        kept = Point.from_json(plain(kept.to_json()))
+        return cls(point=kept, digest=point.digest, trace_digest=trace_digest(point.trace))
+
+    def to_json(self) -> dict[str, Any]:
+        data = self.point.to_json()
+        kept = {name: data[name] for name in ("params", "outcome", "faults", "findings", "results")}
+        trace = {"trace": data["trace"]} if self.point.trace else {"trace_sha256": self.trace_digest}
+        return {**kept, **trace, "digest": self.digest}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> GoldenPoint:
+        """Read a point back. Raises ValueError where its parts contradict each other."""
+        point = Point.from_json(data)
+        told = [fault["signature"] for fault in (*data["faults"], *data["findings"])]
+        meant = [fault.signature for fault in (*point.faults, *point.findings)]
+        if data["outcome"] != point.outcome or told != meant:
+            raise ValueError(f"the point {one_line(point.params)} contradicts itself")
+        digest = trace_digest(point.trace) if "trace" in data else data["trace_sha256"]
+        return cls(point=point, digest=data["digest"], trace_digest=digest)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Golden:
+    """What both arms of one (reproducer, tier, platform) showed when they were recorded.
+
+    `provenance["tree"]` is the content hash of the fixed tree: only there does the trace bind.
+    """
+
+    reproducer: str
+    tier: str
+    platform: str
+    provenance: Mapping[str, str]
+    tolerance: Tolerance
+    arms: Mapping[str, tuple[GoldenPoint, ...]]
+
+    def find(self, arm: str, params: Params) -> GoldenPoint | None:
+        """The recorded point with these parameters, if there is one."""
+        points = self.arms.get(arm, ())
+        return next((golden for golden in points if same_params(golden.point.params, params)), None)
+
+    def to_json(self) -> dict[str, Any]:
+        arms = {name: {"points": [point.to_json() for point in points]} for name, points in self.arms.items()}
+        identity = {"reproducer": self.reproducer, "tier": self.tier, "platform": self.platform}
+        facts = {"provenance": dict(self.provenance), "tolerance": asdict(self.tolerance)}
+        return {"golden": FORMAT, **identity, **facts, "arms": arms}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Golden:
+        kept = ARMS if "reverted" in data["arms"] else ARMS[:1]  # a configuration has the fixed arm alone
+        arms = {name: tuple(map(GoldenPoint.from_json, data["arms"][name]["points"])) for name in kept}
+        identity = {name: str(data[name]) for name in ("reproducer", "tier", "platform")}
+        provenance = {str(name): str(value) for name, value in data["provenance"].items()}
+        return cls(**identity, provenance=provenance, tolerance=Tolerance(**data["tolerance"]), arms=arms)
+
+    @property
+    def text(self) -> str:
+        """The golden as its file has it: sorted keys, one event or fault a line, a final newline."""
+        return formatted(plain(self.to_json())) + "\n"
+
+
+def points_of(observation: Observation) -> tuple[GoldenPoint, ...]:
+    """An arm's points as a golden keeps them: the first with its trace."""
+    points = enumerate(observation.points)
+    return tuple(GoldenPoint.of(point, keep_trace=index == 0) for index, point in points)

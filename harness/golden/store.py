@@ -1,0 +1,146 @@
+"""The goldens below one folder: read, written whole or not at all, and compared with new ones."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import re
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from harness.compare import plain
+from harness.errors import BadInput, FactsError, GoldenError
+from harness.golden.record import FORMAT, Golden
+
+_PART = re.compile(r"\w[\w.+-]*")
+_REMEDY = "restore it, or delete it and run `refault record`"
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What recording did or would do: `differs` means that the file was left as it is."""
+
+    path: Path
+    status: Literal["new", "same", "updated", "differs"]
+    diff: str = ""
+
+
+@dataclass(frozen=True)
+class GoldenStore:
+    """The goldens below one folder: `<reproducer>/<tier>.<platform>.json`."""
+
+    folder: Path
+
+    def path(self, reproducer: str, tier: str, platform: str) -> Path:
+        """Where the golden of this identity lives. Raises GoldenError for a part that is no plain name."""
+        for part in (reproducer, tier, platform):
+            if not _PART.fullmatch(part):
+                raise GoldenError(f"{part!r} cannot be part of a golden's path: use letters, digits, . + - _")
+        return self.folder / reproducer / f"{tier}.{platform}.json"
+
+    def load(self, reproducer: str, tier: str, platform: str) -> Golden | None:
+        """The golden of this identity, or None. Raises GoldenError for an unreadable or a foreign one."""
+        path = self.path(reproducer, tier, platform)
+        try:
+            golden = _parsed(path.read_text(encoding="utf-8"), path)
+        except FileNotFoundError:
+            return None
+        except (OSError, UnicodeDecodeError) as error:
+            raise GoldenError(f"{path}: unreadable ({_cause(error)}): {_REMEDY}") from error
+        if (golden.reproducer, golden.tier, golden.platform) != (reproducer, tier, platform):
+            owner = f"{golden.reproducer} {golden.tier} {golden.platform}"
+            raise GoldenError(f"{path}: is the golden of {owner}: move it there, or delete it")
+        return golden
+
+    def save(self, golden: Golden) -> Path:
+        """Write a golden, whole or not at all. Raises BadInput where the place cannot be written."""
+        path = self.path(golden.reproducer, golden.tier, golden.platform)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _write_whole(path, golden.text)
+        except OSError as error:
+            raise BadInput(f"{path}: cannot be written ({_cause(error)}): make the place writable") from error
+        return path
+
+    def propose(self, golden: Golden) -> Recorded:
+        """What recording would change; writes nothing."""
+        path = self.path(golden.reproducer, golden.tier, golden.platform)
+        old = self.load(golden.reproducer, golden.tier, golden.platform)
+        if old is None:
+            return Recorded(path, "new", _diff(path, "", golden.text))
+        if _lasting(old.to_json()) == _lasting(golden.to_json()):
+            return Recorded(path, "same")
+        return Recorded(path, "differs", _diff(path, old.text, golden.text))
+
+    def record(
+        self, golden: Golden, *, update: bool = False, show: Callable[[str], object] | None = None
+    ) -> Recorded:
+        """Write a missing golden, or, with `update`, one that differs, after handing its diff to `show`.
+
+        Take `golden` from `harness.verdict.golden_of`, which refuses arms that did not behave.
+        """
+        proposed = self.propose(golden)
+        if proposed.status == "same" or (proposed.status == "differs" and not update):
+            return proposed
+        if proposed.status == "differs" and show:
+            show(proposed.diff)
+        self.save(golden)
+        return proposed if proposed.status == "new" else replace(proposed, status="updated")
+
+    def orphans(self, owned: Collection[tuple[str, str]]) -> list[Path]:
+        """Files that none of the `owned` (reproducer, tier) pairs accounts for, hidden ones apart."""
+        files = (path for path in self.folder.rglob("*") if path.is_file() or path.is_symlink())
+        return sorted(path for path in files if not self._is_owned(path.relative_to(self.folder), owned))
+
+    def _is_owned(self, path: Path, owned: Collection[tuple[str, str]]) -> bool:
+        if path.name.startswith("."):
+            return True
+        tier, _, platform = path.name.removesuffix(".json").partition(".")
+        whole = len(path.parts) == 2 and path.suffix == ".json" and bool(_PART.fullmatch(platform))
+        return whole and (path.parts[0], tier) in owned
+
+
+def _parsed(text: str, path: Path) -> Golden:
+    try:
+        data = json.loads(text)
+        version = data["golden"]
+        if version == FORMAT:
+            return Golden.from_json(data)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, FactsError) as error:
+        raise GoldenError(f"{path}: unreadable ({_cause(error)}): {_REMEDY}") from error
+    raise GoldenError(f"{path}: has format {version!r}, but this version reads {FORMAT}: record it anew")
+
+
+def _write_whole(path: Path, text: str) -> None:
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        draft.write_text(text, encoding="utf-8")
+        os.replace(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _cause(error: Exception) -> str:
+    if isinstance(error, KeyError):
+        return f"{error} is missing"
+    text = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    return " ".join(text.split())
+
+
+def _lasting(data: dict[str, Any]) -> dict[str, Any]:
+    """A golden's JSON without what changes from one recording of the same behaviour to the next."""
+    data = plain(data)
+    for name in ("recorded", "command"):
+        data["provenance"].pop(name, None)
+    for arm in data["arms"].values():
+        for point in arm["points"]:
+            del point["digest"]
+    return dict(data)
+
+
+def _diff(path: Path, old: str, new: str) -> str:
+    before, after = f"{path.name} (stored)", f"{path.name} (seen)"
+    return "".join(difflib.unified_diff(old.splitlines(True), new.splitlines(True), before, after))

@@ -1,0 +1,71 @@
+"""What is kept of one case from night to night."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from harness.verdict import Verdict
+
+Track = Literal["release", "development"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArmNight:
+    """One arm in one night: in how many of its runs it faulted; seconds are the median over the rows."""
+
+    seconds: float
+    faults: int
+    runs: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Night:
+    """What one run showed of one series. Where it has several results of it, their worst verdict stands.
+
+    `arms` has the arms that were observed, by name.
+    """
+
+    at: datetime
+    sglang: str | None
+    tree: str | None
+    verdict: Verdict
+    reason: str
+    seconds: float
+    arms: Mapping[str, ArmNight]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Series:
+    """All nights of one reproducer, tier, platform, track and set of parameters, the oldest first.
+
+    Released and development trees are kept apart (`track`), or a difference between them would look
+    like a change each night; points given by hand have parameters, and so a series, of their own.
+    """
+
+    reproducer: str
+    tier: str
+    platform: str
+    track: Track
+    params: str
+    nights: tuple[Night, ...]
+
+    @property
+    def latest(self) -> Night:
+        return self.nights[-1]
+
+    @property
+    def changed(self) -> Night | None:
+        """The first night of the present verdict; None if it never was another."""
+        for before, night in zip(reversed(self.nights[:-1]), reversed(self.nights[1:]), strict=True):
+            if before.verdict is not night.verdict:
+                return night
+        return None
+
+
+def told_params(series: Series) -> dict[str, object]:
+    """The parameters of a series as they were given."""
+    return dict(json.loads(series.params))

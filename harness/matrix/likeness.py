@@ -1,0 +1,62 @@
+"""Whether undoing a fix shows the bug that affected releases really had."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from harness.matrix.cells import Cell, Status, same_bug
+from harness.observation import Fault
+from harness.source.releases import order
+
+
+@dataclass(frozen=True, kw_only=True)
+class Likeness:
+    """How a fixed release with the fix undone compares with the newest release that really was affected.
+
+    `missing` and `added` are fault signatures; `only_named` says that just the names of functions,
+    kernels or messages differ, as after a refactoring.
+    """
+
+    reproducer: str
+    release: str
+    affected: str
+    missing: tuple[str, ...] = ()
+    added: tuple[str, ...] = ()
+    only_named: bool = False
+
+    @property
+    def same(self) -> bool:
+        return not self.missing and not self.added
+
+
+def likenesses(cells: Sequence[Cell]) -> list[Likeness]:
+    """For every reverted arm that faulted: how it compares with the newest affected release."""
+    found = []
+    for cell in cells:
+        if cell.reverted and (real := _newest_affected(cell, cells)):
+            found.append(_likeness(cell, real))
+    return found
+
+
+def _newest_affected(cell: Cell, cells: Sequence[Cell]) -> Cell | None:
+    affected = [other for other in same_bug(cell, cells) if other.status is Status.AFFECTED]
+    return max(affected, key=lambda other: order(other.release), default=None)
+
+
+def _likeness(cell: Cell, real: Cell) -> Likeness:
+    wanted, seen = real.published, cell.reverted or ()
+    same = {fault.signature for fault in wanted} & {fault.signature for fault in seen}
+    return Likeness(
+        reproducer=cell.reproducer.id,
+        release=cell.release,
+        affected=real.release,
+        missing=tuple(fault.signature for fault in wanted if fault.signature not in same),
+        added=tuple(fault.signature for fault in seen if fault.signature not in same),
+        only_named=sorted(map(_nameless, wanted)) == sorted(map(_nameless, seen)),
+    )
+
+
+def _nameless(fault: Fault) -> str:
+    """A fault without the words that a refactoring changes: its kernel and its message."""
+    return replace(fault, kernel=None, message=None).signature

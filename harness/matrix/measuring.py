@@ -1,0 +1,174 @@
+"""Runs reproducers on releases: as they were published, and with the fix undone where they have it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, replace
+
+from harness.errors import StaleRevert
+from harness.facts import ExpectedFault, Reproducer
+from harness.golden import GoldenStore
+from harness.machine import Machine
+from harness.matrix.cells import Applies, Cell, Status, predates
+from harness.observation import Fault
+from harness.process.pool import Pool
+from harness.source import revert
+from harness.source.releases import Releases
+from harness.source.tree import Tree
+from harness.suite import Judged, Request, Setting, Suite, attested
+from harness.verdict import ArmName, Verdict
+from harness.workspace import Workspace
+
+OLDEST = "0.5.9"
+"""The first release whose modules load beside today's torch and transformers."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bench:
+    """What a matrix runs on."""
+
+    releases: Releases
+    machine: Machine
+    goldens: GoldenStore
+    workspace: Workspace
+    lanes: int = 2
+
+
+def run(
+    reproducers: Sequence[Reproducer],
+    releases: Sequence[str],
+    bench: Bench,
+    started: Callable[[str], None] = lambda release: None,
+) -> Generator[Cell, None, None]:
+    """Every cell, release by release as they are done. BadInput if a release cannot be had.
+
+    All releases share one pool, so that what arms import beside upstream is imported once.
+    """
+    with Pool(bench.lanes) as pool, ThreadPoolExecutor(bench.lanes + 1) as threads:
+
+        def column(release: str) -> list[Cell]:
+            tree = bench.releases.tree(release)
+            started(release)
+            return _column(tree, reproducers, bench, pool)
+
+        futures = [threads.submit(column, release) for release in releases]
+        try:
+            for future in as_completed(futures):
+                yield from future.result()
+        finally:
+            _give_up(futures, pool)
+
+
+def published(tree: Tree, reproducer: Reproducer, bench: Bench, pool: Pool, repeats: int = 1) -> list[Cell]:
+    """One reproducer on one tree as it is, so many times: a cell for each."""
+    cell = _unmeasured(tree, reproducer)
+    if cell.reason:
+        return [cell]
+    runs = _judged(Suite(_setting(tree, bench), pool=pool), [cell] * repeats, "fixed")
+    return [_published(cell, judged) for cell, judged in runs]
+
+
+def _give_up(futures: Sequence[Future[list[Cell]]], pool: Pool) -> None:
+    """Whoever stops listening ends the run: nothing new is begun, and what runs is killed."""
+    for future in futures:
+        future.cancel()
+    pool.close()
+
+
+def _column(tree: Tree, reproducers: Sequence[Reproducer], bench: Bench, pool: Pool) -> list[Cell]:
+    """Every reproducer on one release, and, where that is clean, with the fix undone."""
+    suite = Suite(_setting(tree, bench), pool=pool)
+    cells = [_unmeasured(tree, one) for one in reproducers]
+    present = [cell for cell in cells if not cell.reason]
+    measured = [_published(cell, judged) for cell, judged in _judged(suite, present, "fixed")]
+    fixed = [cell for cell in measured if _has_fix(cell)]
+    return [
+        *(cell for cell in cells if cell.reason),
+        *(cell for cell in measured if not _has_fix(cell)),
+        *(_with_revert(cell, judged) for cell, judged in _judged(suite, fixed, "reverted")),
+    ]
+
+
+def _has_fix(cell: Cell) -> bool:
+    """Whether a measured release is clean by the fix: before the bug there is none to undo."""
+    return cell.status is Status.FIXED and not predates(cell)
+
+
+def _setting(tree: Tree, bench: Bench) -> Setting:
+    return Setting(
+        tree=tree,
+        machine=bench.machine,
+        goldens=bench.goldens,
+        workspace=bench.workspace,
+        lanes=bench.lanes,
+    )
+
+
+def _name(tree: Tree) -> str:
+    return tree.version or tree.root.name
+
+
+def _judged(suite: Suite, cells: Sequence[Cell], arm: ArmName) -> Iterator[tuple[Cell, Judged]]:
+    """The default point of each cell's reproducer, in one arm."""
+    by_id = {cell.reproducer.id: cell for cell in cells}
+    requests = [_request(cell.reproducer, arm) for cell in cells]
+    for judged in suite.run(requests):
+        yield by_id[judged.result.reproducer], judged
+
+
+def _request(reproducer: Reproducer, arm: ArmName) -> Request:
+    """The first case that needs no server: the one that shows the bug as it is written down."""
+    tier = reproducer.tiers[0]
+    return Request(
+        reproducer=reproducer, tier=tier, platform=reproducer.platforms(tier)[0], overrides={}, asked=(arm,)
+    )
+
+
+def _unmeasured(tree: Tree, reproducer: Reproducer) -> Cell:
+    """A cell before anything was run. `reason` says what the tree has not got; it is empty if it has all."""
+    cell = Cell(reproducer=reproducer, release=_name(tree), status=Status.NOT_APPLICABLE)
+    try:
+        revert.expected(tree, attested(tree, reproducer))
+    except StaleRevert as error:
+        return replace(cell, reason=str(error))
+    return cell
+
+
+def _published(cell: Cell, judged: Judged) -> Cell:
+    """The cell of a release as it was published; FIXED stands for clean until it is settled."""
+    result, observation = judged.result, judged.evidence.fixed.observation
+    faults = observation.main.faults if observation else ()
+    if result.verdict in (Verdict.UNRESOLVED, Verdict.UNSUPPORTED):
+        return replace(cell, status=Status.UNRESOLVED, reason=result.reason)
+    if not faults:
+        return replace(cell, status=Status.FIXED, reason="clean as published")
+    told = "; ".join(fault.signature for fault in faults)
+    if any(_fits(judged.evidence.expected, fault) for fault in faults):
+        return replace(cell, status=Status.AFFECTED, reason=told, published=faults)
+    return replace(cell, status=Status.UNRESOLVED, reason=f"it faults in another way: {told}")
+
+
+def _fits(expected: ExpectedFault, fault: Fault) -> bool:
+    """Whether a fault is the bug's. Kernels are not compared: older releases call them otherwise."""
+    return fault.kind == expected.kind and expected.buffer in (None, fault.buffer)
+
+
+def _with_revert(cell: Cell, judged: Judged) -> Cell:
+    """The cell of a clean release, with what undoing the fix does to it."""
+    result, observation = judged.result, judged.evidence.reverted.observation
+    where = f"{cell.reproducer.id} {cell.release}"
+    if result.verdict is Verdict.STALE:
+        problem = f"{where}: the revert is stale: {result.reason}"
+        return replace(
+            cell, revert=Applies.STALE, reason=f"clean as published; {result.reason}", problem=problem
+        )
+    applied = replace(cell, revert=Applies.APPLIES, reverted=observation.main.faults if observation else ())
+    if result.verdict is None:
+        return replace(applied, reason=f"clean as published; {result.reason.partition('; without')[0]}")
+    word = result.verdict.value
+    return replace(
+        applied,
+        reason=f"clean as published; {word}: {result.reason}",
+        problem=f"{where}: {word}: {result.reason}",
+    )

@@ -1,0 +1,7 @@
+"""Results for people: the table of verdicts, and the evidence of each with both arms side by side."""
+
+from harness.report.terminal.aspects import SHOWN, Row, evidence
+from harness.report.terminal.drawing import console, show
+from harness.report.terminal.text import explain, printable, summary, word
+
+__all__ = ["SHOWN", "Row", "console", "evidence", "explain", "printable", "show", "summary", "word"]

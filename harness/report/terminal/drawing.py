@@ -1,0 +1,96 @@
+"""The table and the evidence on a console.
+
+On a terminal it uses colour and boxes; anywhere else (pipes, pytest) plain lines that are never cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import IO
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from harness.compare import named_params
+from harness.report.terminal.aspects import evidence
+from harness.report.terminal.text import explain, name, printable, summary, word
+from harness.verdict import Result, Verdict
+
+_REASON_WIDTH = 120
+_COLOURS = {Verdict.PASS: "green", Verdict.UNSUPPORTED: "yellow", Verdict.UNRESOLVED: "magenta"}
+_HEADINGS = ("reproducer", "tier", "platform", "verdict", "seconds", "reason")
+
+
+def console(file: IO[str] | None = None, *, stderr: bool = False) -> Console:
+    """A console that takes every text literally and obeys NO_COLOR and the terminal's width."""
+    return Console(file=file, stderr=stderr, highlight=False, markup=False, emoji=False)
+
+
+def show(
+    results: Sequence[Result], console: Console, *, detail: bool = False, expected: int | None = None
+) -> None:
+    """Print the table, then the evidence of failing results (of all with `detail`), then the counts.
+
+    `expected` is how many results the run was to have: fewer make the table a partial one.
+    """
+    draw = _draw_boxes if console.is_terminal and not console.is_dumb_terminal else _draw_lines
+    draw(results, console, [result for result in results if detail or result.failed])
+    _print(console, summary(results, expected))
+
+
+def _cells(result: Result) -> list[str]:
+    identity = [result.reproducer, result.tier, result.platform]
+    return [printable(cell) for cell in (*identity, word(result), f"{result.seconds:.1f}", result.reason)]
+
+
+def _draw_lines(results: Sequence[Result], console: Console, detailed: Sequence[Result]) -> None:
+    table = [list(_HEADINGS), *map(_cells, results)]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for cells in table:
+        padded = [cell.ljust(width) for cell, width in zip(cells, widths, strict=True)]
+        _print(console, "  ".join(padded).rstrip())
+    for result in detailed:
+        _print(console, f"\n{explain(result)}")
+    _print(console, "")
+
+
+def _draw_boxes(results: Sequence[Result], console: Console, detailed: Sequence[Result]) -> None:
+    wide = console.width >= _REASON_WIDTH
+    console.print(_boxes(results, _HEADINGS if wide else _HEADINGS[:-1]))
+    for result in results if not wide else ():
+        console.print(Text(printable(f"{name(result)}: {result.reason}")))
+    for result in detailed:
+        _draw_evidence(result, console)
+
+
+def _boxes(results: Sequence[Result], headings: Sequence[str]) -> Table:
+    table = Table(*headings)
+    for result in results:
+        cells = [Text(cell, style=style) for cell, style in zip(_cells(result), _styles(result), strict=True)]
+        table.add_row(*cells[: len(headings)])
+    for column in table.columns:
+        column.overflow = "fold"
+    return table
+
+
+def _styles(result: Result) -> Iterator[str]:
+    colour = _COLOURS.get(result.verdict, "red") if result.verdict else "default"
+    return (colour if heading == "verdict" else "default" for heading in _HEADINGS)
+
+
+def _draw_evidence(result: Result, console: Console) -> None:
+    table = Table("", *result.arms, title=Text(f"{word(result)} {name(result)}"), title_justify="left")
+    for row in evidence(result):
+        cells = ["\n".join(row.arms[arm]) for arm in result.arms]
+        table.add_row(row.aspect, *(Text(printable(cell, keep="\n")) for cell in cells))
+    for column in table.columns[1:]:
+        column.overflow = "fold"
+    console.print()
+    console.print(table)
+    for text in (f"params: {named_params(result.params)}", *(f"drift: {text}" for text in result.drift)):
+        console.print(Text(printable(text)))
+
+
+def _print(console: Console, text: str) -> None:
+    console.print(Text(text), soft_wrap=True)

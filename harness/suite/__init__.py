@@ -1,0 +1,9 @@
+"""Reproducers times this machine: plans the arms, runs them side by side, judges what came back."""
+
+from harness.suite.judging import Judged
+from harness.suite.planning import attested
+from harness.suite.request import Request, missing, platform_of
+from harness.suite.runner import Suite
+from harness.suite.setting import Setting
+
+__all__ = ["Judged", "Request", "Setting", "Suite", "attested", "missing", "platform_of"]

@@ -1,0 +1,94 @@
+"""What the arms of a case left, as evidence, and the result that is judged from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+from harness.errors import StaleRevert, Unresolved
+from harness.facts import Expect, Reproducer
+from harness.machine import Machine
+from harness.observation import Observation
+from harness.process.job import Ended
+from harness.source import revert
+from harness.suite.planning import Planned, attested
+from harness.suite.request import Request, host_of, platform_of
+from harness.suite.setting import Setting
+from harness.tiers import arms
+from harness.tiers.arms import ArmPlan
+from harness.verdict import Arm, ArmName, Evidence, Result, conclude
+
+Futures = Mapping[ArmName, Future[Ended]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """A result, and the evidence a golden would be recorded from."""
+
+    result: Result
+    evidence: Evidence
+
+
+def judge(case: Planned, futures: Futures, setting: Setting) -> Judged:
+    """Judge a case whose arms have ended."""
+    request, evidence = case.request, _evidence(case, futures, setting)
+    seen = [arm.observation for arm in (evidence.fixed, evidence.reverted) if arm.observation]
+    result = conclude(
+        request.reproducer,
+        evidence,
+        tier=request.tier,
+        platform=platform_of(request, setting.machine),
+        params=request.points[0],
+        seconds=sum(observation.seconds for observation in seen),
+    )
+    return Judged(result=result, evidence=evidence)
+
+
+def _evidence(case: Planned, futures: Futures, setting: Setting) -> Evidence:
+    request = case.request
+    return Evidence(
+        expect=_expected(request, setting.machine),
+        control=request.platform in getattr(request.case, "controls", ()),
+        fixed=_arm(case, futures, "fixed"),
+        reverted=_arm(case, futures, "reverted"),
+        golden=case.golden,
+        tree=setting.tree.content_hash,
+        missing=case.missing,
+        stale=case.stale,
+        by_hand=request.by_hand,
+        points=tuple(request.points),
+        asked=request.asked,
+    )
+
+
+def _expected(request: Request, machine: Machine) -> Expect | None:
+    subject = request.reproducer
+    if not isinstance(subject, Reproducer):
+        return None
+    return subject.expect.at(request.tier, host_of(request, machine))
+
+
+def _arm(case: Planned, futures: Futures, name: ArmName) -> Arm:
+    plan = case.plans.get(name)
+    if plan is None:
+        return Arm()
+    try:
+        seen = arms.observation(plan, futures[name].result())
+        wanted = _wanted(case, plan, seen)
+    except (Unresolved, StaleRevert) as error:  # this case's trouble; the others go on
+        return Arm(observation=arms.nothing(plan, str(error)))
+    functions = tuple(function for names in plan.functions.values() for function in names)
+    return Arm(observation=seen, wanted=wanted, functions=functions)
+
+
+def _wanted(case: Planned, plan: ArmPlan, seen: Observation) -> dict[str, str]:
+    """The modules an arm must be seen to have loaded, with their hashes.
+
+    Where the revert applies these are the modules it edits. Where it does not, a function of the
+    wanted name may live in several modules, and those that were loaded have to be right.
+    """
+    hashes = revert.expected(plan.tree, attested(plan.tree, case.request.reproducer))
+    loaded = {module.name for module in seen.attestation.modules} if seen.attestation else set()
+    wanted = set(case.edited) or loaded
+    return {module: sha256 for module, sha256 in hashes.items() if module in wanted} or hashes

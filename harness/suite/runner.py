@@ -1,0 +1,165 @@
+"""Runs the arms of cases side by side, and hands on each result as soon as it can be judged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from harness.errors import BadInput
+from harness.facts import Reproducer
+from harness.golden import Golden
+from harness.host import leases
+from harness.process.job import Ended, Environment, Job
+from harness.process.pool import Pool
+from harness.source import revert
+from harness.suite import planning
+from harness.suite.environments import Environments
+from harness.suite.judging import Judged, judge
+from harness.suite.planning import Planned
+from harness.suite.request import Request, missing, platform_of
+from harness.suite.setting import Setting
+from harness.tiers import arms
+from harness.verdict import ArmName
+
+
+@dataclass(eq=False)
+class _Running:
+    """A case whose arms are on their way; `told` are those whose end was told."""
+
+    case: Planned
+    futures: dict[ArmName, Future[Ended]] = field(default_factory=dict)
+    told: set[ArmName] = field(default_factory=set)
+
+    @property
+    def done(self) -> bool:
+        return all(future.done() for future in self.futures.values())
+
+    def arm(self, name: ArmName) -> str:
+        """One of its arms, as progress names it."""
+        return f"{self.case.request.reproducer.short_id} {self.case.request.name} {name}"
+
+
+class Suite:
+    """Runs cases; use it as a context manager, which ends every process it started.
+
+    With a `pool` of somebody else's it starts none, and leaves that one open: suites on several
+    trees can share what its processes have imported. `started` and `ended` are called with the name of
+    each arm.
+    """
+
+    def __init__(
+        self,
+        setting: Setting,
+        started: Callable[[str], None] = lambda arm: None,
+        ended: Callable[[str], None] = lambda arm: None,
+        pool: Pool | None = None,
+    ) -> None:
+        self._setting = setting
+        self._started, self._ended = started, ended
+        self._folder = setting.workspace.new_run()
+        self._environments = Environments(setting)
+        seats = leases.Seats(leases.of_this_machine(setting.machine.host), setting.lanes)
+        self._pool = pool or Pool(setting.lanes, lend=seats.seat)
+        self._owns_pool = pool is None
+        self._numbers = count(1)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End every process of its own at once; a second call does nothing."""
+        if self._owns_pool:
+            self._pool.close()
+
+    @property
+    def folder(self) -> Path:
+        """Where the arms' logs are."""
+        return self._folder
+
+    def run(self, requests: Sequence[Request]) -> Iterator[Judged]:
+        """Run every case, yielding each result as soon as its arms have ended."""
+        goldens = [self._golden(request) for request in requests]  # a bad one is found before anything runs
+        self._warm(requests)
+        waiting = [self._start(request, golden) for request, golden in zip(requests, goldens, strict=True)]
+        while waiting:
+            ready = [running for running in waiting if running.done]
+            for running in waiting:
+                self._tell(running)
+            for running in ready:
+                waiting.remove(running)
+                yield judge(running.case, running.futures, self._setting)
+            if waiting and not ready:
+                _wait_for_one(waiting)
+        self._environments.save(self._pool)
+
+    def submit(self, job: Job) -> Future[Ended]:
+        """Run something else than a case in an arm of its own; it ends with the suite."""
+        return self._pool.submit(job)
+
+    def environment(self, kind: str) -> Environment:
+        """What arms of this kind share, with what their forerunners were seen to import."""
+        return self._environments.of(kind)
+
+    def stand(self, request: Request, name: ArmName) -> tuple[Path, Future[Ended]]:
+        """Start one arm's server to be left up; its folder, and how it ends. StaleRevert as in `run`.
+
+        Raises BadInput where this machine lacks what the server needs.
+        """
+        tree, subject = self._setting.tree, request.reproducer
+        if lacking := missing(request, self._setting.machine):
+            raise BadInput(f"{subject.short_id} cannot run here: this machine lacks {', '.join(lacking)}")
+        if name == "reverted":
+            assert isinstance(subject, Reproducer)  # a configuration is asked for its fixed arm alone
+            tree = revert.apply(tree, subject.revert, self._setting.workspace.trees).tree
+        plan = planning.arm(name, request, tree, self._setting)
+        folder = self._new_folder(f"{subject.id}.standing.{name}")
+        shared = self.environment(request.environment)
+        return folder, self._pool.submit(arms.standing_job(plan, folder, shared))
+
+    def _golden(self, request: Request) -> Golden | None:
+        if request.by_hand:
+            return None
+        platform = platform_of(request, self._setting.machine)
+        return self._setting.goldens.load(request.reproducer.id, request.tier, platform)
+
+    def _warm(self, requests: Sequence[Request]) -> None:
+        """Begin to import what the arms of each kind share."""
+        runnable = (request for request in requests if not missing(request, self._setting.machine))
+        for kind in dict.fromkeys(request.environment for request in runnable):
+            self._pool.warm(self.environment(kind))
+
+    def _start(self, request: Request, golden: Golden | None) -> _Running:
+        running = _Running(planning.plan(request, golden, self._setting))
+        for name, plan in running.case.plans.items():
+            self._started(running.arm(name))
+            folder = self._new_folder(f"{request.reproducer.id}.{request.name}.{name}")
+            shared = self.environment(request.environment)
+            running.futures[name] = self._pool.submit(arms.job(plan, folder, shared))
+        return running
+
+    def _new_folder(self, name: str) -> Path:
+        # Numbered: two points of one case may run side by side.
+        return self._folder / f"{next(self._numbers)}.{name}"
+
+    def _tell(self, running: _Running) -> None:
+        """Tell of those of its arms that have ended since it was last asked."""
+        for name, future in running.futures.items():
+            if future.done() and name not in running.told:
+                running.told.add(name)
+                self._ended(running.arm(name))
+
+
+def _wait_for_one(waiting: Sequence[_Running]) -> None:
+    """Wait until another arm of these cases has ended."""
+    futures = [future for running in waiting for future in running.futures.values() if not future.done()]
+    wait(futures, return_when=FIRST_COMPLETED)

@@ -1,0 +1,1 @@
+"""Tests of goldens: round trips, stable text, refusals, recording and orphans."""

@@ -1,0 +1,1 @@
+"""Tests of the store of past runs, and of what it names."""

@@ -1,0 +1,60 @@
+"""Documents go in, and series come out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.history import ArmNight, track
+from harness.tests.history.nights import kept, night
+from harness.tests.report.runs import passing, regressed
+from harness.verdict import Verdict
+
+
+def test_nights_come_in_the_order_of_their_time(tmp_path: Path) -> None:
+    (one,) = kept(tmp_path / "h", night(2, regressed()), night(0, passing()), night(1, passing()))
+    assert [seen.verdict.value for seen in one.nights] == ["PASS", "PASS", "REGRESSED"]
+    assert [seen.at.day for seen in one.nights] == [1, 2, 3]
+    assert one.latest.arms["fixed"] == ArmNight(seconds=0.25, faults=1, runs=1)
+
+
+def test_repeats_in_one_run_are_one_night_with_a_rate(tmp_path: Path) -> None:
+    (one,) = kept(tmp_path / "h", night(0, passing(), passing(), regressed(), passing()))
+    seen = one.latest
+    assert len(one.nights) == 1 and seen.verdict is Verdict.REGRESSED
+    assert [(arm.faults, arm.runs) for arm in seen.arms.values()] == [(1, 4), (4, 4)]
+
+
+def test_a_result_that_sums_repeats_brings_its_rates(tmp_path: Path) -> None:
+    rates = {"fixed": {"faults": 0, "runs": 20}, "reverted": {"faults": 13, "runs": 20}}
+    (one,) = kept(tmp_path / "h", night(0, passing(rates=rates)))
+    assert [(arm.faults, arm.runs) for arm in one.latest.arms.values()] == [(0, 20), (13, 20)]
+
+
+def test_platforms_parameters_and_tracks_are_kept_apart(tmp_path: Path) -> None:
+    main = {"version": "9.9.9.dev3+g1234", "origin": "path", "tree": "d" * 64}
+    found = kept(
+        tmp_path / "h",
+        night(0, passing(), passing(platform="rocm-gfx942"), passing(params={"page_size": 2})),
+        night(1, passing(), sglang=main),
+    )
+    assert [(one.platform, one.track, one.params) for one in found] == [
+        ("cpu", "development", '{"page_size": 16}'),
+        ("cpu", "release", '{"page_size": 16}'),
+        ("cpu", "release", '{"page_size": 2}'),
+        ("rocm-gfx942", "release", '{"page_size": 16}'),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("version", "of"),
+    [
+        ("0.5.15", "release"),
+        ("0.5.12.post1", "release"),
+        ("0.5.16.dev4", "development"),
+        (None, "development"),
+    ],
+)
+def test_only_a_releases_version_makes_a_release(version: str | None, of: str) -> None:
+    assert track(version) == of

@@ -1,0 +1,41 @@
+"""The file of the store."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from harness.errors import BadInput
+from harness.history import opened
+from harness.tests.history.nights import kept, night
+from harness.tests.report.runs import passing
+
+
+def test_the_same_document_is_kept_once(tmp_path: Path) -> None:
+    with opened(tmp_path / "h") as store:
+        assert [store.append(night(0, passing())) for _ in range(2)] == [True, False]
+    (one,) = kept(tmp_path / "h", night(0, passing()))
+    assert len(one.nights) == 1
+
+
+def test_a_file_that_is_no_store_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "h").write_text("not a store" * 100)
+    with pytest.raises(BadInput, match=r"/h: the history cannot be used .*--import"), opened(tmp_path / "h"):
+        pass
+
+
+def test_a_store_of_another_format_is_refused(tmp_path: Path) -> None:
+    kept(tmp_path / "h", night(0, passing()))
+    with sqlite3.connect(tmp_path / "h") as store:
+        store.execute("PRAGMA user_version = 99")
+    store.close()
+    with pytest.raises(BadInput, match="of format 99"), opened(tmp_path / "h"):
+        pass
+
+
+def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(BadInput, match="cannot be used"), opened(tmp_path / "file" / "h"):
+        pass

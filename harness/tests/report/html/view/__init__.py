@@ -1,0 +1,1 @@
+"""Tests of the parts of the page, each seen in a whole page."""

@@ -1,0 +1,1 @@
+"""Tests of matching and rewriting by syntax."""

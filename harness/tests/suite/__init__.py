@@ -1,0 +1,1 @@
+"""Tests of the suite on a toy upstream: real arms, reverts, attestation and goldens."""

@@ -1,0 +1,73 @@
+"""Several cases side by side, on a pool of their own or of somebody else's."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from harness.errors import Unresolved
+from harness.process.pool import Pool
+from harness.source.tree import at
+from harness.suite import Request, Suite
+from harness.tests.suite.planted import STORE, TROUBLED, told
+from harness.tests.toyland import bench
+from harness.tests.toyland.bench import Bench, bug
+from harness.verdict import Verdict
+
+
+def test_an_arm_that_cannot_be_started_leaves_the_other_cases_alone(fresh: Bench) -> None:
+    suite = Suite(fresh.setting, pool=fresh.pool)
+    shutil.rmtree(suite.folder)
+    suite.folder.write_text("in the way of the arms' folders")
+    cases = [STORE, bug("pr109_needs_gravity")]
+    judged = suite.run([Request(reproducer=one, tier="kernel") for one in cases])
+    results = {one.result.pr: one.result for one in judged}
+    assert "could not be run" in told(results[101], Verdict.UNRESOLVED)
+    assert told(results[109], Verdict.UNSUPPORTED)
+
+
+def test_points_of_one_case_side_by_side_do_not_mix(fresh: Bench) -> None:
+    requests = [Request(reproducer=STORE, tier="kernel", overrides={"tokens": n}) for n in (5, 9, 13)]
+    results = [judged.result for judged in Suite(fresh.setting, pool=fresh.pool).run(requests)]
+    seen = {one.params["tokens"]: one.reverted.main.faults[0].count for one in results if one.reverted}
+    assert seen == {5: 3, 9: 6, 13: 9}
+    assert len({arm.log for one in results for arm in one.arms.values()}) == 6  # a folder each
+
+
+def test_the_original_tree_is_never_written(fresh: Bench) -> None:
+    before = fresh.tree.content_hash
+    listing = sorted(path for path in fresh.tree.root.rglob("*"))
+    fresh.judge(STORE)
+    again = at(fresh.tree.root)
+    assert again.content_hash == before
+    assert sorted(path for path in fresh.tree.root.rglob("*")) == listing
+
+
+def test_a_suite_closes_its_own_pool_and_no_other(tmp_path: Path, cache: Path, kernel_pool: Pool) -> None:
+    one = bench.lay_out(tmp_path, cache, kernel_pool)
+    request = Request(reproducer=STORE, tier="kernel", asked=("fixed",))
+    with Suite(one.setting, pool=kernel_pool):
+        pass
+    assert [judged.result.verdict for judged in Suite(one.setting, pool=kernel_pool).run([request])] == [None]
+    with Suite(one.setting) as own:
+        pass
+    with pytest.raises(Unresolved, match="the pool is closed"):
+        list(own.run([request]))
+
+
+def test_started_and_ended_are_told_of_every_arm(fresh: Bench) -> None:
+    told: list[str] = []
+    ended: list[str] = []
+    cases = [
+        Request(reproducer=bug(name), tier="kernel") for name in ("pr104_short_indptr", "pr109_needs_gravity")
+    ]
+    assert len(list(Suite(fresh.setting, told.append, ended.append, fresh.pool).run(cases))) == 2
+    assert told == sorted(ended) == ["pr104 kernel fixed", "pr104 kernel reverted"]
+
+
+def test_a_lost_zygote_is_unresolved(fresh: Bench) -> None:
+    """The last test of the module: the pool's next zygote imports nothing ahead."""
+    lost = fresh.judge(TROUBLED, {"trouble": "orphan"}, asked=("fixed",)).result
+    assert "the arm's process ended as lost: its zygote ended" in told(lost, Verdict.UNRESOLVED)

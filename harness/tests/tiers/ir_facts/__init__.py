@@ -1,0 +1,1 @@
+"""Tests of what is read out of IR and assembly, on invented pieces of both."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from harness.compare import changed_params, named_params, one_line
 from harness.observation import Fault, Observation, Point
@@ -11,6 +12,8 @@ from harness.verdict import Result
 
 SHOWN = 5
 """How many findings, notes and other points are listed before the rest is only counted."""
+LONG = 300
+"""Characters of one value, such as the answers of a server's requests, that are shown at most."""
 
 
 @dataclass(frozen=True)
@@ -72,11 +75,25 @@ def _found_at(main: Point, points: list[Point]) -> str:
 
 
 def _results(result: Result, seen: Observation) -> list[str]:
-    return [f"{name}: {one_line(value)}" for name, value in seen.main.results.items()]
+    return list(_told(seen.main.results))
 
 
 def _compared(result: Result, seen: Observation) -> list[str]:
-    return [f"{name}: {one_line(value)}" for name, value in seen.main.compared.items()]
+    return list(_told(seen.main.compared))
+
+
+def _told(values: Mapping[str, Any]) -> Iterator[str]:
+    """A line for each value; what is long is told part by part, and only its beginning."""
+    for name, value in values.items():
+        text = one_line(value)
+        if len(text) > LONG and isinstance(value, Mapping):
+            yield from _capped([f"{name} {part}: {_short(one_line(inner))}" for part, inner in value.items()])
+        else:
+            yield f"{name}: {_short(text)}"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONG else f"{text[:LONG]}… ({len(text)} characters, all in the JSON)"
 
 
 def _notes(result: Result, seen: Observation) -> list[str]:

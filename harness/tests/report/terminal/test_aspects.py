@@ -6,6 +6,7 @@ import re
 
 from harness.observation import Exit, Fault
 from harness.report.terminal import SHOWN, evidence, explain
+from harness.report.terminal.aspects import LONG as ASPECT_LONG
 from harness.tests.report.terminal.rows import LONG, printed, row
 from harness.tests.samples import arm, case, point, result
 from harness.verdict import Arm, Judgement, Verdict
@@ -76,3 +77,11 @@ def test_an_exception_is_called_a_fault_where_signatures_are_looked_for() -> Non
     text = explain(result(Judgement(Verdict.REGRESSED, "it broke"), shown, evidence="signature"))
     assert re.search(r"^  outcome +fixed +fault$", text, re.MULTILINE)
     assert re.search(r"^  faults +fixed +exception \(CompilationError", text, re.MULTILINE)
+
+
+def test_a_long_value_is_told_part_by_part_and_its_beginning_alone() -> None:
+    requests = {f"r0-{index:03}": {"tokens": list(range(200))} for index in range(SHOWN + 2)}
+    text = explain(row(case(golden=None, fixed=arm("fixed", point(16, results={"requests": requests})))))
+    told = [line for line in text.splitlines() if "requests r0-" in line]
+    assert len(told) == SHOWN and all(len(line) < 2 * ASPECT_LONG for line in told)
+    assert "all in the JSON" in told[0] and "and 2 more, 7 in all" in text

@@ -20,7 +20,7 @@ from harness.commands import matrix as matrix_command
 from harness.commands import new as new_command
 from harness.commands import report as report_command
 from harness.commands import repro as repro_command
-from harness.commands import running
+from harness.commands import running, streams
 from harness.commands import serve as serve_command
 from harness.commands import sweep as sweep_command
 from harness.commands.options import html_option, json_option, lanes_option, sglang_option, tier_option
@@ -42,8 +42,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def main() -> None:
     """Run the command; every error is one line, unless REFAULT_TRACEBACK asks for more."""
+    streams.take_any_character()
     try:
-        sys.exit(app.main(standalone_mode=False, prog_name="refault"))
+        with streams.written():
+            sys.exit(app.main(standalone_mode=False, prog_name="refault"))
     except click.exceptions.Abort:
         sys.exit(INTERRUPTED)
     except click.ClickException as error:
@@ -64,7 +66,7 @@ def _fail(message: str, code: int) -> None:
 detail_option = click.option("--detail", is_flag=True, help="Show the evidence of passing results too.")
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=streams.Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="refault")
 def app() -> None:
     """Shows that a fixed SGLang bug is still fixed, and that its reproducer still bites."""

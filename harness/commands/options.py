@@ -20,6 +20,13 @@ def target(context: click.Context, param: click.Parameter, value: str | None) ->
     return target
 
 
+def place(context: click.Context, param: click.Parameter, value: Path | None) -> Path | None:
+    """Where a report goes, refused before anything runs if it cannot be written there."""
+    if value is not None:
+        json_report.check_writable(value, f"give {param.opts[0]} a writable file")
+    return value
+
+
 json_option = click.option(
     "--json",
     "target",
@@ -30,7 +37,8 @@ json_option = click.option(
 html_option = click.option(
     "--html",
     "page",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=click.Path(path_type=Path),
+    callback=place,
     metavar="FILE",
     help="Also write the results as one self-contained HTML file.",
 )

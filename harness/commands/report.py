@@ -11,22 +11,33 @@ import click
 from rich.text import Text
 
 from harness import catalogue, history
+from harness.commands.options import place
 from harness.documents import Document, load_all, parse
 from harness.errors import BadInput
 from harness.golden import GoldenStore
 from harness.history import Series
 from harness.report import html, junit, markdown, releases, terminal
+from harness.report import json as json_report
 from harness.report.releases import Releases
 from harness.workspace import default as default_workspace
 
-_FILE = click.Path(dir_okay=False, path_type=Path)
+_FILE = click.Path(path_type=Path)
 
 
 @click.command("report")
 @click.argument("files", nargs=-1, type=_FILE, required=True)
-@click.option("--html", "page", type=_FILE, metavar="FILE", help="Write one self-contained HTML file.")
-@click.option("--junit", "xml", type=_FILE, metavar="FILE", help="Write JUnit XML.")
-@click.option("--markdown", "summary", type=_FILE, metavar="FILE", help="Write a job summary in Markdown.")
+@click.option(
+    "--html", "page", type=_FILE, callback=place, metavar="FILE", help="Write one self-contained HTML file."
+)
+@click.option("--junit", "xml", type=_FILE, callback=place, metavar="FILE", help="Write JUnit XML.")
+@click.option(
+    "--markdown",
+    "summary",
+    type=_FILE,
+    callback=place,
+    metavar="FILE",
+    help="Write a job summary in Markdown.",
+)
 @click.option("--history", "store", type=_FILE, metavar="FILE", help="The store of past runs, for trends.")
 @click.option(
     "--logs",
@@ -112,5 +123,5 @@ def _write(target: Path, made: Callable[[], str]) -> None:
     try:
         target.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise BadInput(f"{target}: cannot be written ({error.strerror}): name a writable file") from error
+        raise json_report.unwritable(target, error, "name a writable file") from error
     print(target, file=sys.stderr)

@@ -75,14 +75,14 @@ def command(
     results = running.ordered(judged)
     console = terminal.console(stderr=target == "-")
     brief = not (tiers or settings or arm or detail)
-    if not brief:
-        terminal.show(results, console, detail=True, expected=len(plan.wanted(steps)))
     ending = closing.Ending(
         subject=subject, steps=steps, results=results, measured=_measured(subject, setting),
         version=setting.tree.version, target=None if sglang == "installed" else sglang,
     )  # fmt: skip
-    closing.show(ending, console, brief=brief)
-    running.keep(results, setting, target, page)
+    with running.kept(results, setting, target, page):
+        if not brief:
+            terminal.show(results, console, detail=True, expected=len(plan.wanted(steps)))
+        closing.show(ending, console, brief=brief)
     if keep and not interrupted:
         _keep(requests.one(subject, (requests.SERVER,), settings, arm)[0], setting)
     sys.exit(running.ended(results, interrupted))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -70,19 +71,25 @@ def tell(
 ) -> None:
     """Print the table and the evidence, then keep the results."""
     results = ordered(judged)
-    terminal.show(results, terminal.console(stderr=target == "-"), detail=detail, expected=expected)
-    keep(results, setting, target, page)
+    with kept(results, setting, target, page):
+        terminal.show(results, terminal.console(stderr=target == "-"), detail=detail, expected=expected)
 
 
-def keep(
+@contextmanager
+def kept(
     results: Sequence[Result], setting: Setting, target: json_report.Target | None, page: Path | None
-) -> None:
-    """Write the JSON and the page that were asked for, and the history."""
+) -> Iterator[None]:
+    """Write the JSON and the page that were asked for, and the history, once the block has told of it all.
+
+    Each is written even where the one before it could not be, or where nobody reads the telling any more.
+    """
     document = json_report.document(results, setting.machine.to_json(), _facts(setting.tree))
-    if target is not None:
-        json_report.write(target, document)
-    if results:
-        report_command.finished(document, page)
+    with ExitStack() as last:
+        if results:
+            last.callback(report_command.finished, document, page)
+        if target is not None:
+            last.callback(json_report.write, target, document)
+        yield
 
 
 def ended(results: Sequence[Result], interrupted: bool) -> int:

@@ -154,7 +154,8 @@ def _walk(
     steps = Steps(len(points), "points")
     # As the case has them: a list comes back from the book where there was a tuple.
     found = {space.key(point): known[space.key(point)] for point in points if space.key(point) in known}
-    steps.done("known already", len(found))
+    if found:
+        steps.done("known already", len(found))
     with steps.running():
         for outcome in walker.walk([point for point in points if space.key(point) not in found]):
             book.add(outcome)

@@ -16,6 +16,7 @@ from harness.verdict import Result
 
 Target = Path | Literal["-"]
 """A file, or `-` for standard output, which then carries the JSON and nothing else."""
+REMEDY = "give --json a writable file, or - for standard output"
 
 
 def document(
@@ -27,10 +28,10 @@ def document(
     return {**about, "sglang": plain(tree), "machine": plain(machine), "results": told}
 
 
-def check_writable(target: Target) -> None:
+def check_writable(target: Target, remedy: str = REMEDY) -> None:
     """Fail before a run, not after it, where the document could not be written.
 
-    Raises BadInput. Leaves no file behind that was not there.
+    Raises BadInput, which ends with the remedy. Leaves no file behind that was not there.
     """
     if target == "-" or (target.exists() and not target.is_file() and not target.is_dir()):
         return  # opening a pipe or a device to test it would be felt at its other end
@@ -41,11 +42,14 @@ def check_writable(target: Target) -> None:
         if not existed:
             target.resolve().unlink()  # resolved: a link that led nowhere stays
     except OSError as error:
-        raise _unwritable(target, error) from error
+        raise unwritable(target, error, remedy) from error
 
 
 def write(target: Target, document: Mapping[str, Any]) -> None:
-    """Write the document as strict JSON with a final newline. Raises BadInput where that fails."""
+    """Write the document as strict JSON with a final newline.
+
+    Raises BadInput where that fails; what was written by then is removed, for half a document is none.
+    """
     text = json.dumps(document, indent=1, allow_nan=False) + "\n"
     if target == "-":
         sys.stdout.write(text)
@@ -54,9 +58,11 @@ def write(target: Target, document: Mapping[str, Any]) -> None:
     try:
         target.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise _unwritable(target, error) from error
+        if target.is_file():
+            target.unlink(missing_ok=True)
+        raise unwritable(target, error) from error
 
 
-def _unwritable(target: Path, error: OSError) -> BadInput:
-    remedy = "give --json a writable file, or - for standard output"
+def unwritable(target: Path, error: OSError, remedy: str = REMEDY) -> BadInput:
+    """What is said of a place that cannot be written."""
     return BadInput(f"{target}: cannot be written ({error.strerror}): {remedy}")

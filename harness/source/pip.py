@@ -13,6 +13,7 @@ from harness.errors import BadInput
 
 _PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input")
 _PATIENCE = ("--retries", "2", "--timeout", "30")  # a machine without a network is to hear of it soon
+_DOWNLOAD = ("download", "--no-deps", "--progress-bar", "off")
 _SECONDS = 600
 _FOREIGN = ("3.13", "3.12", "3.11", "3.10")
 """Pythons whose wheels do where there is none for this one: only their Python files are used."""
@@ -27,7 +28,7 @@ def download(package: str, version: str, to: Path, *, afresh: bool = False) -> P
     """
     said = ""
     for options in _options(afresh):
-        command = ["download", "--no-deps", "--only-binary", ":all:", "--dest", str(to), *_PATIENCE, *options]
+        command = [*_DOWNLOAD, "--only-binary", ":all:", "--dest", str(to), *_PATIENCE, *options]
         ended = _run([*command, f"{package}=={version}"])
         found = sorted(to.glob("*.whl"))
         if ended.returncode == 0 and len(found) == 1:
@@ -42,7 +43,7 @@ def versions(package: str) -> tuple[str, ...]:
     """Every version that the index has for this Python, newest first; empty if no index answers."""
     # `pip index` is marked experimental; the refusal of a version that cannot be holds the same list.
     with tempfile.TemporaryDirectory() as nowhere:
-        ended = _run(["download", "--no-deps", "--dest", nowhere, *_PATIENCE, f"{package}==0.dev0"])
+        ended = _run([*_DOWNLOAD, "--dest", nowhere, *_PATIENCE, f"{package}==0.dev0"])
     return tuple(reversed(_listed(ended.stderr + ended.stdout)))
 
 
@@ -55,7 +56,9 @@ def _options(afresh: bool) -> Iterator[Sequence[str]]:
 
 def _run(words: Sequence[str]) -> subprocess.CompletedProcess[str]:
     try:
-        return subprocess.run([*_PIP, *words], capture_output=True, text=True, timeout=_SECONDS, check=False)
+        return subprocess.run(
+            [*_PIP, *words], capture_output=True, text=True, errors="replace", timeout=_SECONDS, check=False
+        )
     except subprocess.TimeoutExpired as error:
         raise BadInput(f"pip took more than {_SECONDS} s: see whether the package index answers") from error
 
@@ -79,5 +82,11 @@ def _why(package: str, version: str, said: str) -> str:
     if "from versions: none" in said:
         what = f"{package} {version} cannot be fetched, for no package index answers"
         return f"{what}: connect, or give a path to a tree"
-    last = next((line for line in reversed(said.splitlines()) if line.strip()), "it left no word")
-    return f"{package} {version} cannot be fetched ({' '.join(last.split())[:200]}): see that pip works here"
+    return f"{package} {version} cannot be fetched ({_cause(said)}): see that pip works here"
+
+
+def _cause(said: str) -> str:
+    """The last error that pip named, or, where it named none, its last line."""
+    lines = [" ".join(line.split()) for line in said.splitlines() if line.strip()]
+    errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
+    return (errors or lines or ["it left no word"])[-1][:200]

@@ -19,7 +19,7 @@ def resolve(spec: str, cache: Path, package: str = "sglang") -> Tree:
         return tree.installed(package)
     if spec.endswith(".whl"):
         return Releases(cache, package).unpacked(Path(spec).absolute())
-    if Path(spec).exists():
+    if spec and Path(spec).exists():
         return tree.at(spec, package)
     if release := releases.parse(spec):
         return Releases(cache, package).tree(release)

@@ -9,6 +9,7 @@ import json
 import re
 import zipfile
 import zlib
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 
@@ -63,16 +64,10 @@ def version(wheel: Path, package: str) -> str:
 def unpack(wheel: Path, to: Path, package: str) -> Manifest:
     """Unpack the package and its metadata, every file checked against the wheel's own record.
 
-    BadWheel if the file is cut or damaged, or holds no such package.
+    BadWheel if the file is cut or damaged, or holds no such package; OSError if `to` cannot be written.
     """
-    try:
-        with zipfile.ZipFile(wheel) as archive:
-            record = _record(archive, package)
-            for name in archive.namelist():
-                if _wanted(name, package):
-                    _write(to / name, _checked(archive, name, record))
-    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
-        raise BadWheel(f"it cannot be unpacked: {error}") from error
+    for name, data in _members(wheel, package):
+        _write(to / name, data)
     if not (to / package / "__init__.py").is_file():
         raise BadWheel(f"it holds no {package}/__init__.py")
     tree = Tree(to, package)
@@ -93,6 +88,18 @@ def _metadata(tree: Tree) -> str:
     """Content hash of the folder beside the package that tells its version."""
     folders = sorted(path.name for path in tree.root.glob(f"{tree.package}-*.dist-info"))
     return " ".join(Tree(tree.root, folder).content_hash for folder in folders)
+
+
+def _members(wheel: Path, package: str) -> Iterator[tuple[str, bytes]]:
+    """Each wanted file, checked. Whoever cannot write one says so itself: the wheel may be sound."""
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            record = _record(archive, package)
+            for name in archive.namelist():
+                if _wanted(name, package):
+                    yield name, _checked(archive, name, record)
+    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+        raise BadWheel(f"it cannot be unpacked: {error}") from error
 
 
 def _wanted(name: str, package: str) -> bool:

@@ -184,6 +184,13 @@ BAD = [
     ("run --sglang reproducers", "reproducers holds no sglang/"),
     ("run --json nowhere/result.json", "nowhere/result.json: cannot be written"),
     ("run --json reproducers", "reproducers: cannot be written"),
+    ("run --html nowhere/page.html", "nowhere/page.html: cannot be written"),
+    (
+        "run --html reproducers",
+        "reproducers: cannot be written (Is a directory): give --html a writable file",
+    ),
+    ("run --sglang=", "'' is no such path: give 'installed'"),
+    ("report reproducers", "reproducers: cannot be read (Is a directory): give a file that"),
     ("run -n 0", "'-n'"),
     ("serve 101", "no case in tier server: pr101 has kernel"),
     ("repro 101 --keep", "--keep: pr101 has no server"),

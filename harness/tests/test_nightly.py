@@ -96,6 +96,17 @@ def test_a_night_leaves_everything_it_should(toys: Checkout, tmp_path: Path) -> 
     assert (tmp_path / "step.md").read_text() == summary
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [("--out /proc/night", "--out /proc/night: cannot be written"),
+     ("--out night --policy gone.toml", "--policy: gone.toml: cannot be read")],
+)  # fmt: skip
+def test_a_night_that_would_be_for_nothing_does_not_begin(toys: Checkout, words: str, told: str) -> None:
+    done = script(toys, "ci/nightly", *words.split())
+    (line,) = done.stderr.splitlines()
+    assert done.returncode == 2 and told in line
+
+
 def test_history_goes_on_and_a_lost_fix_fails_the_night(toys: Checkout, tmp_path: Path) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
     run_night(toys, first)

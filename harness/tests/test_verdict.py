@@ -81,6 +81,13 @@ def test_an_arm_that_proves_nothing_is_unresolved(name: str, facts: dict[str, An
     assert judgement == Judgement(Verdict.UNRESOLVED, f"{name} arm: {reason}")
 
 
+def test_what_kept_an_arm_from_the_function_is_told() -> None:
+    ended = point(16, STRAY, Fault(kind="exception", message="no interface"))
+    judgement = judge(replaced(case(), "fixed", points=(ended,), attestation=attested("fixed", entered=())))
+    told = "none of Pages.count was entered; seen before: exception (no interface)"
+    assert judgement == Judgement(Verdict.UNRESOLVED, f"fixed arm: {told}")
+
+
 @pytest.mark.parametrize("name", ["fixed", "reverted"])
 def test_an_arm_that_ran_other_code_is_unresolved(name: str) -> None:
     module = Module(name="toy.pages", path="toy/pages.py", sha256="d" * 64)

@@ -46,7 +46,7 @@ def conclude(
     params: Params | None = None,
     seconds: float = 0.0,
 ) -> Result:
-    """Judge a case and put it into the words of a report. `seconds` is wall-clock time."""
+    """Judge a case and put it into the words of a report. `seconds` adds up its arms' wall-clock time."""
     judgement = judge(case)
     bug = subject.bug if isinstance(subject, Reproducer) else None
     return Result(

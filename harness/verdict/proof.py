@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from harness.compare import named_params, same_params
 from harness.facts import Params
+from harness.facts.checks import ENDING_KINDS
 from harness.golden import Golden
 from harness.observation import Observation, Point
 from harness.verdict.evidence import Arm, Evidence
@@ -37,7 +38,15 @@ def _unattested(arm: Arm, seen: Observation) -> str | None:
     # Asking for nothing would let anything pass.
     if not arm.wanted:
         return "no module was named that it must attest"
-    return seen.attestation.problem(arm.wanted, arm.functions)
+    problem = seen.attestation.problem(arm.wanted, arm.functions)
+    return f"{problem}{_before(seen)}" if problem else None
+
+
+def _before(seen: Observation) -> str:
+    """What may have kept an arm from the functions to attest: the first fault that ended a point."""
+    ends = (fault for point in seen.points for fault in point.faults if fault.kind in ENDING_KINDS)
+    first = next(ends, None)
+    return f"; seen before: {first.signature}" if first else ""
 
 
 def unaltered(case: Evidence) -> str | None:

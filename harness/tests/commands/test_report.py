@@ -76,6 +76,12 @@ def test_a_place_that_cannot_be_written_is_refused() -> None:
         refault("report", results("r.json", passing()), "--html", "nowhere/r.html")
 
 
+def test_nothing_is_written_where_one_place_of_several_cannot_be() -> None:
+    with pytest.raises(BadInput, match="give --junit a writable file"):
+        refault("report", results("r.json", passing()), "--html", "r.html", "--junit", "nowhere/r.xml")
+    assert not Path("r.html").exists()
+
+
 def test_a_history_is_filled_shown_and_named() -> None:
     files = [results(f"{day}.json", passing() if day < 3 else regressed(), day=day) for day in (1, 2, 3)]
     done = refault("history", "--import", *files)

@@ -52,7 +52,7 @@ def told(*results: Result, steps: tuple[Step, ...] = (step("kernel"), PUT_OFF), 
 def test_verdict_evidence_releases_commands_and_what_is_missing() -> None:
     lines = told(passing()).splitlines()
     assert lines == [
-        "PASS kernel cpu, 1.2 s, default point page_size=16",
+        "PASS kernel cpu, 0.2 + 0.2 s, default point page_size=16",
         "  fixed    clean at all 2 points",
         f"  reverted {STRAY.signature}",
         "           1 of all 2 points fault",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import resource
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -151,6 +152,17 @@ def test_a_pipe_is_not_opened_by_the_check(tmp_path: Path) -> None:
 def test_a_full_disk_is_bad_input() -> None:
     with pytest.raises(BadInput, match="No space left"):
         write(Path("/dev/full"), whole(case()))
+
+
+def test_half_a_document_is_not_left_behind(tmp_path: Path) -> None:
+    target, largest = tmp_path / "out.json", resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, largest[1]))
+    try:
+        with pytest.raises(BadInput, match="File too large"):
+            write(target, whole(case()))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, largest)
+    assert not target.exists()
 
 
 def test_a_row_without_arms_is_valid() -> None:

@@ -54,6 +54,12 @@ def test_a_cut_wheel_is_refused(wheel: Path, tmp_path: Path, kept: float) -> Non
         wheels.unpack(wheel, tmp_path / "to", "toy")
 
 
+def test_a_place_that_cannot_be_written_says_nothing_of_the_wheel(wheel: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(NotADirectoryError):
+        wheels.unpack(wheel, tmp_path / "file" / "to", "toy")
+
+
 def edit(path: Path) -> None:
     path.write_text("SIZE = 61\n")
 

@@ -127,7 +127,7 @@ async def _alone(traffic: Traffic, client: _Client, patience: float) -> tuple[An
 async def _send_all(
     asked: Sequence[Request], client: _Client, concurrency: int, patience: float
 ) -> tuple[Answer, ...]:
-    """One round. Each request leaves only when the one before it was sent: their order is the same always."""
+    """One round. Each request leaves only when the one before it was sent: they leave in one order always."""
     watch, slots = _Watch(patience), asyncio.Semaphore(concurrency)
     partials = [Partial(request) for request in asked]
 

@@ -34,8 +34,9 @@ def test_a_grandchild_comes_after_its_parent() -> None:
         pids = [process.pid for process in below]
         shells = [process for process in below if process.parent == parent.pid]
         assert shells and pids.index(parent.pid) < pids.index(shells[0].pid)
-        for process in reversed(below):
-            send_signal(process, signal.SIGKILL)
+        for shell in descendants(parent.pid):  # and nobody else's: this process may have a pool, too
+            send_signal(shell, signal.SIGKILL)
+        parent.kill()
 
 
 def test_names_may_hold_parentheses_and_spaces(tmp_path: os.PathLike[str]) -> None:

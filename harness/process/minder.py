@@ -48,17 +48,14 @@ def mind(
         os.close(descriptor)
     try:
         packets.send(link, {"started": pid})
-        report = _Watch(job, pid, baseline, link, zygote).report(lambda: _note(temporary, before))
+        report = _Watch(job, pid, baseline, link, zygote).report(
+            lambda: scratch.note_used(temporary, me, before)
+        )
     finally:
         survivors = descendants.sweep(seconds=5)
     if report:
         kills = usage.kernel_kills() - kills_before
         packets.send(link, {**report, "survivors": survivors, "kernel_kills": kills})
-
-
-def _note(temporary: Path, before: frozenset[str]) -> None:
-    """Notes the shared memory of what is about to be ended, for whoever clears up."""
-    scratch.note_used(temporary, [below.pid for below in descendants.descendants(os.getpid())], before)
 
 
 class _Watch:

@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from harness.process import shared_memory
+from harness.process.descendants import descendants
 
 SHARED_MEMORY = str(shared_memory.FOLDER)
 _LIST, _LOCK = "shared-memory", "lock"
@@ -76,10 +77,15 @@ def note(folder: Path, segments: Iterable[str]) -> None:
     half.replace(folder / _LIST)
 
 
-def note_used(folder: Path, pids: Iterable[int], before: frozenset[str]) -> None:
-    """`note` what these processes use of what was not there `before`; call it before they are ended."""
+def note_used(folder: Path, root: int, before: frozenset[str]) -> None:
+    """`note` what the processes below `root` use of what was not `before`; call it before they are ended.
+
+    Most make no shared memory: only where there is new one are they looked for.
+    """
     new_ones = shared_memory.present() - before
-    if new_ones and folder.is_dir() and (used := sorted(new_ones & shared_memory.used(pids))):
+    if not new_ones or not folder.is_dir():
+        return
+    if used := sorted(new_ones & shared_memory.used(one.pid for one in descendants(root))):
         with contextlib.suppress(OSError):  # a full disk is no reason not to end them
             note(folder, used)
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from harness.process import packets, prctl, scratch, shared_memory
-from harness.process.descendants import Process, descendants, look_up, reap, send_signal, sweep
+from harness.process.descendants import Process, look_up, reap, send_signal, sweep
 
 BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from harness.process.warden import main; main()"
 """What its interpreter is started with."""
@@ -38,7 +38,7 @@ def main() -> None:
         packets.send(link, {"ready": True})
         _Warden(link, int(pool)).serve()
     finally:
-        scratch.note_used(Path(folder), [below.pid for below in descendants(os.getpid())], before)
+        scratch.note_used(Path(folder), os.getpid(), before)
         survivors = sweep(seconds=10)
         scratch.clear(folder)
         if survivors:

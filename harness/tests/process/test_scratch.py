@@ -84,8 +84,12 @@ def test_what_a_process_uses_is_noted_and_goes_with_the_folder(tmp_path: Path) -
     other = path.with_name(f"{path.name}_other")
     try:
         other.touch()
-        with path.open("w"):
-            scratch.note_used(tmp_path, [os.getpid()], before)
+        script = "import sys; held = open(sys.argv[1], 'w'); print(flush=True); sys.stdin.read()"
+        command = [sys.executable, "-c", script, str(path)]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+            assert holder.stdout is not None and holder.stdout.readline()
+            scratch.note_used(tmp_path, os.getpid(), before)
+            holder.communicate()
         scratch.clear(tmp_path)
         assert not path.exists() and other.exists()
     finally:

@@ -35,10 +35,10 @@ def clean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with tempfile.TemporaryDirectory(prefix="rf-") as short:
         monkeypatch.setenv("TMPDIR", short)
         monkeypatch.setattr(tempfile, "tempdir", None)
-        before = _segments()
+        monkeypatch.setenv("TOY_SEGMENT", Path(short).name)
         yield
         assert os.listdir(short) == []
-        assert {name for name in _segments() - before if name.startswith("psm_")} == set()
+        assert {name for name in _segments() if name.startswith(f"psm_{Path(short).name}")} == set()
 
 
 def _segments() -> set[str]:

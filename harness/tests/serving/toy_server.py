@@ -227,7 +227,8 @@ def misbehave_at_start(options: argparse.Namespace) -> None:
         middle = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {code!r}, 'toy-orphan'])"
         subprocess.run([sys.executable, "-c", middle], check=True)
     if "segment" in wrong:
-        segment = shared_memory.SharedMemory(create=True, size=4096)
+        mark = os.environ["TOY_SEGMENT"]  # whoever looks for it tells it from a neighbour's
+        segment = shared_memory.SharedMemory(f"psm_{mark}", create=True, size=4096)
         resource_tracker.unregister(f"/{segment.name}", "shared_memory")  # nobody cleans up after it
         globals()["kept"] = segment
         Path(os.environ["TMPDIR"], "left").touch()

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
+import itertools
 import json
 import os
 import subprocess
 import sys
 import time
 import types
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -117,12 +119,14 @@ def _watched(mode: str, program: Any, planted: bool, file: Path) -> tuple[list[d
     strays = {by: Strays() for by in (ZONES, NEIGHBOURS, CHECKS)}
     error = None
     found = []
+    torch.manual_seed(0)
     try:
         with _detector(mode, strays, file):
             outputs = program.run(planted)
             torch.cuda.synchronize()
         if mode == CANARIES:
-            found = [(OUTPUTS, fault) for fault in _wrong_outputs(program, outputs)]
+            again = functools.partial(_again, program, planted, file)
+            found = [(OUTPUTS, fault) for fault in _wrong_outputs(program, outputs, again)]
     except Exception as raised:  # noqa: BLE001 - whatever ends a program is what is asked for here
         error = f"{type(raised).__name__}: {str(raised).splitlines()[0] if str(raised) else ''}"
         error += _last_kernel()
@@ -130,14 +134,31 @@ def _watched(mode: str, program: Any, planted: bool, file: Path) -> tuple[list[d
     return [{**fault.to_json(), "by": by} for by, fault in found], error
 
 
-def _wrong_outputs(program: Any, outputs: Any) -> Iterator[Any]:
+def _wrong_outputs(program: Any, outputs: Any, again: Any) -> Iterable[Any]:
     """What the outputs tell of: memory that was never written or lies outside, and the reference."""
-    from harness.memory.outputs import compare, uninitialised
+    from harness.memory.outputs import compare, joined
+    from harness.memory.undefined import dependent, kept
     from harness.tests.memory.battery import EXACT
 
-    yield from uninitialised(outputs)
-    for name, expected in (program.reference() if program.reference else {}).items():
-        yield from compare(name, outputs[name], expected, EXACT).faults
+    wanted = program.reference() if program.reference else {}
+    compared = [compare(name, outputs[name], expected, EXACT).faults for name, expected in wanted.items()]
+    return joined(dependent(kept(outputs), again).faults, itertools.chain.from_iterable(compared))
+
+
+def _again(program: Any, planted: bool, file: Path, pattern: Any) -> Any:
+    """The outputs under another poison; what is seen on the way has been told."""
+    import torch
+
+    from harness.memory.poison import Poison
+    from harness.memory.strays import Strays
+    from harness.memory.undefined import kept
+
+    strays = {by: Strays() for by in (ZONES, NEIGHBOURS, CHECKS)}
+    torch.manual_seed(0)
+    with _detector(CANARIES, strays, file, Poison(pattern)):
+        outputs = program.run(planted)
+        torch.cuda.synchronize()
+    return kept(outputs)
 
 
 _LAUNCHED: list[str] = []
@@ -148,7 +169,7 @@ def _last_kernel() -> str:
 
 
 @contextlib.contextmanager
-def _detector(mode: str, strays: Mapping[str, Any], file: Path) -> Iterator[None]:
+def _detector(mode: str, strays: Mapping[str, Any], file: Path, poison: Any = None) -> Iterator[None]:
     import torch
 
     from harness.memory import dispatch
@@ -177,15 +198,15 @@ def _detector(mode: str, strays: Mapping[str, Any], file: Path) -> Iterator[None
         return
     electric = mode == ELECTRIC
     source = GuardedSource(device, DriverMemory(CUDA, 0)) if electric else AllocatorSource(device)
-    fences = DeviceFences(strays[ZONES], source, ledger=ledger)
-    with _around_launches(strays[NEIGHBOURS], fences), dispatch.checked(_allocations_only(fences)):
+    fences = DeviceFences(strays[ZONES], source, ledger=ledger, poison=poison)
+    with _around_launches(strays[NEIGHBOURS], fences), dispatch.checked(_allocations_only(fences, poison)):
         try:
             yield
         finally:
             fences.check()
 
 
-def _allocations_only(fences: Any) -> Any:
+def _allocations_only(fences: Any, poison: Any = None) -> Any:
     """Has allocations fenced and looks at no index."""
     from harness.memory.allocations import ALLOCATORS
     from harness.memory.dispatch import TorchChecks
@@ -196,7 +217,7 @@ def _allocations_only(fences: Any) -> Any:
         def _choose(self, func: Any) -> Any:
             return self._allocate if func.overloadpacket.__name__ in ALLOCATORS else None
 
-    return Allocations(str(TREE), Strays(), [], fences)
+    return Allocations(str(TREE), Strays(), [], fences, poison=poison)
 
 
 def _around_launches(strays: Any, fences: Any) -> contextlib.AbstractContextManager[None]:

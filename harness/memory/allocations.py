@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
-from harness.memory import poison
 from harness.memory.fences import Fenced, is_plain
+from harness.memory.poison import Poison
 
 _EMPTY = frozenset({"empty", "empty_like", "new_empty", "empty_strided", "new_empty_strided"})
 _ZEROS = frozenset({"zeros", "zeros_like", "new_zeros"})
@@ -28,8 +28,9 @@ POISONED_BYTES = 1 << 28
 
 
 def allocated(
-    func: Any, args: Sequence[Any], kwargs: Mapping[str, Any], fences: Fenced, name: str | None
-) -> Any:
+    func: Any, args: Sequence[Any], kwargs: Mapping[str, Any], fences: Fenced, name: str | None,
+    poison: Poison,
+) -> Any:  # fmt: skip
     """Run an allocating operation so that its result lies inside a fence, where that is possible."""
     operation = func.overloadpacket.__name__
     if reason := _unfit(args, kwargs, fences):
@@ -44,7 +45,7 @@ def allocated(
     if operation in _COPIED:
         tensor.copy_(made)
     elif operation in _EMPTY:
-        _poison(tensor, fences)
+        _poison(tensor, fences, poison)
     return tensor
 
 
@@ -67,9 +68,10 @@ def _shape_of(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
     return func(*args, **{**named, "device": torch.device("meta")})
 
 
-def _poison(tensor: torch.Tensor, fences: Fenced) -> None:
+def _poison(tensor: torch.Tensor, fences: Fenced, poison: Poison) -> None:
     if tensor.untyped_storage().nbytes() > POISONED_BYTES:
         fences.leave_out(f"more than {POISONED_BYTES >> 20} MiB, fenced but not poisoned")
         return
     memory = tensor.as_strided((tensor.untyped_storage().nbytes() // tensor.element_size(),), (1,), 0)
     poison.fill(memory)
+    fences.poisoned(tensor, poison)

@@ -11,7 +11,6 @@ from types import FrameType
 from typing import Any
 
 import torch
-import triton
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from harness.memory import hardware, indexing
@@ -19,11 +18,10 @@ from harness.memory.allocations import ALLOCATORS, allocated
 from harness.memory.fences import Fenced, is_plain
 from harness.memory.indexing import READERS, Indexing
 from harness.memory.names import name_of, name_to_be
+from harness.memory.poison import Poison
+from harness.memory.reads import HELPERS, Reads
 from harness.memory.strays import Strays, Where
 from harness.observation import Fault
-
-_HELPERS = tuple(os.path.dirname(str(module.__file__)) + os.sep for module in (torch, triton))
-"""Code that merely passes on what its caller asked for."""
 
 PATCHES = ("torch dispatch mode TorchChecks", "torch.take_along_dim", "torch.Tensor.take_along_dim")
 
@@ -45,6 +43,8 @@ class TorchChecks(TorchDispatchMode):
         fences: Fenced,
         *,
         as_hardware: bool = True,
+        poison: Poison | None = None,
+        reads: Reads | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._root = root.rstrip(os.sep) + os.sep
@@ -52,10 +52,14 @@ class TorchChecks(TorchDispatchMode):
         self._events = events
         self._fences = fences
         self._as_hardware = as_hardware
+        self._poison = poison or Poison()
+        self._reads = reads
         self._handlers: dict[Any, Handler | None] = {}
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None) -> Any:
         named = kwargs or {}
+        if self._reads:
+            self._reads.operation(func, args, named, sys._getframe(1))
         handler = self._handler(func)
         frame = self._caller(sys._getframe(1)) if handler else None
         if handler is None or frame is None:
@@ -75,14 +79,14 @@ class TorchChecks(TorchDispatchMode):
 
     def _caller(self, frame: FrameType | None) -> FrameType | None:
         """The frame that asked for the operation, if it is code under test."""
-        while frame is not None and frame.f_code.co_filename.startswith(_HELPERS):
+        while frame is not None and frame.f_code.co_filename.startswith(HELPERS):
             frame = frame.f_back
         return frame if frame is not None and frame.f_code.co_filename.startswith(self._root) else None
 
     # --- allocations -----------------------------------------------------------------------
 
     def _allocate(self, func: Any, args: Sequence[Any], kwargs: Mapping[str, Any], frame: FrameType) -> Any:
-        return allocated(func, args, kwargs, self._fences, name_to_be(frame))
+        return allocated(func, args, kwargs, self._fences, name_to_be(frame), self._poison)
 
     def _plainly(self, func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         try:
@@ -122,7 +126,7 @@ class TorchChecks(TorchDispatchMode):
         self.report(found, name, buffer, frame)
         if not self._as_hardware:
             return func(*args, **kwargs)
-        carried = hardware.carry_out(func, name, found, args, kwargs)
+        carried = hardware.carry_out(func, name, found, args, kwargs, self._poison)
         if carried.stray.numel():
             kind = "oob-write" if carried.writes else "oob-read"
             whole = buffer.removesuffix("[...]") if buffer else None

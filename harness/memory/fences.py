@@ -14,7 +14,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from harness.memory.poison import Poison
 from harness.memory.strays import Strays
+from harness.memory.unwritten import Unwritten
 from harness.observation import Fault
 
 RED_ZONE_BYTES = 512
@@ -37,6 +39,7 @@ class Block:
         start = RED_ZONE_BYTES + -(memory.ctypes.data + RED_ZONE_BYTES) % ALIGNMENT
         self.name = name
         self.numel = nbytes // itemsize
+        self.unwritten: Unwritten | None = None
         self.itemsize = itemsize
         self._damaged = damaged
         self._zones = (
@@ -81,6 +84,7 @@ class Fenced(Protocol):
     def holds(self, tensor: torch.Tensor) -> bool: ...
     def name_of(self, tensor: torch.Tensor) -> str | None: ...
     def release(self, tensor: torch.Tensor) -> None: ...
+    def poisoned(self, tensor: torch.Tensor, poison: Poison) -> None: ...
 
 
 class Fences:
@@ -117,8 +121,21 @@ class Fences:
 
     def name_of(self, tensor: torch.Tensor) -> str | None:
         """What the allocation under this tensor was bound to when it was made."""
-        block = self._by_address.get(tensor.untyped_storage().data_ptr())
+        block = self._block(tensor)
         return block.name if block else None
+
+    def poisoned(self, tensor: torch.Tensor, poison: Poison) -> None:
+        """Note that the allocation under this tensor was filled with poison of its type."""
+        if block := self._block(tensor):
+            block.unwritten = Unwritten(*poison.word(tensor.dtype))
+
+    def unwritten(self, tensor: torch.Tensor) -> Unwritten | None:
+        """The poison that the allocation under this tensor was made with; None if it was made whole."""
+        block = self._block(tensor)
+        return block.unwritten if block else None
+
+    def _block(self, tensor: torch.Tensor) -> Block | None:
+        return self._by_address.get(tensor.untyped_storage().data_ptr())
 
     def release(self, tensor: torch.Tensor) -> None:
         """Move a tensor into memory of torch's own, which can be resized and shared."""
@@ -135,7 +152,7 @@ class Fences:
     def check_some(self, tensors: Iterable[torch.Tensor], kernel: str) -> None:
         """Look at the canaries around these tensors, just after `kernel` had them."""
         for tensor in tensors:
-            block = self._by_address.get(tensor.untyped_storage().data_ptr())
+            block = self._block(tensor)
             if block is not None:
                 self._check_block(block, kernel)
 

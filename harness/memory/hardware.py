@@ -12,8 +12,8 @@ from typing import Any
 
 import torch
 
-from harness.memory import poison
 from harness.memory.indexing import Indexing
+from harness.memory.poison import Poison
 
 IN_PLACE = "_"
 
@@ -33,15 +33,16 @@ class Carried:
 
 
 def carry_out(
-    func: Any, name: str, found: Sequence[Indexing], args: Sequence[Any], kwargs: Mapping[str, Any]
-) -> Carried:
+    func: Any, name: str, found: Sequence[Indexing], args: Sequence[Any], kwargs: Mapping[str, Any],
+    poison: Poison,
+) -> Carried:  # fmt: skip
     """Run `func`, an operation that `indexing.READERS` knows as `name`, with unchecked indices."""
     base = name.removesuffix(IN_PLACE)
     if base in ("embedding_renorm", "_embedding_bag", "_embedding_bag_forward_only"):
-        return _whole_rows(func, base, found[0], args, kwargs)
+        return _whole_rows(func, base, found[0], args, kwargs, poison)
     if base in _READS:
         positions = _READS[base](found, args)
-        return _read(args[0], positions, kwargs.get("out"))
+        return _read(args[0], positions, kwargs.get("out"), poison)
     return _written(name, base, found, args, kwargs)
 
 
@@ -156,23 +157,25 @@ _WRITES: Mapping[str, Positions] = {
 # --- reads ---------------------------------------------------------------------------------
 
 
-def _looked_up(target: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
+def _looked_up(target: torch.Tensor, positions: torch.Tensor, poison: Poison) -> torch.Tensor:
     read = torch.empty(positions.shape, dtype=target.dtype, device=target.device)
-    poison.fill(read)
     inside = _inside(target, positions)
+    if not bool(inside.all()):
+        poison.drawn = True
+        poison.fill(read)
     read[inside] = _flat(target)[positions[inside]]
     return read
 
 
-def _read(target: torch.Tensor, positions: torch.Tensor, out: torch.Tensor | None) -> Carried:
-    result = _looked_up(target, positions)
+def _read(target: torch.Tensor, positions: torch.Tensor, out: torch.Tensor | None, poison: Poison) -> Carried:
+    result = _looked_up(target, positions, poison)
     if out is not None:
         result = out.resize_(result.shape).copy_(result)
     return Carried(result, positions[~_inside(target, positions)], _flat(target).numel(), writes=False)
 
 
 def _whole_rows(
-    func: Any, base: str, one: Indexing, args: Sequence[Any], kwargs: Mapping[str, Any]
+    func: Any, base: str, one: Indexing, args: Sequence[Any], kwargs: Mapping[str, Any], poison: Poison
 ) -> Carried:
     """Operations on whole rows that do more than read them: give them the rows that hardware would find."""
     positions = _combined(args[0], {0: one.index.to(torch.int64)})
@@ -182,7 +185,7 @@ def _whole_rows(
         result = func(args[0], kept, *args[2:], **kwargs)
     else:
         rows = torch.arange(one.index.numel(), device=one.index.device)
-        result = func(_looked_up(args[0], positions), rows, *args[2:], **kwargs)
+        result = func(_looked_up(args[0], positions, poison), rows, *args[2:], **kwargs)
     return Carried(result, stray, _flat(args[0]).numel(), writes=base == "embedding_renorm")
 
 

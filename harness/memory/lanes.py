@@ -23,10 +23,12 @@ from triton.runtime import interpreter
 from triton.tools.tensor_descriptor import TensorDescriptor
 
 from harness.errors import Runaway, Unresolved
-from harness.memory import poison
 from harness.memory.live import LiveTensors
 from harness.memory.names import names_of
+from harness.memory.poison import Poison
+from harness.memory.reads import Reads
 from harness.memory.strays import Strays, Where
+from harness.memory.unwritten import Unwritten, among
 from harness.memory.windows import FAR_BITS, Addresses, Argument, Lanes, Offsets, Window, Windows
 from harness.observation import Fault
 
@@ -72,6 +74,7 @@ class Launch:
         self.astray = 0
         self.program: tuple[int, int, int] | None = None
         self.by_address: dict[int, Window | None] = {}
+        self.unwritten: list[Unwritten] = []
 
     def event(self) -> dict[str, Any]:
         reached = self.arguments[self.given :]
@@ -93,12 +96,15 @@ class LaneChecks:
 
     def __init__(
         self, strays: Strays, events: list[dict[str, Any]] | None, entered: Callable[[str], None],
-        after: Callable[[str, list[torch.Tensor]], None],
+        after: Callable[[str, list[torch.Tensor]], None], poison: Poison | None = None,
+        reads: Reads | None = None,
     ) -> None:  # fmt: skip
         self._strays = strays
         self._events = events
         self._entered = entered
         self._after = after
+        self._poison = poison or Poison()
+        self._reads = reads
         self._windows = Windows()
         self._launch: Launch | None = None
 
@@ -110,6 +116,8 @@ class LaneChecks:
         """Run one launch with its tensors in windows, then record what it touched."""
         outer, launch = self._launch, _opened(executor, args, kwargs)
         self._entered(launch.kernel)
+        if self._reads:
+            launch.unwritten = self._reads.of_launch([argument.tensor for argument in launch.arguments])
         self._launch = launch
         try:
             return call(executor, *args, **kwargs)
@@ -172,6 +180,8 @@ class LaneChecks:
         name = names_of([tensor], launch.frame)[0] or "?"
         argument = Argument(name, tensor, name)
         launch.arguments.append(argument)
+        if self._reads:
+            launch.unwritten += self._reads.of_launch([tensor])
         return self._windows.open(argument)
 
     # --- accesses --------------------------------------------------------------------------
@@ -194,6 +204,18 @@ class LaneChecks:
                 self._launch.astray = 0
                 return addresses + window.delta, active, False
         return self._by_lane(addresses, active, width, kind)
+
+    def poisoned(self, value: Any, ptrs: Any, stray: Lanes) -> Any:
+        """What was loaded, with poison in the stray lanes; there is at least one."""
+        self._poison.drawn = True
+        value.data[stray] = self._poison.of_numpy(value.data.dtype, ptrs.get_element_ty())
+        return value
+
+    def loaded(self, value: Any) -> None:
+        """Look for poison of allocations that this launch was given."""
+        launch = self._launch
+        if launch and launch.unwritten and not self._poison.drawn and among(value.data, launch.unwritten):
+            self._poison.drawn = True
 
     def _by_lane(
         self, addresses: Addresses, active: Lanes, width: int, kind: str
@@ -306,11 +328,6 @@ def _lanes(mask: Any) -> Lanes:
     return data if data.dtype == np.bool_ else np.asarray(data, dtype=bool)
 
 
-def _poisoned(value: Any, ptrs: Any, stray: Lanes) -> Any:
-    value.data[stray] = poison.of_numpy(value.data.dtype, ptrs.get_element_ty())
-    return value
-
-
 @contextmanager
 def checked(checks: LaneChecks) -> Iterator[None]:
     """Patch the interpreter of this process for as long as the block runs."""
@@ -334,7 +351,8 @@ def checked(checks: LaneChecks) -> Iterator[None]:
     def load(self: Any, ptrs: Any, mask: Any, other: Any, *rest: Any, **named: Any) -> Any:
         real, inside, stray = checks.resolve(ptrs, mask, "oob-read")
         value = raw_load(self, handle(real, ptrs.dtype), handle(inside, tl.int1), other, *rest, **named)
-        return _poisoned(value, ptrs, _lanes(mask) & ~inside) if stray else value
+        checks.loaded(value)
+        return checks.poisoned(value, ptrs, _lanes(mask) & ~inside) if stray else value
 
     def store(self: Any, ptrs: Any, value: Any, mask: Any, *rest: Any, **named: Any) -> Any:
         real, inside, _ = checks.resolve(ptrs, mask, "oob-write")
@@ -343,7 +361,8 @@ def checked(checks: LaneChecks) -> Iterator[None]:
     def rmw(self: Any, op: Any, ptr: Any, value: Any, mask: Any, *rest: Any) -> Any:
         real, inside, stray = checks.resolve(ptr, mask, "oob-write")
         before = raw_rmw(self, op, handle(real, ptr.dtype), value, handle(inside, tl.int1), *rest)
-        return _poisoned(before, ptr, _lanes(mask) & ~inside) if stray else before
+        checks.loaded(before)
+        return checks.poisoned(before, ptr, _lanes(mask) & ~inside) if stray else before
 
     def cas(self: Any, ptr: Any, expected: Any, value: Any, *rest: Any) -> Any:
         everywhere = handle(np.ones(ptr.data.shape, dtype=bool), tl.int1)
@@ -352,7 +371,8 @@ def checked(checks: LaneChecks) -> Iterator[None]:
         scratch = np.zeros(1, dtype=np.uint64)
         real[~inside] = scratch.ctypes.data
         before = raw_cas(self, handle(real, ptr.dtype), expected, value, *rest)
-        return _poisoned(before, ptr, ~inside) if stray else before
+        checks.loaded(before)
+        return checks.poisoned(before, ptr, ~inside) if stray else before
 
     # The interpreter computes every int32 overflow check and then drops it for want of debug mode;
     # the assertions that code under test makes itself are what debug mode is for here.

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from harness.memory import dispatch, lanes
+from harness.memory import dispatch, lanes, reads
 from harness.memory.device import gone, launches
 from harness.memory.device.fences import DeviceFences
 from harness.memory.device.memory import AllocatorSource
 from harness.memory.fences import Fences
+from harness.memory.poison import Poison
+from harness.memory.reads import Reads
 from harness.memory.strays import Strays
+from harness.memory.undefined import leaves
 from harness.observation import Event
 
 REACH = 16 << 10
@@ -25,7 +28,8 @@ reads poison there."""
 
 def patches(device: str) -> tuple[str, ...]:
     """What watching changes in a process whose code under test works on this device."""
-    return (*(lanes.PATCHES if device == "cpu" else launches.PATCHES), *dispatch.PATCHES)
+    own = (*lanes.PATCHES, *reads.PATCHES) if device == "cpu" else launches.PATCHES
+    return (*own, *dispatch.PATCHES)
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,7 @@ class Oracle:
     as_hardware: bool = True
     traced: bool = True
     device: str = "cpu"
+    poison: Poison = field(default_factory=Poison)
     fences: Fences | DeviceFences = field(init=False)
 
     def __post_init__(self) -> None:
@@ -51,14 +56,42 @@ class Oracle:
         if self.device == "cpu":
             return Fences(self.strays)
         place = torch.device(self.device, torch.cuda.current_device())
-        return DeviceFences(self.strays, AllocatorSource(place, REACH))
+        return DeviceFences(self.strays, AllocatorSource(place, REACH), poison=self.poison)
+
+    @property
+    def _reads(self) -> Reads | None:
+        """Who tells that poison is read; nobody where it counts as read, or where runs are never repeated."""
+        if not isinstance(self.fences, Fences) or not self.traced:
+            return None
+        return Reads(self.fences.unwritten, self._drawn)
+
+    def _drawn(self) -> None:
+        self.poison.drawn = True
+
+    @contextmanager
+    def calling(self, root: Path) -> Iterator[None]:
+        """Notice whether poison is read anywhere in the block, within `watching` and without."""
+        reads = self._reads
+        with reads.watched(str(root)) if reads else nullcontext():
+            yield
+
+    def returned(self, outputs: Mapping[str, Any]) -> None:
+        """Notice poison that the declared outputs still hold."""
+        if reads := self._reads:
+            reads.look([value for _, value in leaves(outputs) if isinstance(value, torch.Tensor)])
 
     @contextmanager
     def watching(self, root: Path, entered: Callable[[str], None]) -> Iterator[None]:
         """Watch this process; `root` is the tree under test, `entered` is told of each kernel."""
         events = self.events if self.traced else None
         torch_checks = dispatch.TorchChecks(
-            str(root), self.strays, events, self.fences, as_hardware=self.as_hardware
+            str(root),
+            self.strays,
+            events,
+            self.fences,
+            as_hardware=self.as_hardware,
+            poison=self.poison,
+            reads=self._reads,
         )
         lost = False
         try:
@@ -75,7 +108,10 @@ class Oracle:
         self, events: list[dict[str, Any]] | None, entered: Callable[[str], None]
     ) -> AbstractContextManager[None]:
         if self.device == "cpu":
-            return lanes.checked(lanes.LaneChecks(self.strays, events, entered, after=self._after_launch))
+            checks = lanes.LaneChecks(
+                self.strays, events, entered, self._after_launch, self.poison, self._reads
+            )
+            return lanes.checked(checks)
         return launches.checked(launches.Launches(self.strays, events, entered, after=self._after_launch))
 
     def placed(self, tensor: torch.Tensor, name: str) -> torch.Tensor:

@@ -1,9 +1,9 @@
-"""Judges the declared outputs of a case: against its reference, and for memory never written."""
+"""Holds the declared outputs of a case against its reference."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,14 +12,12 @@ import torch
 
 from harness.errors import Unresolved
 from harness.facts import Tolerance
-from harness.memory import poison
+from harness.memory.undefined import Marks, marked
 from harness.observation import Fault
 
-UNINITIALISED = "depends on memory that was never written or lies outside its buffer"
 _SHOWN_DIGITS = 6
 
 Doubles = npt.NDArray[np.float64]
-Marks = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -28,26 +26,6 @@ class Comparison:
 
     facts: Mapping[str, Any]
     faults: tuple[Fault, ...]
-
-
-def uninitialised(outputs: Mapping[str, Any]) -> Iterator[Fault]:
-    """A fault for each tensor with elements that come from poison: `nan` in floats, else `wrong-value`."""
-    for name, value in _tensors(outputs):
-        marked = poison.found(value)
-        if marked.any():
-            floats = value.is_floating_point() or value.is_complex()
-            yield _fault("nan" if floats else "wrong-value", name, marked, UNINITIALISED)
-
-
-def _tensors(outputs: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, torch.Tensor]]:
-    for key, value in outputs.items():
-        if isinstance(value, torch.Tensor):
-            yield f"{prefix}{key}", value
-        elif isinstance(value, Mapping):
-            yield from _tensors(value, f"{prefix}{key}.")
-        elif isinstance(value, list | tuple):
-            items = {f"{key}[{index}]": item for index, item in enumerate(value)}
-            yield from _tensors(items, prefix)
 
 
 def compare(name: str, seen: Any, expected: Any, tolerance: Tolerance) -> Comparison:
@@ -64,7 +42,7 @@ def compare(name: str, seen: Any, expected: Any, tolerance: Tolerance) -> Compar
     lost = np.isnan(actual) & ~np.isnan(wanted)
     wrong = _differing(actual, wanted, tolerance) & ~lost
     faults = [
-        _fault(kind, name, marks) for kind, marks in (("nan", lost), ("wrong-value", wrong)) if marks.any()
+        marked(kind, name, marks) for kind, marks in (("nan", lost), ("wrong-value", wrong)) if marks.any()
     ]
     facts = _facts(actual, wanted, tolerance) | {"differing": int((lost | wrong).sum())}
     return Comparison(facts, tuple(faults))
@@ -104,8 +82,10 @@ def _facts(actual: Doubles, wanted: Doubles, tolerance: Tolerance) -> dict[str, 
     }
 
 
-def _fault(kind: str, name: str, marks: Marks, message: str | None = None) -> Fault:
-    elements = np.flatnonzero(marks)
-    first, last, count = int(elements[0]), int(elements[-1]), int(elements.size)
-    numel = int(marks.size)
-    return Fault(kind=kind, buffer=name, numel=numel, first=first, last=last, count=count, message=message)
+def joined(dependent: Iterable[Fault], compared: Iterable[Fault]) -> tuple[Fault, ...]:
+    """One fault for each (kind, output): a reference counts all elements, dependence says why."""
+    found = {(fault.kind, fault.buffer): fault for fault in dependent}
+    for fault in compared:
+        known = found.get((fault.kind, fault.buffer))
+        found[fault.kind, fault.buffer] = replace(fault, message=known.message) if known else fault
+    return tuple(found.values())

@@ -1,88 +1,129 @@
 """What memory holds that was never written, and what a stray load reads.
 
-Floats read as a NaN whose payload says so: hardware hands the payload of an operand on, so that
-a result computed from poison still tells where it comes from. Rounding to bfloat16 and to eight
-bits forgets it, so every NaN of those types counts as poison. Integers read as a number that is
-no index and no length. Those of fewer than four bytes have no value to spare, so poison in them
-makes a difference but cannot be recognised.
+No arithmetic is trusted to hand poison on: what depends on it is what changes when it does (see
+`undefined`). So there are several patterns. The first is what faults are counted under: floats are NaN,
+integers are no index and no length. Of the others one float is high and one low, so that every comparison
+with a usual bound comes out otherwise under one of them, and an integer's bits are all turned round, or zero.
 """
 
 from __future__ import annotations
 
+import math
+from enum import Enum
+from functools import cache
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 import triton.language as tl
 
+
+class Pattern(Enum):
+    """Which values poison has in one run."""
+
+    NAN = "nan"
+    HIGH = "high"
+    LOW = "low"
+
+
+PLAIN_BITS = {1: 0x5E, 2: 0x5EAD, 4: 0x5EADDEAD, 8: 0x5EADDEADDEADDEAD}
+"""The first pattern of integers, by bytes."""
 _NAN_BITS = {2: 0x7EDE, 4: 0x7FDBC000, 8: 0x7FFB780000000000}
-"""Quiet NaNs of IEEE half, single and double precision that share the top bits of their payload."""
-_BFLOAT16_BITS = 0x7FDB
-_FLOAT8_BITS = 0x7F  # a NaN in e5m2 and e4m3fn; other 8-bit floats have none in common
-_INT_BITS = {1: 0x5E, 2: 0x5EAD, 4: 0x5EADDEAD, 8: 0x5EADDEADDEADDEAD}
-_RECOGNISED_BYTES = 4
+"""Quiet NaNs of IEEE half, single and double precision."""
+_BFLOAT16_NAN = 0x7FDB
+_FLOATS = {Pattern.NAN: math.nan, Pattern.HIGH: 1536.0, Pattern.LOW: -640.0}
+_SMALL_FLOATS = {Pattern.NAN: math.nan, Pattern.HIGH: 96.0, Pattern.LOW: -40.0}
+"""Of types whose squares of the above would be infinite; exact in every type of eight bits but e8m0."""
+_WITHOUT_TYPE = {Pattern.NAN: 0x7F, Pattern.HIGH: 0x6C, Pattern.LOW: 0xE2}
+"""Of types of eight bits that torch lacks."""
 _INT_ROOM = 0xFF
 """Bits of an integer's poison that a fill's number may change; of a byte's half of them."""
-_FLOAT_ROOM = {2: 0x7, 4: 0xFFFF, 8: 0xFFFF}
-
-_PAYLOAD = 0x7FFB600000000000
-"""What every poison above has in common once it is a double (bfloat16 keeps the fewest bits)."""
-_PAYLOAD_MASK = 0x7FFFE00000000000
+_FLOAT_ROOM = {torch.float16: 0x7, torch.bfloat16: 0x1F, torch.float32: 0xFFFF, torch.float64: 0xFFFF}
 
 _WORDS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+_FLOAT8 = {
+    "fp8e4nv": torch.float8_e4m3fn,
+    "fp8e4b8": torch.float8_e4m3fnuz,
+    "fp8e5": torch.float8_e5m2,
+    "fp8e5b16": torch.float8_e5m2fnuz,
+}
 
 
-def of_numpy(dtype: np.dtype[Any], scalar: tl.dtype | None = None) -> Any:
-    """The value a stray load reads; `scalar` is Triton's type, which numpy may only hold the bits of."""
+class Poison:
+    """The poison of one run. `drawn` tells whether the run read any of it."""
+
+    def __init__(self, pattern: Pattern = Pattern.NAN) -> None:
+        self.pattern = pattern
+        self.drawn = False
+
+    def word(self, dtype: torch.dtype) -> tuple[int, int]:
+        """What fills memory of a type: an unsigned word and its bytes."""
+        real = {torch.complex64: torch.float32, torch.complex128: torch.float64}.get(dtype, dtype)
+        return _word(real, self.pattern), real.itemsize
+
+    def fill(self, tensor: torch.Tensor, number: int = 0) -> None:
+        """Overwrite every element of a plain tensor; fills of other numbers differ where they can."""
+        if tensor.is_complex():
+            tensor = torch.view_as_real(tensor)
+        word, room = _word(tensor.dtype, self.pattern), _room(tensor.dtype)
+        tensor.view(_WORDS[tensor.dtype.itemsize]).fill_(_signed(word ^ (number & room), tensor.itemsize))
+
+    def of_numpy(self, dtype: np.dtype[Any], scalar: tl.dtype | None = None) -> Any:
+        """The value a stray load reads; `scalar` is Triton's type, which numpy may only hold the bits of."""
+        word = _lane_word(dtype, scalar, self.pattern)
+        if dtype.kind == "b":
+            return bool(word)
+        return np.array(word, f"u{dtype.itemsize}").view(dtype)[()]
+
+
+def _lane_word(dtype: np.dtype[Any], scalar: tl.dtype | None, pattern: Pattern) -> int:
     if scalar is not None and scalar.is_bf16():
-        return np.array(_BFLOAT16_BITS, np.uint16).view(dtype)[()]
+        return _word(torch.bfloat16, pattern)
     if scalar is not None and scalar.is_fp8():
-        return np.array(_FLOAT8_BITS, np.uint8).view(dtype)[()]
+        known = _FLOAT8.get(scalar.name)
+        return _word(known, pattern) if known else _WITHOUT_TYPE[pattern]
     if dtype.kind == "b":
-        return True
-    bits = _NAN_BITS if dtype.kind == "f" else _INT_BITS
-    return np.array(bits[dtype.itemsize], f"u{dtype.itemsize}").view(dtype)[()]
+        return _word(torch.bool, pattern)
+    if dtype.kind == "f":
+        return _word({2: torch.float16, 4: torch.float32, 8: torch.float64}[dtype.itemsize], pattern)
+    return _int_word(dtype.itemsize, pattern)
 
 
-def _bits(dtype: torch.dtype) -> tuple[int, int]:
-    """The poison of a type, and those of its bits that a fill's number may change."""
+@cache
+def _word(dtype: torch.dtype, pattern: Pattern) -> int:
+    """The poison of a type as an unsigned word of its size."""
     if dtype == torch.bool:
-        return 1, 0
-    if dtype == torch.bfloat16:
-        return _BFLOAT16_BITS, 0x3F  # it stays a quiet NaN
+        return int(pattern is Pattern.NAN)
+    if not dtype.is_floating_point:
+        return _int_word(dtype.itemsize, pattern)
+    if pattern is Pattern.NAN and dtype.itemsize > 1:
+        return _BFLOAT16_NAN if dtype == torch.bfloat16 else _NAN_BITS[dtype.itemsize]
+    small = dtype == torch.float16 or dtype.itemsize == 1
+    value = (_SMALL_FLOATS if small else _FLOATS)[pattern]
+    made = torch.tensor(value, dtype=torch.float64, device="cpu").to(dtype)
+    return int(made.reshape(1).view(_WORDS[dtype.itemsize]).item()) & _mask(dtype.itemsize)
+
+
+def _int_word(nbytes: int, pattern: Pattern) -> int:
+    if pattern is Pattern.LOW:
+        return 0
+    return PLAIN_BITS[nbytes] ^ (_mask(nbytes) if pattern is Pattern.HIGH else 0)
+
+
+def _room(dtype: torch.dtype) -> int:
+    """Those bits of a type's poison that a fill's number may change."""
+    if dtype == torch.bool:
+        return 0
     if dtype.is_floating_point:
-        return (_FLOAT8_BITS, 0) if dtype.itemsize == 1 else _float_bits(dtype.itemsize)
-    return _INT_BITS[dtype.itemsize], _INT_ROOM if dtype.itemsize > 1 else _INT_ROOM >> 4
+        return _FLOAT_ROOM.get(dtype, 0)
+    return _INT_ROOM if dtype.itemsize > 1 else _INT_ROOM >> 4
 
 
-def _float_bits(itemsize: int) -> tuple[int, int]:
-    return _NAN_BITS[itemsize], _FLOAT_ROOM[itemsize]
+def _mask(nbytes: int) -> int:
+    return (1 << (8 * nbytes)) - 1
 
 
-def fill(tensor: torch.Tensor, number: int = 0) -> None:
-    """Overwrite every element of a plain tensor with poison; fills of other numbers differ where they can."""
-    if tensor.is_complex():
-        tensor = torch.view_as_real(tensor)
-    bits, room = _bits(tensor.dtype)
-    tensor.view(_WORDS[tensor.dtype.itemsize]).fill_(bits ^ (number & room))
-
-
-def found(tensor: torch.Tensor) -> npt.NDArray[np.bool_]:
-    """Which elements, in logical order, hold or were computed from poison, as far as they show it."""
-    values = tensor.detach().cpu()
-    if values.is_complex():
-        values = torch.view_as_real(values)
-    if values.is_floating_point():
-        doubles = values.to(torch.float64).contiguous().view(-1).numpy()
-        marked = (doubles.view(np.uint64) & np.uint64(_PAYLOAD_MASK)) == np.uint64(_PAYLOAD)
-        return np.asarray(np.isnan(doubles) & (marked | _forgets(tensor.dtype, tensor.device.type)))
-    if values.dtype.itemsize < _RECOGNISED_BYTES:
-        return np.zeros(values.numel(), dtype=bool)
-    wanted = _INT_BITS[values.dtype.itemsize] & ~_INT_ROOM
-    return np.asarray(((values.reshape(-1) & ~_INT_ROOM) == wanted).numpy())
-
-
-def _forgets(dtype: torch.dtype, device: str) -> bool:
-    """Whether a NaN of this type, computed there, has lost what it was made of."""
-    return device != "cpu" or dtype == torch.bfloat16 or dtype.itemsize == 1
+def _signed(word: int, nbytes: int) -> int:
+    """A word as the signed number that torch fills with; bytes are filled unsigned."""
+    high = 1 << (8 * nbytes - 1)
+    return word if nbytes == 1 or word < high else word - (high << 1)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,10 @@ from harness.facts import ENDING_KINDS, KernelCase, Tolerance, Watch
 from harness.host import preload, pretence, toggle
 from harness.memory import oracle
 from harness.memory.oracle import Oracle
-from harness.memory.outputs import compare, uninitialised
+from harness.memory.outputs import compare, joined
+from harness.memory.poison import Pattern, Poison
 from harness.memory.summary import jsonable
+from harness.memory.undefined import UNSTABLE, Dependence, Run, dependent, kept
 from harness.normalise import message
 from harness.observation import Fault, Point
 from harness.tiers import exceptions, seeds
@@ -49,38 +50,65 @@ def _points(entry: Entry, case: KernelCase, points: Sequence[dict[str, Any]], de
 
 def _point(entry: Entry, case: KernelCase, params: dict[str, Any], device: str) -> Point:
     """One call of the case."""
-    seeds.reset()
-    lab = Lab(folder=entry.folder, root=entry.code, oracle=Oracle(device=device), entered=entry.launched)
+    lab = _lab(entry, Oracle(device=device))
     given = {name: case.params[name].check(value) for name, value in params.items()}
     results: dict[str, Any] = {}
     compared: dict[str, Any] = {}
     try:
-        outputs = case.call(lab, **given)
+        outputs = _called(case, lab, given)
         results = {name: jsonable(value) for name, value in outputs.items()}
     except Exception as error:
         logging.getLogger(__name__).exception("point %s", params)
         lab.oracle.strays.add(exceptions.as_fault(error, entry.code))
     else:
-        compared = _examine(case, given, outputs, lab)
+        compared = _examine(case, given, outputs, lab, _again(entry, case, given, lab))
     return _judged(case.watch, params, lab, results, compared)
 
 
+def _lab(entry: Entry, oracle: Oracle) -> Lab:
+    return Lab(folder=entry.folder, root=entry.code, oracle=oracle, entered=entry.launched)
+
+
+def _called(case: KernelCase, lab: Lab, given: Mapping[str, Any]) -> Mapping[str, Any]:
+    seeds.reset()
+    with lab.oracle.calling(lab.root):
+        outputs = case.call(lab, **given)
+        lab.oracle.returned(outputs)
+        return outputs
+
+
+def _again(entry: Entry, case: KernelCase, given: Mapping[str, Any], lab: Lab) -> Run:
+    """The same call under another poison; what it does to memory is not told once more."""
+
+    def run(pattern: Pattern) -> Mapping[str, Any] | None:
+        oracle = Oracle(device=lab.device, poison=Poison(pattern), traced=False)
+        try:
+            return kept(_called(case, _lab(entry, oracle), given))
+        except Exception as error:
+            logging.getLogger(__name__).exception("once more under the %s poison", pattern.value)
+            fault = exceptions.as_fault(error, entry.code)
+            if fault.kind == "device-fault":  # of the process, and with it of every point behind this one
+                lab.oracle.strays.add(fault)
+            return None
+
+    return run
+
+
 def _examine(
-    case: KernelCase, given: Mapping[str, Any], outputs: Mapping[str, Any], lab: Lab
+    case: KernelCase, given: Mapping[str, Any], outputs: Mapping[str, Any], lab: Lab, again: Run
 ) -> dict[str, Any]:
-    """Look for poison in the declared outputs, then hold them against the reference."""
-    compared = {}
-    found = {(fault.kind, fault.buffer): fault for fault in uninitialised(outputs)}
+    """Hold the declared outputs against the reference, and find those that depend on poison."""
+    compared: dict[str, Any] = {}
+    faults: list[Fault] = []
     for name, expected in _expected(case, given).items():
         if name not in outputs:
             raise Unresolved(f"the case's reference names {name!r}, which the call does not return")
         comparison = compare(name, outputs[name], expected, _tolerance(case))
         compared[name] = dict(comparison.facts)
-        for fault in comparison.faults:
-            # The reference counts every element; poison only those whose payload the arithmetic kept.
-            known = found.get((fault.kind, fault.buffer))
-            found[fault.kind, fault.buffer] = replace(fault, message=known.message) if known else fault
-    for fault in found.values():
+        faults += comparison.faults
+    depends = dependent(kept(outputs), again) if lab.oracle.poison.drawn else Dependence()
+    lab.notes.extend(f"{name} {UNSTABLE}" for name in depends.unstable)
+    for fault in joined(depends.faults, faults):
         lab.oracle.strays.add(fault)
     return compared
 

@@ -21,6 +21,7 @@ from harness.memory.device.ledger import Entry, Ledger
 from harness.memory.device.memory import Region, Source
 from harness.memory.device.sweep import Sweeper
 from harness.memory.device.zones import Layout, Zone
+from harness.memory.poison import Poison
 from harness.memory.strays import Elements, Strays, Where
 from harness.observation import Fault
 
@@ -43,7 +44,13 @@ class DeviceFences:
     """The fenced buffers of one device. `rows` names the buffers with zones between their rows."""
 
     def __init__(
-        self, strays: Strays, source: Source, *, rows: Iterable[str] = (), ledger: Ledger | None = None
+        self,
+        strays: Strays,
+        source: Source,
+        *,
+        rows: Iterable[str] = (),
+        ledger: Ledger | None = None,
+        poison: Poison | None = None,
     ) -> None:
         self._strays = strays
         self._source = source
@@ -53,6 +60,8 @@ class DeviceFences:
         self._blocks: dict[int, Block] = {}
         self._by_slot: dict[int, tuple[Block, Zone]] = {}
         self._left: deque[Block] = deque()
+        self._poison = poison or Poison()
+        self._poison.drawn = True  # zones are poison, too
         self._numbers = count()
         self._graphs = False
         self.fenced = 0
@@ -103,7 +112,7 @@ class DeviceFences:
             self.leave_out("without red zones: more of them than a device's table holds")
             return block
         views = [block.region.view(zone.offset, zone.nbytes) for zone in wanted]
-        canaries = [zones.canaries(view, dtype, next(self._numbers)) for view in views]
+        canaries = [zones.canaries(view, dtype, next(self._numbers), self._poison) for view in views]
         slots = dict(zip(self._sweeper.add(views, canaries), wanted, strict=True))
         block = Block(block.name, block.layout, block.region, slots)
         self._by_slot.update({slot: (block, zone) for slot, zone in slots.items()})
@@ -120,6 +129,10 @@ class DeviceFences:
         """What the allocation under this tensor was bound to when it was made."""
         block = self._blocks.get(tensor.untyped_storage().data_ptr())
         return block.name if block else None
+
+    def poisoned(self, tensor: torch.Tensor, poison: Poison) -> None:
+        """Nobody sees who reads a device's memory: poison that is there counts as read."""
+        poison.drawn = True
 
     def release(self, tensor: torch.Tensor) -> None:
         """Move a tensor into memory of torch's own, which can be resized and shared."""

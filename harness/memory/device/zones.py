@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
-from harness.memory import poison
+from harness.memory.poison import Poison
 
 RED_ZONE_BYTES = 512
 """In front of a buffer and, unless asked for more, behind it; what torch's device allocator aligns to."""
@@ -107,7 +107,7 @@ def span(shape: Sequence[int], stride: Sequence[int]) -> int:
     return sum((size - 1) * step for size, step in zip(shape, stride, strict=True)) + 1
 
 
-def canaries(memory: torch.Tensor, dtype: torch.dtype, number: int) -> int:
+def canaries(memory: torch.Tensor, dtype: torch.dtype, number: int, poison: Poison | None = None) -> int:
     """Fill a zone (uint8, whole elements of this type) and return its canary, a signed 64-bit word.
 
     It is the poison of the buffer's type, so that a stray read of a zone shows in the outputs as one of
@@ -115,7 +115,7 @@ def canaries(memory: torch.Tensor, dtype: torch.dtype, number: int) -> int:
     """
     word = torch.zeros(WORD, dtype=torch.uint8, device="cpu")
     for where in (word, memory):
-        poison.fill(where.view(_as_poisoned(dtype)), number)
+        (poison or Poison()).fill(where.view(_as_poisoned(dtype)), number)
     return int(word.view(torch.int64).item())
 
 

@@ -7,6 +7,7 @@ code without it. It is written as code under test would be, and knows nothing of
 from __future__ import annotations
 
 import ctypes
+import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,7 +18,9 @@ import torch
 from harness.facts import Tolerance
 from harness.memory.lanes import UNKNOWN
 from harness.memory.oracle import Oracle
-from harness.memory.outputs import UNINITIALISED, compare, uninitialised
+from harness.memory.outputs import compare, joined
+from harness.memory.poison import Pattern, Poison
+from harness.memory.undefined import UNINITIALISED, dependent, kept
 from harness.observation import Fault
 from harness.tests.memory import battery_kernels as kernels
 from harness.tiers.exceptions import as_fault
@@ -45,19 +48,32 @@ class Program:
 
 
 def faults_of(program: Program, planted: bool) -> list[Fault]:
-    """Everything the oracle has to say of one run of a program."""
+    """Everything the oracle has to say of one run of a program, and of those under other poison."""
     oracle = Oracle()
     try:
-        with oracle.watching(ROOT, entered=lambda kernel: None):
-            outputs = program.run(planted)
+        outputs = _outputs(program, planted, oracle)
     except Exception as error:  # noqa: BLE001 - it becomes a fault, or Unresolved is raised
         return [*oracle.strays.faults(), as_fault(error, ROOT)]
-    found = [*oracle.strays.faults(), *uninitialised(outputs)]
-    told = {(fault.kind, fault.buffer) for fault in found}
-    for name, expected in (program.reference() if program.reference else {}).items():
-        compared = compare(name, outputs[name], expected, EXACT).faults
-        found += [fault for fault in compared if (fault.kind, fault.buffer) not in told]
-    return found
+
+    def again(pattern: Pattern) -> Outputs | None:
+        try:
+            return kept(_outputs(program, planted, Oracle(poison=Poison(pattern), traced=False)))
+        except Exception as error:  # noqa: BLE001 - as above
+            as_fault(error, ROOT)
+            return None
+
+    depends = dependent(kept(outputs), again).faults if oracle.poison.drawn else ()
+    wanted = program.reference() if program.reference else {}
+    compared = [compare(name, outputs[name], expected, EXACT).faults for name, expected in wanted.items()]
+    return [*oracle.strays.faults(), *joined(depends, itertools.chain.from_iterable(compared))]
+
+
+def _outputs(program: Program, planted: bool, oracle: Oracle) -> Outputs:
+    torch.manual_seed(0)
+    with oracle.calling(ROOT), oracle.watching(ROOT, entered=lambda kernel: None):
+        outputs = program.run(planted)
+    oracle.returned(outputs)
+    return outputs
 
 
 PROGRAMS: list[Program] = []
@@ -337,6 +353,7 @@ def store_at_wild_index(planted: bool) -> Outputs:
     "an index read past its own table",
     read("links", "chase", 4, 4, 5, 2),
     wrote("out", "chase", 8, WILD, WILD, 1),
+    tainted("out", 8, 0, 0, 1, "wrong-value"),
     kernels="chase",
 )
 def chase_stray_links(planted: bool) -> Outputs:
@@ -754,3 +771,6 @@ def sum_in_half_precision(planted: bool) -> Outputs:
     for _ in range(4096):
         total += 1
     return {"total": total}
+
+
+from harness.tests.memory import battery_undefined  # noqa: E402, F401 - its programs enter themselves

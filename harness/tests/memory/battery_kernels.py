@@ -204,3 +204,50 @@ def poke(address: Any, value: Any, nbytes: Any, BLOCK: tl.constexpr) -> None:
     offsets = tl.arange(0, BLOCK)
     place = (address + (offsets * 0).to(tl.int64)).to(tl.pointer_type(tl.uint8)) + offsets
     tl.store(place, (offsets * 0 + value).to(tl.uint8), mask=offsets < nbytes)
+
+
+@interpreted
+def multiply(out: Any, left: Any, right: Any, BLOCK: tl.constexpr) -> None:
+    rows, columns = tl.arange(0, BLOCK)[:, None], tl.arange(0, BLOCK)[None, :]
+    places = rows * BLOCK + columns
+    tl.store(out + places, tl.dot(tl.load(left + places), tl.load(right + places)))
+
+
+@interpreted
+def sum_weighted(out: Any, weights: Any, values: Any, n: Any, BLOCK: tl.constexpr) -> None:
+    offsets = tl.arange(0, BLOCK)
+    weight = tl.where(offsets < n, tl.load(weights + offsets), 0.0)
+    value = tl.where(offsets < n, tl.load(values + offsets), 0.0)
+    tl.store(out, tl.reduce(weight * value, 0, tl.standard._sum_combine))
+
+
+@interpreted
+def largest(out: Any, values: Any, BLOCK: tl.constexpr) -> None:
+    value = tl.load(values + tl.arange(0, BLOCK))
+    tl.store(out, tl.reduce(value, 0, tl.standard._elementwise_max))
+
+
+@interpreted
+def low_bytes(out: Any, values: Any, BLOCK: tl.constexpr) -> None:
+    offsets = tl.arange(0, BLOCK)
+    tl.store(out + offsets, tl.load(values + offsets).to(tl.int8))
+
+
+@interpreted
+def copy(out: Any, values: Any, BLOCK: tl.constexpr) -> None:
+    offsets = tl.arange(0, BLOCK)
+    tl.store(out + offsets, tl.load(values + offsets))
+
+
+@interpreted
+def are_less(out: Any, values: Any, bound: Any, BLOCK: tl.constexpr) -> None:
+    offsets = tl.arange(0, BLOCK)
+    tl.store(out + offsets, tl.load(values + offsets) < bound)
+
+
+@interpreted
+def store_if_long(out: Any, lengths: Any) -> None:
+    value = 1
+    if tl.load(lengths) > 4:
+        value = 2
+    tl.store(out, value)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from harness.memory.hardware import carry_out
 from harness.memory.indexing import READERS
+from harness.memory.poison import Poison
 
 aten = torch.ops.aten
 
@@ -16,7 +17,7 @@ aten = torch.ops.aten
 def _carried(func: Any, *args: Any, **kwargs: Any) -> Any:
     name = func.__name__
     found = list(READERS[name.removesuffix("_")](args))
-    return carry_out(func, name, found, args, kwargs)
+    return carry_out(func, name, found, args, kwargs, Poison())
 
 
 @st.composite

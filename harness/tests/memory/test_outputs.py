@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,8 +10,8 @@ from hypothesis import strategies as st
 
 from harness.errors import Unresolved
 from harness.facts import Tolerance
-from harness.memory import poison
-from harness.memory.outputs import UNINITIALISED, compare, uninitialised
+from harness.memory.outputs import compare, joined
+from harness.memory.undefined import UNINITIALISED
 from harness.observation import Fault
 
 LOOSE = Tolerance(absolute=0.25, relative=0.5, reason="made up")
@@ -60,20 +61,8 @@ def test_what_holds_no_numbers_is_the_cases_mistake() -> None:
         compare("out", [1.0], "one", LOOSE)
 
 
-def test_poison_in_an_output_is_a_fault_of_its_kind() -> None:
-    floats, words = torch.zeros(4), torch.zeros(3, dtype=torch.int32)
-    poison.fill(floats[1:3])
-    poison.fill(words[2:])
-    found = list(uninitialised({"floats": floats, "nested": {"words": [words]}, "number": 1.0}))
-    assert found == [
-        Fault(kind="nan", buffer="floats", numel=4, first=1, last=2, count=2, message=UNINITIALISED),
-        Fault(
-            kind="wrong-value",
-            buffer="nested.words[0]",
-            numel=3,
-            first=2,
-            last=2,
-            count=1,
-            message=UNINITIALISED,
-        ),
-    ]
+def test_a_reference_counts_and_dependence_says_why() -> None:
+    nan = Fault(kind="nan", buffer="out", numel=4, first=1, last=1, count=1, message=UNINITIALISED)
+    wider = replace(nan, last=2, count=2, message=None)
+    other = Fault(kind="wrong-value", buffer="out", numel=4, first=3, last=3, count=1)
+    assert joined([nan], [wider, other]) == (replace(wider, message=UNINITIALISED), other)

@@ -1,0 +1,54 @@
+"""Finds poison where it lies, bit by bit, whatever the type that memory is read as."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+
+_SIZES = (1, 2, 4, 8)
+
+
+class Unwritten:
+    """What an allocation was filled with: the unsigned `word` of `nbytes` bytes, again and again."""
+
+    def __init__(self, word: int, nbytes: int) -> None:
+        self._pattern = word.to_bytes(nbytes, "little")
+
+    @cached_property
+    def words(self) -> Mapping[int, frozenset[int]]:
+        """By size in bytes, the words that somebody sees who reads the memory as words of that size."""
+        repeated = self._pattern * (2 * _SIZES[-1] // len(self._pattern))
+        return {
+            size: frozenset(
+                int.from_bytes(repeated[at : at + size], "little")
+                for at in range(0, len(repeated) - size + 1, size)
+            )
+            for size in _SIZES
+        }
+
+    def within(self, tensor: torch.Tensor) -> bool:
+        """Whether a plain tensor still holds some of it, as far as it can be told from other data."""
+        if not tensor.numel():
+            return False
+        values = torch.view_as_real(tensor) if tensor.is_complex() else tensor
+        size = values.element_size()
+        bits = values.detach().view(_WORDS[size])
+        high = 1 << (8 * size - 1)
+        return any(
+            bool((bits == (word if size == 1 or word < high else word - (high << 1))).any())
+            for word in self.words[size]
+        )
+
+
+_WORDS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+
+
+def among(values: np.ndarray[Any, Any], unwritten: Sequence[Unwritten]) -> bool:
+    """Whether one of the values that a kernel loaded is poison of one of these allocations."""
+    bits = values.view(f"u{values.dtype.itemsize}")
+    words = frozenset().union(*(one.words[values.dtype.itemsize] for one in unwritten))
+    return any(bool((bits == word).any()) for word in words)

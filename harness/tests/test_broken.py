@@ -31,7 +31,7 @@ def one_of_each(one: int, *, two: int) -> None:
 MISBOUND: list[Callable[[], object]] = [
     lambda: one_of_each(two=1),  # type: ignore[call-arg]
     lambda: one_of_each(1),  # type: ignore[call-arg]
-    lambda: one_of_each(1, 2, two=1),  # type: ignore[call-arg,misc]
+    lambda: one_of_each(1, 2, two=1),  # type: ignore[misc]
     lambda: one_of_each(1, one=1, two=1),  # type: ignore[misc]
     lambda: one_of_each(1, two=1, three=1),  # type: ignore[call-arg]
     lambda: int.bit_length(1, 2),  # type: ignore[call-arg]

@@ -92,7 +92,7 @@ def test_other_trees_in_between_move_nothing(tmp_path: Path) -> None:
 
 
 def test_a_clone_s_own_nights_do_move(tmp_path: Path) -> None:
-    clone = {"version": "0.5.16.dev1+g1", "origin": "path", "root": "/main", "branch": "main"}
+    clone = {"version": "0.5.15", "origin": "path", "root": "/main", "branch": "main"}
     nights = [
         night(day, made(), sglang={**clone, "tree": str(day) * 64})
         for day, made in enumerate([passing, regressed])

@@ -98,8 +98,12 @@ def find(name: str, among: Sequence[S]) -> S:
 
 def source_digest(subject: Subject) -> str:
     """sha256 of the module that a subject is written in: what was measured with another text is not of it."""
-    source = Path(str(sys.modules[subject.module].__file__)).read_bytes()
-    return hashlib.sha256(source).hexdigest()
+    return hashlib.sha256(file_of(subject).read_bytes()).hexdigest()
+
+
+def file_of(subject: Subject) -> Path:
+    """The module that a subject is written in."""
+    return Path(str(sys.modules[subject.module].__file__))
 
 
 def golden_folder(package: str = PACKAGE) -> Path:

@@ -25,6 +25,7 @@ from harness.commands import serve as serve_command
 from harness.commands import sweep as sweep_command
 from harness.commands.options import html_option, json_option, lanes_option, sglang_option, tier_option
 from harness.doctor import Check, State
+from harness.draft import marks
 from harness.errors import BadInput, RefaultError
 from harness.facts import Reproducer, Subject
 from harness.golden import GoldenStore, Recorded
@@ -160,11 +161,16 @@ def run(
 @sglang_option
 @lanes_option
 def record(bugs: tuple[str, ...], tiers: tuple[str, ...], update: bool, sglang: str, lanes: int) -> None:
-    """Record missing goldens for this platform."""
+    """Record missing goldens for this platform.
+
+    A module in which `refault new` left a mark of what is to be done is refused.
+    """
     known = catalogue.subjects()
     _refuse_orphans(known)
     setting = running.setting(sglang, lanes)
     wanted = requests.select(bugs, tiers, known)
+    for module in dict.fromkeys(catalogue.file_of(request.reproducer) for request in wanted):
+        marks.refuse(module)
     judged, interrupted = running.judge(wanted, setting)
     ordered = sorted(judged, key=lambda one: running.place(one.result))  # not as they happened to end
     outcomes = [_record(one, setting, update) for one in ordered]

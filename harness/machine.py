@@ -9,6 +9,7 @@ import platform as python_platform
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from harness import devices
@@ -23,11 +24,16 @@ SOFTWARE = ("torch", "triton", "numpy", "transformers")
 
 @dataclass(frozen=True, kw_only=True)
 class Machine:
-    """`platform` is cpu, cuda-sm90, rocm-gfx942, …; `features` what reproducers may require."""
+    """`platform` is cpu, cuda-sm90, rocm-gfx942, …; `features` what reproducers may require.
+
+    `hardware` tells apart machines whose times cannot be compared. It is none of the `facts`, which
+    goldens keep.
+    """
 
     platform: str
     features: frozenset[str]
     facts: Mapping[str, str] = field(default_factory=dict)
+    hardware: str = ""
 
     @property
     def host(self) -> str:
@@ -38,7 +44,8 @@ class Machine:
         return tuple(sorted(required - self.features))
 
     def to_json(self) -> dict[str, Any]:
-        return {"platform": self.platform, "features": sorted(self.features), **self.facts}
+        told = {"platform": self.platform, "features": sorted(self.features), **self.facts}
+        return {**told, "hardware": self.hardware} if self.hardware else told
 
 
 def _version(distribution: str) -> str | None:
@@ -64,6 +71,16 @@ def _has_device(path: str) -> bool:
     return os.path.exists(path)
 
 
+def _hardware() -> str:
+    """The processor and how many of its CPUs may be used.
+
+    No name of the machine: a container has another each time.
+    """
+    told = Path("/proc/cpuinfo").read_text(errors="replace") if Path("/proc/cpuinfo").is_file() else ""
+    model = re.search(r"^model name\s*:\s*(.+)$", told, re.MULTILINE)
+    return f"{model[1].strip() if model else python_platform.machine()}, {len(os.sched_getaffinity(0))} CPUs"
+
+
 def this_machine() -> Machine:
     """Looks without importing torch, which would cost seconds and touch an accelerator."""
     versions = {name: version for name in SOFTWARE if (version := _version(name))}
@@ -80,8 +97,10 @@ def this_machine() -> Machine:
     facts = {"python": python_platform.python_version(), "system": python_platform.system(), **versions}
     gpu, cuda = devices.gpu(), devices.torch_cuda()
     if gpu is None or cuda is None:  # a GPU that torch cannot use is none
-        return Machine(platform="cpu", features=frozenset(features | {TWO_RANKS}), facts=facts)
+        held = frozenset(features | {TWO_RANKS})
+        return Machine(platform="cpu", features=held, facts=facts, hardware=_hardware())
     if devices.visible() > 1:
         features.add(TWO_RANKS)
     facts |= {**gpu.facts, "cuda": cuda}
-    return Machine(platform=gpu.platform, features=frozenset(features), facts=facts)
+    held = frozenset(features)
+    return Machine(platform=gpu.platform, features=held, facts=facts, hardware=_hardware())

@@ -76,7 +76,7 @@ def wanted(steps: Sequence[Step]) -> list[Request]:
 def _step(request: Request, here: Here) -> Step:
     platform = platform_of(request, here.machine)
     lacks = missing(request, here.machine)
-    return Step(request=request, platform=platform, missing=lacks, last=_last(request, platform, here.past))
+    return Step(request=request, platform=platform, missing=lacks, last=_last(request, platform, here))
 
 
 def _put_off(step: Step, here: Here) -> Step:
@@ -102,15 +102,17 @@ def _unrecorded(step: Step, here: Here) -> str | None:
     return f"it has no golden for {step.platform} yet"
 
 
-def _last(request: Request, platform: str, past: Sequence[Series]) -> Last | None:
-    """The newest run of both arms at these parameters."""
+def _last(request: Request, platform: str, here: Here) -> Last | None:
+    """The newest run of both arms at these parameters on hardware like this."""
     identity = (request.reproducer.id, request.tier, platform, one_line(request.points[0]))
     nights = [
         night
-        for series in past
+        for series in here.past
         if (series.reproducer, series.tier, series.platform, series.params) == identity
         for night in series.nights
-        if night.verdict not in _ENDED_EARLY and set(night.arms) >= set(request.asked)
+        if night.hardware == here.machine.hardware
+        and night.verdict not in _ENDED_EARLY
+        and set(night.arms) >= set(request.asked)
     ]
     newest = max(nights, key=lambda night: night.at, default=None)
     if newest is None:

@@ -11,6 +11,7 @@ import click
 
 from harness import catalogue, documents, requests
 from harness.commands import report as report_command
+from harness.commands import running
 from harness.commands.options import lanes_option
 from harness.errors import BadInput
 from harness.facts import Subject
@@ -25,7 +26,6 @@ from harness.report import gate as report
 from harness.report import json as json_report
 from harness.report.progress import Progress
 from harness.source.resolve import resolve
-from harness.source.tree import Tree
 from harness.suite import Request, Setting, Suite
 from harness.verdict import Result
 from harness.workspace import default as default_workspace
@@ -127,7 +127,7 @@ def _run(
         lanes=lanes,
     )
     results = _judged(_requests(policy, known, platforms, setting), setting)
-    document = json_report.document(results, machine.to_json(), _facts(tree))
+    document = json_report.document(results, machine.to_json(), running.facts(tree))
     json_report.write(folder / RESULTS, document)
     report_command.finished(document, None)
     return gather([documents.parse(document, name=RESULTS)])
@@ -164,10 +164,6 @@ def _judged(wanted: Sequence[Request], setting: Setting) -> list[Result]:
             found.append(judged.result)
             progress.finished(judged.result)
     return sorted(found, key=lambda result: (result.reproducer, result.tier, result.platform))
-
-
-def _facts(tree: Tree) -> dict[str, str | None]:
-    return {"version": tree.version, "origin": tree.origin, "tree": tree.content_hash, "root": str(tree.root)}
 
 
 def _write(decision: Decision, folder: Path) -> None:

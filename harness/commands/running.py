@@ -15,6 +15,7 @@ from harness.repeat import repeated, summed
 from harness.report import json as json_report
 from harness.report import terminal
 from harness.report.progress import Progress
+from harness.source.branch import branch
 from harness.source.resolve import resolve
 from harness.source.tree import Tree
 from harness.suite import Judged, Request, Setting, Suite
@@ -83,7 +84,7 @@ def kept(
 
     Each is written even where the one before it could not be, or where nobody reads the telling any more.
     """
-    document = json_report.document(results, setting.machine.to_json(), _facts(setting.tree))
+    document = json_report.document(results, setting.machine.to_json(), facts(setting.tree))
     with ExitStack() as last:
         if results:
             last.callback(report_command.finished, document, page)
@@ -107,5 +108,8 @@ def place(result: Result) -> tuple[str, str, str]:
     return result.reproducer, result.tier, result.platform
 
 
-def _facts(tree: Tree) -> dict[str, Any]:
-    return {"version": tree.version, "origin": tree.origin, "tree": tree.content_hash, "root": str(tree.root)}
+def facts(tree: Tree) -> dict[str, Any]:
+    """What a document says of the tree under test."""
+    told = {"version": tree.version, "origin": tree.origin, "tree": tree.content_hash, "root": str(tree.root)}
+    named = branch(tree)
+    return {**told, "branch": named} if named else told

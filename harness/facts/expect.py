@@ -13,15 +13,30 @@ Bites = Mapping[str, Sequence[Any]] | Callable[[Params], bool]
 
 @dataclass(frozen=True, kw_only=True)
 class ExpectedFault:
-    """The shape of the bug: what the reverted arm shows, and at which points only."""
+    """The shape of the bug: what the reverted arm shows, and at which points only.
+
+    `of` is the type of an exception, and `says` a part of its message. They are what tells a bug that is
+    a NameError or the like from a revert that is broken.
+    """
 
     kind: str
     buffer: str | None = None
     kernel: str | None = None
     only: Bites | None = None
+    of: str | None = None
+    says: str | None = None
 
     def __post_init__(self) -> None:
         require(self.kind in FAULT_KINDS, "expect.kind", f"unknown fault kind {self.kind!r}")
+        only_exceptions = self.kind == "exception" or not (self.of or self.says)
+        require(only_exceptions, "expect.of", f"a fault of kind {self.kind} has no type and no message")
+        named = self.of is None or self.of.isidentifier()
+        require(named, "expect.of", f"{self.of!r} is no name of an exception, such as 'KeyError'")
+        require(self.of or not self.says, "expect.says", "needs of=, the type of the exception")
+
+    def declares(self, kind: str, message: str) -> bool:
+        """Whether this very exception, by the name of its type and its message, is declared as the bug."""
+        return self.of == kind and (self.says or "") in message
 
     def bites_at(self, params: Params) -> bool:
         """Whether the bug can show at this point of the parameter space."""
@@ -33,9 +48,15 @@ class ExpectedFault:
 
 
 def faults(
-    kind: str, *, buffer: str | None = None, kernel: str | None = None, only: Bites | None = None
+    kind: str,
+    *,
+    buffer: str | None = None,
+    kernel: str | None = None,
+    only: Bites | None = None,
+    of: str | None = None,
+    says: str | None = None,
 ) -> ExpectedFault:
-    return ExpectedFault(kind=kind, buffer=buffer, kernel=kernel, only=only)
+    return ExpectedFault(kind=kind, buffer=buffer, kernel=kernel, only=only, of=of, says=says)
 
 
 @dataclass(frozen=True, kw_only=True)

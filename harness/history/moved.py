@@ -37,8 +37,10 @@ def notable(series: Series) -> list[Notable]:
         return []
     texts = [text] if (text := _changed(before, latest)) else []
     for name, arm in latest.arms.items():
-        earlier = [night.arms[name] for night in before if name in night.arms]
-        texts += [*_moved(name, earlier, arm), *_slower(name, earlier, arm)]
+        earlier = [night for night in before if name in night.arms]
+        # A duration says nothing beside one of another machine.
+        alike = [night.arms[name] for night in earlier if night.hardware == latest.hardware]
+        texts += [*_moved(name, [night.arms[name] for night in earlier], arm), *_slower(name, alike, arm)]
     return [Notable(series, text) for text in texts]
 
 

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from harness.compare import one_line
 from harness.documents import Document
-from harness.history.series import ArmNight, Night, Series, Track
-from harness.source import releases
+from harness.history.line import Home, home_of
+from harness.history.series import ArmNight, Night, Series
 from harness.verdict import SEVERITY, Result, Verdict
 
 
@@ -21,12 +21,15 @@ class Row(NamedTuple):
     reproducer: str
     tier: str
     platform: str
-    track: Track
     params: str
     run: int
     at: str
     sglang: str | None
+    origin: str | None
     tree: str | None
+    root: str | None
+    branch: str | None
+    machine: str
     verdict: str
     reason: str
     seconds: float
@@ -37,17 +40,22 @@ class Row(NamedTuple):
     reverted_faults: int
     reverted_runs: int
 
+    @property
+    def home(self) -> Home:
+        return home_of(
+            self.machine,
+            version=self.sglang,
+            origin=self.origin,
+            tree=self.tree,
+            root=self.root,
+            branch=self.branch,
+        )
+
 
 def run_row(document: Document) -> tuple[str | None, ...]:
     """What is kept of a document as a whole."""
-    about = document.sglang
-    told = (about.get("version"), about.get("origin"), about.get("tree"), track(about.get("version")))
+    told = (document.sglang.get(name) for name in ("version", "origin", "tree", "root", "branch"))
     return (document.digest, document.at.isoformat(), document.refault, *told, one_line(document.machine))
-
-
-def track(version: str | None) -> Track:
-    """Whether a tree's version is that of a release; a checkout's is not, or is not known."""
-    return "release" if version and releases.parse(version) else "development"
 
 
 def verdict_row(result: Result) -> tuple[str | float | None, ...]:
@@ -70,15 +78,21 @@ def _arm_row(result: Result, name: str) -> tuple[float | None, int, int]:
 
 
 def series(rows: Iterable[Row]) -> list[Series]:
-    """The series that sorted rows make: those of one series stand together, the oldest first."""
-    return [_series(list(own)) for _, own in groupby(rows, key=lambda row: row[:5])]
+    """The series that rows make. Those of one run stand together, and runs come the oldest first."""
+    return [_series(list(own)) for _, own in groupby(sorted(rows, key=_identity), key=_identity)]
+
+
+def _identity(row: Row) -> tuple[str, ...]:
+    home = row.home
+    return row.reproducer, row.tier, row.platform, home.line, home.host, row.params
 
 
 def _series(rows: Sequence[Row]) -> Series:
     """One night for each run; its rows are the repeats."""
     one = rows[0]
     return Series(
-        reproducer=one.reproducer, tier=one.tier, platform=one.platform, track=one.track, params=one.params,
+        reproducer=one.reproducer, tier=one.tier, platform=one.platform,
+        line=one.home.line, host=one.home.host, params=one.params,
         nights=tuple(_night(list(repeats)) for _, repeats in groupby(rows, key=lambda row: row.run)),
     )  # fmt: skip
 
@@ -92,7 +106,8 @@ def _night(repeats: Sequence[Row]) -> Night:
     }
     return Night(
         at=datetime.fromisoformat(run.at).astimezone(UTC), sglang=run.sglang, tree=run.tree,
-        verdict=Verdict(worst.verdict), reason=worst.reason, seconds=median(row.seconds for row in repeats),
+        hardware=run.home.hardware, verdict=Verdict(worst.verdict), reason=worst.reason,
+        seconds=median(row.seconds for row in repeats),
         arms={name: arm for name, arm in arms.items() if arm},
     )  # fmt: skip
 

@@ -6,11 +6,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
 
 from harness.verdict import Verdict
-
-Track = Literal["release", "development"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +23,7 @@ class ArmNight:
 class Night:
     """What one run showed of one series. Where it has several results of it, their worst verdict stands.
 
-    `arms` has the arms that were observed, by name.
+    `arms` has the arms that were observed, by name; `hardware` is what they ran on, empty if it is not known.
     """
 
     at: datetime
@@ -36,20 +33,22 @@ class Night:
     reason: str
     seconds: float
     arms: Mapping[str, ArmNight]
+    hardware: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Series:
-    """All nights of one reproducer, tier, platform, track and set of parameters, the oldest first.
+    """All nights of one reproducer, tier, platform, line, host and set of parameters, the oldest first.
 
-    Released and development trees are kept apart (`track`), or a difference between them would look
-    like a change each night; points given by hand have parameters, and so a series, of their own.
+    `line` is that of the trees and `host` the kind of machine, as `Home` has them: a difference between
+    two of them is no change. Points given by hand have parameters, and so a series, of their own.
     """
 
     reproducer: str
     tier: str
     platform: str
-    track: Track
+    line: str
+    host: str
     params: str
     nights: tuple[Night, ...]
 

@@ -13,12 +13,12 @@ from harness.history import rows
 from harness.history.rows import Row
 from harness.history.series import Series
 
-FORMAT = 1
+FORMAT = 2
 _REMEDY = "name another file, or delete it and rebuild it with `refault history --import`"
 _TABLES = """
 CREATE TABLE IF NOT EXISTS runs (
     id INTEGER PRIMARY KEY, digest TEXT NOT NULL UNIQUE, at TEXT NOT NULL, refault TEXT NOT NULL,
-    sglang TEXT, origin TEXT, tree TEXT, track TEXT NOT NULL, machine TEXT NOT NULL
+    sglang TEXT, origin TEXT, tree TEXT, machine TEXT NOT NULL, root TEXT, branch TEXT
 );
 CREATE TABLE IF NOT EXISTS verdicts (
     run INTEGER NOT NULL REFERENCES runs(id), reproducer TEXT NOT NULL, tier TEXT NOT NULL,
@@ -29,12 +29,20 @@ CREATE TABLE IF NOT EXISTS verdicts (
 CREATE INDEX IF NOT EXISTS by_series ON verdicts (reproducer, tier, platform, run);
 """
 _ROWS = """
-SELECT v.reproducer, v.tier, v.platform, r.track, v.params, r.id, r.at, r.sglang, r.tree,
+SELECT v.reproducer, v.tier, v.platform, v.params, r.id, r.at,
+       r.sglang, r.origin, r.tree, r.root, r.branch, r.machine,
        v.verdict, v.reason, v.seconds,
        v.fixed_seconds, v.fixed_faults, v.fixed_runs, v.reverted_seconds, v.reverted_faults, v.reverted_runs
 FROM verdicts v JOIN runs r ON r.id = v.run
-ORDER BY v.reproducer, v.tier, v.platform, r.track, v.params, r.at, r.id, v.rowid
+ORDER BY r.at, r.id, v.rowid
 """
+_FROM_1 = """
+ALTER TABLE runs DROP COLUMN track;
+ALTER TABLE runs ADD COLUMN root TEXT;
+ALTER TABLE runs ADD COLUMN branch TEXT;
+PRAGMA user_version = 2;
+"""
+"""What makes a store of format 1 one of format 2; its runs have no root, branch or hardware."""
 
 
 class History:
@@ -47,8 +55,9 @@ class History:
         """Keep a run; False where the very same document is there already."""
         with self._connection as store:
             run = store.execute(
-                "INSERT OR IGNORE INTO runs (digest, at, refault, sglang, origin, tree, track, machine) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR IGNORE INTO runs "
+                "(digest, at, refault, sglang, origin, tree, root, branch, machine) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 rows.run_row(document),
             )
             if not run.rowcount:
@@ -58,7 +67,7 @@ class History:
         return True
 
     def series(self) -> list[Series]:
-        """Everything that is kept, in order of reproducer, tier, platform, track and parameters."""
+        """Everything that is kept, in order of reproducer, tier, platform, line, host and parameters."""
         return rows.series(map(Row._make, self._connection.execute(_ROWS)))
 
 
@@ -80,6 +89,9 @@ def opened(path: Path) -> Iterator[History]:
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     found = connection.execute("PRAGMA user_version").fetchone()[0]
     tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    if tables and found == 1:
+        connection.executescript(f"BEGIN IMMEDIATE; {_FROM_1} COMMIT;")
+        found = FORMAT
     if tables and found != FORMAT:
         raise BadInput(f"{path}: is of format {found}, but this version reads {FORMAT}: {_REMEDY}")
     connection.executescript(_TABLES)

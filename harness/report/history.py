@@ -59,17 +59,23 @@ def _arm(arm: ArmNight) -> str:
 
 
 def _name(one: Series) -> str:
-    return f"{one.reproducer} {one.tier} {one.platform} ({one.track})"
+    return f"{one.reproducer} {one.tier} {one.platform} ({one.line} on {one.host})"
 
 
 def _series(one: Series) -> dict[str, Any]:
-    identity = {"reproducer": one.reproducer, "tier": one.tier, "platform": one.platform, "track": one.track}
+    identity = {"reproducer": one.reproducer, "tier": one.tier, "platform": one.platform}
+    home = {"line": one.line, "host": one.host}
     changed = one.changed.at.isoformat() if one.changed else None
     told = {"params": told_params(one), "changed": changed, "moved": [found.what for found in notable(one)]}
-    return {**identity, **told, "runs": [_run(night) for night in one.nights]}
+    return {**identity, **home, **told, "runs": [_run(night) for night in one.nights]}
 
 
 def _run(night: Night) -> dict[str, Any]:
-    where = {"at": night.at.isoformat(), "sglang": night.sglang, "tree": night.tree}
+    where = {
+        "at": night.at.isoformat(),
+        "sglang": night.sglang,
+        "tree": night.tree,
+        "hardware": night.hardware,
+    }
     told = {"verdict": night.verdict.value, "reason": night.reason, "seconds": night.seconds}
     return {**where, **told, "arms": {name: asdict(arm) for name, arm in night.arms.items()}}

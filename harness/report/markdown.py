@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 
 from harness.documents import Document
-from harness.history import Series, notable
+from harness.history import Series, home, notable
 from harness.report.releases import Releases, status_told
 from harness.verdict import SEVERITY, Result, Verdict
 
@@ -68,13 +68,19 @@ def _about(document: Document) -> str:
 
 
 def _moved(results: Sequence[tuple[Document, Result]], history: Sequence[Series]) -> Iterator[str]:
-    seen = {(result.reproducer, result.tier, result.platform) for _, result in results}
-    of_these = [one for one in history if (one.reproducer, one.tier, one.platform) in seen]
+    seen = {
+        (result.reproducer, result.tier, result.platform, own.line, own.host)
+        for document, result in results
+        for own in (home(document.sglang, document.machine),)
+    }
+    of_these = [
+        one for one in history if (one.reproducer, one.tier, one.platform, one.line, one.host) in seen
+    ]
     moved = [one for series in of_these for one in notable(series)]
     if moved:
         yield from ("", "## Moved", "")
     for one in moved:
-        identity = f"{one.series.reproducer} {one.series.tier} {one.series.platform} ({one.series.track})"
+        identity = f"{one.series.reproducer} {one.series.tier} {one.series.platform} ({one.series.line})"
         yield f"- **{escaped(identity)}**: {escaped(one.what)}"
 
 

@@ -7,13 +7,11 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 
 from harness.errors import StaleRevert, Unresolved
-from harness.facts import Expect, Reproducer
-from harness.machine import Machine
 from harness.observation import Observation
 from harness.process.job import Ended
 from harness.source import revert
 from harness.suite.planning import Planned, attested
-from harness.suite.request import Request, host_of, platform_of
+from harness.suite.request import expected, platform_of
 from harness.suite.setting import Setting
 from harness.tiers import arms
 from harness.tiers.arms import ArmPlan
@@ -48,7 +46,7 @@ def judge(case: Planned, futures: Futures, setting: Setting) -> Judged:
 def _evidence(case: Planned, futures: Futures, setting: Setting) -> Evidence:
     request = case.request
     return Evidence(
-        expect=_expected(request, setting.machine),
+        expect=expected(request, setting.machine),
         control=request.platform in getattr(request.case, "controls", ()),
         fixed=_arm(case, futures, "fixed"),
         reverted=_arm(case, futures, "reverted"),
@@ -56,17 +54,11 @@ def _evidence(case: Planned, futures: Futures, setting: Setting) -> Evidence:
         tree=setting.tree.content_hash,
         missing=case.missing,
         stale=case.stale,
+        broken=case.broken,
         by_hand=request.by_hand,
         points=tuple(request.points),
         asked=request.asked,
     )
-
-
-def _expected(request: Request, machine: Machine) -> Expect | None:
-    subject = request.reproducer
-    if not isinstance(subject, Reproducer):
-        return None
-    return subject.expect.at(request.tier, host_of(request, machine))
 
 
 def _arm(case: Planned, futures: Futures, name: ArmName) -> Arm:

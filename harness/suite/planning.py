@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from harness.errors import StaleRevert
 from harness.facts import Configuration, Reproducer, Subject
 from harness.golden import Golden
-from harness.source import revert
+from harness.source import revert, soundness
 from harness.source.symbols import functions_by_module
 from harness.source.tree import Tree
-from harness.suite.request import Request, missing
+from harness.suite.request import Request, expected, missing
 from harness.suite.setting import Setting
 from harness.tiers.arms import ArmPlan
 from harness.verdict import ArmName
@@ -21,8 +21,8 @@ from harness.verdict import ArmName
 class Planned:
     """A case with a plan for each of its arms, or what keeps them from being run.
 
-    `missing` are features that the machine lacks, `stale` says why the fix cannot be undone, and
-    `edited` are the modules in which it was.
+    `missing` are features that the machine lacks, `stale` says why the fix cannot be undone, `broken`
+    what keeps the code without it from running, and `edited` are the modules in which it was.
     """
 
     request: Request
@@ -30,6 +30,7 @@ class Planned:
     plans: Mapping[ArmName, ArmPlan] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
     stale: str | None = None
+    broken: str | None = None
     edited: tuple[str, ...] = ()
 
 
@@ -46,12 +47,24 @@ def plan(request: Request, golden: Golden | None, setting: Setting) -> Planned:
         reverted = revert.apply(setting.tree, request.reproducer.revert, setting.workspace.trees)
     except StaleRevert as error:
         return Planned(request=request, golden=golden, plans=plans, stale=str(error))
+    edited = reverted.plan.modules
+    if broken := _broken(request, reverted.plan, setting):
+        return Planned(request=request, golden=golden, plans=plans, edited=edited, broken=broken)
     plans["reverted"] = arm("reverted", request, reverted.tree, setting)
-    return Planned(request=request, golden=golden, plans=plans, edited=reverted.plan.modules)
+    return Planned(request=request, golden=golden, plans=plans, edited=edited)
+
+
+def _broken(request: Request, plan: revert.Plan, setting: Setting) -> str | None:
+    """The first thing that the reverted code lacks and that is not the declared bug itself."""
+    expect = expected(request, setting.machine)
+    found = soundness.breaks(plan)
+    undeclared = (one for one in found if not (expect and expect.reverted.declares(one.type, one.message)))
+    return next(map(str, undeclared), None)
 
 
 def arm(name: ArmName, request: Request, tree: Tree, setting: Setting) -> ArmPlan:
     """One arm of a request, on the tree that it is to run."""
+    expect = expected(request, setting.machine) if name == "reverted" else None
     return ArmPlan(
         name=name,
         reproducer=request.reproducer,
@@ -62,6 +75,7 @@ def arm(name: ArmName, request: Request, tree: Tree, setting: Setting) -> ArmPla
         points=request.points,
         host=setting.machine.host,
         models=setting.workspace.models,
+        bug=expect.reverted if expect else None,
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from harness.facts import Configuration, Subject
+from harness.facts import Configuration, Expect, Reproducer, Subject
 from harness.machine import INTERPRETER, Machine
 from harness.tiers import arms
 from harness.verdict import BOTH, ArmName
@@ -70,6 +70,14 @@ def platform_of(request: Request, machine: Machine) -> str:
 def host_of(request: Request, machine: Machine) -> str:
     """The kind of machine that a case runs on: what its reverted arm shows depends on it."""
     return request.platform or "cpu" if request.tier == "kernel" else machine.host
+
+
+def expected(request: Request, machine: Machine) -> Expect | None:
+    """What its reverted arm is to show here; nothing for a configuration."""
+    subject = request.reproducer
+    if not isinstance(subject, Reproducer):
+        return None
+    return subject.expect.at(request.tier, host_of(request, machine))
 
 
 def missing(request: Request, machine: Machine) -> tuple[str, ...]:

@@ -168,6 +168,18 @@ def test_record_writes_what_is_missing_and_replaces_only_when_told(recorded: Che
     assert 0 < done.stdout.index('"BLOCK": 64') < done.stdout.index("updated")
 
 
+DRAFT = 'symptom="stray store"'
+
+
+def test_record_refuses_a_draft_that_is_not_filled_in(bare: Checkout) -> None:
+    module = bare.root / "reproducers" / "pr101_stray_store.py"
+    assert DRAFT in module.read_text()
+    module.write_text(module.read_text().replace(DRAFT, 'symptom="TODO: what a user saw"'))
+    told = one_line(bare.refault("record", "101"))
+    assert re.search(r"pr101_stray_store\.py:\d+: a to-do mark is left \(TODO: what a user saw\)", told)
+    assert not bare.goldens.exists()
+
+
 # --- bad input -------------------------------------------------------------------------------------
 
 

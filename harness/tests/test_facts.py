@@ -83,6 +83,15 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
     "revert of edits and forms": (lambda: Revert(EDIT, form(EDIT)), "revert: give edits or forms, not both"),
     "unknown fault kind": (lambda: watch("oob-write", "oops"), "watch.kinds: unknown fault kinds oops"),
     "watch for nothing": (lambda: watch(), "watch.kinds: is empty"),
+    "type of no exception": (
+        lambda: faults("nan", of="KeyError"),
+        "expect.of: a fault of kind nan has no type",
+    ),
+    "no name of a type": (
+        lambda: faults("exception", of="a b"),
+        "expect.of: 'a b' is no name of an exception",
+    ),
+    "message without a type": (lambda: faults("exception", says="x"), "expect.says: needs of="),
     "unknown expectation": (lambda: faults("oops"), "expect.kind: unknown fault kind 'oops'"),
     "negative tolerance": (lambda: Tolerance(absolute=-1, relative=0, reason="x"), "tolerance: is negative"),
     "tolerance without reason": (

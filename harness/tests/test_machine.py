@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -68,3 +69,9 @@ def test_looking_imports_no_torch() -> None:
 )
 def test_an_interpreter_goes_with_some_numpys_alone(triton: str, numpy: str, works: bool) -> None:
     assert machine.interprets(triton, numpy) is works
+
+
+def test_the_hardware_is_told_and_is_no_fact_that_a_golden_keeps() -> None:
+    here = this_machine()
+    assert here.hardware.endswith(f", {len(os.sched_getaffinity(0))} CPUs") and here.hardware[0] != ","
+    assert here.to_json()["hardware"] == here.hardware and "hardware" not in here.facts

@@ -35,7 +35,8 @@ def night(day: int, verdict: Verdict = Verdict.PASS, **seconds: float) -> Night:
 
 def past(tier: str, *nights: Night, params: dict[str, Any] | None = None) -> Series:
     told = one_line(BOTH.case(tier).points()[0] if params is None else params)
-    identity: dict[str, Any] = {"reproducer": BOTH.id, "tier": tier, "platform": "cpu", "track": "release"}
+    identity: dict[str, Any] = {"reproducer": BOTH.id, "tier": tier, "platform": "cpu"}
+    identity |= {"line": "release 9", "host": "cpu"}
     return Series(**identity, params=told, nights=nights)
 
 
@@ -117,3 +118,10 @@ def test_the_last_time_is_that_of_both_arms_at_the_same_point(goldens: GoldenSto
     last = planned(goldens, *kept)["kernel"].last
     assert last is not None and (last.at.day, last.arms) == (2, {"fixed": 3.0, "reverted": 4.0})
     assert planned(goldens)["kernel"].last is None
+
+
+def test_what_other_hardware_took_is_not_told(goldens: GoldenStore) -> None:
+    kept = past("server", replace(night(1, fixed=1.0, reverted=1.0), hardware="Other, 2 CPUs"))
+    assert planned(goldens, kept)["server"].put_off == "a server takes minutes"
+    alike = replace(HERE, hardware="Other, 2 CPUs")
+    assert planned(goldens, kept, machine=alike)["server"].runs

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import BadInput
-from harness.facts import ServerCase, Subject
+from harness.facts import ExpectedFault, ServerCase, Subject
 from harness.host import environment as variables
 from harness.observation import Attestation, Exit, Fault, Observation, Point
 from harness.process.job import Ended, Environment, Job, read_json
@@ -45,6 +45,7 @@ class ArmPlan:
     """One arm of one case: the tree it runs and the functions it must be seen in.
 
     `host` is the kind of machine ("cpu", "cuda", "rocm"), `models` where the server tier keeps its models.
+    `bug` is what a reverted arm is to show; the other arms have none.
     """
 
     name: str
@@ -56,6 +57,7 @@ class ArmPlan:
     platform: str | None = None
     host: str = "cpu"
     models: Path | None = None
+    bug: ExpectedFault | None = None
 
 
 def kind(tier: str, platform: str | None) -> str:
@@ -126,7 +128,13 @@ def _payload(plan: ArmPlan) -> dict[str, Any]:
         "points": [dict(point) for point in plan.points],
         "host": plan.host,
         "models": str(plan.models) if plan.models else None,
+        "reverted": _declared(plan.bug) if plan.bug else None,
     }
+
+
+def _declared(bug: ExpectedFault) -> dict[str, str | None]:
+    """What tells the bug of a reverted arm from a revert that is broken."""
+    return {"kind": bug.kind, "of": bug.of, "says": bug.says}
 
 
 def observation(plan: ArmPlan, ended: Ended) -> Observation:

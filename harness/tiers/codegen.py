@@ -121,7 +121,7 @@ def _point(entry: Entry, target: Target, params: Mapping[str, Any]) -> Point:
         case.call(lab, **given)
     except Exception as error:
         logging.getLogger(__name__).exception("point %s", params)
-        ended = (exceptions.as_fault(error, entry.code),)
+        ended = (exceptions.as_fault(error, entry.code, entry.undone),)
     is_control = target.platform in case.controls
     found = tuple(dict.fromkeys(lab.faults))
     return Point(

@@ -17,6 +17,7 @@ from harness.observation import Point
 from harness.process.job import write_json
 from harness.source.attest import Attestor
 from harness.tiers.arms import ATTESTATION, POINTS
+from harness.tiers.undone import Undone
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Entry:
     case: Case
     attestor: Attestor
     kernels: frozenset[str]
+    undone: Undone | None = None
     patches: list[str] = field(default_factory=list)
 
     @classmethod
@@ -50,7 +52,8 @@ class Entry:
             raise FactsError(f"{payload['reproducer']}: {tier}: the reproducer has no such case")
         listed += libraries.load(case.imports, case.stand_ins)
         named = frozenset(name for names in payload["functions"].values() for name in names)
-        return cls(root / payload["package"], folder, case, attestor, named, listed)
+        code, undone = root / payload["package"], Undone.of(payload)
+        return cls(code, folder, case, attestor, named, undone, listed)
 
     def launched(self, kernel: str) -> None:
         """A kernel runs: it counts as entered if the revert edits it."""

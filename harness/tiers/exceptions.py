@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from triton.runtime.errors import InterpreterError
@@ -13,6 +13,8 @@ from harness.memory.device import gone
 from harness.normalise import message
 from harness.observation import Fault
 from harness.process.arm import is_about_memory
+from harness.tiers.undone import Undone
+from harness.verdict.broken import Raised
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
@@ -32,22 +34,21 @@ def _unwrapped(error: BaseException) -> BaseException:
     return error
 
 
-def _innermost(chain: list[BaseException], root: Path) -> str | None:
-    """Qualified name of the deepest function of the tree in these tracebacks."""
-    found = None
-    for error in chain:
-        for frame, _ in traceback.walk_tb(error.__traceback__):
-            if Path(frame.f_code.co_filename).is_relative_to(root):
-                found = frame.f_code.co_qualname
-    return found
+def _through(chain: Iterable[BaseException], root: Path) -> tuple[str, ...]:
+    """Qualified names of the functions of the tree in these tracebacks, the deepest last."""
+    frames = (frame for error in chain for frame, _ in traceback.walk_tb(error.__traceback__))
+    return tuple(
+        frame.f_code.co_qualname for frame in frames if Path(frame.f_code.co_filename).is_relative_to(root)
+    )
 
 
-def as_fault(error: Exception, root: Path) -> Fault:
+def as_fault(error: Exception, root: Path, undone: Undone | None = None) -> Fault:
     """The fault an exception amounts to; raises Unresolved if no code under test was running.
 
     A failure of the machinery stays one, however often the code under test has wrapped it; refused
     parameters and exhausted memory pass through as they are. A kernel that had to be stopped hangs. What a
     device refuses is its fault, whoever was told of it: the driver tells whoever asks next.
+    In a reverted arm, `undone` says what was; what only a broken revert raises is Unresolved.
     """
     for cause in _chain(error):
         if isinstance(cause, Unresolved):
@@ -61,7 +62,19 @@ def as_fault(error: Exception, root: Path) -> Fault:
     if isinstance(raised, Runaway):
         return Fault(kind="hang", message=message(str(raised)))
     wrappings = [cause for cause in _chain(error) if isinstance(cause, InterpreterError)]
-    where = _innermost([error, *wrappings, raised], root)
-    if where is None:
+    through = _through([error, *wrappings, raised], root)
+    if not through:
         raise Unresolved(f"the case itself failed: {type(error).__name__}: {message(str(error))}") from error
-    return Fault(kind="exception", message=f"{type(raised).__name__} in {where}: {message(str(raised))}")
+    if undone is not None:
+        _refuse_broken(error, through, undone, root)
+    return Fault(
+        kind="exception", message=f"{type(raised).__name__} in {through[-1]}: {message(str(raised))}"
+    )
+
+
+def _refuse_broken(error: BaseException, through: tuple[str, ...], undone: Undone, root: Path) -> None:
+    """Unresolved if the error, or one that it was raised for, is the revert's own fault."""
+    for cause in _chain(error):
+        told = Raised(type=type(cause).__name__, message=message(str(cause)), through=through)
+        if why := undone.broken(told, root):
+            raise Unresolved(why) from error

@@ -59,7 +59,7 @@ def _point(entry: Entry, case: KernelCase, params: dict[str, Any], device: str) 
         results = {name: jsonable(value) for name, value in outputs.items()}
     except Exception as error:
         logging.getLogger(__name__).exception("point %s", params)
-        lab.oracle.strays.add(exceptions.as_fault(error, entry.code))
+        lab.oracle.strays.add(exceptions.as_fault(error, entry.code, entry.undone))
     else:
         compared = _examine(case, given, outputs, lab, _again(entry, case, given, lab))
     return _judged(case.watch, params, lab, results, compared)

@@ -13,7 +13,7 @@ from harness.errors import FactsError, Unresolved
 from harness.facts import ServerCase
 from harness.host import environment
 from harness.models import Model, make
-from harness.observation import Attestation, Point
+from harness.observation import Attestation, Fault, Point
 from harness.process.job import write_json
 from harness.serving.ending import Ending
 from harness.serving.launch import Command
@@ -23,8 +23,10 @@ from harness.tiers.answered import Judged, judge
 from harness.tiers.arms import STANDING
 from harness.tiers.served import ProcessReport, Served
 from harness.tiers.serving_faults import split
+from harness.tiers.undone import Undone
 from harness.traffic.answers import faults
 from harness.traffic.drive import Driven, drive, vocabulary
+from harness.verdict.broken import Raised
 
 _LOOK_EVERY = 10.0
 TIMES = "times.json"
@@ -194,6 +196,7 @@ class Run:
         """The point: what was seen by the oracle, in the answers, in the log and at the end."""
         strays = [stray for report in reports for stray in report.strays]
         found, findings, notes = split(self.case.watch, strays, judged.faults, ending)
+        self.refuse_broken(found)
         # In a coarse type two runs may choose differently where the reference is near a tie.
         binding = not found and self.exact
         return Point(
@@ -205,3 +208,11 @@ class Run:
             notes=(*notes, *judged.notes),
             trace=judged.trace if binding else (),
         )
+
+    def refuse_broken(self, seen: Sequence[Fault]) -> None:
+        """Unresolved if a reverted arm's server raised what only a broken revert raises."""
+        undone, code = Undone.of(self.payload), Path(self.payload["root"]) / self.payload["package"]
+        for fault in seen if undone else ():
+            told = Raised.told(fault.message or "") if fault.kind == "exception" else None
+            if undone and told and (why := undone.broken(told, code)):
+                raise Unresolved(f"{why} (log: {self.log})")

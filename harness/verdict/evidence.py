@@ -29,8 +29,9 @@ class Evidence:
     """All that one (reproducer, tier, platform) is judged by.
 
     `missing` are the required features this machine lacks, `tree` is the content hash of the tree
-    under test, `stale` the text of its StaleRevert. `points` are the parameters that were asked
-    for (empty: those the fixed arm shows). `asked` leaves an arm out where the user did.
+    under test, `stale` the text of its StaleRevert, `broken` what the reverted code lacks to be run.
+    `points` are the parameters that were asked for (empty: those the fixed arm shows). `asked` leaves an
+    arm out where the user did.
     On a declared `control` both arms are meant to be clean and to show the same. A configuration
     has no expectation: its fixed arm stands alone.
     """
@@ -42,6 +43,7 @@ class Evidence:
     tree: str = ""
     missing: tuple[str, ...] = ()
     stale: str | None = None
+    broken: str | None = None
     by_hand: bool = False
     points: tuple[Params, ...] = ()
     asked: tuple[ArmName, ...] = BOTH

@@ -15,6 +15,7 @@ from harness.facts import Configuration, Params, Reproducer, Subject, Tolerance
 from harness.golden import Golden, points_of
 from harness.observation import Observation
 from harness.verdict import departure, proof, wording
+from harness.verdict.broken import BROKEN
 from harness.verdict.evidence import Evidence
 from harness.verdict.kinds import Verdict
 from harness.verdict.result import Result
@@ -112,7 +113,8 @@ def _reverted(case: Evidence) -> Judgement | None:
     if "reverted" not in case.asked:
         return None
     if (
-        problem := proof.unproven("reverted", case.reverted)
+        problem := _broken(case)
+        or proof.unproven("reverted", case.reverted)
         or proof.unaltered(case)
         or proof.incomplete(case, "reverted")
     ):
@@ -121,6 +123,10 @@ def _reverted(case: Evidence) -> Judgement | None:
     return (
         None if point.faults or case.control else Judgement(Verdict.TOOTHLESS, wording.why_clean(case, point))
     )
+
+
+def _broken(case: Evidence) -> str | None:
+    return f"reverted arm: {BROKEN}: {case.broken}" if case.broken else None
 
 
 def _shape(case: Evidence) -> Judgement | None:

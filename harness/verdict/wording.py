@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from harness.compare import changed_params, named_params
 from harness.observation import Fault, Point
+from harness.verdict.broken import Raised
 from harness.verdict.evidence import Arm, Evidence
 from harness.verdict.kinds import ArmName
 from harness.verdict.proof import points
@@ -52,9 +53,11 @@ def joined(texts: Sequence[str]) -> str:
 def fits(case: Evidence, fault: Fault) -> bool:
     wanted = case.expected
     named = ((wanted.kind, fault.kind), (wanted.buffer, fault.buffer), (wanted.kernel, fault.kernel))
-    return all(word is None or word == seen for word, seen in named)
+    is_it = wanted.of is None or Raised.told(fault.message or "").is_declared(wanted)
+    return is_it and all(word is None or word == seen for word, seen in named)
 
 
 def expected(case: Evidence) -> str:
     wanted = case.expected
-    return Fault(kind=wanted.kind, buffer=wanted.buffer, kernel=wanted.kernel).signature
+    said = f"{wanted.of}: …{wanted.says}…" if wanted.says else wanted.of
+    return Fault(kind=wanted.kind, buffer=wanted.buffer, kernel=wanted.kernel, message=said).signature

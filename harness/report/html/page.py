@@ -20,7 +20,7 @@ from harness.documents import Document
 from harness.errors import GoldenError
 from harness.facts import Subject
 from harness.golden import Golden, GoldenStore
-from harness.history import Series, notable, track
+from harness.history import Series, home, notable
 from harness.report.html.logs import Logs
 from harness.report.html.view import Background, ResultView, view
 from harness.report.marks import MARKS
@@ -164,12 +164,13 @@ def _named(views: Sequence[ResultView]) -> list[str]:
 def _background(result: Result, document: Document, sources: Sources, goldens: _Goldens) -> Background:
     golden, problem = goldens.of(result)
     identity = (result.reproducer, result.tier, result.platform)
+    own = home(document.sglang, document.machine)
     series = (
         one
         for one in sources.history
         if (one.reproducer, one.tier, one.platform) == identity
         and one.params == one_line(result.params)
-        and one.track == track(document.sglang.get("version"))
+        and (one.line, one.host) == (own.line, own.host)
     )
     return Background(
         subject=sources.subjects.get(result.reproducer), golden=golden, golden_problem=problem,

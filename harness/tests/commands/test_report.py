@@ -87,7 +87,10 @@ def test_a_history_is_filled_shown_and_named() -> None:
     done = refault("history", "--import", *files)
     assert "3 runs taken, 0 known already" in done.stderr
     assert "✓✓✗  REGRESSED on 2026-01-03" in done.stdout
-    assert "MOVED pr1_pages kernel cpu (release): PASS became REGRESSED" in done.stdout
+    assert (
+        "MOVED pr1_pages kernel cpu (release 9.9.9, tree cccccccc on cpu): PASS became REGRESSED"
+        in done.stdout
+    )
     assert "3 known already" in refault("history", "--import", *files).stderr
     document = json.loads(refault("history", "--json", "-").stdout)
     assert [night["verdict"] for night in document["series"][0]["runs"]] == ["PASS", "PASS", "REGRESSED"]
@@ -112,7 +115,7 @@ def test_a_run_that_ended_is_kept_and_has_its_page() -> None:
 def test_a_platform_can_be_chosen() -> None:
     file = results("r.json", passing(), passing(platform="rocm-gfx942"))
     shown = refault("history", "--import", file, "--platform", "rocm-gfx942").stdout
-    assert "rocm-gfx942" in shown and "cpu" not in shown
+    assert "kernel rocm-gfx942 " in shown and "kernel cpu " not in shown
 
 
 @pytest.mark.parametrize("words", [["history"], ["history", "--import"]])

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -27,7 +29,7 @@ def series(*nights: tuple[int, int, float], verdict: Verdict = Verdict.PASS) -> 
         for day, (hits, runs, seconds) in enumerate(nights)
     )  # fmt: skip
     identity = {"reproducer": "pr1_pages", "tier": "kernel", "platform": "cpu", "params": "{}"}
-    return Series(**identity, track="release", nights=told)
+    return Series(**identity, line="release 9.9.9", host="cpu", nights=told)
 
 
 def test_one_clean_run_after_steady_faults_is_named() -> None:
@@ -67,6 +69,49 @@ def test_an_arm_half_as_slow_again_is_named_with_its_figures() -> None:
 )
 def test_what_is_no_slowdown_is_not_named(nights: Sequence[tuple[int, int, float]]) -> None:
     assert named(series(*nights)) == []
+
+
+def test_other_trees_in_between_move_nothing(tmp_path: Path) -> None:
+    """An affected release, a hand-altered tree, and the release's own altered where it is installed."""
+    release = {"version": "0.5.15", "origin": "installed", "tree": "a" * 64, "root": "/env"}
+    others: list[dict[str, Any]] = [
+        {**release, "version": "0.5.12.post1", "origin": "released", "tree": "b" * 64},
+        {**release, "origin": "path", "tree": "c" * 64, "root": "/mine"},
+        {**release, "tree": "d" * 64},
+        {**release, "origin": "path", "version": None, "root": "/mine", "branch": "topic"},
+    ]
+    between = [night(day, regressed(), sglang=one) for day, one in enumerate(others, 1)]
+    found = kept(
+        tmp_path / "h",
+        night(0, passing(), sglang=release),
+        *between,
+        night(9, passing(), sglang={**release, "origin": "released", "root": "/cache"}),
+    )
+    assert [named(one) for one in found] == [[]] * 5
+    assert [len(one.nights) for one in found if one.line.startswith("release 0.5.15, tree aaaa")] == [2]
+
+
+def test_a_clone_s_own_nights_do_move(tmp_path: Path) -> None:
+    clone = {"version": "0.5.15", "origin": "path", "root": "/main", "branch": "main"}
+    nights = [
+        night(day, made(), sglang={**clone, "tree": str(day) * 64})
+        for day, made in enumerate([passing, regressed])
+    ]
+    (one,) = kept(tmp_path / "h", *nights)
+    assert one.line == "clone /main, branch main" and named(one)[0].startswith("PASS became REGRESSED")
+
+
+def test_another_kind_of_host_has_a_series_of_its_own(tmp_path: Path) -> None:
+    gpu = night(1, regressed(), machine={"platform": "cuda-sm90"})
+    found = kept(tmp_path / "h", night(0, passing()), gpu, night(2, passing()))
+    assert [(one.host, named(one)) for one in found] == [("cpu", []), ("cuda-sm90", [])]
+
+
+def test_durations_are_held_against_those_of_the_same_hardware() -> None:
+    slow = series(*[(1, 1, 10.0)] * 5, (1, 1, 40.0))
+    assert len(named(slow)) == 1
+    moved = replace(slow, nights=(*slow.nights[:-1], replace(slow.latest, hardware="Other, 2 CPUs")))
+    assert named(moved) == []
 
 
 def test_only_the_window_counts() -> None:

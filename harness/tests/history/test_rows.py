@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
-from harness.history import ArmNight, track
+from harness.history import ArmNight
 from harness.tests.history.nights import kept, night
 from harness.tests.report.runs import passing, regressed
+from harness.tests.samples import TREE
 from harness.verdict import Verdict
 
 
@@ -32,29 +31,17 @@ def test_a_result_that_sums_repeats_brings_its_rates(tmp_path: Path) -> None:
     assert [(arm.faults, arm.runs) for arm in one.latest.arms.values()] == [(0, 20), (13, 20)]
 
 
-def test_platforms_parameters_and_tracks_are_kept_apart(tmp_path: Path) -> None:
-    main = {"version": "9.9.9.dev3+g1234", "origin": "path", "tree": "d" * 64}
+def test_platforms_parameters_and_lines_are_kept_apart(tmp_path: Path) -> None:
+    main = {"version": "9.9.9.dev3+g1234", "origin": "path", "tree": "d" * 64, "root": "/main", "branch": "b"}
+    clone, release = "clone /main, branch b", f"release 9.9.9, tree {TREE[:8]}"
     found = kept(
         tmp_path / "h",
         night(0, passing(), passing(platform="rocm-gfx942"), passing(params={"page_size": 2})),
         night(1, passing(), sglang=main),
     )
-    assert [(one.platform, one.track, one.params) for one in found] == [
-        ("cpu", "development", '{"page_size": 16}'),
-        ("cpu", "release", '{"page_size": 16}'),
-        ("cpu", "release", '{"page_size": 2}'),
-        ("rocm-gfx942", "release", '{"page_size": 16}'),
+    assert [(one.platform, one.line, one.params) for one in found] == [
+        ("cpu", clone, '{"page_size": 16}'),
+        ("cpu", release, '{"page_size": 16}'),
+        ("cpu", release, '{"page_size": 2}'),
+        ("rocm-gfx942", release, '{"page_size": 16}'),
     ]
-
-
-@pytest.mark.parametrize(
-    ("version", "of"),
-    [
-        ("0.5.15", "release"),
-        ("0.5.12.post1", "release"),
-        ("0.5.16.dev4", "development"),
-        (None, "development"),
-    ],
-)
-def test_only_a_releases_version_makes_a_release(version: str | None, of: str) -> None:
-    assert track(version) == of

@@ -35,6 +35,21 @@ def test_a_store_of_another_format_is_refused(tmp_path: Path) -> None:
         pass
 
 
+def test_a_store_of_the_first_format_is_taken_over(tmp_path: Path) -> None:
+    kept(tmp_path / "h", night(0, passing()))
+    with sqlite3.connect(tmp_path / "h") as store:  # as the first format had it
+        store.executescript(
+            "ALTER TABLE runs DROP COLUMN root; ALTER TABLE runs DROP COLUMN branch;"
+            "ALTER TABLE runs ADD COLUMN track TEXT NOT NULL DEFAULT 'release'; PRAGMA user_version = 1;"
+        )
+    store.close()
+    with opened(tmp_path / "h") as taken:
+        assert not taken.append(night(0, passing())) and taken.append(night(1, passing()))
+        (one,) = taken.series()
+    assert [seen.at.day for seen in one.nights] == [1, 2] and one.nights[0].hardware == ""
+    kept(tmp_path / "h")  # and once more
+
+
 def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(BadInput, match="cannot be used"), opened(tmp_path / "file" / "h"):

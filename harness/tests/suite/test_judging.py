@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from harness.errors import BadInput
-from harness.facts import Expect, Grid, Integer, Revert, edit
+from harness.facts import Expect, Grid, Integer, Reproducer, Revert, edit, faults
 from harness.tests.suite.planted import STORE, STRAY, TROUBLED, told
 from harness.tests.toyland import upstream
 from harness.tests.toyland.bench import Bench, bug
@@ -170,6 +171,62 @@ def test_reformatting_the_fix_changes_nothing_but_the_tree(recorded: Bench) -> N
     reformatted = upstream.altered(SUM, "numel = (  # entries\n        pages\n        * page_size\n    )")
     result = recorded.on(reformatted, "reformatted").judge(STORE).result
     assert told(result, Verdict.PASS) == f"reverted arm faults: {STRAY}"
+
+
+# --- a revert that is broken -----------------------------------------------------------------------
+
+
+MISMATCH = bug("pr103_size_mismatch")
+FILL = "out[:count].copy_(source[:count])"
+
+
+def undone(by: str, **declared: Any) -> Reproducer:
+    """#103 with another revert, and what its reverted arm is declared to raise."""
+    broken = Revert(edit(in_function="stage", replace=FILL, by=by))
+    return replace(MISMATCH, revert=broken, expect=Expect(reverted=faults("exception", **declared)))
+
+
+def test_a_revert_that_loses_a_parameter_proves_nothing_and_is_not_run(fresh: Bench) -> None:
+    result = fresh.judge(undone("out[:room].copy_(source)")).result
+    lost = "reverted arm: the revert is broken: undefined name 'room' in sglang.pages:stage"
+    assert told(result, Verdict.UNRESOLVED) == lost
+    assert list(result.arms) == ["fixed"]
+
+
+def test_a_call_that_no_longer_binds_proves_nothing(fresh: Bench) -> None:
+    reason = told(fresh.judge(undone("pick(out)")).result, Verdict.UNRESOLVED)
+    assert "a call that does not bind, pick() missing a required argument: 'slots'," in reason
+
+
+HIDDEN = {
+    "exec('room')": "the revert is broken: NameError in stage: name 'room' is not defined",
+    "out.room": "the revert is broken: AttributeError in stage: 'Tensor' object has no attribute 'room'",
+    "from math import room": "the revert is broken: ImportError in stage: cannot import name 'room'",
+    "(lambda room: room)()": "the revert is broken: TypeError in stage: ",
+}
+
+
+@pytest.mark.parametrize("by", HIDDEN)
+def test_what_only_shows_as_it_runs_proves_nothing_either(by: str, fresh: Bench) -> None:
+    assert HIDDEN[by] in told(fresh.judge(undone(by)).result, Verdict.UNRESOLVED)
+
+
+def test_a_declared_exception_is_the_bug(fresh: Bench) -> None:
+    for by in ("out[:room].copy_(source)", "exec('room')"):
+        declared = undone(by, of="NameError", says="'room'")
+        assert told(fresh.judge(declared).result, Verdict.UNRECORDED)
+    other = undone("exec('room')", of="NameError", says="'count'")
+    assert "name 'room'" in told(fresh.judge(other).result, Verdict.UNRESOLVED)
+
+
+def test_another_exception_than_the_declared_is_changed(fresh: Bench) -> None:
+    reason = told(fresh.judge(undone("out.copy_(source)", of="KeyError")).result, Verdict.CHANGED)
+    assert "exception (KeyError) was expected" in reason
+
+
+def test_the_same_exception_of_the_fixed_arm_is_its_fault(fresh: Bench) -> None:
+    altered = fresh.on(upstream.altered("count = min(len(out), len(source))", "count = exec('room')"))
+    assert "NameError in stage" in told(altered.judge(MISMATCH).result, Verdict.REGRESSED)
 
 
 # --- unresolved ------------------------------------------------------------------------------------

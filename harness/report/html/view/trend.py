@@ -15,7 +15,8 @@ NIGHTS = 30
 class Bar:
     """One night of a trend: its sign and tone, and what it was in words.
 
-    `share` is how long its arms took, in percent of the longest night that is shown.
+    `share` is how long its arms took, in percent of the longest night that is shown; 0 for a night on
+    another machine than the latest, whose time says nothing here.
     """
 
     mark: str
@@ -28,7 +29,7 @@ class Bar:
 class Trend:
     """The nights of one series, the oldest first, and what is to be said of them."""
 
-    track: str
+    line: str
     bars: tuple[Bar, ...]
     told: tuple[str, ...]
     named: tuple[str, ...]
@@ -44,14 +45,15 @@ def trend(series: Series, named: tuple[str, ...]) -> Trend:
         told.append(
             f"{changed.verdict.value} since {changed.at:%Y-%m-%d} ({changed.sglang or 'unknown tree'})"
         )
-    return Trend(track=series.track, bars=tuple(_bars(nights)), told=tuple(told), named=named)
+    return Trend(line=series.line, bars=tuple(_bars(nights)), told=tuple(told), named=named)
 
 
 def _bars(nights: Sequence[Night]) -> Iterator[Bar]:
-    longest = max(map(_arm_seconds, nights), default=0.0)
+    here = [night for night in nights if night.hardware == nights[-1].hardware]
+    longest = max(map(_arm_seconds, here), default=0.0)
     for night in nights:
         mark, tone = MARKS[night.verdict]
-        share = round(100 * _arm_seconds(night) / longest) if longest else 0
+        share = round(100 * _arm_seconds(night) / longest) if longest and night in here else 0
         yield Bar(mark=mark, tone=tone, told=_night_told(night), share=share)
 
 

@@ -1,0 +1,75 @@
+"""What a revert breaks that can be told without running it: names that are gone, and calls that do not bind.
+
+Only what the edits brought in counts, and only what is certain.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from pyflakes import messages
+from pyflakes.checker import Checker
+
+from harness.source.bindings import unbound_calls
+from harness.source.revert import Plan
+from harness.source.symbols import definitions, module_name, parse
+
+
+@dataclass(frozen=True)
+class Break:
+    """One thing that would raise: the exception's type and message, what is wrong, and where."""
+
+    type: str
+    message: str
+    what: str
+    place: str
+
+    def __str__(self) -> str:
+        return f"{self.what} in {self.place}"
+
+
+def breaks(plan: Plan) -> tuple[Break, ...]:
+    """What the edited files of a revert lack that they did not lack before it."""
+    found: list[Break] = []
+    for path, new in plan.files.items():
+        old, place = (plan.tree.root / path).read_bytes(), plan.tree.root / path
+        module = module_name(plan.tree, path.removeprefix(f"{plan.tree.package}/"))
+        before = Counter(_found(old, module, place))
+        found += (Counter(_found(new, module, place)) - before).elements()
+    return tuple(found)
+
+
+@lru_cache(maxsize=64)
+def _found(source: bytes, module: str, path: Path) -> tuple[Break, ...]:
+    syntax = parse(source, path)
+    return (*_names(syntax, module), *_calls(syntax, module))
+
+
+def _names(syntax: ast.Module, module: str) -> Iterator[Break]:
+    for one in Checker(syntax, filename=module).messages:
+        if isinstance(one, messages.UndefinedName):
+            (name,) = one.message_args
+            place = f"{module}:{_function_at(syntax, one.lineno)}"
+            yield Break("NameError", f"name '{name}' is not defined", f"undefined name '{name}'", place)
+        elif isinstance(one, messages.UndefinedLocal):
+            name = one.message_args[0]
+            told = f"cannot access local variable '{name}'"
+            place = f"{module}:{_function_at(syntax, one.lineno)}"
+            yield Break("UnboundLocalError", told, f"local variable '{name}' is used before it is set", place)
+
+
+def _calls(syntax: ast.Module, module: str) -> Iterator[Break]:
+    for call in unbound_calls(syntax):
+        place = f"{module}:{_function_at(syntax, call.line)}"
+        yield Break("TypeError", call.problem, f"a call that does not bind, {call.problem},", place)
+
+
+def _function_at(syntax: ast.Module, line: int) -> str:
+    """The innermost function or class that holds a line."""
+    holders = [name for name, node in definitions(syntax) if node.lineno <= line <= (node.end_lineno or 0)]
+    return holders[-1] if holders else "<module>"

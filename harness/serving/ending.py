@@ -83,11 +83,11 @@ def conclude(found: Found) -> tuple[tuple[Fault, ...], str | None]:
 def _reading(found: Found) -> logs.Reading:
     """The faults as the processes report them; from the shared log alone where none of them does.
 
-    What a process lacked before it could report, or while it had no disk to, stands in the log.
+    What a process lacked before it could report, or while it had no disk to, stands in the log; so does why
+    a server ended whose processes only printed it.
     """
-    shared = logs.read(found.text)
-    own = found.own
-    if own is None:
+    shared, own = logs.read(found.text), found.own
+    if own is None or (found.exit is not None and not own.faults):
         return shared
     return logs.Reading(own.faults, own.lacking or shared.lacking, own.storage or shared.storage)
 

@@ -108,6 +108,8 @@ def _labelled(text: str) -> tuple[str, str]:
     """The line without its labels, and the labels."""
     labels: list[str] = []
     for _ in range(_LONGEST_PREFIXES):
+        if text.startswith("[2") and _RECORD.match(text):
+            break
         found = next((match for label in _LABELS if (match := label.match(text))), None)
         if found is None or _RECORD.match(text):
             break

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import resource
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -35,11 +36,15 @@ def show(reports: Path, file: Path) -> None:
     """Add to the shared log what native code wrote elsewhere: people look there alone.
 
     It comes at the end, since such lines have no times; no disk for it is told by whoever looks for that.
+    Beyond RLIMIT_FSIZE nothing is written: that would end this process (SIGXFSZ).
     """
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
     with contextlib.suppress(OSError), file.open("ab") as shared:
         for folder in sorted(reports.glob("*.*")):
             if own := log.tail(folder / NATIVE, log.KEPT):
-                shared.write(f"[the own stream of {folder.name}]\n{own}\n".encode())
+                told = f"[the own stream of {folder.name}]\n{own}\n".encode()
+                if limit == resource.RLIM_INFINITY or shared.tell() + len(told) <= limit:
+                    shared.write(told)
 
 
 def _of(folder: Path) -> Iterator[tuple[float, Event]]:

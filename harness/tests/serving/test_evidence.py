@@ -7,6 +7,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from harness.observation import Fault
 from harness.serving import evidence
 
@@ -111,3 +113,12 @@ def test_a_fault_of_another_process_is_not_renamed(tmp_path: Path) -> None:
     assert read and read.faults == (
         Fault(kind="crash", process="scheduler", message="died during initialization (exit code: -9)"),
     )
+
+
+def test_nothing_is_shown_beyond_the_file_size_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    process(tmp_path / "reports", "scheduler TP0.2", native="a native line\n")
+    log = tmp_path / "server.log"
+    log.write_text("full\n")
+    monkeypatch.setattr("resource.getrlimit", lambda _: (8, 8))
+    evidence.show(tmp_path / "reports", log)
+    assert log.read_text() == "full\n"

@@ -23,6 +23,7 @@ from harness.commands import repro as repro_command
 from harness.commands import running, streams
 from harness.commands import serve as serve_command
 from harness.commands import sweep as sweep_command
+from harness.commands import triage as triage_command
 from harness.commands.options import html_option, json_option, lanes_option, sglang_option, tier_option
 from harness.doctor import Check, State
 from harness.draft import marks
@@ -83,6 +84,7 @@ app.add_command(report_command.command)
 app.add_command(repro_command.command)
 app.add_command(sweep_command.command)
 app.add_command(serve_command.command)
+app.add_command(triage_command.command)
 
 
 # --- looking -------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 Event = Mapping[str, Any]
@@ -13,11 +13,38 @@ Event = Mapping[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
+class Sighting:
+    """Where a fault was first seen, and how far it went there: for people, and for no comparison.
+
+    `place` is the line of the kernel or of the code that strayed. The numbers are those of `Fault`, of the
+    one batch in which a server strayed, with its `requests` (the client's ids) and its `mode`.
+    """
+
+    place: str | None = None
+    numel: int | None = None
+    first: int | None = None
+    last: int | None = None
+    count: int | None = None
+    needed: int | None = None
+    requests: tuple[str, ...] = ()
+    mode: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        told = {**asdict(self), "requests": list(self.requests) or None}
+        return {name: value for name, value in told.items() if value is not None}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Sighting:
+        return cls(**{**data, "requests": tuple(data.get("requests", ()))})
+
+
+@dataclass(frozen=True, kw_only=True)
 class Fault:
     """One thing that went wrong in memory, value or control.
 
     `first`, `last` and `count` are in elements, relative to the buffer or row; they may lie
-    outside it. `needed` is how many elements a short buffer should have had.
+    outside it. `needed` is how many elements a short buffer should have had. `seen` is where it was first
+    seen, which identifies nothing: two faults that differ in it alone are equal.
     """
 
     kind: str
@@ -30,6 +57,7 @@ class Fault:
     count: int | None = None
     needed: int | None = None
     message: str | None = None
+    seen: Sighting | None = field(default=None, compare=False)
 
     @property
     def signature(self) -> str:
@@ -47,11 +75,18 @@ class Fault:
 
     def to_json(self) -> dict[str, Any]:
         present = {name: value for name, value in asdict(self).items() if value is not None}
+        if self.seen is not None:
+            present["seen"] = self.seen.to_json()
         return {**present, "signature": self.signature}
+
+    def unseen(self) -> Fault:
+        """The fault without where it was seen."""
+        return replace(self, seen=None)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Fault:
-        return cls(**{f.name: data[f.name] for f in fields(cls) if f.name in data})
+        own = {f.name: data[f.name] for f in fields(cls) if f.name in data}
+        return cls(**{**own, "seen": Sighting.from_json(data["seen"]) if data.get("seen") else None})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,9 +181,15 @@ class Point:
 
     @property
     def digest(self) -> str:
-        """sha256 over everything above but the notes: equal digests, equal behaviour."""
-        data = {name: value for name, value in self.to_json().items() if name not in ("notes", "digest")}
+        """sha256 over everything above but notes and sightings: equal digests, equal behaviour."""
+        told = self.unseen().to_json()
+        data = {name: value for name, value in told.items() if name not in ("notes", "digest")}
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
+
+    def unseen(self) -> Point:
+        """The point without where its faults were seen."""
+        faults, findings = (tuple(one.unseen() for one in each) for each in (self.faults, self.findings))
+        return replace(self, faults=faults, findings=findings)
 
     @property
     def signatures(self) -> tuple[str, ...]:

@@ -25,7 +25,7 @@ class GoldenPoint:
 
     @classmethod
     def of(cls, point: Point, *, keep_trace: bool) -> GoldenPoint:
-        kept = replace(point, compared={}, notes=(), trace=point.trace if keep_trace else ())
+        kept = replace(point.unseen(), compared={}, notes=(), trace=point.trace if keep_trace else ())
         kept = Point.from_json(plain(kept.to_json()))
         return cls(point=kept, digest=point.digest, trace_digest=trace_digest(point.trace))
 

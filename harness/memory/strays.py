@@ -10,12 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from harness.observation import Fault
+from harness.observation import Fault, Sighting
 
 Elements = npt.NDArray[np.int64]
 
@@ -58,7 +57,8 @@ class _Stray:
     def told(self) -> Fault:
         self._merge()
         first, last = int(self._distinct[0]), int(self._distinct[-1])
-        return replace(self.fault, first=first, last=last, count=self._indices or self._distinct.size)
+        told = replace(self.fault, first=first, last=last, count=self._indices or self._distinct.size)
+        return _seen(told, self.where)
 
     def _merge(self) -> None:
         if self._pending:
@@ -91,13 +91,9 @@ class Strays:
 
     def faults(self) -> Iterable[Fault]:
         yield from (stray.told() for stray in self._strays.values())
-        yield from self._plain
+        yield from (_seen(fault, where) for fault, where in self._plain.items())
 
-    def places(self) -> dict[str, Any]:
-        """Where each access fault was first seen, by "kind buffer": for people, not for goldens."""
-        seen = [(stray.fault, stray.where) for stray in self._strays.values()] + list(self._plain.items())
-        found: dict[str, Any] = {}
-        for fault, where in seen:
-            if where:
-                found.setdefault(f"{fault.kind} {fault.buffer}", str(where))
-        return found
+
+def _seen(fault: Fault, where: Where | None) -> Fault:
+    """The fault with its own place, which identifies nothing."""
+    return replace(fault, seen=Sighting(place=str(where))) if where else fault

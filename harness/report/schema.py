@@ -45,7 +45,9 @@ def _fault() -> Schema:
     names = dict.fromkeys(("buffer", "kernel", "process", "message"), _TEXT)
     counted = ("numel", "first", "last", "count", "needed")
     numbers: dict[str, Schema] = {name: {"type": "integer"} for name in counted}
-    return _object({"kind": {"enum": sorted(FAULT_KINDS)}, "signature": _LINE}, {**names, **numbers})
+    met = {"place": _TEXT, "mode": _TEXT, "requests": _list(_TEXT)}
+    seen = {"seen": _object({}, {**met, **numbers})}
+    return _object({"kind": {"enum": sorted(FAULT_KINDS)}, "signature": _LINE}, {**names, **numbers, **seen})
 
 
 def _attestation() -> Schema:

@@ -13,6 +13,7 @@ from harness.normalise import message
 from harness.observation import Exit, Fault
 from harness.process.ending import signal_name
 from harness.serving import logs
+from harness.serving.causes import Causes
 
 _NO_LIMIT = resource.RLIM_INFINITY
 
@@ -47,7 +48,8 @@ class Ending:
 class Found:
     """What was there to conclude from, as of the moment before the server was stopped.
 
-    `exit` is None while the first process ran. `trouble` is what the harness itself saw: a hang. `lost`
+    `own` is what the processes reported themselves, if they did; `exit` is None while the first process
+    ran. `trouble` is what the harness itself saw: a hang. `lost`
     are the roles of processes that served and are gone. `file_limit` is RLIMIT_FSIZE in bytes,
     `kernel_kills` how often the kernel killed for memory meanwhile.
     """
@@ -55,6 +57,7 @@ class Found:
     exit: Exit | None
     log: Path
     text: str
+    own: Causes | None = None
     trouble: tuple[Fault, ...] = ()
     lost: tuple[str, ...] = ()
     file_limit: int = _NO_LIMIT
@@ -71,10 +74,22 @@ def exit_of(status: os.waitid_result) -> Exit:
 
 def conclude(found: Found) -> tuple[tuple[Fault, ...], str | None]:
     """The faults of a run, and why nothing can be concluded from it, if so."""
-    reading = logs.read(found.text)
+    reading = _reading(found)
     if unresolved := _unresolved(found, reading):
         return reading.faults, unresolved
     return (*reading.faults, *_not_told(found, reading.faults)), None
+
+
+def _reading(found: Found) -> logs.Reading:
+    """The faults as the processes report them; from the shared log alone where none of them does.
+
+    What a process lacked before it could report, or while it had no disk to, stands in the log; so does why
+    a server ended whose processes only printed it.
+    """
+    shared, own = logs.read(found.text), found.own
+    if own is None or (found.exit is not None and not own.faults):
+        return shared
+    return logs.Reading(own.faults, own.lacking or shared.lacking, own.storage or shared.storage)
 
 
 def _unresolved(found: Found, reading: logs.Reading) -> str | None:

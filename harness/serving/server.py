@@ -15,7 +15,7 @@ from types import TracebackType
 
 from harness.observation import Exit, Fault
 from harness.process import descendants, log, scratch, usage
-from harness.serving import ending, family, launch, logs, ports, readiness
+from harness.serving import ending, evidence, family, launch, logs, ports, readiness
 from harness.serving.ending import Ending, Found
 from harness.serving.launch import Command
 from harness.serving.ports import HOST, Ports
@@ -23,6 +23,8 @@ from harness.serving.segments import Segments
 
 GRACE = 1.0
 """Seconds between SIGTERM and SIGKILL. Upstream looks at SIGTERM every five: it has nothing to tell then."""
+REPORTS = "reports"
+"""The folder, beside a server's log, in which its processes report."""
 _GONE_WITHIN = 10.0
 _LOOK_AT_SEGMENTS_EVERY = 1.0
 _FREE_WITHIN = 5.0
@@ -146,6 +148,7 @@ class Server:
         Faults are read from the log as it was before: a server that is being ended says many things.
         """
         if self._ending is None:
+            evidence.show(self.folder / REPORTS, self.log)
             found = self._found(trouble)
             self._note_segments()
             survivors = family.end(self._leader, self.grace, _GONE_WITHIN)
@@ -157,6 +160,7 @@ class Server:
             exit=self._exit(),
             log=self.log,
             text=log.tail(self.log, log.LARGEST),
+            own=evidence.read(self.folder / REPORTS),
             trouble=trouble,
             lost=self.lost(),
             file_limit=self._file_limit,

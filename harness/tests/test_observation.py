@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.facts import FAULT_KINDS
-from harness.observation import Attestation, Exit, Fault, Module, Observation, Point
+from harness.observation import Attestation, Exit, Fault, Module, Observation, Point, Sighting
 
 words = st.text("abc_[.]", min_size=1, max_size=6)
 numbers = st.integers(-(1 << 40), 1 << 40)
@@ -152,3 +152,11 @@ def test_an_observation_shows_its_main_point_and_lists_the_others() -> None:
 def test_an_observation_without_points_has_an_empty_one() -> None:
     nothing = Observation(arm="fixed", exit=Exit(how="lost"), unresolved="it was lost")
     assert nothing.main == Point(params={}) and nothing.to_json()["unresolved"] == "it was lost"
+
+
+def test_where_a_fault_was_seen_identifies_nothing_and_is_kept() -> None:
+    bare = Fault(kind="oob-read", buffer="pool", kernel="k")
+    seen = replace(bare, seen=Sighting(place="k:3", first=0, last=4, requests=("r0",), mode="EXTEND"))
+    assert (seen, hash(seen), seen.signature) == (bare, hash(bare), bare.signature)
+    assert Fault.from_json(json.loads(json.dumps(seen.to_json()))).seen == seen.seen
+    assert Point(params={}, faults=(seen,)).digest == Point(params={}, faults=(bare,)).digest

@@ -134,7 +134,7 @@ def _judged(
     watch: Watch, params: dict[str, Any], lab: Lab, results: dict[str, Any], compared: dict[str, Any]
 ) -> Point:
     seen = list(lab.oracle.strays.faults())
-    places = [f"{fault} at {place}" for fault, place in lab.oracle.strays.places().items()]
+    places = [f"{fault.kind} {fault.buffer} at {fault.seen.place}" for fault in seen if fault.seen]
     return Point(
         params=params,
         faults=tuple(fault for fault in seen if watched(watch, fault)),

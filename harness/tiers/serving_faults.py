@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from harness.facts import ENDING_KINDS, Watch
-from harness.observation import Fault
+from harness.observation import Fault, Sighting
 from harness.serving.ending import Ending
 from harness.tiers.served import Stray
 
@@ -20,10 +20,10 @@ def split(
     """Faults, findings and notes.
 
     How often and how far a server strays hangs on what its scheduler happened to batch: a fault is
-    named without its numbers, which the notes have.
+    named without its numbers, which it has as those of its first sight.
     """
     left = tuple(_left_behind(ending))
-    seen = _once([*(numberless(stray.fault) for stray in strays), *answered, *ending.faults, *left])
+    seen = _once([*map(sighted, strays), *answered, *ending.faults, *left])
     faults = tuple(fault for fault in seen if _watched(watch, fault))
     findings = tuple(fault for fault in seen if not _watched(watch, fault))
     return faults, findings, tuple(_notes(strays))
@@ -34,8 +34,17 @@ def numberless(fault: Fault) -> Fault:
     return replace(fault, numel=None, first=None, last=None, count=None, needed=None)
 
 
+def sighted(stray: Stray) -> Fault:
+    """A stray's fault without its extent, and that as what was seen."""
+    fault = stray.fault
+    extent = {name: getattr(fault, name) for name in ("numel", "first", "last", "count", "needed")}
+    seen = Sighting(place=stray.place, requests=stray.requests, mode=stray.mode, **extent)
+    return replace(numberless(fault), seen=seen)
+
+
 def _once(faults: Iterable[Fault]) -> list[Fault]:
-    return sorted(set(faults), key=lambda fault: fault.signature)
+    """Equal faults once, as the first of them was seen."""
+    return sorted(dict.fromkeys(faults), key=lambda fault: fault.signature)
 
 
 def _watched(watch: Watch, fault: Fault) -> bool:

@@ -8,6 +8,7 @@ import os
 import re
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,9 @@ from typing import Any
 from harness.errors import Unresolved
 from harness.host import forking, imports, interpreter, lending, preload, serving
 from harness.process.job import write_json
+from harness.serving.evidence import EVENTS
 from harness.source.attest import Attestor
+from harness.tiers import served_events, served_streams
 from harness.tiers.served import ATTESTATION, FAULTS
 
 _TITLE = re.compile(r"^\w+::(?P<role>[a-z_]+?)(?:_(?P<rank>[A-Z].*))?(?::\d+)?$")
@@ -36,10 +39,17 @@ class Report:
         self._lock = threading.RLock()
         self._folder = self._reports / f"{role}.{os.getpid()}"
         self._folder.mkdir(parents=True, exist_ok=True)
+        (self._folder / EVENTS).touch()
+
+    @property
+    def folder(self) -> Path:
+        """Where this process reports; its name follows its role."""
+        return self._folder
 
     def forked(self) -> None:
         """This process is a copy of the one that reported so far: it has loaded the same, and run nothing."""
         self._open("child")
+        served_streams.take(self.folder)
         self.attestor.forget_entered()
         self.save()
 
@@ -67,7 +77,14 @@ class Report:
 
     def stray(self, line: Mapping[str, Any]) -> None:
         """Add a line to the faults; it is with the system when this returns, so that no crash loses it."""
-        with self._lock, (self._folder / FAULTS).open("a") as file:
+        self._add(FAULTS, line)
+
+    def event(self, line: Mapping[str, Any]) -> None:
+        """Add a failure that this process logged or did not catch; as safe from a crash as a stray."""
+        self._add(EVENTS, {"at": time.time(), **line})
+
+    def _add(self, name: str, line: Mapping[str, Any]) -> None:
+        with self._lock, (self._folder / name).open("a") as file:
             file.write(json.dumps(line) + "\n")
 
 
@@ -77,6 +94,7 @@ def begin(settings: Mapping[str, Any]) -> None:
     _tree_first(settings["root"])
     sys.dont_write_bytecode = not settings["keeps_bytecode"]
     report.attestor.install()
+    report.patches += [*served_streams.part(report.folder), *served_events.report(report.event)]
     report.patches += [*preload.PATCHES, *lending.install()]
     imports.after({"setproctitle": functools.partial(_tell_titles, report=report)})
     if settings["platform"] == "cpu":

@@ -107,7 +107,7 @@ class Reported(Strays):
 
     def tell(self) -> None:
         """Write each fault whose numbers are not those that were written last."""
-        places = self.places()
-        for fault in set(self.faults()) - self._written:
-            self._written.add(fault)
-            self._write(fault, places.get(f"{fault.kind} {fault.buffer}"))
+        for fault in self.faults():
+            if fault not in self._written:
+                self._written.add(fault)
+                self._write(fault.unseen(), fault.seen.place if fault.seen else None)

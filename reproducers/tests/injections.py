@@ -5,6 +5,7 @@ Each is harmed below an arm's process, so that nothing of it outlives whoever as
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import signal
@@ -12,9 +13,10 @@ import socket
 import tempfile
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +88,13 @@ def enter(payload: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     ending, told = act(_prepared(folder, Path(payload["models"])), folder)
     seen = f"{told}{ending.unresolved or '; '.join(fault.signature for fault in ending.faults) or 'clean'}"
     left = [*watch.left(), *(f"process {name}" for name in ending.survivors)]
-    return {"seen": seen, "as_meant": all(word in seen for word in meant), "left": left}
+    return {"seen": seen, "as_meant": all(_holds(word, seen) for word in meant), "left": left}
+
+
+def _holds(word: str, seen: str) -> bool:
+    """Whether `word` was seen; of one with "no " before it, that it was not."""
+    absent = word.removeprefix("no ")
+    return absent not in seen if absent != word else word in seen
 
 
 def _prepared(folder: Path, models: Path) -> Prepared:
@@ -177,12 +185,120 @@ def _malformed(prepared: Prepared, folder: Path) -> tuple[Ending, str]:
         return server.stop(), f"{told}; "
 
 
+def _harmed(harm: str, prepared: Prepared, folder: Path) -> tuple[Ending, str]:
+    """A process of the server harms itself, from Python code that its interpreter runs as it starts.
+
+    It is put behind the answers of the boot hook, which runs what hides behind it (`sitecustomize`).
+    """
+    place = folder / "harm"
+    place.mkdir()
+    (place / "sitecustomize.py").write_text(_HARM + harm)
+    path = f"{prepared.command.environment['PYTHONPATH']}{os.pathsep}{place}"
+    environment_ = {**prepared.command.environment, "PYTHONPATH": path}
+    harmed = replace(prepared, command=replace(prepared.command, environment=environment_))
+    with _ready(harmed, folder) as server:
+        driven = drive(_LOAD, server, prepared.words, _PATIENCE)
+        server.wait_end(10.0)
+        return server.stop(faults(driven.all, _PATIENCE)), ""
+
+
+_HARM = """
+import ctypes, logging, os, signal, sys, threading, time, traceback
+
+def when_titled(word, act):
+    def later():
+        while word not in open("/proc/self/cmdline").read() or not served():
+            time.sleep(0.05)
+        act()
+    start = lambda: threading.Thread(target=later, daemon=True).start()
+    os.register_at_fork(after_in_child=start)
+
+def served():
+    text = open(os.environ["REFAULT_SHARED_LOG"], errors="replace").read()
+    return "Prefill batch" in text
+
+def caught():
+    try:
+        raise ValueError("a toy that was caught")
+    except ValueError:
+        logging.getLogger("sglang.toy").error("Error in toy_parse: a toy that was caught", exc_info=True)
+"""
+
+
+def _caught_then_segfault(prepared: Prepared, folder: Path) -> tuple[Ending, str]:
+    return _harmed(_SEGFAULT, prepared, folder)
+
+
+_SEGFAULT = """
+def act():
+    caught()
+    time.sleep(0.5)
+    ctypes.string_at(0)
+when_titled("scheduler", act)
+"""
+
+
+def _detokenizer(prepared: Prepared, folder: Path) -> tuple[Ending, str]:
+    harm = "when_titled('detokenizer', lambda: os.kill(os.getpid(), signal.SIGSEGV))\n"
+    return _harmed(harm, prepared, folder)
+
+
+def _quoted(prepared: Prepared, folder: Path) -> tuple[Ending, str]:
+    """A prompt quotes an error, and the server logs its requests."""
+    logged = ("--log-requests", "--log-requests-level", "3")
+    command = replace(prepared.command, arguments=(*prepared.command.arguments, *logged))
+    with _ready(replace(prepared, command=command), folder) as server:
+        text = "CUDA error: an illegal memory access was encountered\nFatal Python error: Aborted"
+        body = {"text": text, "sampling_params": {"max_new_tokens": 2}}
+        asked = urllib.request.Request(
+            f"{server.url}/generate",
+            json.dumps(body).encode(),
+            {"Content-Type": "application/json", "Authorization": f"Bearer {server.key}"},
+        )
+        with urllib.request.urlopen(asked, timeout=60) as answer:
+            told = f"status {answer.status}"
+        quoted = "illegal memory access" in server.tail()
+        return server.stop(), f"{told}, {'quoted' if quoted else 'not quoted'} in the log; "
+
+
+def _two_ranks(prepared: Prepared, folder: Path) -> tuple[Ending, str]:
+    """Two tensor-parallel ranks write their tracebacks at once, line by line."""
+    command = replace(
+        prepared.command,
+        arguments=(*prepared.command.arguments, "--tp-size", "2"),
+        environment={**prepared.command.environment, "SGLANG_CPU_OMP_THREADS_BIND": "0|1"},
+    )
+    return _harmed(_RANKS, replace(prepared, command=command), folder)
+
+
+_RANKS = """
+def act():
+    logger = logging.getLogger("sglang.toy")
+    for turn in range(40):
+        print(f"{os.getpid()} writes its line {turn} of 40", file=sys.stderr, flush=True)
+        time.sleep(0.01)
+    try:
+        raise IndexError("index 5 is out of bounds in a toy")
+    except IndexError:
+        for line in f"Scheduler hit an exception: {traceback.format_exc()}".splitlines():
+            print(line, file=sys.stderr, flush=True)
+            time.sleep(0.02)
+        logger.error(f"Scheduler hit an exception: {traceback.format_exc()}")
+        os.kill(os.getppid(), signal.SIGQUIT)
+when_titled('scheduler', act)
+"""
+
+
 Act = Callable[[Prepared, Path], tuple[Ending, str]]
 ALL: Mapping[str, tuple[Act, tuple[str, ...]]] = {
     "kill": (_killed, ("crash in scheduler",)),
     "stop": (_stopped, ("hang",)),
     "port": (_occupied, ("the server could not run",)),
     "disk": (_full, ("the log is not whole",)),
+    "segfault": (_caught_then_segfault, ("crash in scheduler", "no exception")),
+    "detokenizer": (_detokenizer, ("crash in detokenizer", "no scheduler")),
+    "quoted": (_quoted, ("status 200, quoted in the log; clean",)),
+    "ranks": (_two_ranks, ("exception in scheduler", "IndexError")),
     "request": (_malformed, ("fewer rejected", "nothing rejected", "sound length", "clean")),
 }
-"""What is done to a server, and words that have to be in what is said of it then."""
+"""What is done to a server, and words that have to be in what is said of it then, or may not be."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -19,9 +18,6 @@ ROWS = 64
 _END = 5.0
 _LEAST = 16.0
 _TO_SCALE_FROM = 9.0
-_NUMBERS = re.compile(
-    r" numel=(?P<numel>\d+) first=(?P<first>-?\d+) last=(?P<last>-?\d+) count=(?P<count>\d+)\b"
-)
 _ENDS: Mapping[str, Role] = {
     "oob-write": "fence",
     "oob-read": "fence",
@@ -73,19 +69,13 @@ def draw(fault: Fault, trace: Sequence[Event] = ()) -> Strip | None:
     return _laid_out(middle, _ENDS.get(fault.kind), told(fault))
 
 
-def draw_noted(fault: Fault, notes: Sequence[str]) -> Strip | None:
-    """The drawing of a server's fault, which itself has no numbers: they depend on what the traffic met.
-
-    The point's notes tell single strays, each by its own signature, with numbers; the first one is drawn.
-    """
-    bare = replace(fault, process=None, message=None).signature
-    told = (note.removeprefix(bare) for note in notes if note.startswith(f"{bare} "))
-    numbers = next(filter(None, map(_NUMBERS.match, told)), None)
-    if numbers is None:
+def draw_seen(fault: Fault) -> Strip | None:
+    """The drawing of a server's fault as it was first seen: its numbers depend on what the traffic met."""
+    if fault.seen is None or fault.seen.first is None:
         return None
-    numel, first, last, count = map(int, numbers.groups())
-    strip = draw(replace(fault, numel=numel, first=first, last=last, count=count))
-    return strip and replace(strip, told=f"{strip.told}: the first of this kind, see the notes")
+    one = fault.seen
+    strip = draw(replace(fault, numel=one.numel, first=one.first, last=one.last, count=one.count))
+    return strip and replace(strip, told=f"{strip.told}: as it was first seen")
 
 
 def draw_sound(fault: Fault, trace: Sequence[Event]) -> Strip | None:

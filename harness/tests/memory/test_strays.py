@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -48,7 +50,19 @@ def test_the_first_place_is_kept_in_words() -> None:
     strays = Strays()
     strays.access(WRITE, np.array([8]), Where("fill:3, argument out", (0, 1, 0)))
     strays.access(WRITE, np.array([9]), Where("fill:7, argument out", (1, 0, 0)))
-    assert strays.places() == {"oob-write table": "fill:3, argument out, program (0, 1, 0)"}
+    (fault,) = strays.faults()
+    assert fault.seen and fault.seen.place == "fill:3, argument out, program (0, 1, 0)"
+
+
+def test_two_kernels_that_stray_in_one_buffer_have_each_its_own_place() -> None:
+    strays = Strays()
+    other = replace(WRITE, kernel="other")
+    strays.access(WRITE, np.array([8]), Where("fill:3"))
+    strays.access(other, np.array([9]), Where("other:7"))
+    assert [(fault.kernel, fault.seen and fault.seen.place) for fault in strays.faults()] == [
+        (WRITE.kernel, "fill:3"),
+        ("other", "other:7"),
+    ]
 
 
 def test_a_fault_with_its_own_numbers_is_kept_once() -> None:

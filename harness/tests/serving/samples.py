@@ -168,8 +168,9 @@ mamba_available_size=315, mamba_evictable_size=138
     Sample(
         name="upstream-sees-a-scheduler-stand-still",
         source="recorded: WatchdogRaw of sglang 0.5.15 with a counter that never moves",
-        log="[2026-11-21 05:37:14] Scheduler watchdog timeout (self.watchdog_timeout=0.5, self.soft=True)\n",
+        log="[2026-11-21 05:37:14] Scheduler watchdog timeout (self.watchdog_timeout=0.5, self.soft=False)\n",
         kind="hang",
+        process="scheduler",
         message="Scheduler watchdog timeout",
     ),
     Sample(

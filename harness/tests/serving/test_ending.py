@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.observation import Exit, Fault
+from harness.serving.causes import Causes
 from harness.serving.ending import Found, conclude
 
 HANG = Fault(kind="hang", message="no token for 30 s")
@@ -64,3 +65,15 @@ def test_what_the_machine_did_is_unresolved(tmp_path: Path, changes: dict[str, o
 
 def test_a_busy_port_that_did_no_harm_is_nothing(tmp_path: Path) -> None:
     assert signatures(found(tmp_path, "retry: address already in use\n")) == []
+
+
+def test_what_processes_report_counts_and_not_what_the_log_quotes(tmp_path: Path) -> None:
+    quoted = "CUDA error: an illegal memory access was encountered\n"
+    assert signatures(found(tmp_path, quoted, own=Causes())) == []
+    own = Causes(faults=(Fault(kind="crash", process="detokenizer", message="Segfault"),))
+    assert signatures(found(tmp_path, quoted, KILLED, own=own)) == ["crash in detokenizer (Segfault)"]
+
+
+def test_an_end_that_was_only_printed_is_read_from_the_log(tmp_path: Path) -> None:
+    text = "terminate called after throwing an instance of 'int'\n"
+    assert signatures(found(tmp_path, text, KILLED, own=Causes())) == [f"crash ({text.strip()})"]

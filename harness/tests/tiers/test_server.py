@@ -22,7 +22,7 @@ SHOWN = {
     "pr201_stray_store": "oob-write into table by fill_kernel in scheduler",
     "pr202_wrong_token": "wrong-value tokens",
     "pr203_size_mismatch": "exception in scheduler (RuntimeError in stage: The size of tensor a (2)",
-    "pr205_null_address": "crash in scheduler (crashed with exit code -11)",
+    "pr205_null_address": "crash in scheduler (Fatal Python error: Segmentation fault)",
     "pr206_endless_drain": "hang (no token for 10 s)",
 }
 
@@ -139,7 +139,7 @@ def test_a_configuration_passes_as_golden_and_departs_from_it(
     [
         ("die", "exception in scheduler (ValueError in forward: toy size 3 does not match 4)"),
         ("die-quietly", "ended by itself with code 3; last line: the last thing it says"),
-        ("segfault", "SIGSEGV"),
+        ("segfault", "Segmentation fault"),
     ],
 )
 def test_a_server_that_dies_at_its_start_is_unresolved_with_its_fault_and_log(

@@ -32,6 +32,9 @@ def test_one_fault_of_many_batches_is_one_and_its_numbers_are_in_the_notes() -> 
     faults, findings, notes = split(WATCHED, [stray(), stray(longer)], (), ended())
     assert [fault.signature for fault in faults] == ["oob-write into table by fill in scheduler"]
     assert findings == ()
+    seen = faults[0].seen
+    assert seen and (seen.place, seen.first, seen.last, seen.count) == ("fill:3", 8, 9, 2)
+    assert (seen.requests, seen.mode) == (("r0-000", "r0-001"), "EXTEND")
     assert notes[0] == f"{WRITE.signature}, EXTEND of r0-000, r0-001, at fill:3"
     assert "count=23" in notes[1]
 

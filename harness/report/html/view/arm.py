@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.observation import Observation, Point
 from harness.report.html import tokens
-from harness.report.html.strip import Strip, draw, draw_noted, draw_sound
+from harness.report.html.strip import Strip, draw, draw_seen, draw_sound
 from harness.report.html.view.wording import Capped, cut, named
 from harness.verdict import Result
 
@@ -18,10 +18,11 @@ DRAWN = 6
 
 @dataclass(frozen=True, kw_only=True)
 class FaultView:
-    """One fault, in its signature and, where it names elements, drawn."""
+    """One fault, in its signature, with its own place and, where it names elements, drawn."""
 
     signature: str
     strip: Strip | None
+    place: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,8 +98,9 @@ def _rate(rate: Mapping[str, Any] | None) -> str:
 
 def _drawn(point: Point) -> Iterator[FaultView]:
     for fault in point.faults[:DRAWN]:
-        strip = draw(fault, point.trace) or draw_noted(fault, point.notes)
-        yield FaultView(signature=fault.signature, strip=strip)
+        strip = draw(fault, point.trace) or draw_seen(fault)
+        place = fault.seen.place if fault.seen else None
+        yield FaultView(signature=fault.signature, strip=strip, place=place)
 
 
 def _sound(result: Result, seen: Observation) -> Iterator[Strip]:

@@ -72,7 +72,7 @@ def test_a_write_behind_a_row_is_told_with_its_row(fences: DeviceFences, strays:
     poke(table, 2 * table.stride(0) + 3)
     fences.check()
     assert signatures(strays) == ["index-range page_table numel=3 first=3 last=3 count=1"]
-    assert strays.places() == {"index-range page_table": "row 2 of 4"}
+    assert [fault.seen and fault.seen.place for fault in strays.faults()] == ["row 2 of 4"]
     assert fences.notes() == ["page_table: rows [2] were left"]
 
 

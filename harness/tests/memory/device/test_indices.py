@@ -45,7 +45,7 @@ def test_strays_are_told_with_their_row(watched: WatchedIndices, strays: Strays)
     assert watched.raised
     watched.poll()
     assert signatures(strays) == ["index-range page_table by scatter_ numel=2 first=2 last=2 count=1"]
-    assert strays.places() == {"index-range page_table": "fill:6, row 2 of 3"}
+    assert [fault.seen and fault.seen.place for fault in strays.faults()] == ["fill:6, row 2 of 3"]
 
 
 def test_what_was_told_is_not_told_again(watched: WatchedIndices, strays: Strays) -> None:

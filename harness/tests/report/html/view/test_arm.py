@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from harness.observation import Fault
+from harness.observation import Fault, Sighting
 from harness.tests.report.html.pages import made
 from harness.tests.report.runs import judged, passing, run
 from harness.tests.samples import arm, case, point
@@ -26,14 +26,21 @@ def test_a_signature_is_not_called_a_fault() -> None:
     assert "No signature at the default point." in text
 
 
-def test_a_servers_fault_is_drawn_from_the_first_stray_that_was_noted() -> None:
+def test_a_servers_fault_is_drawn_as_it_was_first_seen() -> None:
     fault = Fault(kind="oob-read", buffer="pool", kernel="k", process="scheduler")
-    notes = (
-        "oob-read from pool by k2 numel=1 first=9 last=9 count=1 in scheduler",
-        "oob-read from pool by k numel=8 first=8 last=11 count=4 in scheduler, EXTEND of r0",
-    )
-    seen = arm("reverted", replace(point(16, fault), notes=notes), point(1))
+    first = Sighting(place="k:3", numel=8, first=8, last=11, count=4, requests=("r0",), mode="EXTEND")
+    seen = arm("reverted", point(16, replace(fault, seen=first)), point(1))
     text = made(run(judged(case(reverted=seen), tier="server")))
-    assert "pool holds 8 elements; k reads 4 elements outside it, at indices 8 to 11: the first" in text
+    assert "pool holds 8 elements; k reads 4 elements outside it, at indices 8 to 11: as it was" in text
     bare = arm("reverted", point(16, fault), point(1))
     assert "pool holds 8" not in made(run(judged(case(reverted=bare), tier="server")))
+
+
+def test_two_kernels_that_stray_in_one_buffer_are_each_shown_at_its_own_line() -> None:
+    faults = [
+        Fault(kind="oob-read", buffer="pool", kernel=name, seen=Sighting(place=f"{name}:{line}"))
+        for name, line in (("fill", 3), ("move", 7))
+    ]
+    text = made(run(judged(case(reverted=arm("reverted", point(16, *faults), point(1))))))
+    for fault, place in zip(faults, ("fill:3", "move:7"), strict=True):
+        assert f'<code>{fault.signature}</code> <span class="aside">at {place}</span>' in text

@@ -1,0 +1,84 @@
+"""What a server's own processes reported of failures, process by process, and what that amounts to.
+
+Each process has a folder `<role>.<pid>` with its events (one JSON object a line) and its own stream,
+which holds what only native code printed. Nobody has to guess who wrote a line.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import resource
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from harness.process import log
+from harness.serving import causes, events, lines
+from harness.serving.causes import Causes
+from harness.serving.events import Event
+
+EVENTS, NATIVE = "events.jsonl", "native.log"
+_FIRST = 0.0
+
+
+def read(reports: Path) -> Causes | None:
+    """The faults of a server from what its processes reported; None where none did."""
+    processes = sorted(folder for folder in reports.glob("*.*") if (folder / EVENTS).exists())
+    if not processes:
+        return None
+    found = [placed for process in processes for placed in _of(process)]
+    return causes.of([event for _, event in sorted(found, key=lambda placed: placed[0])])
+
+
+def show(reports: Path, file: Path) -> None:
+    """Add to the shared log what native code wrote elsewhere: people look there alone.
+
+    It comes at the end, since such lines have no times; no disk for it is told by whoever looks for that.
+    Beyond RLIMIT_FSIZE nothing is written: that would end this process (SIGXFSZ).
+    """
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
+    with contextlib.suppress(OSError), file.open("ab") as shared:
+        for folder in sorted(reports.glob("*.*")):
+            if own := log.tail(folder / NATIVE, log.KEPT):
+                told = f"[the own stream of {folder.name}]\n{own}\n".encode()
+                if limit == resource.RLIM_INFINITY or shared.tell() + len(told) <= limit:
+                    shared.write(told)
+
+
+def _of(folder: Path) -> Iterator[tuple[float, Event]]:
+    """The events of one process, each with its moment in seconds."""
+    role, _, ranks = folder.name.rpartition(".")[0].partition(" ")
+    for told in _reported(folder / EVENTS):
+        for event in events.find(lines.split(told["text"])):
+            yield told["at"], _by(event, role, ranks, told)
+    yield from _native(folder / NATIVE, role, ranks)
+
+
+def _native(file: Path, role: str, ranks: str) -> Iterator[tuple[float, Event]]:
+    """Native code gives no times: what a device says came before Python met it, an end is its last word."""
+    ended = file.stat().st_mtime if file.exists() else _FIRST
+    for event in events.find(lines.split(log.tail(file, log.LARGEST))):
+        yield (ended if _is_crash(event) else _FIRST), _by(event, role, ranks)
+
+
+def _reported(file: Path) -> Iterator[dict[str, Any]]:
+    """The whole lines of the events: a process may have died over its last."""
+    for line in file.read_text(errors="replace").split("\n")[:-1]:
+        yield json.loads(line)
+
+
+def _by(event: Event, role: str, ranks: str, told: dict[str, Any] | None = None) -> Event:
+    """The event as this process's own, unless it is told of another."""
+    ends = bool(told["ends"]) if told and "ends" in told else event.ends
+    fault = event.fault
+    if fault is not None and event.weight != "parent":
+        fault = replace(fault, process=role)
+    if told and told["event"] == "record" and event.lacking and told["level"] == "WARNING":
+        return replace(event, lacking=None, fault=None)
+    return replace(event, fault=fault, ranks=ranks, ends=ends)
+
+
+def _is_crash(event: Event) -> bool:
+    return event.fault is not None and event.fault.kind == "crash"

@@ -31,6 +31,8 @@ from portable_rows import BASE, Row, rows
 Word = Literal["same", "differs", "failed", "not here"]
 TIERS = ("--tier", "codegen", "--tier", "kernel")
 MINUTES = 20.0
+SHOWN = 20
+"""Differences of a row that are printed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,7 +142,7 @@ def _outcomes(chosen: Sequence[Row], asked: argparse.Namespace, out: Path) -> It
 def _judged(
     name: str, base: signatures.Seen, seen: signatures.Seen, note: str, failed: bool, seconds: float
 ) -> Outcome:
-    parted = signatures.differences(base, seen)
+    parted = signatures.differences(base, seen) if seen else []
     counted = Counter(signatures.verdicts(seen))
     verdicts = ", ".join(f"{count} {verdict}" for verdict, count in sorted(counted.items()))
     word: Word = "failed" if failed and not parted else "differs" if parted else "same"
@@ -211,8 +213,10 @@ def _code(row: Row, place: places.Ready, words: Sequence[str], results: Path) ->
 def _tell(outcome: Outcome) -> None:
     line = f"{outcome.word:<9} {outcome.row:<20} {outcome.seconds:6.1f} s  {outcome.verdicts}"
     print(f"{line}{'  ' if outcome.verdicts else ''}{outcome.note}".rstrip(), flush=True)
-    for difference in outcome.differences:
+    for difference in outcome.differences[:SHOWN]:
         print(f"          {difference}", flush=True)
+    if more := outcome.differences[SHOWN:]:
+        print(f"          and {len(more)} more, which the JSON has", flush=True)
 
 
 def _summed(ended: Sequence[Outcome]) -> int:

@@ -51,7 +51,7 @@ def test_one_byte_of_a_signature_is_a_difference(tmp_path: Path) -> None:
     assert "last=9" in line and "last=8" in line and "pr1_x kernel cpu reverted" in line
     (line,) = signatures.differences(base, seen(tmp_path, verdict="CHANGED"))
     assert "'PASS'" in line and "'CHANGED'" in line
-    assert len(signatures.differences(base, {})) == len(base)
+    assert len(signatures.differences(base, {})) == 2  # an arm without findings has none to lose
 
 
 def test_half_a_document_is_none(tmp_path: Path) -> None:

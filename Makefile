@@ -23,7 +23,7 @@ hash = $(firstword $(shell cat $(1) | sha256sum))
 STACK := $(VENV)/.stack-$(call hash,$(PINS)/torch.txt $(PINS)/upstream.txt $(PINS)/refault.txt $(PINS)/dev.txt)
 READY := $(VENV)/.ready-$(call hash,pyproject.toml)
 
-.PHONY: help setup test reproduce reproduce-servers lint format bench soak wheel clean
+.PHONY: help setup test reproduce reproduce-servers lint format bench portable soak wheel clean
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' Makefile
 
@@ -55,6 +55,9 @@ bench: setup ## compare shared and fresh interpreters, measure the oracle and st
 	$(BIN)/python ci/bench.py $(ARGS)
 	$(BIN)/python ci/bench_oracle.py
 	$(BIN)/python ci/bench_servers.py
+
+portable: setup ## run the same cases under other BLAS kernels, threads, locales, homes, users: all must agree
+	$(BIN)/python ci/portable.py $(ARGS)
 
 soak: setup ## kill runs, repeat and harm servers, and look for what is left; overwrite served pages (hours)
 	$(BIN)/python ci/soak_kills.py --rounds 100 $(ARGS)

@@ -89,9 +89,41 @@ def _in_use(run: Path) -> bool:
 
 
 def default() -> Workspace:
-    """$REFAULT_CACHE, or the folder `refault` in the user's cache."""
+    """$REFAULT_CACHE, or the folder `refault` in the user's cache, or one in the temporary folder.
+
+    The last is for a user without a home, or with one that cannot be written: a container's, for one.
+    """
     chosen = os.environ.get("REFAULT_CACHE")
     if chosen:
         return Workspace(Path(chosen).absolute())
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return Workspace(cache / "refault")
+    own = _in_home()
+    return Workspace(own if own is not None and _writable(own) else _temporary())
+
+
+def _in_home() -> Path | None:
+    """The folder in the user's cache; None for a user whose home nothing tells."""
+    if cache := os.environ.get("XDG_CACHE_HOME"):
+        return Path(cache) / "refault"
+    try:
+        return Path.home() / ".cache/refault"
+    except RuntimeError:  # no HOME, and no entry in the system's list of users
+        return None
+
+
+def _writable(folder: Path) -> bool:
+    """Whether a folder can be written, or made where it is not there; makes nothing."""
+    nearest = next(path for path in (folder, *folder.parents) if path.exists())
+    return os.access(nearest, os.W_OK)
+
+
+def _temporary() -> Path:
+    """The user's folder in the temporary folder. Raises BadInput where somebody else has made it."""
+    folder = Path(tempfile.gettempdir(), f"refault-cache-{os.getuid()}")
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        about = folder.lstat()
+    except OSError as error:
+        raise BadInput(f"{folder}: {error.strerror}: set REFAULT_CACHE to a folder that is yours") from error
+    if folder.is_symlink() or about.st_uid != os.getuid() or about.st_mode & 0o022:
+        raise BadInput(f"{folder}: is not yours alone: set REFAULT_CACHE to a folder that is")
+    return folder

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -78,3 +79,35 @@ def test_an_unwritable_cache_names_the_remedy(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(BadInput, match=r"cannot be written .*: set REFAULT_CACHE to a folder"):
         Workspace(tmp_path / "file").new_run()
+
+
+def _homeless(monkeypatch: pytest.MonkeyPatch, temporary: Path) -> None:
+    for name in ("REFAULT_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+
+    def home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", home)
+
+
+def test_who_has_no_home_gets_a_folder_of_their_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    _homeless(monkeypatch, tmp_path)
+    root = default().root
+    assert root.parent == tmp_path and root.stat().st_mode & 0o777 == 0o700
+    assert default().root == root
+
+
+def test_a_folder_that_others_may_write_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    _homeless(monkeypatch, tmp_path)
+    default().root.chmod(0o777)
+    with pytest.raises(BadInput, match="not yours alone"):
+        default()
+
+
+def test_a_home_that_cannot_be_written_is_left_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    _homeless(monkeypatch, tmp_path)
+    monkeypatch.setattr(Path, "home", lambda: Path("/proc"))
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != Path("/proc"))
+    assert default().root.parent == tmp_path

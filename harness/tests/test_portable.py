@@ -1,0 +1,95 @@
+"""The portability matrix: its rows, what it compares, and how it ends."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def _scripts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "ci"))
+
+
+def document(verdict: str = "PASS", last: int = 9) -> dict[str, Any]:
+    fault = {"kind": "oob-read", "signature": f"oob-read from k numel=4 last={last}"}
+    arm = {"faults": [fault], "findings": [], "points": []}
+    arms = {"fixed": None, "reverted": arm}
+    return {
+        "results": [
+            {
+                "reproducer": "pr1_x",
+                "tier": "kernel",
+                "platform": "cpu",
+                "params": {"n": 1},
+                "verdict": verdict,
+                "arms": arms,
+            }
+        ]
+    }
+
+
+def seen(tmp_path: Path, **given: Any) -> Any:
+    file = tmp_path / "results.json"
+    file.write_text(json.dumps(document(**given)))
+    return importlib.import_module("portable_signatures").read(file)
+
+
+def test_one_byte_of_a_signature_is_a_difference(tmp_path: Path) -> None:
+    signatures = importlib.import_module("portable_signatures")
+    base = seen(tmp_path)
+    assert signatures.differences(base, seen(tmp_path)) == []
+    (line,) = signatures.differences(base, seen(tmp_path, last=8))
+    assert "last=9" in line and "last=8" in line and "pr1_x kernel cpu reverted" in line
+    (line,) = signatures.differences(base, seen(tmp_path, verdict="CHANGED"))
+    assert "'PASS'" in line and "'CHANGED'" in line
+    assert len(signatures.differences(base, {})) == 2  # an arm without findings has none to lose
+
+
+def test_half_a_document_is_none(tmp_path: Path) -> None:
+    file = tmp_path / "results.json"
+    file.write_text('{"results": [')
+    with pytest.raises(ValueError):
+        importlib.import_module("portable_signatures").read(file)
+
+
+def test_names_are_unique_and_every_place_can_be_made() -> None:
+    rows = importlib.import_module("portable_rows")
+    places = importlib.import_module("portable_places")
+    for machine in ("x86_64", "aarch64", "riscv64"):
+        every = rows.rows(machine)
+        assert every[0].name == rows.BASE
+        assert len({row.name for row in every}) == len(every)
+        assert {row.place for row in every} == set(places._MADE)
+
+
+def test_a_second_name_of_a_kernel_is_not_run_again() -> None:
+    machine = importlib.import_module("portable_machine")
+    rows = importlib.import_module("portable_rows")
+    kernel = machine.blas_kernel("HASWELL")
+    row = rows.Row(name="blas-haswell", about="", core="HASWELL")
+    with pytest.raises(machine.Absent, match=f"HASWELL is {kernel}"):
+        machine.check(row, {kernel: "blas-zen"})
+    assert kernel in machine.check(row, {})
+
+
+@pytest.mark.parametrize(("changed", "lacks"), [({"locale": "xx_YY"}, "no locale xx_YY")])
+def test_what_the_machine_lacks_is_told(changed: dict[str, Any], lacks: str) -> None:
+    machine = importlib.import_module("portable_machine")
+    rows = importlib.import_module("portable_rows")
+    with pytest.raises(machine.Absent, match=lacks):
+        machine.check(rows.Row(name="x", about="", **changed), {})
+
+
+def test_an_unknown_row_is_refused_in_one_line() -> None:
+    command = [sys.executable, str(ROOT / "ci/portable.py"), "--rows", "blas-abacus"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and "blas-abacus" in done.stderr

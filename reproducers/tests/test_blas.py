@@ -1,0 +1,44 @@
+"""The kernel tier shows the same under two of OpenBLAS's kernels, byte for byte."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+PAIRS = {"x86_64": ("HASWELL", "SKYLAKEX", "NEHALEM"), "aarch64": ("NEOVERSEN1", "ARMV8", "CORTEXA57")}
+"""In the order in which the first two kernels that differ are taken: not every processor runs the second."""
+
+
+def two_kernels(machine: Any) -> list[str]:
+    """Two values of OPENBLAS_CORETYPE under which numpy really takes two kernels."""
+    taken: dict[str, str] = {}
+    for core in PAIRS[platform.machine()]:
+        try:
+            taken.setdefault(machine.blas_kernel(core), core)
+        except machine.Absent:
+            continue
+    return list(taken.values())[:2]
+
+
+def under(core: str, signatures: Any, results: Path) -> Any:
+    """What the kernel tier shows, with a process tree of its own, since a BLAS chooses when it is loaded."""
+    command = [sys.executable, "-P", "-m", "harness", "run", "--tier", "kernel", "--json", str(results)]
+    environment = {**os.environ, "OPENBLAS_CORETYPE": core}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, f"{core}: {done.stdout}{done.stderr[-2000:]}"
+    return signatures.read(results)
+
+
+def test_two_blas_kernels_show_the_same(scripts: None, tmp_path: Path) -> None:
+    machine = importlib.import_module("portable_machine")
+    signatures = importlib.import_module("portable_signatures")
+    cores = two_kernels(machine)
+    assert len(cores) == 2, f"this numpy takes one kernel alone: {cores}"
+    one, other = (under(core, signatures, tmp_path / f"{core}.json") for core in cores)
+    assert "PASS" in signatures.verdicts(one)
+    assert signatures.differences(one, other) == []

@@ -84,7 +84,7 @@ def _like(*shape: int, dtype: Any = None) -> Any:
 
 def _expect(strays: Any, *signatures: str) -> None:
     seen = sorted(fault.signature for fault in strays.faults())
-    print("saw", seen, strays.places())
+    print("saw", seen, [fault.seen for fault in strays.faults()])
     assert seen == sorted(signatures), f"wanted {sorted(signatures)}"
 
 

@@ -114,29 +114,49 @@ def _kernel() -> str:
 
 
 def _outcomes(chosen: Sequence[Row], asked: argparse.Namespace, out: Path) -> Iterator[Outcome]:
+    """Every row, then every stack; nothing after a first row that failed, with which none can agree."""
     base: signatures.Seen = {}
     taken: dict[str, str] = {}
     for row in chosen:
-        since = time.monotonic()
-        try:
-            note = machine.check(row, taken)
-            if row.core:
-                taken[note.rpartition(" ")[2]] = row.name
-            with places.ready(row.place, out / "cache") as place:
-                seen, problem = _seen(row, place, asked, out)
-        except Absent as absent:
-            yield Outcome(row=row.name, word="not here", seconds=time.monotonic() - since, note=str(absent))
-            continue
+        outcome, seen = _row(row, taken, base, asked, out)
         base = seen if row.name == BASE else base
-        yield _judged(row.name, base, seen, problem or note, bool(problem), time.monotonic() - since)
+        yield outcome
+        if row.name == BASE and outcome.word != "same":
+            return
+    kernel = {name: told for name, told in base.items() if " server " not in name}
     for file in asked.stack:
-        since = time.monotonic()
+        yield _stack(file, kernel, asked, out)
+
+
+def _row(
+    row: Row, taken: dict[str, str], base: signatures.Seen, asked: argparse.Namespace, out: Path
+) -> tuple[Outcome, signatures.Seen]:
+    since = time.monotonic()
+    try:
+        note = machine.check(row, taken)
+        if row.core:
+            taken[note.rpartition(" ")[2]] = row.name
+        with places.ready(row.place, out / "cache") as place:
+            seen, problem = _seen(row, place, asked, out)
+    except Absent as absent:
+        seconds = time.monotonic() - since
+        return Outcome(row=row.name, word="not here", seconds=seconds, note=str(absent)), {}
+    first = seen if row.name == BASE else base
+    seconds = time.monotonic() - since
+    return _judged(row.name, first, seen, problem or note, bool(problem), seconds), seen
+
+
+def _stack(file: Path, base: signatures.Seen, asked: argparse.Namespace, out: Path) -> Outcome:
+    since = time.monotonic()
+    row = Row(name=f"stack-{file.stem}", about=str(file))
+    try:
         place = stack.ready(file, out)
-        row = Row(name=f"stack-{file.stem}", about=str(file))
-        seen, problem = _seen(row, place, argparse.Namespace(**{**vars(asked), "no_server": True}), out)
-        kernel = {name: told for name, told in base.items() if " server " not in name}
-        yield _judged(row.name, kernel, seen, problem or stack.versions(place), bool(problem),
-                      time.monotonic() - since)  # fmt: skip
+    except stack.NotMade as failed:
+        return Outcome(row=row.name, word="failed", seconds=time.monotonic() - since, note=str(failed))
+    without = argparse.Namespace(**{**vars(asked), "no_server": True})
+    seen, problem = _seen(row, place, without, out)
+    note = "; ".join(filter(None, (problem, stack.versions(place))))
+    return _judged(row.name, base, seen, note, bool(problem), time.monotonic() - since)
 
 
 def _judged(

@@ -14,31 +14,33 @@ from steps import ROOT
 NAMES = ("torch", "numpy", "triton", "sglang")
 
 
+class NotMade(Exception):
+    """An environment that could not be made; says which command failed, and with what."""
+
+
 def ready(file: Path, out: Path) -> Ready:
     """Make the environment anew, and install Refault into it as a user would.
 
-    `file` lists what is to be another version than here. Raises CalledProcessError where pip fails.
+    `file` lists what is to be another version than here. Raises NotMade.
     """
     folder = out / f"stack-{file.stem}"
     shutil.rmtree(folder, ignore_errors=True)
-    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+    _do(sys.executable, "-m", "venv", str(folder))
     python = folder / "bin/python"
     (packages,) = folder.glob("lib/python*/site-packages")
     (packages / "behind.pth").write_text("\n".join(_behind()) + "\n")
-    pip = [
-        str(python),
-        "-m",
-        "pip",
-        "--disable-pip-version-check",
-        "install",
-        "-qq",
-        "--no-input",
-        "--no-deps",
-    ]
-    subprocess.run([*pip, "--ignore-installed", "-r", str(file)], check=True)
-    subprocess.run([*pip, "--ignore-installed", "--no-build-isolation", str(ROOT)], check=True)
+    pip = (str(python), "-m", "pip", "--disable-pip-version-check", "install", "-qq", "--no-input")
+    _do(*pip, "--no-deps", "--ignore-installed", "-r", str(file))
+    _do(*pip, "--no-deps", "--ignore-installed", "--no-build-isolation", str(ROOT))
     cache = out / f"cache-{file.stem}"
     return Ready(python=str(python), variables={"REFAULT_CACHE": str(cache)}, folder=folder)
+
+
+def _do(*command: str) -> None:
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    if done.returncode:
+        said = (done.stderr or done.stdout).strip().rpartition("\n")[2]
+        raise NotMade(f"`{' '.join(command[1:4])} ... {command[-1]}` ended with {done.returncode}: {said}")
 
 
 def _behind() -> list[str]:

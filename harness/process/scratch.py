@@ -12,7 +12,7 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from harness.process import shared_memory
@@ -92,8 +92,13 @@ def note_used(folder: Path, root: int, before: frozenset[str]) -> None:
 
 def clear(folder: str | os.PathLike[str]) -> None:
     """Remove the folder, and the shared memory that any list in it names."""
-    for listed in Path(folder).rglob(_LIST):
+    for listed in _lists(folder):
         with contextlib.suppress(OSError):  # the folder is going, and what is not there need not
             for name in filter(None, listed.read_text().split("\n")):
                 Path(SHARED_MEMORY, os.path.basename(name)).unlink(missing_ok=True)
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _lists(folder: str | os.PathLike[str]) -> Iterator[Path]:
+    """The lists below `folder`. `os.walk` passes over a folder that another clearer takes away meanwhile."""
+    return (Path(place, _LIST) for place, _, files in os.walk(folder) if _LIST in files)

@@ -93,3 +93,58 @@ def test_an_unknown_row_is_refused_in_one_line() -> None:
     command = [sys.executable, str(ROOT / "ci/portable.py"), "--rows", "blas-abacus"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 2 and done.stderr.count("\n") == 1 and "blas-abacus" in done.stderr
+
+
+def matrix(monkeypatch: pytest.MonkeyPatch, shows: Any, *words: str) -> int:
+    """The exit code of a matrix whose rows show what `shows` gives for a row's name."""
+    portable = importlib.import_module("portable")
+    monkeypatch.setattr(portable, "_seen", lambda row, *_: shows(row.name))
+    monkeypatch.setattr(sys, "argv", ["portable", *words])
+    return int(portable.main())
+
+
+def told(out: Path) -> list[tuple[str, str]]:
+    return [(row["row"], row["word"]) for row in json.loads((out / "portable.json").read_text())]
+
+
+def test_nothing_is_held_against_a_first_row_that_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failing = ({"pr1_x kernel cpu verdict": ("CHANGED",)}, "kernel: ended with 1")
+    words = ("--out", str(tmp_path), "--rows", "hash-1", "threads-7")
+    assert matrix(monkeypatch, lambda _: failing, *words) == 1
+    assert told(tmp_path) == [("base", "failed")]
+
+
+def test_a_row_that_differs_fails_the_matrix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ("--out", str(tmp_path), "--rows", "hash-1", "threads-7")
+
+    def shows(row: str) -> Any:
+        verdict = "CHANGED" if row == "hash-1" else "PASS"
+        return {"pr1_x kernel cpu verdict": (verdict,)}, ""
+
+    assert matrix(monkeypatch, shows, *words) == 1
+    assert sorted(told(tmp_path)) == [("base", "same"), ("hash-1", "differs"), ("threads-7", "same")]
+
+
+def test_an_interrupted_matrix_keeps_the_rows_that_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def shows(row: str) -> Any:
+        if row != "base":
+            raise KeyboardInterrupt
+        return {"pr1_x kernel cpu verdict": ("PASS",)}, ""
+
+    assert matrix(monkeypatch, shows, "--out", str(tmp_path), "--rows", "hash-1") == 130
+    assert told(tmp_path) == [("base", "same")] and "1 rows" in capsys.readouterr().err
+
+
+def test_a_stack_that_cannot_be_made_fails_its_row_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    none = tmp_path / "none.txt"
+    words = ("--out", str(tmp_path), "--rows", "base", "--stack", str(none))
+    shows = {"pr1_x kernel cpu verdict": ("PASS",)}, ""
+    assert matrix(monkeypatch, lambda _: shows, *words) == 1
+    assert told(tmp_path) == [("base", "same"), ("stack-none", "failed")]
+    assert str(none) in capsys.readouterr().out

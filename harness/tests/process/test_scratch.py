@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import uuid
@@ -38,6 +39,24 @@ def test_a_folder_without_a_list_or_none_at_all_is_no_trouble(shared: Path, tmp_
     scratch.clear(tmp_path / "plain")
     scratch.clear(tmp_path / "never was")
     assert len(list(shared.iterdir())) == 2 and not (tmp_path / "plain").exists()
+
+
+def test_a_folder_that_another_takes_away_meanwhile_is_no_trouble(
+    shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("1", "1/srv", "2", "2/srv"):
+        (tmp_path / "scratch" / name).mkdir(parents=True)
+        scratch.note(tmp_path / "scratch" / name, ["mine"])
+    read = Path.read_text
+
+    def read_and_lose(path: Path) -> str:
+        told = read(path)
+        shutil.rmtree(tmp_path / "scratch")
+        return told
+
+    monkeypatch.setattr(Path, "read_text", read_and_lose)
+    scratch.clear(tmp_path / "scratch")
+    assert [path.name for path in shared.iterdir()] == ["other"]
 
 
 MAKES = """

@@ -11,7 +11,10 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+
+import portable_signatures
 
 from harness.process.pool import Pool
 from harness.tests.serving.left_behind import Watch
@@ -37,21 +40,36 @@ def main() -> int:
     return 0 if good else 1
 
 
+@dataclass(frozen=True)
+class Run:
+    """What one run showed: its verdict, its faults' signatures by case, arm and point, and what it left."""
+
+    verdict: str
+    signatures: portable_signatures.Seen
+    seconds: float
+    left: Sequence[str]
+
+
 def _repeated(case: str, runs: int) -> bool:
-    seen: Counter[str] = Counter()
-    left: list[str] = []
+    """Whether every run passed, left nothing, and showed the signatures of the first one byte for byte."""
+    done: list[Run] = []
+    parted: list[str] = []
     for number in range(runs):
-        verdict, seconds, leftovers = _run(case)
-        seen[verdict] += 1
-        left += leftovers
-        told = f"run {number + 1} of {runs}: {verdict} after {seconds:.0f} s; left: {leftovers or 'nothing'}"
-        print(told, flush=True)
-    print(f"{case}: {dict(seen)}, {len(left)} things left behind", flush=True)
-    return set(seen) == {"PASS"} and not left
+        done.append(_run(case))
+        verdict, seconds, left = done[-1].verdict, done[-1].seconds, done[-1].left
+        differs = portable_signatures.differences(done[0].signatures, done[-1].signatures)
+        parted += differs
+        told = f"run {number + 1} of {runs}: {verdict} after {seconds:.0f} s; left: {left or 'nothing'}"
+        print("\n  ".join([told, *differs]), flush=True)
+    left = [one for run in done for one in run.left]
+    shown = len(done[0].signatures)
+    print(f"{case}: {dict(Counter(run.verdict for run in done))}, {len(left)} things left behind; ", end="")
+    print(f"signatures at {shown} places, {len(parted)} differences from the first run", flush=True)
+    return {run.verdict for run in done} == {"PASS"} and not left and not parted and shown > 0
 
 
-def _run(case: str) -> tuple[str, float, list[str]]:
-    """The verdict, the seconds it took, and what was left, in a folder for temporary files of its own."""
+def _run(case: str) -> Run:
+    """One run of the command, in a folder for temporary files of its own."""
     with tempfile.TemporaryDirectory(prefix="soak-") as folder:
         temporary, target = Path(folder, "t"), Path(folder, "result.json")
         temporary.mkdir()
@@ -60,11 +78,8 @@ def _run(case: str) -> tuple[str, float, list[str]]:
         environment = {**os.environ, "TMPDIR": str(temporary)}
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
         seconds, left = time.monotonic() - begun, watch.left()
-        return (
-            _verdict(target) or f"no verdict (exit {done.returncode}): {done.stderr[-300:]}",
-            seconds,
-            left,
-        )
+        verdict = _verdict(target) or f"no verdict (exit {done.returncode}): {done.stderr[-300:]}"
+        return Run(verdict, portable_signatures.read(target) if target.exists() else {}, seconds, left)
 
 
 def _verdict(target: Path) -> str | None:

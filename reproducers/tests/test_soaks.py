@@ -73,3 +73,16 @@ def test_trials_are_read_while_the_arm_writes_them(tmp_path: Path) -> None:
         '{"number": 3, "prompt_tokens": 60, "first": 16, "token": false, "logprob": 1.0}\n{"numb'
     )
     assert sensitivity.read_trials(tmp_path) == [trial(3)]
+
+
+@pytest.mark.parametrize("other", ["oob-read of k last=8", ""])
+def test_a_repeated_server_must_show_the_same_signatures(
+    scripts: None, monkeypatch: pytest.MonkeyPatch, other: str
+) -> None:
+    servers: Any = importlib.import_module("soak_servers")
+    same = "oob-read of k last=9"
+    shown = iter([same, same, same, other])
+    run = lambda case: servers.Run("PASS", {"reverted faults": (next(shown),)}, 1.0, [])  # noqa: E731
+    monkeypatch.setattr(servers, "_run", run)
+    assert servers._repeated("24394", 2)
+    assert not servers._repeated("24394", 2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from harness.memory.device.ledger import Entry, Ledger
+from harness.memory.poison import Poison
 
 
 class NamedAllocations:
@@ -38,3 +39,6 @@ class NamedAllocations:
 
     def release(self, tensor: torch.Tensor) -> None:
         """The memory is torch's already."""
+
+    def poisoned(self, tensor: torch.Tensor, poison: Poison) -> None:
+        """These runs ask for addresses alone: none is made again."""

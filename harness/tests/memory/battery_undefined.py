@@ -142,7 +142,7 @@ def add_up_unwritten_lengths(planted: bool) -> Outputs:
 @planted("numpy looks at the memory itself", tainted("total", 1, 0, 0, 1, "wrong-value"))
 def sum_unwritten_with_numpy(planted: bool) -> Outputs:
     counts = _partly(3 if planted else 4, 4, dtype=torch.uint8)
-    return {"total": torch.tensor(int(counts.numpy().sum()))}
+    return {"total": torch.tensor(int(counts.cpu().numpy().sum()))}
 
 
 @planted("an average in which sound NaNs are passed over", tainted("mean", 1, 0, 0, 1))

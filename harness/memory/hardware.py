@@ -1,7 +1,8 @@
 """Carries out an indexing operation as unchecked hardware would: address arithmetic and nothing else.
 
 A stray index of one row lands in another row of the same allocation, and there it reads or
-writes. What lies outside the allocation reads poison, and is not written.
+writes. What lies outside the allocation reads poison, and is not written. Of several stores to one
+element the last counts, on a device as well, where chance would choose.
 """
 
 from __future__ import annotations
@@ -139,6 +140,8 @@ _READS: Mapping[str, Positions] = {
     "take": _counted,
     "embedding": lambda found, args: _combined(args[0], {0: found[0].index.to(torch.int64)}),
 }
+_PUTS = ("index_put", "_unsafe_index_put", "_index_put_impl")
+
 _WRITES: Mapping[str, Positions] = {
     "scatter": _elementwise,
     "scatter_add": _elementwise,
@@ -199,19 +202,41 @@ def _written(
     target = args[0] if name.endswith(IN_PLACE) else _fresh(args[0], kwargs.get("out"))
     positions = _WRITES[base](found, [target, *args[1:]])
     inside = _inside(target, positions)
-    if base in ("index_put", "_unsafe_index_put", "_index_put_impl"):
-        values = args[2].broadcast_to(positions.shape)[inside]
-        torch.ops.aten.index_put_(_flat(target), [positions[inside]], values, *args[3:4])
+    kept = inside & _last(positions) if _overwrites(base, args, kwargs) else inside
+    if base in _PUTS:
+        values = args[2].broadcast_to(positions.shape)[kept]
+        torch.ops.aten.index_put_(_flat(target), [positions[kept]], values, *args[3:4])
     elif base == "put":
         torch.ops.aten.put_(
-            _flat(target), positions[inside], args[2].reshape(positions.shape)[inside], *args[3:], **named
+            _flat(target), positions[kept], args[2].reshape(positions.shape)[kept], *args[3:], **named
         )
     else:
         values = _values(base, args[3], positions)
-        values = values[inside] if isinstance(values, torch.Tensor) and values.dim() else values
+        values = values[kept] if isinstance(values, torch.Tensor) and values.dim() else values
         operation = getattr(torch.ops.aten, base + IN_PLACE)
-        operation(_flat(target), 0, positions[inside], values, *args[4:], **named)
+        operation(_flat(target), 0, positions[kept], values, *args[4:], **named)
     return Carried(target, positions[~inside], _flat(target).numel(), writes=True)
+
+
+def _overwrites(base: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
+    """Whether of several stores to one element a single one is left."""
+    if base not in ("scatter", "index_copy", "put", *_PUTS):
+        return False
+    accumulates = kwargs.get("accumulate") or (base in ("put", *_PUTS) and any(args[3:4]))
+    return not (accumulates or kwargs.get("reduce"))
+
+
+def _last(positions: torch.Tensor) -> torch.Tensor:
+    """Where the last store to each position stands.
+
+    A device may let any of them win, and another one in the next run; a CPU has the last.
+    """
+    flat = positions.reshape(-1)
+    order = flat.argsort(stable=True)
+    ordered = flat[order]
+    last = torch.ones_like(ordered, dtype=torch.bool)
+    last[:-1] = ordered[1:] != ordered[:-1]
+    return torch.zeros_like(last).scatter_(0, order, last).reshape(positions.shape)
 
 
 def _fresh(source: torch.Tensor, out: torch.Tensor | None) -> torch.Tensor:

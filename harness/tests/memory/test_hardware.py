@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from harness.memory.hardware import carry_out
 from harness.memory.indexing import READERS
@@ -148,3 +149,58 @@ def test_renormalising_touches_the_rows_that_exist() -> None:
     carried = _carried(aten.embedding_renorm_, weights, torch.tensor([1, 2]), 1.0, 2.0)
     assert weights[0].tolist() == [3, 3] and weights[1].norm().item() == pytest.approx(1, abs=1e-3)
     assert carried.stray.tolist() == [4, 5]
+
+
+class _Stores(TorchDispatchMode):
+    """Keeps the positions that each operation writes to."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.positions: list[list[int]] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        place = {"scatter_": 2, "index_copy_": 2, "index_put_": 1, "put_": 1}.get(
+            func.overloadpacket.__name__
+        )
+        if place and args[0].is_floating_point():
+            index = args[place][0] if isinstance(args[place], list) else args[place]
+            self.positions.append(index.tolist())
+        return func(*args, **(kwargs or {}))
+
+
+COLLIDING = torch.tensor([0, 2, 1, 2, 9])
+SOURCE = torch.tensor([1.0, 2.0, 3.0, 4.0, 5.0])
+
+
+@pytest.mark.parametrize(
+    ("func", "args"),
+    [
+        (aten.scatter_, (0, COLLIDING, SOURCE)),
+        (aten.index_copy_, (0, COLLIDING, SOURCE)),
+        (aten.index_put_, ([COLLIDING], SOURCE)),
+        (aten.put_, (COLLIDING, SOURCE)),
+    ],
+)
+def test_of_stores_to_one_element_the_last_alone_is_carried_out(func: Any, args: tuple[Any, ...]) -> None:
+    """A device would choose by chance, and differently in the next run."""
+    target = torch.zeros(4)
+    with _Stores() as stores:
+        _carried(func, target, *args)
+    assert target.tolist() == [1.0, 3.0, 4.0, 0.0]
+    assert [sorted(positions) for positions in stores.positions] == [[0, 1, 2]]
+
+
+@pytest.mark.parametrize(
+    ("func", "args", "kwargs"),
+    [
+        (aten.scatter_add_, (0, COLLIDING, SOURCE), {}),
+        (aten.scatter_, (0, COLLIDING, SOURCE), {"reduce": "add"}),
+        (aten.index_add_, (0, COLLIDING, SOURCE), {}),
+        (aten.index_put_, ([COLLIDING], SOURCE, True), {}),
+        (aten.put_, (COLLIDING, SOURCE, True), {}),
+    ],
+)
+def test_stores_that_add_up_all_count(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    target = torch.zeros(4)
+    _carried(func, target, *args, **kwargs)
+    assert target.tolist() == [1.0, 3.0, 6.0, 0.0]

@@ -161,14 +161,14 @@ REPRODUCER = Reproducer(
         watch=watch("short-buffer", "exception", buffers=aiter_buffers.POINTERS),
     ),
     server=ServerCase(
-        model="tiny-llama",
-        requires=frozenset({"rocm", "aiter", "two GPUs"}),
+        model="tiny-qwen3",
+        ranks=2,
+        requires=frozenset({"rocm", "aiter"}),
         flags={
             **COMMON,
             "attention-backend": "aiter",
             "page-size": "16",
-            "tp": "2",
-            "dp": "2",
+            "dp-size": "2",
             "enable-dp-attention": "",
             "enable-two-batch-overlap": "",
             "max-running-requests": "10",

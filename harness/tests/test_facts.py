@@ -81,7 +81,7 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
     "revert without edits": (lambda: Revert(), "revert: a revert without edits undoes nothing"),
     "form without edits": (lambda: form(), "revert: a form without edits undoes nothing"),
     "revert of edits and forms": (lambda: Revert(EDIT, form(EDIT)), "revert: give edits or forms, not both"),
-    "unknown fault kind": (lambda: watch("oob-write", "oops"), "watch.kinds: unknown fault kinds oops"),
+    "unknown fault kind": (lambda: watch("oob-write", "oops"), "watch.kinds: 'oops' is not one of"),
     "watch for nothing": (lambda: watch(), "watch.kinds: is empty"),
     "type of no exception": (
         lambda: faults("nan", of="KeyError"),
@@ -92,7 +92,7 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
         "expect.of: 'a b' is no name of an exception",
     ),
     "message without a type": (lambda: faults("exception", says="x"), "expect.says: needs of="),
-    "unknown expectation": (lambda: faults("oops"), "expect.kind: unknown fault kind 'oops'"),
+    "unknown expectation": (lambda: faults("oops"), "expect.kind: 'oops' is not one of"),
     "negative tolerance": (lambda: Tolerance(absolute=-1, relative=0, reason="x"), "tolerance: is negative"),
     "tolerance without reason": (
         lambda: Tolerance(absolute=0, relative=0, reason=""),

@@ -20,6 +20,7 @@ from harness.facts import (
     Integer,
     Integers,
     KernelCase,
+    KernelLab,
     Launch,
     Params,
     ReportedServer,
@@ -41,7 +42,7 @@ SERVER_FLAGS = {"enable-deterministic-inference": "", "attention-backend": "trit
 
 
 def extend_requests(
-    lab: Any,
+    lab: KernelLab,
     *,
     full_tokens: int,
     swa_tokens: int,

@@ -8,6 +8,7 @@ from harness.facts.cases import Case, CodegenCase, KernelCase, Tolerance, Watch,
 from harness.facts.checks import Params
 from harness.facts.expect import Expect, ExpectedFault, faults
 from harness.facts.kinds import ENDING_KINDS, FAULT_KINDS, FaultKind
+from harness.facts.lab import KernelLab, Lab
 from harness.facts.params import Choice, Grid, Integer, Integers, Lists, Param
 from harness.facts.place import CaseKey, Feature, Host, Platform, Tier
 from harness.facts.reported import Launch, ReportedServer
@@ -36,6 +37,8 @@ __all__ = [
     "Integer",
     "Integers",
     "KernelCase",
+    "KernelLab",
+    "Lab",
     "Launch",
     "Lists",
     "Param",

@@ -19,6 +19,7 @@ from harness.facts import (
     Integer,
     Integers,
     KernelCase,
+    KernelLab,
     Reproducer,
     Revert,
     Tolerance,
@@ -32,7 +33,7 @@ BUG = Bug(pr=1, fixed_in="0.5.13", symptom="stray store")
 EDIT = edit(in_function="Pool.grow", replace="n + 1", by="n")
 
 
-def call(lab: Any, *, tokens: int, page_size: int) -> dict[str, Any]:
+def call(lab: KernelLab, *, tokens: int, page_size: int) -> dict[str, Any]:
     return {"tokens": tokens, "page_size": page_size}
 
 

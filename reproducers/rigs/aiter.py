@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from harness.facts import KernelLab
 from reproducers.rigs import aiter_batch, translation
 
 MODULE = "sglang.srt.layers.attention.aiter_backend"
@@ -26,7 +27,7 @@ _EXTRA_CONTEXT = 4  # upstream's rows are this much longer than the context
 class Rig:
     """A backend in one forward mode, with the pools it was made from."""
 
-    lab: Any
+    lab: KernelLab
     backend: Any
     req_to_token: Any
     allocator: Any
@@ -45,7 +46,7 @@ class Rig:
 
 @contextmanager
 def rig(
-    lab: Any, *, pool_size: int, context_len: int, page_size: int, mode: str, attention: str
+    lab: KernelLab, *, pool_size: int, context_len: int, page_size: int, mode: str, attention: str
 ) -> Iterator[Rig]:
     """The backend for a model with `context_len` tokens and room for `pool_size` requests."""
     draft_tokens = 0 if mode == "decode" else DRAFT_TOKENS
@@ -60,7 +61,7 @@ def rig(
 
 @contextmanager
 def runner(
-    lab: Any,
+    lab: KernelLab,
     *,
     pool_size: int,
     context_len: int,
@@ -120,7 +121,7 @@ def _pools(pool_size: int, row_len: int, page_size: int, attention: str) -> tupl
 
 
 def _model_runner(
-    lab: Any,
+    lab: KernelLab,
     rows: Any,
     cache: Any,
     allocator: Any,
@@ -145,7 +146,7 @@ def _model_runner(
     )
 
 
-def _model_config(lab: Any, context_len: int, attention: str) -> Any:
+def _model_config(lab: KernelLab, context_len: int, attention: str) -> Any:
     import torch
     from sglang.srt.configs.model_config import AttentionArch
 

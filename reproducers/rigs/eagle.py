@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from harness.facts import KernelLab
+
 HIDDEN_SIZE = 8
 HEAD_DIM = 8
 VOCABULARY = 16
@@ -34,7 +36,7 @@ class Tree:
 class Rig:
     """A draft model's runner with the pools behind it, for at most `max_bs` requests."""
 
-    lab: Any
+    lab: KernelLab
     tree: Tree
     server_args: Any
     runner: Any
@@ -47,14 +49,14 @@ class Rig:
         return int(self.allocator.page_size)
 
 
-def rig(lab: Any, *, tree: Tree, page_size: int, max_bs: int, longest: int, attention: str) -> Rig:
+def rig(lab: KernelLab, *, tree: Tree, page_size: int, max_bs: int, longest: int, attention: str) -> Rig:
     """Pools for `max_bs` requests of at most `longest` tokens, none of them near the context's end."""
     context_len = longest + 2 * tree.slots(page_size)  # upstream reserves for two drafts at once
     server_args = arguments(lab, tree, page_size, max_bs, attention)
     return rig_of(lab, tree, server_args, context_len=context_len, row_len=context_len, rows=max_bs)
 
 
-def rig_of(lab: Any, tree: Tree, server_args: Any, *, context_len: int, row_len: int, rows: int) -> Rig:
+def rig_of(lab: KernelLab, tree: Tree, server_args: Any, *, context_len: int, row_len: int, rows: int) -> Rig:
     """Pools with `rows` rows of `row_len` KV indices each, and a runner of that context length."""
     table, cache, allocator, prefix_cache = _pools(server_args.page_size, rows, row_len, lab.device)
     runner = _model_runner(lab, server_args, table, cache, allocator, context_len)
@@ -62,7 +64,7 @@ def rig_of(lab: Any, tree: Tree, server_args: Any, *, context_len: int, row_len:
     return Rig(lab, tree, server_args, runner, table, allocator, prefix_cache)
 
 
-def arguments(lab: Any, tree: Tree, page_size: int, max_bs: int, attention: str) -> Any:
+def arguments(lab: KernelLab, tree: Tree, page_size: int, max_bs: int, attention: str) -> Any:
     """Upstream's own arguments and defaults; the model path `dummy` skips what needs a model's files."""
     from sglang.srt import server_args
 
@@ -116,7 +118,9 @@ def _pools(page_size: int, max_bs: int, context_len: int, device: str) -> tuple[
     return rows, cache, allocator, RadixCache(params)
 
 
-def _model_runner(lab: Any, server_args: Any, rows: Any, cache: Any, allocator: Any, context_len: int) -> Any:
+def _model_runner(
+    lab: KernelLab, server_args: Any, rows: Any, cache: Any, allocator: Any, context_len: int
+) -> Any:
     import torch
     from sglang.srt.speculative.spec_info import SpeculativeAlgorithm
 
@@ -162,7 +166,7 @@ def _translate_indices(runner: Any) -> None:
         ModelRunner.init_kv_index_translator(runner)
 
 
-def _model_config(lab: Any, context_len: int) -> Any:
+def _model_config(lab: KernelLab, context_len: int) -> Any:
     import torch
     from sglang.srt.configs.model_config import AttentionArch
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.errors import BadInput
+from harness.facts import KernelLab
 from reproducers.rigs import swa_model
 from reproducers.rigs.swa_model import Sizes
 
@@ -17,7 +18,7 @@ from reproducers.rigs.swa_model import Sizes
 class Rig:
     """A deterministic backend, its pools and its layers."""
 
-    lab: Any
+    lab: KernelLab
     sizes: Sizes
     backend: Any
     rows: Any
@@ -42,7 +43,7 @@ class Request:
 
 
 @contextmanager
-def rig(lab: Any, sizes: Sizes) -> Iterator[Rig]:
+def rig(lab: KernelLab, sizes: Sizes) -> Iterator[Rig]:
     """The backend of a model with one sliding-window and one full attention layer."""
     lab.single_rank()
     with lab.configuration(**swa_model.server_facts(sizes)), lab.undivided():

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
+from harness.facts import KernelLab
 from reproducers.rigs import translation
 
 BACKEND = "sglang.srt.layers.attention.triton_backend"
@@ -83,7 +84,7 @@ def _takes(function: Any, parameter: str) -> bool:
     return parameter in inspect.signature(function).parameters
 
 
-def model_runner(lab: Any, sizes: Sizes, rows: Any, cache: Any, allocator: Any) -> Any:
+def model_runner(lab: KernelLab, sizes: Sizes, rows: Any, cache: Any, allocator: Any) -> Any:
     """A model runner that knows what the backend asks of it, over real pools."""
     return lab.stand_in(
         "model_runner",
@@ -111,7 +112,7 @@ def model_runner(lab: Any, sizes: Sizes, rows: Any, cache: Any, allocator: Any) 
     )
 
 
-def _model_config(lab: Any, sizes: Sizes) -> Any:
+def _model_config(lab: KernelLab, sizes: Sizes) -> Any:
     from sglang.srt.configs.model_config import AttentionArch
     from transformers import PretrainedConfig
 

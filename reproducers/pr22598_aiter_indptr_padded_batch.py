@@ -30,7 +30,10 @@ from harness.facts import (
     faults,
     watch,
 )
-from reproducers.rigs import aiter, aiter_buffers, aiter_draft, capture_sizes
+from reproducers.rigs import capture_sizes
+from reproducers.rigs.aiter import buffers as aiter_buffers
+from reproducers.rigs.aiter import draft as aiter_draft
+from reproducers.rigs.aiter import rig as aiter
 from reproducers.rigs.servers import COARSER, COMMON, FLOAT32, HOSTS, MEMORY
 
 CONTEXT_LEN = 64

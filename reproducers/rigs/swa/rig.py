@@ -10,8 +10,8 @@ from typing import Any
 
 from harness.errors import BadInput
 from harness.facts import KernelLab
-from reproducers.rigs import swa_model
-from reproducers.rigs.swa_model import Sizes
+from reproducers.rigs.swa import model as swa_model
+from reproducers.rigs.swa.model import Sizes
 
 
 @dataclass(frozen=True)
@@ -48,11 +48,10 @@ def rig(lab: KernelLab, sizes: Sizes) -> Iterator[Rig]:
     lab.single_rank()
     with lab.configuration(**swa_model.server_facts(sizes)), lab.undivided():
         with lab.observe("construct"):
-            rows, cache = swa_model.pools(sizes, lab.device)
-            allocator = swa_model.slot_allocator(sizes, cache, lab.device)
-            backend = _backend(swa_model.model_runner(lab, sizes, rows, cache, allocator))
+            made = swa_model.pools(sizes, lab.device)
+            backend = _backend(swa_model.model_runner(lab, sizes, made))
         with swa_model.forwarding(backend):
-            yield Rig(lab, sizes, backend, rows, allocator, swa_model.layers(sizes.window))
+            yield Rig(lab, sizes, backend, made.rows, made.allocator, swa_model.layers(sizes.window))
 
 
 def _backend(runner: Any) -> Any:

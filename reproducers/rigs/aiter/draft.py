@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.facts import KernelLab
-from reproducers.rigs import aiter, aiter_batch, aiter_buffers
+from reproducers.rigs.aiter import batch as aiter_batch
+from reproducers.rigs.aiter import buffers as aiter_buffers
+from reproducers.rigs.aiter import rig as aiter
 
 MODE = "draft_decode"
 STEPS = aiter.NUM_STEPS

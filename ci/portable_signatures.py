@@ -1,4 +1,4 @@
-"""What a run showed that must not hang on the machine: verdicts, and the signatures of faults."""
+"""What a run showed that must not depend on the machine: verdicts, and the signatures of faults."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _of_result(result: Mapping[str, Any]) -> Iterator[tuple[str, tuple[str, ...]
 def _of_point(
     where: str, result: Mapping[str, Any], point: Mapping[str, Any], server: bool
 ) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """A server's findings hang on what its scheduler batched, and are left out: nothing judges them."""
+    """A server's findings depend on how its scheduler batched, and are left out: nothing judges them."""
     params = point.get("params", result["params"])
     named = f"{where} {json.dumps(params, sort_keys=True)}"
     yield f"{named} faults", _signatures(point["faults"])

@@ -63,7 +63,8 @@ def _allocated(request: Any) -> int:
 
 def window_free(lab: Any) -> Iterator[str]:
     """Free a request whole after its tokens left the window, as callers did up to 0.5.19."""
-    from reproducers.rigs import swa, swa_model
+    from reproducers.rigs.swa import model as swa_model
+    from reproducers.rigs.swa import rig as swa
 
     for page_size in (1, 4):
         sizes = swa_model.Sizes(96, 48, page_size, 8, 40, "float32")

@@ -40,7 +40,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trials", type=int, default=100)
     parser.add_argument("--from", type=int, default=0, dest="first", help="the first trial's number")
-    parser.add_argument("--seed", type=int, default=0, help="a trial hangs on this and on its number alone")
+    parser.add_argument("--seed", type=int, default=0, help="a trial depends on this and on its number alone")
     parser.add_argument("--model", action="append", choices=NAMES, help="this one only; may be repeated")
     parser.add_argument("--record", type=Path, help="keep trials in this file, and go on from it")
     options = parser.parse_args()

@@ -40,7 +40,7 @@ class Unresolved(RefaultError):
 
 
 class Runaway(RefaultError):
-    """A kernel touched nothing of its own any more: it was stopped, since it might never have ended."""
+    """A kernel accessed only memory outside its arguments, and was stopped: it might never have ended."""
 
 
 class DeviceGone(RefaultError):

@@ -13,11 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from harness import devices
+from harness.facts.place import Feature, Host
 
-INTERPRETER = "triton-interpreter"
-"""The feature that kernel cases on the CPU need."""
-TWO_RANKS = "two-ranks"
-"""The feature of servers with two ranks: each needs a GPU of its own, while a CPU can hold any number."""
 SOFTWARE = ("torch", "triton", "numpy", "transformers")
 """Distributions whose versions are part of a result's provenance."""
 
@@ -26,12 +23,14 @@ SOFTWARE = ("torch", "triton", "numpy", "transformers")
 class Machine:
     """`platform` is cpu, cuda-sm90, rocm-gfx942, …; `features` what reproducers may require.
 
-    `hardware` tells apart machines whose times cannot be compared. It is none of the `facts`, which
-    goldens keep.
+    `gpus` is how many GPUs a process sees: each rank of a server needs one of its own, while a CPU holds any
+    number of ranks. `hardware` tells apart machines whose times cannot be compared. It is none of the
+    `facts`, which goldens keep.
     """
 
     platform: str
-    features: frozenset[str]
+    features: frozenset[Feature]
+    gpus: int = 0
     facts: Mapping[str, str] = field(default_factory=dict)
     hardware: str = ""
 
@@ -40,8 +39,10 @@ class Machine:
         """The kind of machine: cpu, cuda or rocm."""
         return self.platform.partition("-")[0]
 
-    def missing(self, required: frozenset[str]) -> tuple[str, ...]:
-        return tuple(sorted(required - self.features))
+    def missing(self, required: frozenset[str], ranks: int = 1) -> tuple[str, ...]:
+        """What of these features, and of a GPU for each rank, this machine lacks."""
+        few = ranks > 1 and Host(self.host).has_devices and self.gpus < ranks
+        return (*sorted(required - self.features), *([f"{ranks} GPUs"] if few else []))
 
     def to_json(self) -> dict[str, Any]:
         told = {"platform": self.platform, "features": sorted(self.features), **self.facts}
@@ -84,23 +85,21 @@ def _hardware() -> str:
 def this_machine() -> Machine:
     """Looks without importing torch, which would cost seconds and touch an accelerator."""
     versions = {name: version for name in SOFTWARE if (version := _version(name))}
-    features: set[str] = {name for name in ("torch", "triton") if name in versions}
-    features |= {name for name in ("aiter", "sgl_kernel") if importlib.util.find_spec(name)}
+    features = {name for name in (Feature.TORCH, Feature.TRITON) if name in versions}
+    features |= {name for name in (Feature.AITER, Feature.SGL_KERNEL) if importlib.util.find_spec(name)}
     if {"triton", "numpy"} <= set(versions) and interprets(versions["triton"], versions["numpy"]):
-        features.add(INTERPRETER)
+        features.add(Feature.INTERPRETER)
     if _version("flashinfer-python"):  # its module may be a kit's inert stand-in
-        features.add("flashinfer")
+        features.add(Feature.FLASHINFER)
     if _has_device("/dev/nvidiactl"):
-        features.add("cuda")
+        features.add(Feature.CUDA)
     if _has_device("/dev/kfd"):
-        features.add("rocm")
+        features.add(Feature.ROCM)
     facts = {"python": python_platform.python_version(), "system": python_platform.system(), **versions}
     gpu, cuda = devices.gpu(), devices.torch_cuda()
     if gpu is None or cuda is None:  # a GPU that torch cannot use is none
-        held = frozenset(features | {TWO_RANKS})
-        return Machine(platform="cpu", features=held, facts=facts, hardware=_hardware())
-    if devices.visible() > 1:
-        features.add(TWO_RANKS)
-    facts |= {**gpu.facts, "cuda": cuda}
-    held = frozenset(features)
-    return Machine(platform=gpu.platform, features=held, facts=facts, hardware=_hardware())
+        return Machine(platform="cpu", features=frozenset(features), facts=facts, hardware=_hardware())
+    return Machine(
+        platform=gpu.platform, features=frozenset(features), gpus=devices.visible(),
+        facts={**facts, **gpu.facts, "cuda": cuda}, hardware=_hardware(),
+    )  # fmt: skip

@@ -253,7 +253,7 @@ class Observation:
         return self.points[0] if self.points else Point(params={})
 
     def to_json(self) -> dict[str, Any]:
-        """The arm as DESIGN's JSON has it: the main point's fields, then `points` for the others."""
+        """The arm as `--json` writes it: the main point's fields, then `points` for the others."""
         main = self.main
         return {
             **{name: value for name, value in main.to_json().items() if name != "params"},

@@ -10,18 +10,18 @@ from harness.facts import Configuration, ServerCase, Traffic
 from reproducers.rigs.servers import COARSER, COMMON, FLOAT32, HOSTS, MEMORY
 
 CONFIGURATION = Configuration(
-    requires=frozenset({"torch", "triton", "two-ranks"}),
+    requires=frozenset({"torch", "triton"}),
     enters=(
         "TboForwardBatchPreparer.filter_batch",
         "TboAttnBackend._dispatch_children_from_replay_view",
     ),
     server=ServerCase(
         model="tiny-qwen3",
+        ranks=2,
         flags={
             **COMMON,
             "attention-backend": "triton",
             "page-size": "16",
-            "tp-size": "2",
             "dp-size": "2",
             "enable-dp-attention": "",
             "enable-two-batch-overlap": "",

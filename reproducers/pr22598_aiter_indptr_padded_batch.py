@@ -18,6 +18,7 @@ from harness.facts import (
     Grid,
     Integer,
     KernelCase,
+    KernelLab,
     Launch,
     Params,
     ReportedServer,
@@ -29,7 +30,10 @@ from harness.facts import (
     faults,
     watch,
 )
-from reproducers.rigs import aiter, aiter_buffers, aiter_draft, capture_sizes
+from reproducers.rigs import capture_sizes
+from reproducers.rigs.aiter import buffers as aiter_buffers
+from reproducers.rigs.aiter import draft as aiter_draft
+from reproducers.rigs.aiter import rig as aiter
 from reproducers.rigs.servers import COARSER, COMMON, FLOAT32, HOSTS, MEMORY
 
 CONTEXT_LEN = 64
@@ -37,7 +41,7 @@ SEQ_LEN = 8
 
 
 def capture_padded_batch(
-    lab: Any, *, pool_size: int, max_bs: int, mode: str, attention: str, topk: int
+    lab: KernelLab, *, pool_size: int, max_bs: int, mode: str, attention: str, topk: int
 ) -> Mapping[str, Any]:
     """Capture a graph of `max_bs` requests, then replay it with a full pool, padded."""
     captured = capture_sizes.under_two_batch_overlap(lab, pool_size)
@@ -51,7 +55,7 @@ def capture_padded_batch(
     return _target(lab, pool_size, max_bs, mode, facts) | {"capture_sizes": captured}
 
 
-def _target(lab: Any, pool_size: int, max_bs: int, mode: str, facts: dict[str, Any]) -> dict[str, Any]:
+def _target(lab: KernelLab, pool_size: int, max_bs: int, mode: str, facts: dict[str, Any]) -> dict[str, Any]:
     requests = min(pool_size, max_bs)
     with aiter.rig(lab, pool_size=pool_size, mode=mode, **facts) as rig:
         aiter.init_graph_state(rig, max_bs)
@@ -65,7 +69,7 @@ def _target(lab: Any, pool_size: int, max_bs: int, mode: str, facts: dict[str, A
         return {} if facts["attention"] == "unified" else _pointers(rig.backend.forward_metadata)
 
 
-def _draft(lab: Any, pool_size: int, max_bs: int, topk: int, facts: dict[str, Any]) -> dict[str, Any]:
+def _draft(lab: KernelLab, pool_size: int, max_bs: int, topk: int, facts: dict[str, Any]) -> dict[str, Any]:
     seq_lens = [SEQ_LEN] * min(pool_size, max_bs)
     with aiter_draft.rig(lab, pool_size=pool_size, topk=topk, **facts) as draft:
         aiter_draft.init_graph_state(draft, max_bs)
@@ -161,14 +165,14 @@ REPRODUCER = Reproducer(
         watch=watch("short-buffer", "exception", buffers=aiter_buffers.POINTERS),
     ),
     server=ServerCase(
-        model="tiny-llama",
-        requires=frozenset({"rocm", "aiter", "two GPUs"}),
+        model="tiny-qwen3",
+        ranks=2,
+        requires=frozenset({"rocm", "aiter"}),
         flags={
             **COMMON,
             "attention-backend": "aiter",
             "page-size": "16",
-            "tp": "2",
-            "dp": "2",
+            "dp-size": "2",
             "enable-dp-attention": "",
             "enable-two-batch-overlap": "",
             "max-running-requests": "10",

@@ -25,6 +25,8 @@ from harness.facts import (
     Grid,
     Integer,
     KernelCase,
+    KernelLab,
+    Lab,
     Launch,
     Params,
     ReportedServer,
@@ -46,7 +48,7 @@ _NARROW = Choice("int32", last_loc.DTYPES)
 
 
 def launch_under_dispatch(
-    lab: Any, *, prefix_lens: str, req_pool_indices: str, requests: int, context_len: int
+    lab: Lab, *, prefix_lens: str, req_pool_indices: str, requests: int, context_len: int
 ) -> Mapping[str, Any]:
     """What upstream's dispatcher launches for a batch of `requests`."""
     lab.note(last_loc.callers(prefix_lens, req_pool_indices))
@@ -59,7 +61,7 @@ def launch_under_dispatch(
 
 
 def find_in_a_large_table(
-    lab: Any, *, prefix_lens: str, req_pool_indices: str, context_len: int, row: int, prefix_len: int
+    lab: KernelLab, *, prefix_lens: str, req_pool_indices: str, context_len: int, row: int, prefix_len: int
 ) -> Mapping[str, Any]:
     """The slot of a request's last token in a table of which only a few pages are really there."""
     with last_loc.sparse_table(lab, context_len, row, prefix_len) as req_to_token:
@@ -74,7 +76,7 @@ def right_slots(*, row: int, **_: Any) -> Mapping[str, Any]:
     return {"last_loc": [last_loc.slot_of(1), last_loc.slot_of(row)]}
 
 
-def on_the_gpu(lab: Any, *, prefix_lens: str, requests: int, context_len: int) -> Mapping[str, Any]:
+def on_the_gpu(lab: KernelLab, *, prefix_lens: str, requests: int, context_len: int) -> Mapping[str, Any]:
     """What the kernel that upstream launches computes on the accelerator."""
     table = last_loc.small_table(requests, context_len, device="cuda")
     with last_loc.dispatching(lab), lab.observe("get_last_loc"):

@@ -20,6 +20,7 @@ from harness.facts import (
     Integer,
     Integers,
     KernelCase,
+    KernelLab,
     Launch,
     Params,
     ReportedServer,
@@ -32,16 +33,17 @@ from harness.facts import (
     faults,
     watch,
 )
-from reproducers.rigs import swa, swa_model
 from reproducers.rigs.servers import COARSER, COMMON, FLOAT32, HOSTS
-from reproducers.rigs.swa_pages import new_pages
+from reproducers.rigs.swa import model as swa_model
+from reproducers.rigs.swa import rig as swa
+from reproducers.rigs.swa.pages import new_pages
 
 SEED = 24394
 SERVER_FLAGS = {"enable-deterministic-inference": "", "attention-backend": "triton", "tp": "2"}
 
 
 def extend_requests(
-    lab: Any,
+    lab: KernelLab,
     *,
     full_tokens: int,
     swa_tokens: int,

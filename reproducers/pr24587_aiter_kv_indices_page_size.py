@@ -21,6 +21,7 @@ from harness.facts import (
     Integer,
     Integers,
     KernelCase,
+    KernelLab,
     Launch,
     Lists,
     Params,
@@ -33,12 +34,14 @@ from harness.facts import (
     faults,
     watch,
 )
-from reproducers.rigs import aiter, aiter_buffers, aiter_draft
+from reproducers.rigs.aiter import buffers as aiter_buffers
+from reproducers.rigs.aiter import draft as aiter_draft
+from reproducers.rigs.aiter import rig as aiter
 from reproducers.rigs.servers import COARSER, COMMON, FLOAT32, HOSTS, MEMORY
 
 
 def replay_long_sequences(
-    lab: Any,
+    lab: KernelLab,
     *,
     page_size: int,
     context_len: int,
@@ -67,7 +70,7 @@ def replay_long_sequences(
 
 
 def _draft(
-    lab: Any, max_bs: int, seq_lens: tuple[int, ...], topk: int, facts: dict[str, Any]
+    lab: KernelLab, max_bs: int, seq_lens: tuple[int, ...], topk: int, facts: dict[str, Any]
 ) -> dict[str, Any]:
     """The draft's own steps: they are given a buffer that is sized by tokens, in every release."""
     lab.note("the steps of a draft fill a buffer of the draft's, which never was sized in pages")

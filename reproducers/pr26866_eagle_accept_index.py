@@ -21,6 +21,7 @@ from harness.facts import (
     Integer,
     Integers,
     KernelCase,
+    KernelLab,
     Launch,
     Params,
     ReportedServer,
@@ -40,7 +41,7 @@ INDEX = "accept_index"
 
 
 def move_accepted(
-    lab: Any,
+    lab: KernelLab,
     *,
     num_steps: int,
     draft_tokens: int,

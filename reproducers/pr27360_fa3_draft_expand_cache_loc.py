@@ -23,6 +23,7 @@ from harness.facts import (
     Integer,
     Integers,
     KernelCase,
+    KernelLab,
     Launch,
     Lists,
     Params,
@@ -50,7 +51,7 @@ _EAGLE = {
 
 
 def replay_draft(
-    lab: Any, *, page_size: int, topk: int, num_steps: int, seq_lens: tuple[int, ...], max_bs: int
+    lab: KernelLab, *, page_size: int, topk: int, num_steps: int, seq_lens: tuple[int, ...], max_bs: int
 ) -> Mapping[str, Any]:
     """Capture the draft's graph for `max_bs` requests, then replay it for these, padded."""
     facts = dict(page_size=page_size, topk=topk, num_steps=num_steps, max_bs=max_bs)

@@ -20,12 +20,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from harness.facts import Bug, Expect, Integer, KernelCase, Reproducer, Revert, edit, faults, watch
+from harness.facts import Bug, Expect, Integer, KernelCase, KernelLab, Reproducer, Revert, edit, faults, watch
 
 
-def drive(lab: Any, *, page_size: int) -> Mapping[str, Any]:
+def drive(lab: KernelLab, *, page_size: int) -> Mapping[str, Any]:
     """TODO: call real upstream code until one of the edited functions runs; return its outputs by name."""
-    raise NotImplementedError("TODO: write the call (docs/how-it-works.md), and its parameters")
+    raise NotImplementedError("TODO: write the call (docs/lab.md), and its parameters")
 
 
 REPRODUCER = Reproducer(

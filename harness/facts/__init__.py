@@ -5,9 +5,12 @@ A record never imports torch or the code under test, so that listing reproducers
 
 from harness.facts.bug import Bug
 from harness.facts.cases import Case, CodegenCase, KernelCase, Tolerance, Watch, watch
-from harness.facts.checks import ENDING_KINDS, FAULT_KINDS, Params
+from harness.facts.checks import Params
 from harness.facts.expect import Expect, ExpectedFault, faults
+from harness.facts.kinds import ENDING_KINDS, FAULT_KINDS, FaultKind
+from harness.facts.lab import KernelLab, Lab
 from harness.facts.params import Choice, Grid, Integer, Integers, Lists, Param
+from harness.facts.place import CaseKey, Feature, Host, Platform, Tier
 from harness.facts.reported import Launch, ReportedServer
 from harness.facts.reproducer import Configuration, Reproducer, Subject
 from harness.facts.revert import Edit, Form, Revert, edit, form
@@ -18,27 +21,35 @@ __all__ = [
     "FAULT_KINDS",
     "Bug",
     "Case",
+    "CaseKey",
     "Choice",
     "CodegenCase",
     "Configuration",
     "Edit",
     "Expect",
     "ExpectedFault",
+    "FaultKind",
+    "Feature",
     "Fences",
     "Form",
     "Grid",
+    "Host",
     "Integer",
     "Integers",
     "KernelCase",
+    "KernelLab",
+    "Lab",
     "Launch",
     "Lists",
     "Param",
     "Params",
+    "Platform",
     "ReportedServer",
     "Reproducer",
     "Revert",
     "ServerCase",
     "Subject",
+    "Tier",
     "Tolerance",
     "Traffic",
     "Watch",

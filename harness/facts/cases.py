@@ -10,8 +10,10 @@ from types import MappingProxyType
 from typing import Any, ClassVar
 
 from harness.errors import BadInput
-from harness.facts.checks import FAULT_KINDS, Params, require
+from harness.facts.checks import Params, members, require
+from harness.facts.kinds import FaultKind
 from harness.facts.params import Grid, Param
+from harness.facts.place import Feature
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,8 +27,7 @@ class Watch:
     buffers: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
-        unknown = sorted(self.kinds - FAULT_KINDS)
-        require(not unknown, "watch.kinds", f"unknown fault kinds {', '.join(unknown)}")
+        members(FaultKind, self.kinds, "watch.kinds")
         require(self.kinds, "watch.kinds", "is empty: such a case judges nothing")
 
 
@@ -52,7 +53,8 @@ class Space:
     """A parameter space, its default point, and the grid of points that is always run.
 
     `check(params)` raises BadInput for a combination that means nothing, such as a sequence longer
-    than its context. `requires` are features beyond the reproducer's, `seconds` the limit of one arm.
+    than its context. `requires` are features (`Feature`) beyond the reproducer's, `seconds` the limit of one
+    arm.
     """
 
     tier: ClassVar[str] = "case"
@@ -64,6 +66,7 @@ class Space:
     seconds: float = 120.0
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "requires", members(Feature, self.requires, f"{self.tier}.requires"))
         for name, values in self.grid.items():
             require(name in self.params, f"{self.tier}.grid.{name}", "the case takes no such parameter")
             for value in values:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.facts.checks import FAULT_KINDS, Params, require
+from harness.facts.checks import Params, member, require
+from harness.facts.kinds import FaultKind
 
 Bites = Mapping[str, Sequence[Any]] | Callable[[Params], bool]
 
@@ -27,7 +28,7 @@ class ExpectedFault:
     says: str | None = None
 
     def __post_init__(self) -> None:
-        require(self.kind in FAULT_KINDS, "expect.kind", f"unknown fault kind {self.kind!r}")
+        member(FaultKind, self.kind, "expect.kind")
         only_exceptions = self.kind == "exception" or not (self.of or self.says)
         require(only_exceptions, "expect.of", f"a fault of kind {self.kind} has no type and no message")
         named = self.of is None or self.of.isidentifier()

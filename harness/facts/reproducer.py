@@ -10,8 +10,9 @@ from typing import Any
 
 from harness.facts.bug import Bug
 from harness.facts.cases import CodegenCase, KernelCase
-from harness.facts.checks import author, require
+from harness.facts.checks import author, members, require
 from harness.facts.expect import Expect
+from harness.facts.place import Feature
 from harness.facts.reported import ReportedServer
 from harness.facts.revert import Revert
 from harness.facts.server import ServerCase
@@ -32,7 +33,7 @@ class Subject:
 
     def __post_init__(self) -> None:
         require(self.tiers, "reproducer", "has no case in any tier")
-        object.__setattr__(self, "requires", frozenset(self.requires))
+        object.__setattr__(self, "requires", members(Feature, self.requires, "requires"))
         module = sys.modules.get(author())
         doc = inspect.cleandoc(getattr(module, "__doc__", None) or "")
         derived = {"module": author(), "title": doc.partition("\n")[0], "about": doc}

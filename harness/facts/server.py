@@ -5,14 +5,33 @@ from __future__ import annotations
 import string
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from typing import Any, ClassVar
 
 from harness.facts.cases import Space, Tolerance, Watch
-from harness.facts.checks import Params, require
+from harness.facts.checks import Params, member, members, require
+from harness.facts.place import Host
 
-MODELS = frozenset({"tiny-llama", "tiny-llama-eagle3", "tiny-qwen3", "tiny-swa"})
-"""The models that `harness.models` makes."""
-HOSTS = ("cpu", "cuda", "rocm")
+
+class Model(StrEnum):
+    """The models that `harness.models` makes."""
+
+    LLAMA = "tiny-llama"
+    LLAMA_EAGLE3 = "tiny-llama-eagle3"
+    QWEN3 = "tiny-qwen3"
+    SWA = "tiny-swa"
+
+
+MODELS = frozenset(model.value for model in Model)
+HOSTS = tuple(host.value for host in Host)
+_DATA_PARALLEL_ATTENTION = frozenset({Model.QWEN3})
+"""Upstream's llama splits its attention over tensor-parallel ranks alone."""
+_OWN_FLAGS = {
+    "tp": "ranks=", "tp-size": "ranks=", "tensor-parallel-size": "ranks=",
+    "model": "model=", "model-path": "model=",
+    "dp": "dp-size", "data-parallel-size": "dp-size",
+}  # fmt: skip
+"""Flags that Refault reads or writes itself: each has one spelling, or a field."""
 _STREAMS, _ENDPOINTS = ("none", "some", "all"), ("native", "openai", "both")
 
 
@@ -86,7 +105,8 @@ class ServerCase(Space):
 
     `flags` go to `sglang.launch_server`, an empty value being a switch, `{name}` standing for a
     parameter; `on` adds those of a host ("cpu", "cuda", "rocm"), and `environment` is set beside
-    the harness's own. Answers are held against the model's float64 reference within `tolerance`,
+    the harness's own. `ranks` processes share the model (upstream's `--tp-size`), each on an accelerator of
+    its own where there are any. Answers are held against the model's float64 reference within `tolerance`,
     or that of `coarser` for the weights' type: float32 on the CPU, whose interpreter multiplies no
     other right, and `dtype` on a device. `ready_seconds` is how long a server may take to start,
     `patience` how long it may send no token. `loads` are other traffics, by the value of a parameter
@@ -98,6 +118,7 @@ class ServerCase(Space):
 
     model: str
     flags: Mapping[str, str]
+    ranks: int = 1
     traffic: Traffic
     watch: Watch
     tolerance: Tolerance
@@ -112,18 +133,14 @@ class ServerCase(Space):
     seconds: float = 400.0
 
     def __post_init__(self) -> None:
-        require(self.model in MODELS, "server.model", f"{self.model!r} is not one of {sorted(MODELS)}")
-        strangers = sorted(set(self.on) - set(HOSTS))
-        require(not strangers, "server.on", f"{', '.join(strangers)} is not one of {sorted(HOSTS)}")
+        model = member(Model, self.model, "server.model")
+        members(Host, self.on, "server.on")
         for flags in (self.flags, *self.on.values()):
             self._check_flags(flags)
+        require(self.ranks >= 1, "server.ranks", "must be at least 1")
+        self._check_parallel(model)
         require(not self.loads or "load" in self.params, "server.loads", "needs a parameter named load")
         super().__post_init__()
-
-    @property
-    def ranks(self) -> int:
-        """How many processes share the model, each on an accelerator of its own where there are any."""
-        return int(self.flags.get("tp-size", "1"))
 
     def traffic_at(self, params: Params) -> Traffic:
         """The load at one point of the parameter space."""
@@ -137,9 +154,20 @@ class ServerCase(Space):
         """How far answers there may be from the reference."""
         return self.coarser.get(self.dtype_on(host), self.tolerance)
 
+    def _check_parallel(self, model: Model) -> None:
+        size = self.flags.get("dp-size", "1")
+        require(size.isdigit() and int(size) >= 1, "server.flags.dp-size", f"{size!r} is no number")
+        require(
+            self.ranks % int(size) == 0, "server.flags.dp-size", f"{size} does not divide {self.ranks} ranks"
+        )
+        able = model in _DATA_PARALLEL_ATTENTION or "enable-dp-attention" not in self.flags
+        known = ", ".join(sorted(_DATA_PARALLEL_ATTENTION))
+        require(able, "server.model", f"upstream serves data-parallel attention for {known}, not for {model}")
+
     def _check_flags(self, flags: Mapping[str, str]) -> None:
         for flag, value in flags.items():
             require(not flag.startswith("-"), "server.flags", f"{flag}: write flags without dashes")
+            require(flag not in _OWN_FLAGS, "server.flags", f"{flag}: write {_OWN_FLAGS.get(flag)} instead")
             for _, name, _, _ in string.Formatter().parse(value):
                 known = name is None or name in self.params
                 require(known, f"server.flags.{flag}", f"{name!r} is no parameter")
@@ -147,7 +175,7 @@ class ServerCase(Space):
     def arguments(self, host: str, params: Params) -> tuple[str, ...]:
         """The command-line arguments beside the model's, on `host`, at one point."""
         flags: dict[str, Any] = {**self.flags, **self.on.get(host, {})}
-        words: list[str] = []
+        words: list[str] = ["--tp-size", str(self.ranks)] if self.ranks > 1 else []
         for flag, value in flags.items():
             words += [f"--{flag}", value.format(**params)] if value else [f"--{flag}"]
         return tuple(words)

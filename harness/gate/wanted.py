@@ -1,4 +1,4 @@
-"""What a policy asks for, one result at a time, and what it asks for in vain."""
+"""The results that a policy requires, and requirements that no result can meet."""
 
 from __future__ import annotations
 

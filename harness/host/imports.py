@@ -1,4 +1,4 @@
-"""Has a hand in imports, for a process in which upstream decides what it imports."""
+"""Acts before and after chosen imports, in a process in which upstream decides what is imported."""
 
 from __future__ import annotations
 

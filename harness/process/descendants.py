@@ -86,7 +86,7 @@ def reap() -> bool:
 def sweep(seconds: float) -> list[str]:
     """Kills every descendant until none is left; the names of those that outlived `seconds`.
 
-    The caller adopts orphans. Then having no child is proof: any descendant hangs on one. New ones
+    The caller adopts orphans. Then having no child is proof: any descendant has one above it. New ones
     may be forked during a scan, so it goes round until that proof holds.
     """
     deadline = time.monotonic() + seconds

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.facts.checks import ENDING_KINDS
+from harness.facts import ENDING_KINDS
 from harness.normalise import message
 from harness.observation import Exit, Fault
 from harness.process.ending import signal_name

@@ -17,7 +17,7 @@ _ROLES = ("scheduler", "detokenizer")
 def of(leader: int) -> list[Process]:
     """Every living process that the server started: below its first process, or in that one's session.
 
-    One whose parent ended hangs on whoever adopts orphans; its session gives it away. A session's
+    A process whose parent ended belongs to whoever adopts orphans; its session identifies it. A session's
     number is its leader's pid, which the kernel gives to nobody while the session has members.
     """
     below = [process for process in descendants.descendants(leader) if not process.ended]

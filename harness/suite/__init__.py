@@ -1,4 +1,4 @@
-"""Reproducers times this machine: plans the arms, runs them side by side, judges what came back."""
+"""Plans the arms that each reproducer has on this machine, runs them side by side, and judges the results."""
 
 from harness.suite.judging import Judged
 from harness.suite.planning import attested

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from harness.facts import Configuration, Expect, Reproducer, Subject
-from harness.machine import INTERPRETER, Machine
+from harness.facts import Configuration, Expect, Feature, Reproducer, ServerCase, Subject
+from harness.machine import Machine
 from harness.tiers import arms
 from harness.verdict import BOTH, ArmName
 
@@ -83,5 +83,6 @@ def expected(request: Request, machine: Machine) -> Expect | None:
 def missing(request: Request, machine: Machine) -> tuple[str, ...]:
     """The features that a case needs and this machine lacks."""
     on_the_cpu = request.tier == "kernel" and request.platform is None
-    own = frozenset({INTERPRETER} if on_the_cpu else ())
-    return machine.missing(own | request.reproducer.requires | request.case.requires)
+    own = frozenset({Feature.INTERPRETER} if on_the_cpu else ())
+    ranks = request.case.ranks if isinstance(request.case, ServerCase) else 1
+    return machine.missing(own | request.reproducer.requires | request.case.requires, ranks)

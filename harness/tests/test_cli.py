@@ -22,7 +22,7 @@ from harness.tests.toyland import bench, checkout, upstream
 from harness.tests.toyland.bench import bug
 from harness.tests.toyland.checkout import Checkout, Ended
 
-NAMES = ("pr101_stray_store", "pr104_short_indptr", "pr108_troubled_case", "pr109_needs_gravity")
+NAMES = ("pr101_stray_store", "pr104_short_indptr", "pr108_troubled_case", "pr109_needs_both_vendors")
 STRAY = "oob-write into table by fill_kernel numel=3 first=3 last=11 count=9"
 GOLDEN = "pr101_stray_store/kernel.cpu.json"
 STARTED = 60.0
@@ -142,7 +142,7 @@ def test_unresolved_alone_ends_with_3(bare: Checkout) -> None:
 
 def test_unsupported_alone_ends_with_4(bare: Checkout) -> None:
     done = bare.refault("run", "109")
-    assert done.returncode == 4 and "this machine lacks gravity" in done.stdout
+    assert done.returncode == 4 and "this machine lacks cuda, rocm" in done.stdout
 
 
 # --- recording -------------------------------------------------------------------------------------
@@ -259,7 +259,7 @@ def test_doctor_is_content_with_a_sound_checkout(recorded: Checkout) -> None:
     done = recorded.refault("doctor")
     assert done.returncode == 0, done.stdout
     assert f"{upstream.VERSION} at {recorded.root}" in done.stdout
-    assert "lacks  pr109" in done.stdout and "gravity" in done.stdout
+    assert "lacks  pr109" in done.stdout and "rocm" in done.stdout
     assert "2 of 3 for cpu" in done.stdout
 
 

@@ -13,18 +13,18 @@ from harness import catalogue, doctor, leftovers
 from harness.cli import app
 from harness.doctor import Check, State
 from harness.errors import BadInput
-from harness.facts import Subject
+from harness.facts import Feature, Subject
 from harness.leftovers import Leftovers
-from harness.machine import INTERPRETER, Machine
+from harness.machine import Machine
 from harness.source import tree
 from harness.source.tree import Tree
 from harness.tests.toyland.bench import Bench, bug, subject
 from harness.workspace import Workspace
 
 MACHINE = Machine(
-    platform="cpu", features=frozenset({"torch", "triton", INTERPRETER}), facts={"torch": "2.13.0"}
+    platform="cpu", features=frozenset(Feature) - {Feature.CUDA, Feature.ROCM}, facts={"torch": "2.13.0"}
 )
-KNOWN = (bug("pr104_short_indptr"), bug("pr109_needs_gravity"))
+KNOWN = (bug("pr104_short_indptr"), bug("pr109_needs_both_vendors"))
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def test_a_machine_where_all_is_well(goldens: Path, tmp_path: Path) -> None:
 
 def test_what_a_case_lacks_is_no_error(goldens: Path, tmp_path: Path) -> None:
     check = look(tmp_path)["pr109"]
-    assert check.state is State.LACKS and check.found == "UNSUPPORTED here: this machine lacks gravity"
+    assert check.state is State.LACKS and check.found == "UNSUPPORTED here: this machine lacks cuda, rocm"
 
 
 def test_a_missing_upstream_is_wrong(goldens: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

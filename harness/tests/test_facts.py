@@ -19,6 +19,7 @@ from harness.facts import (
     Integer,
     Integers,
     KernelCase,
+    KernelLab,
     Reproducer,
     Revert,
     Tolerance,
@@ -32,7 +33,7 @@ BUG = Bug(pr=1, fixed_in="0.5.13", symptom="stray store")
 EDIT = edit(in_function="Pool.grow", replace="n + 1", by="n")
 
 
-def call(lab: Any, *, tokens: int, page_size: int) -> dict[str, Any]:
+def call(lab: KernelLab, *, tokens: int, page_size: int) -> dict[str, Any]:
     return {"tokens": tokens, "page_size": page_size}
 
 
@@ -81,7 +82,7 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
     "revert without edits": (lambda: Revert(), "revert: a revert without edits undoes nothing"),
     "form without edits": (lambda: form(), "revert: a form without edits undoes nothing"),
     "revert of edits and forms": (lambda: Revert(EDIT, form(EDIT)), "revert: give edits or forms, not both"),
-    "unknown fault kind": (lambda: watch("oob-write", "oops"), "watch.kinds: unknown fault kinds oops"),
+    "unknown fault kind": (lambda: watch("oob-write", "oops"), "watch.kinds: 'oops' is not one of"),
     "watch for nothing": (lambda: watch(), "watch.kinds: is empty"),
     "type of no exception": (
         lambda: faults("nan", of="KeyError"),
@@ -92,7 +93,7 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
         "expect.of: 'a b' is no name of an exception",
     ),
     "message without a type": (lambda: faults("exception", says="x"), "expect.says: needs of="),
-    "unknown expectation": (lambda: faults("oops"), "expect.kind: unknown fault kind 'oops'"),
+    "unknown expectation": (lambda: faults("oops"), "expect.kind: 'oops' is not one of"),
     "negative tolerance": (lambda: Tolerance(absolute=-1, relative=0, reason="x"), "tolerance: is negative"),
     "tolerance without reason": (
         lambda: Tolerance(absolute=0, relative=0, reason=""),

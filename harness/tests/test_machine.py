@@ -9,11 +9,12 @@ import sys
 import pytest
 
 from harness import devices, machine
+from harness.facts import Feature
 from harness.machine import Machine, this_machine
 
 
 def test_missing_features_are_named_in_order() -> None:
-    one = Machine(platform="cpu", features=frozenset({"torch", "triton"}))
+    one = Machine(platform="cpu", features=frozenset({Feature.TORCH, Feature.TRITON}))
     assert one.missing(frozenset({"torch", "zeta", "alpha"})) == ("alpha", "zeta")
     assert one.missing(frozenset({"torch"})) == one.missing(frozenset()) == ()
 
@@ -31,23 +32,27 @@ def test_a_distribution_that_is_not_installed_is_no_feature(monkeypatch: pytest.
     assert one.facts["torch"] == "1.0" and "triton" not in one.facts
 
 
-@pytest.mark.parametrize(("gpus", "has"), [(1, False), (2, True)])
-def test_two_ranks_take_a_gpu_each(gpus: int, has: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("gpus", "lacking"), [(1, ("2 GPUs",)), (2, ())])
+def test_two_ranks_take_a_gpu_each(
+    gpus: int, lacking: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
     gpu = devices.Gpu(name="NVIDIA H200", chip=90, driver="580.1", cuda="13.0")
     monkeypatch.setattr(devices, "gpu", lambda: gpu)
     monkeypatch.setattr(devices, "torch_cuda", lambda: "13.0")
     monkeypatch.setattr(devices, "visible", lambda: gpus)
-    assert (machine.TWO_RANKS in this_machine().features) is has
+    assert this_machine().missing(frozenset(), ranks=2) == lacking
 
 
 def test_a_cpu_holds_any_number_of_ranks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(devices, "gpu", lambda: None)
-    assert machine.TWO_RANKS in this_machine().features
+    assert this_machine().missing(frozenset(), ranks=64) == ()
 
 
 def test_json_carries_platform_features_and_versions() -> None:
-    data = Machine(platform="cpu", features=frozenset({"b", "a"}), facts={"python": "3.11"}).to_json()
-    assert data == {"platform": "cpu", "features": ["a", "b"], "python": "3.11"}
+    data = Machine(
+        platform="cpu", features=frozenset({Feature.TRITON, Feature.AITER}), facts={"python": "3.11"}
+    ).to_json()
+    assert data == {"platform": "cpu", "features": ["aiter", "triton"], "python": "3.11"}
 
 
 def test_looking_imports_no_torch() -> None:

@@ -12,10 +12,10 @@ import pytest
 
 from harness import plan, requests
 from harness.compare import DEFAULT_TOLERANCE, one_line
-from harness.facts import Reproducer
+from harness.facts import Feature, Reproducer
 from harness.golden import Golden, GoldenStore
 from harness.history import ArmNight, Night, Series
-from harness.machine import INTERPRETER, Machine
+from harness.machine import Machine
 from harness.plan import QUICK, Here, Step
 from harness.tests.samples import PROVENANCE
 from harness.tests.toyland.bench import bug, subject
@@ -23,8 +23,8 @@ from harness.verdict import Verdict
 
 BOTH = replace(bug("pr101_stray_store"), server=subject("pr202_wrong_token").server)
 """A kernel case and a server."""
-HERE = Machine(platform="cpu", features=frozenset({"torch", "triton", INTERPRETER}))
-BARE = Machine(platform="cpu", features=frozenset({"torch", "triton"}))
+HERE = Machine(platform="cpu", features=frozenset(Feature) - {Feature.CUDA, Feature.ROCM})
+BARE = Machine(platform="cpu", features=frozenset({Feature.TORCH, Feature.TRITON}))
 
 
 def night(day: int, verdict: Verdict = Verdict.PASS, **seconds: float) -> Night:
@@ -76,7 +76,7 @@ def test_a_server_waits_to_be_asked_for_where_a_kernel_shows_the_bug(goldens: Go
 
 def test_a_server_runs_where_nothing_else_can(goldens: GoldenStore) -> None:
     steps = planned(goldens, machine=BARE)
-    assert steps["kernel"].missing == (INTERPRETER,) and steps["server"].runs
+    assert steps["kernel"].missing == (Feature.INTERPRETER,) and steps["server"].runs
     # What is missing is handed to the suite too: it is UNSUPPORTED, and the JSON says so.
     assert [request.tier for request in plan.wanted(list(steps.values()))] == ["kernel", "server"]
 

@@ -72,7 +72,7 @@ def test_one_faulty_run_of_the_fixed_arm_is_the_verdict() -> None:
 
 
 def test_an_unsupported_case_is_asked_once() -> None:
-    lacking = run(missing=("gravity",))
+    lacking = run(missing=("cuda", "rocm"))
     runs = play(lacking, lacking)
     assert len(runs) == 1 and summed(runs).result.verdict is Verdict.UNSUPPORTED
 

@@ -43,7 +43,20 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
     "unknown stream": (lambda: traffic(stream="half"), "traffic.stream: 'half' is not one of"),
     "unknown endpoint": (lambda: traffic(endpoint="grpc"), "traffic.endpoint: 'grpc'"),
     "unknown model": (lambda: case(model="llama"), "server.model: 'llama' is not one of"),
-    "unknown host": (lambda: case(on={"tpu": {}}), "server.on: tpu is not one of"),
+    "unknown host": (lambda: case(on={"tpu": {}}), "server.on: 'tpu' is not one of"),
+    "unknown feature": (lambda: case(requires={"two GPUs"}), "server.requires: 'two GPUs' is not one of"),
+    "feature with a slip": (lambda: case(requires={"rocn"}), ".*; did you mean 'rocm'?"),
+    "no rank": (lambda: case(ranks=0), "server.ranks: must be at least 1"),
+    "ranks as a flag": (lambda: case(flags={"tp": "2"}), "server.flags: tp: write ranks= instead"),
+    "flag in another spelling": (lambda: case(flags={"dp": "2"}), "server.flags: dp: write dp-size instead"),
+    "replicas that do not divide the ranks": (
+        lambda: case(ranks=3, flags={"dp-size": "2"}),
+        "server.flags.dp-size: 2 does not divide 3 ranks",
+    ),
+    "attention that upstream cannot split": (
+        lambda: case(ranks=2, flags={"dp-size": "2", "enable-dp-attention": ""}),
+        "server.model: upstream serves data-parallel attention for tiny-qwen3, not for tiny-llama",
+    ),
     "flag with dashes": (lambda: case(flags={"--page-size": "1"}), "server.flags: --page-size: write"),
     "flag of no parameter": (
         lambda: case(flags={"page-size": "{page_size}"}),

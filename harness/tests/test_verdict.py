@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.errors import BadInput, GoldenError
-from harness.facts import Bug, Expect, Integer, KernelCase, Reproducer, Revert, edit, faults, watch
+from harness.facts import Bug, Expect, Integer, KernelCase, KernelLab, Reproducer, Revert, edit, faults, watch
 from harness.observation import Attestation, Exit, Fault, Module, Point
 from harness.tests.samples import (
     FUNCTION,
@@ -527,7 +527,7 @@ def test_random_evidence_does_reach_a_pass(name: str) -> None:
 
 
 def _reproducer() -> Reproducer:
-    def call(lab: Any, page_size: int) -> dict[str, Any]:
+    def call(lab: KernelLab, page_size: int) -> dict[str, Any]:
         return {}
 
     kernel = KernelCase(call=call, params={"page_size": Integer(16)}, imports=(), watch=watch("oob-write"))

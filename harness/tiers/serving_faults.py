@@ -19,7 +19,7 @@ def split(
 ) -> tuple[tuple[Fault, ...], tuple[Fault, ...], tuple[str, ...]]:
     """Faults, findings and notes.
 
-    How often and how far a server strays hangs on what its scheduler happened to batch: a fault is
+    Counts and extents of a server's stray accesses depend on how its scheduler batched: a fault is
     named without its numbers, which it has as those of its first sight.
     """
     left = tuple(_left_behind(ending))

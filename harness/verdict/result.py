@@ -45,7 +45,7 @@ class Result:
         return self.verdict is not None and not self.verdict.success
 
     def to_json(self) -> dict[str, Any]:
-        """The result as DESIGN's JSON has it; an arm that was not observed is left out."""
+        """The result as `--json` writes it; an arm that was not observed is left out."""
         identity = {"reproducer": self.reproducer, "pr": self.pr, "issue": self.issue}
         place = {"tier": self.tier, "platform": self.platform, "params": self.params}
         verdict = self.verdict.value if self.verdict else None

@@ -8,6 +8,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from harness.facts import KernelLab
 from reproducers.rigs import eagle
 from reproducers.rigs.eagle import Rig, Tree
 
@@ -15,7 +16,7 @@ TOPK = 4
 """Branches of a tree; the move does not depend on how many."""
 
 
-def rig(lab: Any, *, num_steps: int, draft_tokens: int, page_size: int, seq_lens: Sequence[int]) -> Rig:
+def rig(lab: KernelLab, *, num_steps: int, draft_tokens: int, page_size: int, seq_lens: Sequence[int]) -> Rig:
     """Pools and runner for these requests; a tree of num_steps + 1 tokens is a chain, of top-k 1."""
     tree = Tree(1 if draft_tokens == num_steps + 1 else TOPK, num_steps, draft_tokens)
     sizes = dict(page_size=page_size, max_bs=len(seq_lens), longest=max(seq_lens))

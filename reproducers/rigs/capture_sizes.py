@@ -6,6 +6,8 @@ import importlib
 import importlib.util
 from typing import Any
 
+from harness.facts import KernelLab
+
 _ASKED = (1, 2, 4, 8, 16, 32)
 _COMPILED = 32
 _HOMES = (
@@ -16,7 +18,7 @@ _GRAPH_CONFIG = "sglang.srt.model_executor.cuda_graph_config"
 _ODD_POOL = 5
 
 
-def under_two_batch_overlap(lab: Any, pool_size: int) -> list[int]:
+def under_two_batch_overlap(lab: KernelLab, pool_size: int) -> list[int]:
     """The batch sizes captured for a pool of this many requests; two-batch overlap wants them even."""
     lab.single_rank()
     facts = dict(enable_two_batch_overlap=True, torch_compile_max_bs=_COMPILED, **_graph_facts(lab))
@@ -28,7 +30,7 @@ def under_two_batch_overlap(lab: Any, pool_size: int) -> list[int]:
         return [int(size) for size in sizes]
 
 
-def exceed_the_pool(lab: Any) -> bool:
+def exceed_the_pool(lab: KernelLab) -> bool:
     """Whether this release ever captures a batch larger than the pool holds: since #20978."""
     return max(under_two_batch_overlap(lab, _ODD_POOL)) > _ODD_POOL
 
@@ -40,7 +42,7 @@ def _home() -> Any:
     raise ImportError(f"none of {', '.join(_HOMES)} is in this release")
 
 
-def _graph_facts(lab: Any) -> dict[str, Any]:
+def _graph_facts(lab: KernelLab) -> dict[str, Any]:
     """The sizes that are asked for, as the release spells them."""
     if not _exists(_GRAPH_CONFIG):
         return {"cuda_graph_bs": list(_ASKED)}

@@ -10,6 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from harness.facts import KernelLab
+from reproducers.rigs import pools
+from reproducers.rigs.pools import Pools
+
 HIDDEN_SIZE = 8
 HEAD_DIM = 8
 VOCABULARY = 16
@@ -34,7 +38,7 @@ class Tree:
 class Rig:
     """A draft model's runner with the pools behind it, for at most `max_bs` requests."""
 
-    lab: Any
+    lab: KernelLab
     tree: Tree
     server_args: Any
     runner: Any
@@ -47,22 +51,25 @@ class Rig:
         return int(self.allocator.page_size)
 
 
-def rig(lab: Any, *, tree: Tree, page_size: int, max_bs: int, longest: int, attention: str) -> Rig:
+def rig(lab: KernelLab, *, tree: Tree, page_size: int, max_bs: int, longest: int, attention: str) -> Rig:
     """Pools for `max_bs` requests of at most `longest` tokens, none of them near the context's end."""
     context_len = longest + 2 * tree.slots(page_size)  # upstream reserves for two drafts at once
     server_args = arguments(lab, tree, page_size, max_bs, attention)
     return rig_of(lab, tree, server_args, context_len=context_len, row_len=context_len, rows=max_bs)
 
 
-def rig_of(lab: Any, tree: Tree, server_args: Any, *, context_len: int, row_len: int, rows: int) -> Rig:
+def rig_of(lab: KernelLab, tree: Tree, server_args: Any, *, context_len: int, row_len: int, rows: int) -> Rig:
     """Pools with `rows` rows of `row_len` KV indices each, and a runner of that context length."""
-    table, cache, allocator, prefix_cache = _pools(server_args.page_size, rows, row_len, lab.device)
-    runner = _model_runner(lab, server_args, table, cache, allocator, context_len)
+    made = pools.paged(
+        rows=rows, row_len=row_len, page_size=server_args.page_size, device=lab.device,
+        cache=pools.mha(1, HEAD_DIM, enable_kv_cache_copy=True),
+    )  # fmt: skip
+    runner = _model_runner(lab, server_args, made, context_len)
     _translate_indices(runner)
-    return Rig(lab, tree, server_args, runner, table, allocator, prefix_cache)
+    return Rig(lab, tree, server_args, runner, made.rows, made.allocator, _prefix_cache(made))
 
 
-def arguments(lab: Any, tree: Tree, page_size: int, max_bs: int, attention: str) -> Any:
+def arguments(lab: KernelLab, tree: Tree, page_size: int, max_bs: int, attention: str) -> Any:
     """Upstream's own arguments and defaults; the model path `dummy` skips what needs a model's files."""
     from sglang.srt import server_args
 
@@ -91,32 +98,19 @@ def _one_graph(arguments: Any, max_bs: int) -> dict[str, Any]:
     return {"cuda_graph_config": CudaGraphConfig.from_dict({"decode": {"bs": [max_bs]}})}
 
 
-def _pools(page_size: int, max_bs: int, context_len: int, device: str) -> tuple[Any, Any, Any, Any]:
-    import torch
-    from sglang.srt.mem_cache import memory_pool
-    from sglang.srt.mem_cache.allocator import PagedTokenToKVPoolAllocator, TokenToKVPoolAllocator
+def _prefix_cache(made: Pools) -> Any:
+    """A prefix cache that keeps nothing."""
     from sglang.srt.mem_cache.cache_init_params import CacheInitParams
     from sglang.srt.mem_cache.radix_cache import RadixCache
 
-    rows = memory_pool.ReqToTokenPool(
-        size=max_bs, max_context_len=context_len, device=device, enable_memory_saver=False
-    )
-    tokens = max_bs * -(-context_len // page_size) * page_size
-    common = dict(dtype=torch.float32, device=device)
-    cache = memory_pool.MHATokenToKVPool(
-        tokens, page_size=page_size, head_num=1, head_dim=HEAD_DIM, layer_num=1,
-        enable_memory_saver=False, enable_kv_cache_copy=True, **common,
-    )  # fmt: skip
-    paged = dict(page_size=page_size) if page_size > 1 else {}
-    kind = PagedTokenToKVPoolAllocator if page_size > 1 else TokenToKVPoolAllocator
-    allocator = kind(tokens, **paged, **common, kvcache=cache, need_sort=False)
     params = CacheInitParams(
-        disable=True, req_to_token_pool=rows, token_to_kv_pool_allocator=allocator, page_size=page_size
-    )
-    return rows, cache, allocator, RadixCache(params)
+        disable=True, req_to_token_pool=made.rows, token_to_kv_pool_allocator=made.allocator,
+        page_size=made.page_size,
+    )  # fmt: skip
+    return RadixCache(params)
 
 
-def _model_runner(lab: Any, server_args: Any, rows: Any, cache: Any, allocator: Any, context_len: int) -> Any:
+def _model_runner(lab: KernelLab, server_args: Any, made: Pools, context_len: int) -> Any:
     import torch
     from sglang.srt.speculative.spec_info import SpeculativeAlgorithm
 
@@ -129,13 +123,11 @@ def _model_runner(lab: Any, server_args: Any, rows: Any, cache: Any, allocator: 
         dtype=torch.float32,
         kv_cache_dtype=torch.float32,
         kv_cache_dtype_str="auto",
-        page_size=allocator.page_size,
+        page_size=made.page_size,
         sliding_window_size=None,
         is_hybrid_swa=False,
         attention_chunk_size=None,
-        req_to_token_pool=rows,
-        token_to_kv_pool=cache,
-        token_to_kv_pool_allocator=allocator,
+        **made.facts(translator=False),  # upstream's own makes it: `_translate_indices`
         tp_size=1,
         dp_size=1,
         attn_cp_size=1,
@@ -162,7 +154,7 @@ def _translate_indices(runner: Any) -> None:
         ModelRunner.init_kv_index_translator(runner)
 
 
-def _model_config(lab: Any, context_len: int) -> Any:
+def _model_config(lab: KernelLab, context_len: int) -> Any:
     import torch
     from sglang.srt.configs.model_config import AttentionArch
 

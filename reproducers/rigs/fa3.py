@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from harness.facts import KernelLab
 from reproducers.rigs import eagle
 from reproducers.rigs.eagle import Rig, Tree
 
@@ -17,7 +18,7 @@ MODULE = "sglang.srt.layers.attention.flashattention_backend"
 LIBRARY = "sgl_kernel"
 
 
-def rig(lab: Any, *, topk: int, num_steps: int, page_size: int, max_bs: int, longest: int) -> Rig:
+def rig(lab: KernelLab, *, topk: int, num_steps: int, page_size: int, max_bs: int, longest: int) -> Rig:
     """The draft's pools and runner for FA3 attention."""
     facts = dict(page_size=page_size, max_bs=max_bs, longest=longest)
     return eagle.rig(lab, tree=Tree(topk, num_steps, draft_tokens=topk * num_steps), attention="fa3", **facts)
@@ -44,7 +45,7 @@ def captured(rig: Rig, backend: Any) -> Any:
         return _without_graph(rig.lab)(worker)
 
 
-def _without_graph(lab: Any) -> Any:
+def _without_graph(lab: KernelLab) -> Any:
     """The draft's graph runner, with graphs that record and replay nothing."""
     import torch
     from sglang.srt.speculative.eagle_draft_cuda_graph_runner import EAGLEDraftCudaGraphRunner

@@ -10,6 +10,8 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
+from harness.facts import KernelLab, Lab
+
 MODULE = "sglang.srt.managers.schedule_batch"
 """What every release imports the dispatcher's module through; the module itself has moved."""
 STAND_INS = ("sgl_kernel",)
@@ -60,13 +62,13 @@ def _home() -> Any:
 
 
 @contextmanager
-def dispatching(lab: Any) -> Iterator[None]:
+def dispatching(lab: Lab) -> Iterator[None]:
     """Upstream's configuration as a server with the Triton attention backend has it."""
     with _configured(lab):
         yield
 
 
-def _configured(lab: Any) -> AbstractContextManager[Any]:
+def _configured(lab: Lab) -> AbstractContextManager[Any]:
     """Where the dispatcher looks the backend up has moved twice: it is asked, not the release."""
     source = inspect.getsource(_home().get_last_loc)
     if "get_flags" in source:  # 0.5.15
@@ -79,7 +81,7 @@ def _configured(lab: Any) -> AbstractContextManager[Any]:
 
 
 @contextmanager
-def _global(lab: Any) -> Iterator[None]:
+def _global(lab: Lab) -> Iterator[None]:
     """Up to 0.5.14: the process's server arguments."""
     server_args: Any = importlib.import_module("sglang.srt.server_args")
     server_args.set_global_server_args_for_scheduler(lab.stand_in("server_args", attention_backend=_BACKEND))
@@ -87,7 +89,7 @@ def _global(lab: Any) -> Iterator[None]:
 
 
 @contextmanager
-def _published(lab: Any) -> Iterator[None]:
+def _published(lab: Lab) -> Iterator[None]:
     """From 0.5.17: the published configuration, of which the dispatcher reads up to three leaves."""
     context: Any = importlib.import_module(_CONTEXT).get_context()
     leaves = dict(attention_backend=_BACKEND, prefill_attention_backend=None, decode_attention_backend=None)
@@ -118,7 +120,7 @@ def small_table(requests: int, context_len: int, device: str = "cpu") -> Any:
 
 
 @contextmanager
-def sparse_table(lab: Any, context_len: int, row: int, prefix_len: int) -> Iterator[Any]:
+def sparse_table(lab: KernelLab, context_len: int, row: int, prefix_len: int) -> Iterator[Any]:
     """A req_to_token of `row` + 1 rows, backed by a file with holes: only what is touched takes room."""
     import torch
 

@@ -18,7 +18,7 @@ COMMON: Flags = {
     "watchdog-timeout": "600",
     "triton-attention-num-kv-splits": "2",
 }
-"""Pinned, so that no value hangs on the size of the machine's memory, or on its processors."""
+"""Pinned, so that no value depends on the machine's memory or processors."""
 
 _GRAPHS: Flags = {"mem-fraction-static": "0.2", "cuda-graph-max-bs": "16"}
 HOSTS: Mapping[str, Flags] = {

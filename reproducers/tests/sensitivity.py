@@ -166,7 +166,7 @@ def prompts(count: int, seed: int, shortest: int = 3 * PAGE, longest: int = 8 * 
 def trials(server: Server, numbers: Sequence[int], seed: int, *, tokens: int = 6) -> Iterator[Trial]:
     """Asks each prompt twice, the second time with a page overwritten, and compares the answers.
 
-    A trial hangs on `seed` and its number alone, whichever others are asked for.
+    A trial depends on `seed` and its number alone, whichever others are asked for.
     """
     every = prompts(max(numbers, default=-1) + 1, seed)
     for begin in range(0, len(numbers), AT_ONCE):

@@ -15,7 +15,7 @@ from harness.source.tree import Tree
 from harness.verdict import Result, Verdict
 from reproducers import pr22598_aiter_indptr_padded_batch as pr22598
 from reproducers import pr24587_aiter_kv_indices_page_size as pr24587
-from reproducers.rigs import aiter
+from reproducers.rigs.aiter import rig as aiter
 from reproducers.tests import trees
 from reproducers.tests.conftest import Run
 

@@ -1,4 +1,4 @@
-"""Pieces of a soak add up to one whole: a trial hangs on seed and number, and what is kept is not redone."""
+"""A soak may run in pieces: a trial depends on seed and number alone, and kept ones are not repeated."""
 
 from __future__ import annotations
 

@@ -15,8 +15,9 @@ from harness.facts import Grid, Params
 from harness.source.tree import Tree
 from harness.verdict import Result, Verdict
 from reproducers import pr24394_swa_unified_extend_indices as pr24394
-from reproducers.rigs import swa, swa_model
-from reproducers.rigs.swa_pages import FreePages, new_pages
+from reproducers.rigs.swa import model as swa_model
+from reproducers.rigs.swa import rig as swa
+from reproducers.rigs.swa.pages import FreePages, new_pages
 from reproducers.tests import trees
 from reproducers.tests.conftest import Run
 

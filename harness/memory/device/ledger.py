@@ -1,4 +1,4 @@
-"""Which buffer an address of the device belongs to, told to a file, for when the process dies of it."""
+"""Writes which buffer each device address belongs to into a file, which outlives a process that faults."""
 
 from __future__ import annotations
 

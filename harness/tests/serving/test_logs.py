@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.facts.checks import FAULT_KINDS
+from harness.facts import FAULT_KINDS
 from harness.serving import logs, signs
 from harness.tests.serving.samples import SAMPLES, Sample
 from harness.tests.serving.shapes import SHAPES

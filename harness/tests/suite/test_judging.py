@@ -80,8 +80,8 @@ def test_a_crash_is_told_of_the_point_where_it_happened(fresh: Bench) -> None:
 
 
 def test_unsupported_names_what_the_machine_lacks(fresh: Bench) -> None:
-    result = fresh.judge(bug("pr109_needs_gravity")).result
-    assert told(result, Verdict.UNSUPPORTED) == "this machine lacks gravity"
+    result = fresh.judge(bug("pr109_needs_both_vendors")).result
+    assert told(result, Verdict.UNSUPPORTED) == "this machine lacks cuda, rocm"
     assert result.arms == {}
 
 

@@ -21,7 +21,7 @@ def test_an_arm_that_cannot_be_started_leaves_the_other_cases_alone(fresh: Bench
     suite = Suite(fresh.setting, pool=fresh.pool)
     shutil.rmtree(suite.folder)
     suite.folder.write_text("in the way of the arms' folders")
-    cases = [STORE, bug("pr109_needs_gravity")]
+    cases = [STORE, bug("pr109_needs_both_vendors")]
     judged = suite.run([Request(reproducer=one, tier="kernel") for one in cases])
     results = {one.result.pr: one.result for one in judged}
     assert "could not be run" in told(results[101], Verdict.UNRESOLVED)
@@ -61,7 +61,8 @@ def test_started_and_ended_are_told_of_every_arm(fresh: Bench) -> None:
     told: list[str] = []
     ended: list[str] = []
     cases = [
-        Request(reproducer=bug(name), tier="kernel") for name in ("pr104_short_indptr", "pr109_needs_gravity")
+        Request(reproducer=bug(name), tier="kernel")
+        for name in ("pr104_short_indptr", "pr109_needs_both_vendors")
     ]
     assert len(list(Suite(fresh.setting, told.append, ended.append, fresh.pool).run(cases))) == 2
     assert told == sorted(ended) == ["pr104 kernel fixed", "pr104 kernel reverted"]

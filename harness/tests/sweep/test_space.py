@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import BadInput, FactsError
-from harness.facts import Choice, Grid, Integer, Integers, KernelCase, Lists, watch
+from harness.facts import Choice, Grid, Integer, Integers, KernelCase, KernelLab, Lists, watch
 from harness.sweep import space
 
 
-def call(lab: Any, *, page: int, lens: tuple[int, ...], mode: str) -> Mapping[str, Any]:
+def call(lab: KernelLab, *, page: int, lens: tuple[int, ...], mode: str) -> Mapping[str, Any]:
     return {}
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.facts import Bug, Choice, CodegenCase, Expect, Grid, Reproducer, Revert, edit, faults
+from harness.facts import Bug, Choice, CodegenCase, Expect, Grid, Lab, Reproducer, Revert, edit, faults
 
 DTYPES = ("int64", "int32")
 
 
-def copy(lab: Any, *, out: str, table: str) -> dict[str, Any]:
+def copy(lab: Lab, *, out: str, table: str) -> dict[str, Any]:
     import torch
     from sglang import slots
 

@@ -6,12 +6,13 @@ import importlib
 from dataclasses import replace
 from typing import Any
 
+from harness.facts import Lab
 from harness.tests.tiers.toy_targets import pr120_widened_store
 
 LIBRARY = "beside_the_toy"
 
 
-def fail(lab: Any, *, out: str, table: str) -> dict[str, Any]:
+def fail(lab: Lab, *, out: str, table: str) -> dict[str, Any]:
     importlib.import_module(LIBRARY).fail()
     return {}
 

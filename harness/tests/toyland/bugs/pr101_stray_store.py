@@ -7,10 +7,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.facts import Bug, Expect, Grid, Integer, KernelCase, Reproducer, Revert, edit, faults, watch
+from harness.facts import (
+    Bug,
+    Expect,
+    Grid,
+    Integer,
+    KernelCase,
+    KernelLab,
+    Reproducer,
+    Revert,
+    edit,
+    faults,
+    watch,
+)
 
 
-def fill(lab: Any, *, tokens: int, page_size: int) -> dict[str, Any]:
+def fill(lab: KernelLab, *, tokens: int, page_size: int) -> dict[str, Any]:
     from sglang import pages
 
     with lab.observe("fill"):

@@ -4,10 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.facts import Bug, Expect, Integers, KernelCase, Reproducer, Revert, edit, faults, watch
+from harness.facts import (
+    Bug,
+    Expect,
+    Integers,
+    KernelCase,
+    KernelLab,
+    Reproducer,
+    Revert,
+    edit,
+    faults,
+    watch,
+)
 
 
-def look_up(lab: Any, *, slots: tuple[int, ...]) -> dict[str, Any]:
+def look_up(lab: KernelLab, *, slots: tuple[int, ...]) -> dict[str, Any]:
     import torch
     from sglang import pages
 

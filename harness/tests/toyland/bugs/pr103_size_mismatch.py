@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.facts import Bug, Expect, Integer, KernelCase, Reproducer, Revert, edit, faults, watch
+from harness.facts import Bug, Expect, Integer, KernelCase, KernelLab, Reproducer, Revert, edit, faults, watch
 
 
-def copy(lab: Any, *, batch: int) -> dict[str, Any]:
+def copy(lab: KernelLab, *, batch: int) -> dict[str, Any]:
     import torch
     from sglang import pages
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.facts import Bug, Expect, Integer, KernelCase, Reproducer, Revert, edit, faults, watch
+from harness.facts import Bug, Expect, Integer, KernelCase, KernelLab, Reproducer, Revert, edit, faults, watch
 
 
-def construct(lab: Any, *, batch: int) -> dict[str, Any]:
+def construct(lab: KernelLab, *, batch: int) -> dict[str, Any]:
     from sglang import pages
 
     with lab.observe("construct"):

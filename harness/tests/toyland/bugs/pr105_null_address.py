@@ -5,10 +5,10 @@ from __future__ import annotations
 import ctypes
 from typing import Any
 
-from harness.facts import Bug, Expect, Integer, KernelCase, Reproducer, Revert, edit, faults, watch
+from harness.facts import Bug, Expect, Integer, KernelCase, KernelLab, Reproducer, Revert, edit, faults, watch
 
 
-def read(lab: Any, *, mapped: int) -> dict[str, Any]:
+def read(lab: KernelLab, *, mapped: int) -> dict[str, Any]:
     from sglang import pages
 
     memory = ctypes.c_ubyte(7)

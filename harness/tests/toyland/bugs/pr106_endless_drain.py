@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from harness.facts import Bug, Expect, Integer, KernelCase, Reproducer, Revert, edit, faults, watch
+from harness.facts import Bug, Expect, Integer, KernelCase, KernelLab, Reproducer, Revert, edit, faults, watch
 
 
-def drain(lab: Any, *, queued: int) -> dict[str, Any]:
+def drain(lab: KernelLab, *, queued: int) -> dict[str, Any]:
     from sglang import pages
 
     with lab.observe("drain"):

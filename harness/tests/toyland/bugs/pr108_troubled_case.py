@@ -9,12 +9,12 @@ import time
 from typing import Any
 
 from harness.errors import BadInput
-from harness.facts import Bug, Choice, Expect, KernelCase, Reproducer, Revert, edit, faults, watch
+from harness.facts import Bug, Choice, Expect, KernelCase, KernelLab, Reproducer, Revert, edit, faults, watch
 
 TROUBLES = ("raise", "misuse", "refuse", "exhaust", "exit", "segfault", "sleep", "unminded", "orphan")
 
 
-def fail(lab: Any, *, trouble: str) -> dict[str, Any]:
+def fail(lab: KernelLab, *, trouble: str) -> dict[str, Any]:
     """Fails before the edited function is entered, or never enters it; `exhaust` fails inside it."""
     if trouble == "raise":
         raise ValueError("the case is wrong")
@@ -39,7 +39,7 @@ def fail(lab: Any, *, trouble: str) -> dict[str, Any]:
     return {}
 
 
-def _exhaust(lab: Any) -> None:
+def _exhaust(lab: KernelLab) -> None:
     from sglang import pages
 
     with lab.observe("exhaust"):

@@ -4,10 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.facts import Bug, Expect, Grid, Integer, KernelCase, Reproducer, Revert, edit, faults, watch
+from harness.facts import (
+    Bug,
+    Expect,
+    Grid,
+    Integer,
+    KernelCase,
+    KernelLab,
+    Reproducer,
+    Revert,
+    edit,
+    faults,
+    watch,
+)
 
 
-def draw(lab: Any, *, tokens: int) -> dict[str, Any]:
+def draw(lab: KernelLab, *, tokens: int) -> dict[str, Any]:
     import random
 
     import numpy as np

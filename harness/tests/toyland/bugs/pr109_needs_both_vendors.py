@@ -1,4 +1,4 @@
-"""#109: shows on machines with gravity coils only."""
+"""#109: shows on machines with GPUs of two vendors only."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from harness.tests.toyland.bugs import pr104_short_indptr
 REPRODUCER = replace(
     pr104_short_indptr.REPRODUCER,
     bug=Bug(pr=109, fixed_in="9.9.8", symptom="levitation"),
-    requires=frozenset({"gravity"}),
+    requires=frozenset({"cuda", "rocm"}),
     module=__name__,
-    title="#109: shows on machines with gravity coils only.",
+    title="#109: shows on machines with GPUs of two vendors only.",
     about=__doc__ or "",
 )

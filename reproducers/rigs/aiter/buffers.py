@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from harness.facts import KernelLab
+
 POINTERS = ("kv_indptr", "qo_indptr", "mask_indptr", "qo_indptr_")
 """One entry per request and one more: what #22598 reallocates."""
 
@@ -13,7 +15,7 @@ UNIFIED_DECODE = "qo_indptr_unified_decode"
 _DRAFT = {"mha": (), "mla": ("qo_indptr_",), "unified": (UNIFIED_DECODE,)}
 
 
-def require_pointers(lab: Any, backend: Any, requests: int, *, mode: str, attention: str) -> None:
+def require_pointers(lab: KernelLab, backend: Any, requests: int, *, mode: str, attention: str) -> None:
     """The index pointers of a padded batch; of a draft's step those that it takes from itself."""
     names = _DRAFT[attention] if mode == "draft_decode" else POINTERS
     unified = (UNIFIED_DECODE,) if (mode, attention) == ("decode", "unified") else ()
@@ -22,7 +24,7 @@ def require_pointers(lab: Any, backend: Any, requests: int, *, mode: str, attent
             lab.require(name, getattr(backend, name), needed=requests + 1)
 
 
-def require_paged_decode(lab: Any, backend: Any, *, pool_size: int, sequences: int) -> None:
+def require_paged_decode(lab: KernelLab, backend: Any, *, pool_size: int, sequences: int) -> None:
     """What `forward_decode` hands to `paged_attention_ragged` whole, one share per decoded sequence.
 
     The workspace is made for as many sequences as the pool has rows, and grows with their number.
@@ -33,7 +35,7 @@ def require_paged_decode(lab: Any, backend: Any, *, pool_size: int, sequences: i
         lab.require("workspace_buffer", workspace, needed=workspace.numel() // pool_size * sequences)
 
 
-def require_mask(lab: Any, backend: Any, seq_lens: Any, draft_tokens: int) -> None:
+def require_mask(lab: KernelLab, backend: Any, seq_lens: Any, draft_tokens: int) -> None:
     """The verify mask: for each request its draft tokens times all that they may look at."""
     mask = getattr(backend, "cuda_graph_custom_mask", None)
     if mask is not None:

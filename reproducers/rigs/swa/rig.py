@@ -9,15 +9,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.errors import BadInput
-from reproducers.rigs import swa_model
-from reproducers.rigs.swa_model import Sizes
+from harness.facts import KernelLab
+from reproducers.rigs.swa import model as swa_model
+from reproducers.rigs.swa.model import Sizes
 
 
 @dataclass(frozen=True)
 class Rig:
     """A deterministic backend, its pools and its layers."""
 
-    lab: Any
+    lab: KernelLab
     sizes: Sizes
     backend: Any
     rows: Any
@@ -42,16 +43,15 @@ class Request:
 
 
 @contextmanager
-def rig(lab: Any, sizes: Sizes) -> Iterator[Rig]:
+def rig(lab: KernelLab, sizes: Sizes) -> Iterator[Rig]:
     """The backend of a model with one sliding-window and one full attention layer."""
     lab.single_rank()
     with lab.configuration(**swa_model.server_facts(sizes)), lab.undivided():
         with lab.observe("construct"):
-            rows, cache = swa_model.pools(sizes, lab.device)
-            allocator = swa_model.slot_allocator(sizes, cache, lab.device)
-            backend = _backend(swa_model.model_runner(lab, sizes, rows, cache, allocator))
+            made = swa_model.pools(sizes, lab.device)
+            backend = _backend(swa_model.model_runner(lab, sizes, made))
         with swa_model.forwarding(backend):
-            yield Rig(lab, sizes, backend, rows, allocator, swa_model.layers(sizes.window))
+            yield Rig(lab, sizes, backend, made.rows, made.allocator, swa_model.layers(sizes.window))
 
 
 def _backend(runner: Any) -> Any:

@@ -8,7 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from reproducers.rigs import aiter_batch, translation
+from harness.facts import KernelLab
+from reproducers.rigs import pools
+from reproducers.rigs.aiter import batch as aiter_batch
+from reproducers.rigs.pools import Pools
 
 MODULE = "sglang.srt.layers.attention.aiter_backend"
 ATTENTION = ("mha", "mla", "unified")
@@ -26,7 +29,7 @@ _EXTRA_CONTEXT = 4  # upstream's rows are this much longer than the context
 class Rig:
     """A backend in one forward mode, with the pools it was made from."""
 
-    lab: Any
+    lab: KernelLab
     backend: Any
     req_to_token: Any
     allocator: Any
@@ -45,7 +48,7 @@ class Rig:
 
 @contextmanager
 def rig(
-    lab: Any, *, pool_size: int, context_len: int, page_size: int, mode: str, attention: str
+    lab: KernelLab, *, pool_size: int, context_len: int, page_size: int, mode: str, attention: str
 ) -> Iterator[Rig]:
     """The backend for a model with `context_len` tokens and room for `pool_size` requests."""
     draft_tokens = 0 if mode == "decode" else DRAFT_TOKENS
@@ -60,7 +63,7 @@ def rig(
 
 @contextmanager
 def runner(
-    lab: Any,
+    lab: KernelLab,
     *,
     pool_size: int,
     context_len: int,
@@ -77,8 +80,14 @@ def runner(
     unified = "1" if attention == "unified" else "0"
     facts = _server_facts(page_size, draft_tokens)
     with lab.environment(SGLANG_USE_AITER_UNIFIED_ATTN=unified), lab.configuration(**facts):
-        rows, cache, allocator = _pools(pool_size, room + _EXTRA_CONTEXT + draft_tokens, page_size, attention)
-        yield _model_runner(lab, rows, cache, allocator, context_len, attention, facts), allocator
+        row_len = room + _EXTRA_CONTEXT + draft_tokens
+        cache = (
+            pools.mla(_LORA_RANK, _ROPE_DIM)
+            if attention == "mla"
+            else pools.mha(_HEADS[attention], _HEAD_DIM)
+        )
+        made = pools.paged(rows=pool_size, row_len=row_len, page_size=page_size, cache=cache)
+        yield _model_runner(lab, made, context_len, attention, facts), made.allocator
 
 
 def _module() -> Any:
@@ -93,59 +102,31 @@ def _server_facts(page_size: int, draft_tokens: int) -> dict[str, Any]:
     )
 
 
-def _pools(pool_size: int, row_len: int, page_size: int, attention: str) -> tuple[Any, Any, Any]:
-    import torch
-    from sglang.srt.mem_cache import memory_pool
-    from sglang.srt.mem_cache.allocator import PagedTokenToKVPoolAllocator, TokenToKVPoolAllocator
-
-    rows = memory_pool.ReqToTokenPool(
-        size=pool_size, max_context_len=row_len, device="cpu", enable_memory_saver=False
-    )
-    tokens = pool_size * -(-row_len // page_size) * page_size
-    common = dict(
-        page_size=page_size, dtype=torch.float32, layer_num=1, device="cpu", enable_memory_saver=False
-    )
-    cache = (
-        memory_pool.MLATokenToKVPool(tokens, kv_lora_rank=_LORA_RANK, qk_rope_head_dim=_ROPE_DIM, **common)
-        if attention == "mla"
-        else memory_pool.MHATokenToKVPool(tokens, head_num=_HEADS[attention], head_dim=_HEAD_DIM, **common)
-    )
-    if page_size == 1:
-        allocator = TokenToKVPoolAllocator(tokens, torch.float32, "cpu", cache, need_sort=False)
-    else:
-        allocator = PagedTokenToKVPoolAllocator(
-            tokens, page_size, torch.float32, "cpu", cache, need_sort=False
-        )
-    return rows, cache, allocator
+def _cache(attention: str) -> pools.Cache:
+    if attention == "mla":
+        return pools.mla(_LORA_RANK, _ROPE_DIM)
+    return pools.mha(_HEADS[attention], _HEAD_DIM)
 
 
 def _model_runner(
-    lab: Any,
-    rows: Any,
-    cache: Any,
-    allocator: Any,
-    context_len: int,
-    attention: str,
-    facts: Mapping[str, Any],
+    lab: KernelLab, made: Pools, context_len: int, attention: str, facts: Mapping[str, Any]
 ) -> Any:
     import torch
 
-    pools = dict(req_to_token_pool=rows, token_to_kv_pool=cache, token_to_kv_pool_allocator=allocator)
     return lab.stand_in(
         "model_runner",
         model_config=_model_config(lab, context_len, attention),
         server_args=lab.stand_in("server_args", **facts),
-        device="cpu",
+        device=made.device,
         dtype=torch.float32,
         kv_cache_dtype=torch.float32,
         sliding_window_size=None,
         decode_attention_backend_str="aiter",
-        **pools,
-        **translation.of_indices(rows, cache, allocator),
+        **made.facts(),
     )
 
 
-def _model_config(lab: Any, context_len: int, attention: str) -> Any:
+def _model_config(lab: KernelLab, context_len: int, attention: str) -> Any:
     import torch
     from sglang.srt.configs.model_config import AttentionArch
 

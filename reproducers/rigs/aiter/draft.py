@@ -8,7 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from reproducers.rigs import aiter, aiter_batch, aiter_buffers
+from harness.facts import KernelLab
+from reproducers.rigs.aiter import batch as aiter_batch
+from reproducers.rigs.aiter import buffers as aiter_buffers
+from reproducers.rigs.aiter import rig as aiter
 
 MODE = "draft_decode"
 STEPS = aiter.NUM_STEPS
@@ -18,7 +21,7 @@ STEPS = aiter.NUM_STEPS
 class Draft:
     """The draft's backend, which holds an AiterAttnBackend for every step but the last."""
 
-    lab: Any
+    lab: KernelLab
     backend: Any
     req_to_token: Any
     allocator: Any
@@ -37,7 +40,7 @@ class Draft:
 
 @contextmanager
 def rig(
-    lab: Any, *, pool_size: int, context_len: int, page_size: int, topk: int, attention: str
+    lab: KernelLab, *, pool_size: int, context_len: int, page_size: int, topk: int, attention: str
 ) -> Iterator[Draft]:
     """The backend of a draft of `topk` branches, with rows that have room for the draft's pages."""
     room = context_len + topk * (STEPS + 2 * page_size)

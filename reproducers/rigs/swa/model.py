@@ -7,7 +7,8 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from reproducers.rigs import translation
+from harness.facts import KernelLab
+from reproducers.rigs.pools import Pools
 
 BACKEND = "sglang.srt.layers.attention.triton_backend"
 POOL = "sglang.srt.mem_cache.swa_memory_pool"
@@ -39,8 +40,8 @@ class Sizes:
         return getattr(torch, self.dtype)
 
 
-def pools(sizes: Sizes, device: str) -> tuple[Any, Any]:
-    """The page table and the KV cache."""
+def pools(sizes: Sizes, device: str) -> Pools:
+    """The page table, and a KV pool for each kind of layer."""
     from sglang.srt.mem_cache.memory_pool import ReqToTokenPool
     from sglang.srt.mem_cache.swa_memory_pool import SWAKVPool
 
@@ -59,10 +60,10 @@ def pools(sizes: Sizes, device: str) -> tuple[Any, Any]:
         device=device,
         **transposed,
     )
-    return rows, cache
+    return Pools(rows, cache, _slot_allocator(sizes, cache, device), device)
 
 
-def slot_allocator(sizes: Sizes, cache: Any, device: str) -> Any:
+def _slot_allocator(sizes: Sizes, cache: Any, device: str) -> Any:
     """What hands out a slot of each pool per token, and keeps the mapping between the two."""
     try:
         from sglang.srt.mem_cache.allocator.swa import SWATokenToKVPoolAllocator
@@ -83,7 +84,7 @@ def _takes(function: Any, parameter: str) -> bool:
     return parameter in inspect.signature(function).parameters
 
 
-def model_runner(lab: Any, sizes: Sizes, rows: Any, cache: Any, allocator: Any) -> Any:
+def model_runner(lab: KernelLab, sizes: Sizes, made: Pools) -> Any:
     """A model runner that knows what the backend asks of it, over real pools."""
     return lab.stand_in(
         "model_runner",
@@ -102,16 +103,13 @@ def model_runner(lab: Any, sizes: Sizes, rows: Any, cache: Any, allocator: Any) 
         hybrid_gdn_config=None,
         kimi_linear_config=None,
         linear_attn_model_spec=None,
-        req_to_token_pool=rows,
-        token_to_kv_pool=cache,
-        token_to_kv_pool_allocator=allocator,
         decode_num_tokens_per_req=lambda: 1,
         is_draft_worker=False,
-        **translation.of_indices(rows, cache, allocator, lab.device),
+        **made.facts(),
     )
 
 
-def _model_config(lab: Any, sizes: Sizes) -> Any:
+def _model_config(lab: KernelLab, sizes: Sizes) -> Any:
     from sglang.srt.configs.model_config import AttentionArch
     from transformers import PretrainedConfig
 

@@ -1,0 +1,1 @@
+"""Rigs for upstream's aiter attention back end."""

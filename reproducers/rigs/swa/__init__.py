@@ -1,0 +1,1 @@
+"""Rigs for hybrid sliding-window models on upstream's Triton back end."""

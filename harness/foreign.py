@@ -27,6 +27,8 @@ LARGEST_TABLE = 1 * MIB
 DEEPEST = 100
 """Levels of arrays and objects in a document; Refault's own have some ten."""
 
+_STEP = 1 << 16
+
 
 def read(path: str | os.PathLike[str], *, largest: int = LARGEST_DOCUMENT) -> bytes:
     """The bytes of a regular file of at most `largest` bytes; links to one are followed.
@@ -47,11 +49,18 @@ def _bytes(descriptor: int, path: str | os.PathLike[str], largest: int) -> bytes
     about = os.fstat(descriptor)
     if not stat.S_ISREG(about.st_mode):
         raise BadInput(f"{shown(path)}: is {_kind(about.st_mode)}: give a regular file")
-    with open(descriptor, "rb", closefd=False) as file:
-        data = file.read(largest + 1) if about.st_size <= largest else b""
+    data = _at_most(descriptor, largest + 1, about.st_size) if about.st_size <= largest else b""
     if max(len(data), about.st_size) > largest:
         raise BadInput(f"{shown(path)}: has more than {largest} bytes, which is the most that is read here")
     return data
+
+
+def _at_most(descriptor: int, most: int, expected: int) -> bytes:
+    """Up to so many bytes, in steps of what is expected: files of the system's tell no size."""
+    found = bytearray()
+    while step := os.read(descriptor, min(most - len(found), max(expected, _STEP) + 1)):
+        found += step
+    return bytes(found)
 
 
 def text(path: str | os.PathLike[str], *, largest: int = LARGEST_DOCUMENT) -> str:

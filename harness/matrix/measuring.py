@@ -65,8 +65,8 @@ def published(tree: Tree, reproducer: Reproducer, bench: Bench, pool: Pool, repe
     cell = _unmeasured(tree, reproducer)
     if cell.reason:
         return [cell]
-    runs = _judged(Suite(_setting(tree, bench), pool=pool), [cell] * repeats, "fixed")
-    return [_published(cell, judged) for cell, judged in runs]
+    with Suite(_setting(tree, bench), pool=pool) as suite:
+        return [_published(cell, judged) for cell, judged in _judged(suite, [cell] * repeats, "fixed")]
 
 
 def _give_up(futures: Sequence[Future[list[Cell]]], pool: Pool) -> None:
@@ -78,8 +78,11 @@ def _give_up(futures: Sequence[Future[list[Cell]]], pool: Pool) -> None:
 
 def _column(tree: Tree, reproducers: Sequence[Reproducer], bench: Bench, pool: Pool) -> list[Cell]:
     """Every reproducer on one release, and, where that is clean, with the fix undone."""
-    suite = Suite(_setting(tree, bench), pool=pool)
-    cells = [_unmeasured(tree, one) for one in reproducers]
+    with Suite(_setting(tree, bench), pool=pool) as suite:
+        return _measured(suite, [_unmeasured(tree, one) for one in reproducers])
+
+
+def _measured(suite: Suite, cells: Sequence[Cell]) -> list[Cell]:
     present = [cell for cell in cells if not cell.reason]
     measured = [_published(cell, judged) for cell, judged in _judged(suite, present, "fixed")]
     fixed = [cell for cell in measured if _has_fix(cell)]

@@ -20,8 +20,17 @@ import libcst as cst
 
 from harness.errors import BadInput, StaleRevert
 from harness.facts import Edit, Revert
+from harness.foreign import shown
 from harness.source import match
-from harness.source.symbols import Site, definitions, find_function, functions_by_module, nearest, parse
+from harness.source.symbols import (
+    Site,
+    definitions,
+    find_function,
+    functions_by_module,
+    nearest,
+    parse,
+    unreadable,
+)
 from harness.source.tree import Tree
 
 _UNFINISHED = ".unfinished-"
@@ -83,9 +92,12 @@ def plan(tree: Tree, revert: Revert) -> Plan:
     """The one form of which every edit matches exactly once in the tree, and what it makes of it.
 
     StaleRevert if no form fits, if several do, or if the form changes nothing or cannot be applied.
-    BadInput if a pattern is not one expression or statement, or a source file is no Python.
+    BadInput if a pattern is not one expression or statement.
     """
-    return _plan(tree, tree.content_hash, revert)
+    try:
+        return _plan(tree, tree.content_hash, revert)
+    except RecursionError:
+        raise StaleRevert(f"in {_called(tree)}: a file to be edited is nested too deeply") from None
 
 
 @lru_cache(maxsize=32)
@@ -109,7 +121,7 @@ def expected(tree: Tree, functions: Sequence[str]) -> dict[str, str]:
     homes = functions_by_module(tree, tuple(functions))
     if not homes:
         missing = f"{_called(tree)} has no function {' or '.join(functions)}"
-        raise StaleRevert(missing, nearest(tree, functions[0]))
+        raise StaleRevert(f"{missing}{_unsearched(tree, functions)}", nearest(tree, functions[0]))
     sites = (site for name in functions for site in find_function(tree, name))
     return {site.module: hashlib.sha256((tree.root / site.path).read_bytes()).hexdigest() for site in sites}
 
@@ -136,9 +148,10 @@ def _module(tree: Tree, path: str, modules: _Modules) -> cst.Module:
     if path not in modules:
         try:
             modules[path] = cst.parse_module((tree.root / path).read_bytes())
-        except cst.ParserSyntaxError as error:
-            problem = f"{tree.root / path} cannot be parsed ({error.message})"
-            raise BadInput(f"{problem}: repair it, or upgrade libcst") from error
+        except (cst.ParserSyntaxError, RecursionError, MemoryError, UnicodeError) as error:
+            why = shown(getattr(error, "message", "") or "it is nested too deeply", 200)
+            problem = f"{shown(tree.root / path)} cannot be parsed ({why})"
+            raise StaleRevert(f"{problem}: repair it, or upgrade libcst") from error
     return modules[path]
 
 
@@ -183,7 +196,15 @@ def _stale(tree: Tree, found: Sequence[Sequence[_Search]], fitting: Sequence[int
     if len(found) > 1:
         told = [f"form {number}: {text}" for number, text in enumerate(told, 1)]
     near = [candidate for form in failed for search in form for candidate in _near(tree, search)]
-    return StaleRevert(f"in {_called(tree)}: {'; '.join(told)}", tuple(dict.fromkeys(near))[:6])
+    lost = _unsearched(tree, [search.edit.in_function for form in failed for search in form])
+    return StaleRevert(f"in {_called(tree)}: {'; '.join(told)}{lost}", tuple(dict.fromkeys(near))[:6])
+
+
+def _unsearched(tree: Tree, functions: Sequence[str]) -> str:
+    """The first file that might hold one of these functions and could not be searched, if there is one."""
+    found = dict.fromkeys(why for name in functions for why in unreadable(tree, name))
+    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+    return f"; {next(iter(found))}{more}" if found else ""
 
 
 def _near(tree: Tree, search: _Search) -> Sequence[str]:
@@ -278,7 +299,8 @@ def _intact(root: Path, layout: Mapping[str, Path | bytes]) -> bool:
 def _entry_intact(path: Path, content: Path | bytes) -> bool:
     if isinstance(content, bytes):
         return path.is_file() and not path.is_symlink() and path.read_bytes() == content
-    return path.is_symlink() and path.readlink() == content and path.exists()
+    # One that dangles in the original dangles in the copy.
+    return path.is_symlink() and path.readlink() == content and path.exists() == content.exists()
 
 
 def _install(root: Path, plan: Plan, layout: Mapping[str, Path | bytes]) -> None:
@@ -286,7 +308,6 @@ def _install(root: Path, plan: Plan, layout: Mapping[str, Path | bytes]) -> None
     making = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=root.parent))
     for path, content in layout.items():
         _place(making / path, content)
-    _link_bytecode(plan, making)
     if root.exists():  # damaged: out of the way first, since a rename cannot replace a full folder
         os.rename(root, tempfile.mkdtemp(prefix=_UNFINISHED, dir=root.parent))
     os.rename(making, root)
@@ -298,15 +319,6 @@ def _place(path: Path, content: Path | bytes) -> None:
         path.write_bytes(content)
     else:
         path.symlink_to(content)
-
-
-def _link_bytecode(plan: Plan, making: Path) -> None:
-    """Share the original's bytecode of unedited files: compiling it anew would cost every arm seconds."""
-    for folder in _folders(plan):
-        edited = {Path(path).stem for path in plan.files if os.path.dirname(path) == folder}
-        for compiled in (plan.tree.root / folder / "__pycache__").glob("*.pyc"):
-            if compiled.name.partition(".")[0] not in edited:
-                _place(making / folder / "__pycache__" / compiled.name, compiled)
 
 
 @contextmanager

@@ -48,7 +48,7 @@ def read(path: str | os.PathLike[str], *, largest: int = LARGEST_DOCUMENT) -> by
 def _bytes(descriptor: int, path: str | os.PathLike[str], largest: int) -> bytes:
     about = os.fstat(descriptor)
     if not stat.S_ISREG(about.st_mode):
-        raise BadInput(f"{shown(path)}: is {_kind(about.st_mode)}: give a regular file")
+        raise BadInput(f"{shown(path)}: is {kind(about.st_mode)}: give a regular file")
     data = _at_most(descriptor, largest + 1, about.st_size) if about.st_size <= largest else b""
     if max(len(data), about.st_size) > largest:
         raise BadInput(f"{shown(path)}: has more than {largest} bytes, which is the most that is read here")
@@ -162,7 +162,8 @@ def _inside(value: Any) -> list[Any]:
     return [one for one in inner if isinstance(one, dict | list)]
 
 
-def _kind(mode: int) -> str:
+def kind(mode: int) -> str:
+    """What stands behind a name that is no regular file, with its article."""
     kinds = {
         stat.S_IFIFO: "a FIFO", stat.S_IFDIR: "a folder", stat.S_IFSOCK: "a socket",
         stat.S_IFCHR: "a device", stat.S_IFBLK: "a device",

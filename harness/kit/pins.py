@@ -31,7 +31,7 @@ def read(files: Iterable[Path]) -> dict[str, str]:
             found = _PIN.fullmatch(line)
             if not found:
                 raise BadInput(
-                    f"{shown(file)}:{number}: {shown(line, 80)!r} is no exact pin: write name==version"
+                    f"{shown(file)}:{number}: '{shown(line, 80)}' is no exact pin: write name==version"
                 )
             pins[canonicalize_name(found[1])] = found[2]
     return pins
@@ -52,7 +52,7 @@ def installed(file: Path) -> dict[str, str | None]:
             there[canonicalize_name(found[found.re.groups])] = None
         else:
             raise BadInput(
-                f"{shown(file)}:{number}: {shown(line, 80)!r} is no line of `pip freeze`: write name==version"
+                f"{shown(file)}:{number}: '{shown(line, 80)}' is no line of `pip freeze`: write name==version"
             )
     if not there:
         raise BadInput(f"{shown(file)} lists no package: write there what `pip freeze` says on the target")
@@ -60,7 +60,7 @@ def installed(file: Path) -> dict[str, str | None]:
 
 
 def _odd(file: Path, number: int, line: str, wanted: str) -> BadInput:
-    return BadInput(f"{shown(file)}:{number}: {shown(line, 80)!r} is no {wanted}: write name==version")
+    return BadInput(f"{shown(file)}:{number}: '{shown(line, 80)}' is no {wanted}: write name==version")
 
 
 def _lines(file: Path) -> list[tuple[int, str]]:

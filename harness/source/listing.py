@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from importlib.machinery import EXTENSION_SUFFIXES
 
 from harness.errors import BadInput
-from harness.foreign import LARGEST_SOURCE, cause, is_gone, shown
+from harness.foreign import LARGEST_SOURCE, cause, is_gone, kind, shown
 
 MOST_FILES = 100_000
 """Upstream has some 3,500; links to folders can make endlessly many of a few."""
@@ -68,7 +68,8 @@ class _Found:
         self.stamps: dict[str, tuple[int, ...]] = {}
 
     def walk(self) -> None:
-        waiting: list[tuple[str, _Above]] = [("", frozenset())]
+        about = os.stat(self._folder)
+        waiting: list[tuple[str, _Above]] = [("", frozenset({(about.st_dev, about.st_ino)}))]
         while waiting:
             prefix, above = waiting.pop()
             for name in self._names(prefix):
@@ -125,7 +126,7 @@ class _Found:
 
     def _file(self, path: str, about: os.stat_result) -> None:
         if not stat.S_ISREG(about.st_mode):
-            self.broken[path] = "is no regular file"
+            self.broken[path] = f"is {kind(about.st_mode)}"
         elif not os.access(os.path.join(self._folder, path), os.R_OK):
             self.broken[path] = "cannot be read (Permission denied)"
         else:

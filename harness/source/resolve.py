@@ -26,6 +26,6 @@ def resolve(spec: str, cache: Path, package: str = "sglang") -> Tree:
     if release := releases.parse(spec):
         return Releases(cache, package).tree(release)
     raise BadInput(
-        f"{shown(spec)!r} is no such path: give 'installed', a release such as 0.5.15, a wheel, "
+        f"'{shown(spec)}' is no such path: give 'installed', a release such as 0.5.15, a wheel, "
         f"or the folder that contains {package}/"
     )

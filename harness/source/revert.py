@@ -149,7 +149,8 @@ def _module(tree: Tree, path: str, modules: _Modules) -> cst.Module:
         try:
             modules[path] = cst.parse_module((tree.root / path).read_bytes())
         except (cst.ParserSyntaxError, RecursionError, MemoryError, UnicodeError) as error:
-            why = shown(getattr(error, "message", "") or "it is nested too deeply", 200)
+            deep = isinstance(error, RecursionError | MemoryError)
+            why = "it is nested too deeply" if deep else shown(getattr(error, "message", error), 200)
             problem = f"{shown(tree.root / path)} cannot be parsed ({why})"
             raise StaleRevert(f"{problem}: repair it, or upgrade libcst") from error
     return modules[path]

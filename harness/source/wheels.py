@@ -86,7 +86,7 @@ def version(wheel: Path, package: str) -> str:
     if wheel.suffix != ".whl" or name != package or rest.count("-") < 3:
         raise BadWheel(f"its name does not read {package}-<version>-<tags>.whl")
     if not re.fullmatch(r"[\w.+!]{1,64}", release, re.ASCII):
-        raise BadWheel(f"its name has no version: {shown(release, 80)!r}")
+        raise BadWheel(f"its name has no version: '{shown(release, 80)}'")
     return release
 
 

@@ -99,7 +99,7 @@ class _Uniqueness:
 
     def _parsed(self, path: str) -> cst.Module:
         if path not in self._modules:
-            self._modules[path] = cst.parse_module((self._tree.root / path).read_bytes())
+            self._modules[path] = cst.parse_module(self._tree.source(path))
         return self._modules[path]
 
 

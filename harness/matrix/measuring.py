@@ -15,6 +15,7 @@ from harness.observation import Fault
 from harness.process.pool import Pool
 from harness.source import revert
 from harness.source.releases import Releases
+from harness.source.symbols import unreadable
 from harness.source.tree import Tree
 from harness.suite import Judged, Request, Setting, Suite, attested
 from harness.verdict import ArmName, Verdict
@@ -131,10 +132,12 @@ def _request(reproducer: Reproducer, arm: ArmName) -> Request:
 def _unmeasured(tree: Tree, reproducer: Reproducer) -> Cell:
     """A cell before anything was run. `reason` says what the tree has not got; it is empty if it has all."""
     cell = Cell(reproducer=reproducer, release=_name(tree), status=Status.NOT_APPLICABLE)
+    functions = attested(tree, reproducer)
     try:
-        revert.expected(tree, attested(tree, reproducer))
+        revert.expected(tree, functions)
     except StaleRevert as error:
-        return replace(cell, reason=str(error))
+        lost = any(unreadable(tree, name) for name in functions)
+        return replace(cell, reason=str(error), status=Status.UNRESOLVED if lost else cell.status)
     return cell
 
 

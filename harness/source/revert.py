@@ -123,12 +123,12 @@ def expected(tree: Tree, functions: Sequence[str]) -> dict[str, str]:
         missing = f"{_called(tree)} has no function {' or '.join(functions)}"
         raise StaleRevert(f"{missing}{_unsearched(tree, functions)}", nearest(tree, functions[0]))
     sites = (site for name in functions for site in find_function(tree, name))
-    return {site.module: hashlib.sha256((tree.root / site.path).read_bytes()).hexdigest() for site in sites}
+    return {site.module: hashlib.sha256(tree.source(site.path)).hexdigest() for site in sites}
 
 
 def diff(plan: Plan) -> str:
     """What the revert changes, as a unified diff."""
-    return "".join(line for path, new in plan.files.items() for line in _file_diff(plan.tree.root, path, new))
+    return "".join(line for path, new in plan.files.items() for line in _file_diff(plan.tree, path, new))
 
 
 def _search(tree: Tree, edit: Edit, modules: _Modules) -> _Search:
@@ -147,7 +147,7 @@ def _module(tree: Tree, path: str, modules: _Modules) -> cst.Module:
     """One parse per file and plan: pieces of a file are only comparable within one parse."""
     if path not in modules:
         try:
-            modules[path] = cst.parse_module((tree.root / path).read_bytes())
+            modules[path] = cst.parse_module(tree.source(path))
         except (cst.ParserSyntaxError, RecursionError, MemoryError, UnicodeError) as error:
             deep = isinstance(error, RecursionError | MemoryError)
             why = "it is nested too deeply" if deep else shown(getattr(error, "message", error), 200)
@@ -163,24 +163,25 @@ def _rewritten(
     for path in dict.fromkeys(site.path for (site, _), _ in changes):
         pieces = [(piece, by) for (site, piece), by in changes if site.path == path]
         files[path] = match.rewrite(modules[path], pieces).bytes
-    unchanged = [_same_code(tree.root / path, new) for path, new in files.items()]
+    unchanged = [_same_code(tree, path, new) for path, new in files.items()]
     if all(unchanged):
         raise StaleRevert(f"the revert changes nothing in {_called(tree)}: the fix is not in it")
     return files
 
 
-def _same_code(path: Path, new: bytes) -> bool:
+def _same_code(tree: Tree, path: str, new: bytes) -> bool:
     """Whether the edits made no difference. StaleRevert if what they made is no Python."""
+    place = tree.root / path
     try:
-        edited = ast.dump(parse(new, path))
-        compile(new, str(path), "exec", dont_inherit=True)
+        edited = ast.dump(parse(new, place))
+        compile(new, str(place), "exec", dont_inherit=True)
     except (BadInput, SyntaxError) as error:
-        raise StaleRevert(f"the edits make no Python of {path.name}: {error}") from error
-    return edited == ast.dump(parse(path.read_bytes(), path))
+        raise StaleRevert(f"the edits make no Python of {place.name}: {error}") from error
+    return edited == ast.dump(parse(tree.source(path), place))
 
 
-def _file_diff(root: Path, path: str, new: bytes) -> Iterator[str]:
-    both = ((root / path).read_bytes(), new)
+def _file_diff(tree: Tree, path: str, new: bytes) -> Iterator[str]:
+    both = (tree.source(path), new)
     before, after = (data.decode(errors="replace").splitlines(True) for data in both)
     yield from difflib.unified_diff(before, after, f"fixed/{path}", f"reverted/{path}")
 
@@ -220,7 +221,7 @@ def _near(tree: Tree, search: _Search) -> Sequence[str]:
 def _statements(tree: Tree, site: Site) -> Iterator[tuple[str, str]]:
     """Every statement of a function as (file:line, its first line of code)."""
     path = tree.root / site.path
-    for name, node in definitions(parse(path.read_bytes(), path)):
+    for name, node in definitions(parse(tree.source(site.path), path)):
         if name == site.qualname and node.lineno == site.line:
             inner = (child for child in ast.walk(node) if isinstance(child, ast.stmt) and child is not node)
             for child in inner:

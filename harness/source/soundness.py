@@ -48,7 +48,7 @@ def breaks(plan: Plan) -> tuple[Break, ...]:
 def _breaks(plan: Plan) -> list[Break]:
     found: list[Break] = []
     for path, new in plan.files.items():
-        old, place = (plan.tree.root / path).read_bytes(), plan.tree.root / path
+        old, place = plan.tree.source(path), plan.tree.root / path
         module = module_name(plan.tree, path.removeprefix(f"{plan.tree.package}/"))
         before = Counter(_found(old, module, place))
         found += (Counter(_found(new, module, place)) - before).elements()

@@ -77,6 +77,10 @@ class Tree:
         except BadInput as error:
             raise Unresolved(f"the tree changed while it was in use: {error}") from error
 
+    def source(self, path: str) -> bytes:
+        """The same for a file given by its path from the root, as a `Site` has it."""
+        return self.read(path.partition("/")[2])
+
     def changed(self) -> str | None:
         """What was written, replaced, added or removed since the files were listed, in one line.
 

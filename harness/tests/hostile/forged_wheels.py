@@ -120,6 +120,14 @@ def unknown_packing(data: bytearray) -> None:
     data[at + 10 : at + 12] = struct.pack("<H", 97)
 
 
+def unknown_packing_everywhere(data: bytearray) -> None:
+    for begins, where in ((b"PK\1\2", 10), (b"PK\3\4", 8)):
+        at = data.find(begins)
+        while at >= 0:
+            data[at + where : at + where + 2] = struct.pack("<H", 97)
+            at = data.find(begins, at + 4)
+
+
 def overlap(data: bytearray) -> None:
     """Both files' entries point to the same place."""
     one, two = in_directory(data, b"sglang/pages.py"), in_directory(data, b"sglang/more.py")

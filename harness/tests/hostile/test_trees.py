@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import time
@@ -15,7 +16,9 @@ from harness.bisect.commits import Commits
 from harness.draft import patch
 from harness.errors import BadInput
 from harness.models import make
+from harness.report import schema
 from harness.source import kernels
+from harness.source.branch import branch
 from harness.source.tree import at
 from harness.suite import Request, Suite
 from harness.tests.toyland import checkout, upstream
@@ -216,6 +219,9 @@ BROKEN = {
 }  # fmt: skip
 
 
+DAMAGED = BROKEN["the edited file is no Python"]
+
+
 def damaged(folder: Path, broken: Broken) -> Path:
     path = upstream.write(folder) / "sglang" / broken.where
     path.unlink(missing_ok=True)
@@ -245,6 +251,35 @@ def test_a_revert_s_own_file_that_is_no_python_leaves_the_other_cases_their_verd
     assert found["pr101_stray_store"].verdict is Verdict.UNRECORDED
     other = found["pr104_short_indptr"]
     assert other.verdict is Verdict.UNRESOLVED and "pointers.py is no Python 3" in other.reason
+
+
+def test_a_run_names_what_is_broken_and_its_json_lists_it(tmp_path: Path, cache: Path) -> None:
+    toys = checkout.lay_out(tmp_path / "checkout", cache, ["pr101_stray_store"])
+    root = damaged(tmp_path / "damaged", BROKEN["link to nowhere"])
+    for number in range(4):
+        os.mkfifo(root / "sglang" / f"{number}.json")
+    done = toys.refault("run", "101", "--sglang", str(root), "--json", "-")
+    found = json.loads(done.stdout)
+    assert found["sglang"]["broken"]["spare.py"] == "leads nowhere (No such file or directory)"
+    assert len(found["sglang"]["broken"]) == 5 and not schema.validate(found)
+    assert [one["verdict"] for one in found["results"]] == ["UNRECORDED"]
+    told = done.stderr.splitlines()
+    assert "refault: sglang/0.json is a FIFO: what needs it cannot run" in told
+    assert "refault: and 2 more files of the tree are like that" in told
+
+
+def test_a_release_that_cannot_be_searched_is_no_release_without_the_bug(fresh: Bench) -> None:
+    from harness.matrix import Bench as Releases
+    from harness.matrix import Status, published
+    from harness.source import releases
+
+    setting = replace(fresh, tree=at(damaged(fresh.folder / "damaged", DAMAGED))).setting
+    known = releases.Releases(setting.workspace.releases)
+    bench = Releases(
+        releases=known, machine=setting.machine, goldens=setting.goldens, workspace=setting.workspace
+    )
+    (cell,) = published(setting.tree, STRAY, bench, fresh.pool)
+    assert cell.status is Status.UNRESOLVED and "pages.py is no Python 3" in cell.reason
 
 
 def test_what_is_broken_is_part_of_the_hash(tmp_path: Path) -> None:
@@ -326,6 +361,22 @@ def test_a_clone_s_settings_run_nothing(clone: Path, tmp_path: Path) -> None:
     head = git(clone, "rev-parse", "HEAD")
     assert commits(clone, tmp_path).tree(head).version == upstream.VERSION
     assert commits(clone, tmp_path).title(head) and not (tmp_path / "ran").exists()
+
+
+HEADS: dict[str, Callable[[Path], None]] = {
+    "fifo": lambda git: os.mkfifo(git / "HEAD"),
+    "noise": lambda git: _put(git / "HEAD", b"\xff\xfe"),
+    "a terabyte": lambda git: os.truncate(git / "HEAD", 1 << 40),
+    "a folder": lambda git: (git / "HEAD").mkdir(),
+}
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_a_clone_whose_head_is_none_is_of_no_branch(clone: Path, name: str) -> None:
+    if name != "a terabyte":
+        (clone / ".git" / "HEAD").unlink()
+    HEADS[name](clone / ".git")
+    assert branch(at(clone)) is None
 
 
 DIFF = "--- a/sglang/{name}\n+++ b/sglang/{name}\n@@ -1 +1 @@\n-a\n+b\n"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 import time
 import zipfile
 from collections.abc import Callable
@@ -9,6 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from harness.errors import BadInput
+from harness.kit import install
+from harness.kit.fetch import Store
+from harness.kit.target import Target
+from harness.source.releases import Releases
 from harness.tests.hostile import forged_wheels as forged
 from harness.tests.hostile.forged_wheels import FILES, INFO, Wheel, patched, with_file
 from harness.tests.toyland import checkout
@@ -105,8 +112,6 @@ def test_a_sound_one_with_other_packages_in_it_is_taken_without_them(tmp_path: P
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
 def test_so_is_one_packed_in_either_way(tmp_path: Path, method: int) -> None:
-    from harness.source.releases import Releases
-
     tree = Releases(tmp_path / "cache").unpacked(Wheel(compression=method)(tmp_path))
     assert (tree.version, tree.read("pages.py")) == ("9.9.9", PAGES)
 
@@ -114,9 +119,6 @@ def test_so_is_one_packed_in_either_way(tmp_path: Path, method: int) -> None:
 def test_a_full_disk_blames_the_cache_and_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from harness.errors import BadInput
-    from harness.source.releases import Releases
-
     def full(path: Path, data: bytes) -> int:
         raise OSError(28, "No space left on device")
 
@@ -125,3 +127,50 @@ def test_a_full_disk_blames_the_cache_and_leaves_nothing(
     with pytest.raises(BadInput, match=r"cannot hold a release \(No space left .*REFAULT_CACHE"):
         Releases(tmp_path / "cache").unpacked(wheel)
     assert [path.name for path in (tmp_path / "cache").iterdir() if path.is_dir()] == []
+
+
+# --- kits -----------------------------------------------------------------------------------
+
+CARRIED: dict[str, Callable[[Path], Path]] = {
+    "encrypted": patched(forged.encrypt),
+    "cut": forged.cut(0.6),
+    "no metadata": Wheel(metadata=None),
+    "metadata of noise": Wheel(metadata=b"\xff\xfe"),
+    "a need that is none": Wheel(metadata=forged.METADATA + b"Requires-Dist: ===\x1b[2J\n"),
+    "unknown packing": patched(forged.unknown_packing_everywhere),
+}
+
+
+@pytest.mark.parametrize("name", CARRIED)
+def test_a_wheel_for_a_kit_that_cannot_be_read_is_one_line(tmp_path: Path, name: str) -> None:
+    CARRIED[name](tmp_path)
+    (tmp_path / "odd.whl").write_bytes(b"")
+    with pytest.raises(BadInput) as caught:
+        Store(tmp_path, Target(python="3.12")).requires("sglang", "9.9.9")
+    assert forged.NAME in str(caught.value) and str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("name", ["../evil.py", "/evil.py", "sglang-9.9.9.data/purelib/../../evil.py"])
+def test_a_kit_s_wheel_writes_nothing_outside_of_the_site(tmp_path: Path, name: str) -> None:
+    wheel = with_file(name)(tmp_path)
+    (tmp_path / "site").mkdir()
+    with pytest.raises(install.Refused, match="would write outside of the site"):
+        install._unpack(wheel, tmp_path / "site")
+    assert not list(tmp_path.rglob("evil.py"))
+
+
+@pytest.mark.parametrize("part", ["gone", "noise", "no list", "a slice that is not there"])
+def test_a_damaged_part_of_a_kit_is_one_line(
+    tmp_path: Path, part: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "part-1").mkdir()
+    manifest = tmp_path / "part-1" / install.MANIFEST
+    here = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    told: dict[str, object] = {"python": here, "parcels": [{"wheel": "a.whl", "sha256": "x", "slices": []}]}
+    written = {"noise": b"\xff", "no list": b'{"python": "%s"}' % here.encode()}
+    manifest.write_bytes(written.get(part, json.dumps(told).encode()))
+    if part == "gone":
+        manifest.unlink()
+    assert install.main(["install", str(tmp_path / "site"), str(tmp_path / "part-1")]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("install: ")

@@ -56,15 +56,13 @@ class Making:
     def __init__(self, root: Path, package: str, modules: Sequence[str], file: Path, *, deep: bool) -> None:
         home = str(Path(next(iter(harness.__path__))).parent)
         words = [home, str(root), package, str(file), "deep" if deep else "shallow", *modules]
-        self._file = file
-        self._process = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-c", _BOOT, *words],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-        )  # fmt: skip
+        self._file, self._process = file, _started([sys.executable, "-I", "-S", "-c", _BOOT, *words])
 
     @cached_property
     def done(self) -> Bytecode:
         """Waits for it. Where nothing can be made, which a full disk does, there is none: arms compile."""
+        if self._process is None:
+            return Bytecode()
         try:
             said, _ = self._process.communicate(timeout=_SECONDS)
         except subprocess.TimeoutExpired:
@@ -75,10 +73,22 @@ class Making:
 
     def discard(self) -> None:
         """End it, and take the file away."""
-        with self._process:
-            self._process.kill()
+        if self._process is not None:
+            with self._process:
+                self._process.kill()
         with contextlib.suppress(OSError):  # the run's folder may be gone
             self._file.unlink()
+
+
+def _started(command: Sequence[str]) -> subprocess.Popen[str] | None:
+    """The process that compiles; None where the machine has no room for one."""
+    try:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        )  # fmt: skip
+    except OSError:
+        return None
 
 
 class Shelf:

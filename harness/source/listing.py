@@ -68,7 +68,10 @@ class _Found:
         self.stamps: dict[str, tuple[int, ...]] = {}
 
     def walk(self) -> None:
-        about = os.stat(self._folder)
+        try:
+            about = os.stat(self._folder)
+        except OSError as error:
+            raise self._refusal("", f"cannot be listed ({cause(error)})") from error
         waiting: list[tuple[str, _Above]] = [("", frozenset({(about.st_dev, about.st_ino)}))]
         while waiting:
             prefix, above = waiting.pop()

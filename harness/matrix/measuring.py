@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 
-from harness.errors import StaleRevert
+from harness.errors import StaleRevert, Unresolved
 from harness.facts import ExpectedFault, Reproducer
 from harness.golden import GoldenStore
 from harness.machine import Machine
@@ -132,9 +132,11 @@ def _request(reproducer: Reproducer, arm: ArmName) -> Request:
 def _unmeasured(tree: Tree, reproducer: Reproducer) -> Cell:
     """A cell before anything was run. `reason` says what the tree has not got; it is empty if it has all."""
     cell = Cell(reproducer=reproducer, release=_name(tree), status=Status.NOT_APPLICABLE)
-    functions = attested(tree, reproducer)
     try:
+        functions = attested(tree, reproducer)
         revert.expected(tree, functions)
+    except Unresolved as error:
+        return replace(cell, reason=str(error), status=Status.UNRESOLVED)
     except StaleRevert as error:
         lost = any(unreadable(tree, name) for name in functions)
         return replace(cell, reason=str(error), status=Status.UNRESOLVED if lost else cell.status)

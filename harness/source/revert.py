@@ -182,8 +182,13 @@ def _same_code(tree: Tree, path: str, new: bytes) -> bool:
 
 def _file_diff(tree: Tree, path: str, new: bytes) -> Iterator[str]:
     both = (tree.source(path), new)
-    before, after = (data.decode(errors="replace").splitlines(True) for data in both)
-    yield from difflib.unified_diff(before, after, f"fixed/{path}", f"reverted/{path}")
+    before, after = ([_line(one) for one in data.decode(errors="replace").split("\n")] for data in both)
+    yield from difflib.unified_diff(before, after, f"fixed/{shown(path)}", f"reverted/{shown(path)}")
+
+
+def _line(text: str) -> str:
+    """A line of source as a terminal may have it."""
+    return shown(text.expandtabs(), 1000) + "\n"
 
 
 # --- saying why a revert is stale ----------------------------------------------------------

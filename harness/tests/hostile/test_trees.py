@@ -300,6 +300,17 @@ def test_a_scan_for_kernels_names_what_is_no_python(tmp_path: Path) -> None:
     assert any("odd.py is no Python 3" in why for why in left_out)
 
 
+def test_what_a_tree_says_reaches_a_terminal_in_plain_characters(tmp_path: Path) -> None:
+    toys = checkout.lay_out(tmp_path / "checkout", tmp_path / "cache", ["pr101_stray_store"])
+    old = "    numel = pages * page_size\n"
+    root = upstream.write(tmp_path / "toy", upstream.altered(old, f"    # \x1b[2J \u202e\n{old}"))
+    (root / "sglang" / "version.py").write_text('__version__ = "9\x1b[2J"\n')
+    assert at(root).version is None
+    (done,) = toys.refault_each([["show", "101", "--sglang", str(root)]])
+    assert done.returncode == 0 and r"# \x1b[2J \u202e" in done.stdout
+    assert all(line.isprintable() for line in done.stdout.splitlines())
+
+
 # --- clones, patches, models ----------------------------------------------------------------
 
 

@@ -27,6 +27,8 @@ LARGEST_TABLE = 1 * MIB
 DEEPEST = 100
 """Levels of arrays and objects in a document; Refault's own have some ten."""
 
+_STEP = 1 << 16
+
 
 def read(path: str | os.PathLike[str], *, largest: int = LARGEST_DOCUMENT) -> bytes:
     """The bytes of a regular file of at most `largest` bytes; links to one are followed.
@@ -46,12 +48,19 @@ def read(path: str | os.PathLike[str], *, largest: int = LARGEST_DOCUMENT) -> by
 def _bytes(descriptor: int, path: str | os.PathLike[str], largest: int) -> bytes:
     about = os.fstat(descriptor)
     if not stat.S_ISREG(about.st_mode):
-        raise BadInput(f"{shown(path)}: is {_kind(about.st_mode)}: give a regular file")
-    with open(descriptor, "rb", closefd=False) as file:
-        data = file.read(largest + 1) if about.st_size <= largest else b""
+        raise BadInput(f"{shown(path)}: is {kind(about.st_mode)}: give a regular file")
+    data = _at_most(descriptor, largest + 1, about.st_size) if about.st_size <= largest else b""
     if max(len(data), about.st_size) > largest:
         raise BadInput(f"{shown(path)}: has more than {largest} bytes, which is the most that is read here")
     return data
+
+
+def _at_most(descriptor: int, most: int, expected: int) -> bytes:
+    """Up to so many bytes, in steps of what is expected: files of the system's tell no size."""
+    found = bytearray()
+    while step := os.read(descriptor, min(most - len(found), max(expected, _STEP) + 1)):
+        found += step
+    return bytes(found)
 
 
 def text(path: str | os.PathLike[str], *, largest: int = LARGEST_DOCUMENT) -> str:
@@ -153,7 +162,8 @@ def _inside(value: Any) -> list[Any]:
     return [one for one in inner if isinstance(one, dict | list)]
 
 
-def _kind(mode: int) -> str:
+def kind(mode: int) -> str:
+    """What stands behind a name that is no regular file, with its article."""
     kinds = {
         stat.S_IFIFO: "a FIFO", stat.S_IFDIR: "a folder", stat.S_IFSOCK: "a socket",
         stat.S_IFCHR: "a device", stat.S_IFBLK: "a device",

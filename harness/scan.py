@@ -13,6 +13,7 @@ from harness.errors import BadInput
 from harness.process.job import Ended, Job
 from harness.process.limits import Limits
 from harness.source import kernels
+from harness.source.bytecode import Bytecode
 from harness.source.tree import Tree
 from harness.suite import Suite
 from harness.tiers.arms import MEMORY_MB
@@ -53,7 +54,9 @@ def run(
 ) -> Found:
     """Compile the integer kernels of these modules for one platform. `done` is told of so many more."""
     shares = [named[begin : begin + _SHARE] for begin in range(0, len(named), _SHARE)]
-    futures = {suite.submit(_job(suite, tree, platform, share, n)): share for n, share in enumerate(shares)}
+    bytecode = suite.bytecode(named)
+    jobs = [_job(suite, tree, platform, share, n, bytecode) for n, share in enumerate(shares)]
+    futures = {suite.submit(job): share for job, share in zip(jobs, shares, strict=True)}
     rows, left_out, count = [], Counter[str](), 0
     for future in as_completed(futures):
         result = _result(future.result(), futures[future])
@@ -67,13 +70,15 @@ def run(
     )
 
 
-def _job(suite: Suite, tree: Tree, platform: str, share: Sequence[str], number: int) -> Job:
+def _job(
+    suite: Suite, tree: Tree, platform: str, share: Sequence[str], number: int, bytecode: Bytecode
+) -> Job:
     return Job(
         entry="harness.tiers.stores:enter",
         payload={
             "root": str(tree.root),
             "package": tree.package,
-            "keeps_bytecode": tree.ours,
+            "bytecode": bytecode.to_json(),
             "platform": platform,
             "modules": list(share),
         },

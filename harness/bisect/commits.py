@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import shutil
 import subprocess
@@ -11,9 +10,19 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness import foreign
 from harness.errors import BadInput
+from harness.foreign import cause, shown
 from harness.source import tree
+from harness.source.listing import LARGEST_TREE, MOST_FILES
 from harness.source.tree import Tree
+
+_DIGEST = "content-hash"
+"""Beside the package in a commit's folder: the content hash with which it was taken out."""
+_QUIET = ("-c", "core.fsmonitor=false", "-c", "log.showSignature=false")
+"""A clone's own settings run no programs of theirs here."""
+_SECONDS = 600
+"""A clone without its blobs fetches what an archive needs."""
 
 
 @dataclass(frozen=True)
@@ -47,29 +56,60 @@ class Commits:
 
     def title(self, commit: str) -> str:
         """The commit's short name, day and first line."""
-        return self._git("log", "-1", "--format=%h %cs %s", commit).stdout.decode(errors="replace").strip()
+        told = self._git("log", "-1", "--format=%h %cs %s", commit).stdout
+        return shown(told.decode(errors="replace").strip())
 
     def tree(self, commit: str) -> Tree:
-        """The tree of a commit. BadInput if it does not hold the package."""
+        """The tree of a commit, as it was taken out. BadInput if it does not hold the package."""
         root = self.cache / commit
-        if not root.is_dir():
-            self._take_out(commit, root)
+        if not self._intact(root):
+            try:
+                self._take_out(commit, root)
+            except (OSError, tarfile.TarError) as error:
+                problem = f"commit {commit[:12]} cannot be taken out into {self.cache} ({cause(error)})"
+                raise BadInput(f"{problem}: see that the disk has room, or give other commits") from error
         return tree.at(root, self.package)
+
+    def _intact(self, root: Path) -> bool:
+        """Whether a commit's folder holds what was taken out into it; reads all of it."""
+        try:
+            known = foreign.text(root / _DIGEST, largest=foreign.LARGEST_TABLE)
+            return tree.at(root, self.package).content_hash == known.strip()
+        except BadInput:  # it is not there, or not as it was
+            return False
 
     def _take_out(self, commit: str, root: Path) -> None:
         """Unpack aside and move in, so that whoever looks sees all of it or nothing."""
         home = self._home(commit)
-        archive = self._git("archive", "--format=tar", commit, "--", home).stdout
+        self._hold_size(commit, home)
         self.cache.mkdir(parents=True, exist_ok=True)
         aside = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=self.cache))
         try:
-            with tarfile.open(fileobj=io.BytesIO(archive)) as packed:
+            archive = aside / "archive.tar"
+            self._git("archive", "--format=tar", f"--output={archive}", commit, "--", home)
+            with tarfile.open(archive) as packed:
                 packed.extractall(aside, filter="data")
-            # Taken out by someone else meanwhile: the same bytes.
-            if not root.is_dir():
-                os.rename(aside / Path(home).parent, root)
+            made = _alone(aside / Path(home).parent, self.package, aside)
+            (made / _DIGEST).write_text(tree.at(made, self.package).content_hash + "\n")
+            if root.exists():  # not as it was taken out
+                os.rename(root, aside / "damaged")
+            self._move_in(made, root)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
+
+    def _move_in(self, made: Path, root: Path) -> None:
+        try:
+            os.rename(made, root)
+        except OSError:
+            if not self._intact(root):  # else someone else was first
+                raise
+
+    def _hold_size(self, commit: str, home: str) -> None:
+        """BadInput for a commit of more files or bytes than a tree may have."""
+        listed = self._git("ls-tree", "-r", "-l", "-z", commit, "--", home).stdout.split(b"\0")
+        size = sum(int(words[3]) for one in listed if (words := one.split(None, 4)) and words[3].isdigit())
+        if len(listed) > MOST_FILES or size > LARGEST_TREE:
+            raise BadInput(f"{commit[:12]} holds more than {MOST_FILES} files or {LARGEST_TREE >> 30} GiB")
 
     def _home(self, commit: str) -> str:
         """Where the package lies in a commit."""
@@ -84,18 +124,32 @@ class Commits:
             "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}", check=False
         )
         if found.returncode:
-            raise BadInput(f"{name} is no commit of {self.checkout}: fetch it, or correct the name")
+            problem = f"{shown(name)} is no commit of {shown(self.checkout)}"
+            raise BadInput(f"{problem}: fetch it, or correct the name")
         return found.stdout.decode().strip()
 
     def _git(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[bytes]:
-        command = ["git", "-C", str(self.checkout), *words]
+        command, where = ["git", *_QUIET, "-C", str(self.checkout), *words], shown(self.checkout)
         try:
-            done = subprocess.run(command, capture_output=True, check=False)
+            done = subprocess.run(
+                command, capture_output=True, check=False, stdin=subprocess.DEVNULL, timeout=_SECONDS
+            )
         except FileNotFoundError as error:
             raise BadInput("git is not installed here: install it, or bisect releases") from error
-        said = done.stderr.decode(errors="replace").strip()
+        except subprocess.TimeoutExpired as error:
+            problem = f"git {words[0]} in {where} took more than {_SECONDS} s"
+            raise BadInput(f"{problem}: fetch what the clone lacks, and run again") from error
+        said = shown(" ".join(done.stderr.decode(errors="replace").split()))
         if done.returncode == 128 and "not a git repository" in said:
-            raise BadInput(f"--checkout {self.checkout}: is no git repository: give a clone of upstream's")
+            raise BadInput(f"--checkout {where}: is no git repository: give a clone of upstream's")
         if check and done.returncode:
-            raise BadInput(f"git {words[0]} in {self.checkout} failed ({said}): see that the clone is whole")
+            raise BadInput(f"git {words[0]} in {where} failed ({said}): see that the clone is whole")
         return done
+
+
+def _alone(folder: Path, package: str, aside: Path) -> Path:
+    """A folder with the package and nothing else."""
+    made = aside / "made"
+    made.mkdir()
+    os.rename(folder / package, made / package)
+    return made

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 from harness import catalogue
 from harness.commands import report as report_command
+from harness.foreign import shown
 from harness.golden import GoldenStore
 from harness.machine import this_machine
 from harness.repeat import repeated, summed
@@ -23,18 +25,30 @@ from harness.verdict import Result, exit_code
 from harness.workspace import default as default_workspace
 
 INTERRUPTED = 130
+_TOLD = 3
+"""Broken files that are named before a run; the JSON has them all."""
 
 
 def setting(sglang: str, lanes: int) -> Setting:
-    """This machine and its cache, with the tree that `--sglang` named."""
+    """This machine and its cache, with the tree that `--sglang` named; what of that is broken is told."""
     workspace = default_workspace()
+    tree = resolve(sglang, workspace.releases)
+    _tell_broken(tree)
     return Setting(
-        tree=resolve(sglang, workspace.releases),
+        tree=tree,
         machine=this_machine(),
         goldens=GoldenStore(catalogue.golden_folder()),
         workspace=workspace,
         lanes=lanes,
     )
+
+
+def _tell_broken(tree: Tree) -> None:
+    """What of a tree nobody can read: the cases that need it say so too, the others go on."""
+    for path, why in list(tree.broken.items())[:_TOLD]:
+        print(f"refault: {tree.package}/{shown(path)} {why}: what needs it cannot run", file=sys.stderr)
+    if (more := len(tree.broken) - _TOLD) > 0:
+        print(f"refault: and {more} more files of the tree are like that", file=sys.stderr)
 
 
 def judge(
@@ -110,6 +124,14 @@ def place(result: Result) -> tuple[str, str, str]:
 
 def facts(tree: Tree) -> dict[str, Any]:
     """What a document says of the tree under test."""
-    told = {"version": tree.version, "origin": tree.origin, "tree": tree.content_hash, "root": str(tree.root)}
-    named = branch(tree)
-    return {**told, "branch": named} if named else told
+    told: dict[str, Any] = {
+        "version": tree.version,
+        "origin": tree.origin,
+        "tree": tree.content_hash,
+        "root": str(tree.root),
+    }
+    if named := branch(tree):
+        told["branch"] = named
+    if tree.broken:
+        told["broken"] = {shown(path): why for path, why in tree.broken.items()}
+    return told

@@ -10,7 +10,12 @@ from pathlib import Path, PurePosixPath
 from unidiff.errors import UnidiffParseError
 from unidiff.patch import Hunk, PatchedFile, PatchSet
 
+from harness import foreign
 from harness.errors import BadInput
+from harness.foreign import cause, shown
+
+LARGEST = 4 << 20
+"""Bytes of a patch: what changes more is no fix of one bug."""
 
 
 @dataclass(frozen=True)
@@ -33,14 +38,14 @@ class Change:
 
 def read(file: Path, package: str) -> tuple[Change, ...]:
     """The files that a patch changes. BadInput if it is no unified diff, or leaves the package."""
+    told = foreign.text(file, largest=LARGEST)
     try:
-        found = PatchSet(file.read_bytes().decode("utf-8"))
-    except OSError as error:
-        raise BadInput(f"{file}: cannot be read ({error.strerror}): give --patch a unified diff") from error
-    except (UnidiffParseError, UnicodeDecodeError) as error:
-        raise BadInput(f"{file}: is no unified diff ({error}): make it with `git diff`") from error
+        found = PatchSet(told)
+    except (UnidiffParseError, ValueError) as error:
+        problem = f"{shown(file)}: is no unified diff ({cause(error)})"
+        raise BadInput(f"{problem}: make it with `git diff`") from error
     if not found:
-        raise BadInput(f"{file}: holds no change of a file: make it with `git diff`")
+        raise BadInput(f"{shown(file)}: holds no change of a file: make it with `git diff`")
     return tuple(_change(one, package, file) for one in found)
 
 
@@ -70,19 +75,19 @@ def _nearest(lines: Sequence[str], wanted: Sequence[str], expected: int) -> int 
 
 
 def _not_there(change: Change, number: int, block: Block, lines: Sequence[str], package: str) -> BadInput:
-    where = f"hunk {number} of {package}/{change.path}"
+    where = f"hunk {number} of {package}/{shown(change.path)}"
     if _nearest(lines, block.before, block.line) is not None:
         return BadInput(f"{where} is not applied in this tree: give --sglang a tree that has the fix")
     return BadInput(f"{where} is not in this tree: give --sglang the release in which the fix came out")
 
 
 def _change(one: PatchedFile, package: str, file: Path) -> Change:
-    path = _inside(one.path, package, file)
+    path, where = _inside(one.path, package, file), f"{shown(file)}: {shown(one.path)}"
     if one.is_rename or one.is_removed_file:
         what = "renamed" if one.is_rename else "removed"
-        raise BadInput(f"{file}: {one.path} is {what}: edits cannot undo that, write the revert by hand")
+        raise BadInput(f"{where} is {what}: edits cannot undo that, write the revert by hand")
     if not len(one):
-        raise BadInput(f"{file}: {one.path} has no hunk: edits undo changes of text only, leave it out")
+        raise BadInput(f"{where} has no hunk: edits undo changes of text only, leave it out")
     return Change(path, tuple(map(_block, one)), bool(one.is_added_file))
 
 
@@ -93,7 +98,7 @@ def _inside(path: str, package: str, file: Path) -> str:
         if parts[: len(home)] == home and len(parts) > len(home) and ".." not in parts:
             return str(PurePosixPath(*parts[len(home) :]))
     remedy = f"leave out what lies outside {package}/"
-    raise BadInput(f"{file}: {path} is no file of the package: {remedy}")
+    raise BadInput(f"{shown(file)}: {shown(path)} is no file of the package: {remedy}")
 
 
 def _block(hunk: Hunk) -> Block:

@@ -13,6 +13,7 @@ from harness.draft.derive import Derived, derive
 from harness.draft.patch import Change
 from harness.errors import BadInput, StaleRevert
 from harness.facts import Edit, Revert
+from harness.foreign import cause, shown
 from harness.source import match, revert
 from harness.source.symbols import find_function, module_name
 from harness.source.tree import Tree
@@ -59,7 +60,7 @@ def prove(tree: Tree, changes: tuple[Change, ...]) -> Proven:
 
 
 def _text(tree: Tree, path: str) -> str:
-    if not (tree.folder / path).is_file():
+    if path not in set(tree.files()):
         raise BadInput(f"{tree.package}/{path} is not in this tree: give --sglang a tree that has the fix")
     try:
         return tree.read(path).decode("utf-8")
@@ -70,10 +71,9 @@ def _text(tree: Tree, path: str) -> str:
 def _derived(tree: Tree, path: str, after: str, before: str) -> Derived:
     try:
         return derive(after, before, _uniqueness(tree))
-    except SyntaxError as error:
-        raise BadInput(
-            f"{tree.package}/{path} is no Python without the patch ({error}): check the patch"
-        ) from error
+    except (SyntaxError, ValueError, RecursionError, MemoryError, cst.ParserSyntaxError) as error:
+        problem = f"{tree.package}/{shown(path)} is no Python without the patch, or with it"
+        raise BadInput(f"{problem} ({cause(error)}): check the patch and the tree") from error
 
 
 @cache
@@ -99,7 +99,7 @@ class _Uniqueness:
 
     def _parsed(self, path: str) -> cst.Module:
         if path not in self._modules:
-            self._modules[path] = cst.parse_module((self._tree.root / path).read_bytes())
+            self._modules[path] = cst.parse_module(self._tree.source(path))
         return self._modules[path]
 
 

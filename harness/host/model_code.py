@@ -7,6 +7,9 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from harness import foreign
+from harness.errors import BadInput
+
 VARIABLE = "SGLANG_DISABLED_MODEL_ARCHS"
 """Upstream's own, comma-separated names of modules; 0.5.10 to 0.5.23 have it."""
 
@@ -24,5 +27,13 @@ def only(models: Iterable[Path], package: Path) -> Mapping[str, str]:
         return {}
     wanted = re.compile(rf"^class ({'|'.join(map(re.escape, names))})\b", re.MULTILINE)
     modules = sorted((package / "srt" / "models").glob("*.py"))
-    left_out = [path.stem for path in modules if not wanted.search(path.read_text())]
+    left_out = [path.stem for path in modules if not wanted.search(_text(path))]
     return {VARIABLE: ",".join(left_out)}
+
+
+def _text(path: Path) -> str:
+    """A module's text; none of one that is no file, which nobody can import."""
+    try:
+        return foreign.read(path, largest=foreign.LARGEST_SOURCE).decode("utf-8", errors="replace")
+    except BadInput:
+        return ""

@@ -10,10 +10,11 @@ from typing import Any
 
 from harness import __version__
 from harness.errors import BadInput
+from harness.foreign import cause, shown
 from harness.kit import inert, parts, repack, slim
 from harness.kit.choose import Choice, choose
 from harness.kit.fa3 import Needs
-from harness.kit.fetch import Store
+from harness.kit.fetch import DAMAGES, Store
 from harness.kit.parts import Kit
 from harness.kit.pins import Installed, Pins
 from harness.kit.target import Target
@@ -68,11 +69,19 @@ def _groups(
     for name, version in choice.carried.items():
         told(f"{name} {version}")
         wheel = store.get(name, version)
-        base.append(repack.repack(wheel, to, slim.slimming(name, order.target.chip)))
+        base.append(_repacked(wheel, to, slim.slimming(name, order.target.chip)))
     if stand_ins := inert.files(order.there):
         base.append(repack.made(_INERT, __version__, stand_ins, to))
     kernel = store.get(_KERNEL, choice.carried[_KERNEL])
     return [base, *_flash_ops(order.fa3, kernel, to, told)]
+
+
+def _repacked(wheel: Path, to: Path, slimming: slim.Slimming | None) -> Path:
+    try:
+        return repack.repack(wheel, to, slimming)
+    except DAMAGES as error:
+        problem = f"{shown(wheel)} cannot be repacked ({cause(error)})"
+        raise BadInput(f"{problem}: see that the disk has room, or delete it and run again") from error
 
 
 def _flash_ops(

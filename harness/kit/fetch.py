@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import zlib
 from dataclasses import dataclass
 from email.message import Message
 from email.parser import HeaderParser
 from pathlib import Path
 from zipfile import BadZipFile, ZipFile
 
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name, parse_wheel_filename
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import Version
 
 from harness.errors import BadInput
+from harness.foreign import LARGEST_TABLE, cause, shown
 from harness.kit.target import Target
 
 _PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input")
 _SECONDS = 1800
+DAMAGES = (BadZipFile, zlib.error, OSError, EOFError, StopIteration, KeyError, ValueError, RuntimeError)
+"""What reading a wheel raises that is cut, damaged, encrypted or packed in another way."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +39,19 @@ class Store:
     def requires(self, name: str, version: str) -> list[Requirement]:
         """What a wheel says it needs on the target, extras left out."""
         markers = self.target.markers
-        needs = map(Requirement, _metadata(self.get(name, version)).get_all("Requires-Dist") or [])
+        wheel = self.get(name, version)
+        try:
+            needs = [Requirement(one) for one in _metadata(wheel).get_all("Requires-Dist") or []]
+        except InvalidRequirement as error:
+            raise BadInput(f"{shown(wheel)} asks for what is no requirement ({cause(error)})") from error
         return [need for need in needs if need.marker is None or need.marker.evaluate(markers)]
 
     def _find(self, name: str, version: str) -> Path | None:
         for wheel in sorted(self.folder.glob("*.whl")):
-            found, its_version, _, _ = parse_wheel_filename(wheel.name)
+            try:
+                found, its_version, _, _ = parse_wheel_filename(wheel.name)
+            except InvalidWheelFilename:  # laid there by somebody else
+                continue
             if found == canonicalize_name(name) and its_version == Version(version):
                 return wheel
         return None
@@ -63,11 +74,18 @@ def _metadata(wheel: Path) -> Message:
     try:
         with ZipFile(wheel) as archive:
             name = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+            if archive.getinfo(name).file_size > LARGEST_TABLE:
+                raise BadInput(f"{shown(wheel)} has metadata of more than {LARGEST_TABLE} bytes: delete it")
             return HeaderParser().parsestr(archive.read(name).decode("utf-8"), headersonly=True)
-    except (BadZipFile, StopIteration, OSError) as error:
-        raise BadInput(f"{wheel} is no whole wheel ({error}): delete it, and run this again") from error
+    except DAMAGES as error:
+        problem = f"{shown(wheel)} is no whole wheel ({cause(error)})"
+        raise BadInput(f"{problem}: delete it, and run this again") from error
 
 
 def _why(done: subprocess.CompletedProcess[str]) -> str:
     errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR:")]
-    return errors[-1].removeprefix("ERROR:").strip() if errors else f"pip ended with {done.returncode}"
+    return (
+        shown(errors[-1].removeprefix("ERROR:").strip(), 200)
+        if errors
+        else f"pip ended with {done.returncode}"
+    )

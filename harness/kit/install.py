@@ -27,6 +27,7 @@ MANIFEST = "kit.json"
 STATE = ".refault-kit"
 """The folder of a site where slices wait for the rest of their wheel, and that tells what is in place."""
 _CHUNK = 1 << 20
+_DAMAGES = (OSError, ValueError, LookupError, TypeError, EOFError, lzma.LZMAError, zipfile.BadZipFile)
 
 
 class Refused(Exception):
@@ -44,6 +45,10 @@ def main(arguments: list[str]) -> int:
             install(part, site)
     except Refused as error:
         print(f"install: {error}", file=sys.stderr)
+        return 1
+    except _DAMAGES as error:
+        told = " ".join(repr(str(error)).strip("'\"").split())
+        print(f"install: a part is damaged, or the site is ({told}): carry it again", file=sys.stderr)
         return 1
     print(report(site))
     return 0
@@ -129,6 +134,8 @@ def _unpack(wheel: Path, site: Path) -> None:
         (record,) = (name for name in archive.namelist() if name.endswith(".dist-info/RECORD"))
         for name, digest, _ in csv.reader(io.StringIO(archive.read(record).decode())):
             target = site / _in_site(name)
+            if ".." in target.parts or not target.is_relative_to(site):
+                raise Refused(f"{wheel.name} would write outside of the site: build the kit again")
             target.parent.mkdir(parents=True, exist_ok=True)
             _write(archive, name, digest, target)
             target.chmod(0o755 if archive.getinfo(name).external_attr >> 16 & 0o100 else 0o644)

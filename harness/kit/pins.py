@@ -8,7 +8,9 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
+from harness import foreign
 from harness.errors import BadInput
+from harness.foreign import shown
 
 Pins = Mapping[str, str]
 """Per canonical name the one version."""
@@ -28,7 +30,9 @@ def read(files: Iterable[Path]) -> dict[str, str]:
         for number, line in _lines(file):
             found = _PIN.fullmatch(line)
             if not found:
-                raise BadInput(f"{file}:{number}: {line!r} is no exact pin: write name==version")
+                raise BadInput(
+                    f"{shown(file)}:{number}: '{shown(line, 80)}' is no exact pin: write name==version"
+                )
             pins[canonicalize_name(found[1])] = found[2]
     return pins
 
@@ -47,16 +51,19 @@ def installed(file: Path) -> dict[str, str | None]:
         elif found := _ELSEWHERE.fullmatch(line) or _BARE.fullmatch(line):
             there[canonicalize_name(found[found.re.groups])] = None
         else:
-            raise BadInput(f"{file}:{number}: {line!r} is no line of `pip freeze`: write name==version")
+            raise BadInput(
+                f"{shown(file)}:{number}: '{shown(line, 80)}' is no line of `pip freeze`: write name==version"
+            )
     if not there:
-        raise BadInput(f"{file} lists no package: write there what `pip freeze` says on the target")
+        raise BadInput(f"{shown(file)} lists no package: write there what `pip freeze` says on the target")
     return there
 
 
+def _odd(file: Path, number: int, line: str, wanted: str) -> BadInput:
+    return BadInput(f"{shown(file)}:{number}: '{shown(line, 80)}' is no {wanted}: write name==version")
+
+
 def _lines(file: Path) -> list[tuple[int, str]]:
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"{file} cannot be read as a list of packages: {error}") from error
+    text = foreign.text(file, largest=foreign.LARGEST_TABLE)
     lines = ((number, line.partition("#")[0].strip()) for number, line in enumerate(text.splitlines(), 1))
     return [(number, line) for number, line in lines if line]

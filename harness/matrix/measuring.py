@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 
-from harness.errors import StaleRevert
+from harness.errors import StaleRevert, Unresolved
 from harness.facts import ExpectedFault, Reproducer
 from harness.golden import GoldenStore
 from harness.machine import Machine
@@ -15,6 +15,7 @@ from harness.observation import Fault
 from harness.process.pool import Pool
 from harness.source import revert
 from harness.source.releases import Releases
+from harness.source.symbols import unreadable
 from harness.source.tree import Tree
 from harness.suite import Judged, Request, Setting, Suite, attested
 from harness.verdict import ArmName, Verdict
@@ -65,8 +66,8 @@ def published(tree: Tree, reproducer: Reproducer, bench: Bench, pool: Pool, repe
     cell = _unmeasured(tree, reproducer)
     if cell.reason:
         return [cell]
-    runs = _judged(Suite(_setting(tree, bench), pool=pool), [cell] * repeats, "fixed")
-    return [_published(cell, judged) for cell, judged in runs]
+    with Suite(_setting(tree, bench), pool=pool) as suite:
+        return [_published(cell, judged) for cell, judged in _judged(suite, [cell] * repeats, "fixed")]
 
 
 def _give_up(futures: Sequence[Future[list[Cell]]], pool: Pool) -> None:
@@ -78,8 +79,11 @@ def _give_up(futures: Sequence[Future[list[Cell]]], pool: Pool) -> None:
 
 def _column(tree: Tree, reproducers: Sequence[Reproducer], bench: Bench, pool: Pool) -> list[Cell]:
     """Every reproducer on one release, and, where that is clean, with the fix undone."""
-    suite = Suite(_setting(tree, bench), pool=pool)
-    cells = [_unmeasured(tree, one) for one in reproducers]
+    with Suite(_setting(tree, bench), pool=pool) as suite:
+        return _measured(suite, [_unmeasured(tree, one) for one in reproducers])
+
+
+def _measured(suite: Suite, cells: Sequence[Cell]) -> list[Cell]:
     present = [cell for cell in cells if not cell.reason]
     measured = [_published(cell, judged) for cell, judged in _judged(suite, present, "fixed")]
     fixed = [cell for cell in measured if _has_fix(cell)]
@@ -129,9 +133,13 @@ def _unmeasured(tree: Tree, reproducer: Reproducer) -> Cell:
     """A cell before anything was run. `reason` says what the tree has not got; it is empty if it has all."""
     cell = Cell(reproducer=reproducer, release=_name(tree), status=Status.NOT_APPLICABLE)
     try:
-        revert.expected(tree, attested(tree, reproducer))
+        functions = attested(tree, reproducer)
+        revert.expected(tree, functions)
+    except Unresolved as error:
+        return replace(cell, reason=str(error), status=Status.UNRESOLVED)
     except StaleRevert as error:
-        return replace(cell, reason=str(error))
+        lost = any(unreadable(tree, name) for name in functions)
+        return replace(cell, reason=str(error), status=Status.UNRESOLVED if lost else cell.status)
     return cell
 
 

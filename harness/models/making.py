@@ -19,6 +19,7 @@ from harness.models.mixing import Heads, Layout
 
 SEED = 20240
 _DRAFT = "draft"
+_CONTENT = "content.sha256"
 _DTYPES: Mapping[str, torch.dtype] = {
     "float32": torch.float32,
     "float16": torch.float16,
@@ -65,14 +66,14 @@ NAMES, DTYPES = tuple(sorted(_MAKERS)), tuple(_DTYPES)
 
 
 def make(name: str, folder: Path, *, seed: int = SEED, dtype: str = "float32") -> Model:
-    """The model `name` below `folder`, made there unless it is there already.
+    """The model `name` below `folder`, made there unless it is there already, byte for byte.
 
     Weights are drawn in float32 and stored in `dtype`. Any number of processes may make the same one
     at once. Raises BadInput for an unknown name or dtype, and where `folder` cannot be written.
     """
     _check(name, dtype)
     path = folder / f"{name}-{_digest(name, seed, dtype)}"
-    if not path.exists():
+    if not _intact(path):
         try:
             _publish(_MAKERS[name](seed, _DTYPES[dtype]), path)
         except OSError as error:
@@ -103,6 +104,9 @@ def _publish(parts: Parts, path: Path) -> None:
     try:
         for part, checkpoint in parts.items():
             checkpoint.write(made / "whole" / part)
+        (made / "whole" / _CONTENT).write_text(_content(made / "whole"))
+        if path.exists() and not _intact(path):
+            os.rename(path, made / "damaged")
         _rename(made / "whole", path)
     finally:
         shutil.rmtree(made, ignore_errors=True)
@@ -112,5 +116,20 @@ def _rename(made: Path, path: Path) -> None:
     try:
         os.rename(made, path)
     except OSError:
-        if not path.exists():  # else somebody else was first, with the same content
+        if not _intact(path):  # else somebody else was first, with the same content
             raise
+
+
+def _intact(path: Path) -> bool:
+    """Whether a model is there, and is what was made; reads all of it."""
+    try:
+        return (path / _CONTENT).is_file() and (path / _CONTENT).read_text() == _content(path)
+    except OSError:
+        return False
+
+
+def _content(path: Path) -> str:
+    """The digest of every file of a model, by its path."""
+    files = sorted(one for one in path.rglob("*") if one.is_file() and one.name != _CONTENT)
+    digests = (f"{hashlib.sha256(one.read_bytes()).hexdigest()}  {one.relative_to(path)}\n" for one in files)
+    return "".join(digests)

@@ -15,7 +15,7 @@ from harness.errors import Unresolved
 from harness.process import log
 from harness.serving.ports import HOST, Ports
 
-PROGRAM = (sys.executable, "-m", "sglang.launch_server")
+PROGRAM = (sys.executable, "-P", "-m", "sglang.launch_server")
 _LONGEST_FOLDER = 90
 """Upstream's sockets lie in the temporary folder; Linux allows their paths 107 bytes (unix(7))."""
 

@@ -72,6 +72,11 @@ class Attestor:
         self._modules[name] = Module(name=name, path=relative, sha256=hashlib.sha256(source).hexdigest())
         self._changed()
 
+    @property
+    def path(self) -> list[str]:
+        """Where the package itself is looked for."""
+        return [str(self._root)]
+
     def functions(self, module: str) -> frozenset[str] | None:
         """The watched functions of a module; None if the module is not watched."""
         return self._functions.get(module)
@@ -118,7 +123,7 @@ class _Finder(MetaPathFinder):
     ) -> ModuleSpec | None:
         if self._attestor.functions(fullname) is None:
             return None
-        spec = PathFinder.find_spec(fullname, path, target)
+        spec = PathFinder.find_spec(fullname, self._attestor.path if path is None else path, target)
         if spec is not None and spec.origin is not None:
             self._attestor.refuse_foreign(fullname, spec.origin)
             spec.loader = _Loader(fullname, spec.origin, self._attestor)

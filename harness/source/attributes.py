@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+from pathlib import Path
 
+from harness.errors import BadInput
 from harness.source.symbols import parse
 from harness.source.tree import Tree
 
@@ -12,8 +14,16 @@ def defines(tree: Tree, name: str) -> bool:
     """Whether some code of the tree defines, assigns or takes the name, or spells it out as a text."""
     word = name.encode()
     texts = ((path, tree.read(path)) for path in tree.files() if path.endswith(".py"))
-    mentioning = (parse(source, tree.folder / path) for path, source in texts if word in source)
-    return any(_gives(node, name) for module in mentioning for node in ast.walk(module))
+    mentioning = (_parsed(source, tree.folder / path) for path, source in texts if word in source)
+    return any(_gives(node, name) for module in mentioning if module for node in ast.walk(module))
+
+
+def _parsed(source: bytes, path: Path) -> ast.Module | None:
+    """A module's syntax; None for one that is no Python, which gives nothing a name."""
+    try:
+        return parse(source, path)
+    except BadInput:
+        return None
 
 
 def _gives(node: ast.AST, name: str) -> bool:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
+from harness import foreign
+from harness.errors import BadInput
+from harness.foreign import shown
 from harness.source.tree import Tree
 
 _BRANCH = "ref: refs/heads/"
+_LARGEST = 4096
 
 
 def branch(tree: Tree) -> str | None:
@@ -19,9 +23,9 @@ def branch(tree: Tree) -> str | None:
     if tree.origin != "path":
         return None
     for folder in (tree.root, tree.root.parent):
-        with contextlib.suppress(OSError):
-            head = (_folder(folder / ".git") / "HEAD").read_text(encoding="utf-8").strip()
-            return head.removeprefix(_BRANCH) if head.startswith(_BRANCH) else None
+        with contextlib.suppress(BadInput):  # it is none, or not to be read
+            head = foreign.text(_folder(folder / ".git") / "HEAD", largest=_LARGEST).strip()
+            return shown(head.removeprefix(_BRANCH)) if head.startswith(_BRANCH) else None
     return None
 
 
@@ -29,4 +33,4 @@ def _folder(git: Path) -> Path:
     """The repository's own folder; in a second work tree, `.git` is a file that names it."""
     if not git.is_file():
         return git
-    return git.parent / git.read_text(encoding="utf-8").strip().removeprefix("gitdir: ")
+    return git.parent / foreign.text(git, largest=_LARGEST).strip().removeprefix("gitdir: ")

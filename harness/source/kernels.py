@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from harness.errors import BadInput
+from harness.source.symbols import parse
 from harness.source.tree import Tree
 
 _FLOATS = re.compile(
@@ -42,8 +44,15 @@ def modules(tree: Tree) -> list[str]:
 def integer_kernels(tree: Tree, among: Sequence[str], left_out: Counter[str]) -> Iterator[Kernel]:
     """The kernels of these modules that handle integers alone; the others are counted by reason."""
     for module in among:
-        source = tree.read(f"{'/'.join(module.split('.')[1:])}.py").decode("utf-8", errors="replace")
-        for node in ast.walk(ast.parse(source)):
+        path = f"{'/'.join(module.split('.')[1:])}.py"
+        data = tree.read(path)
+        try:
+            syntax = parse(data, tree.folder / path)
+        except BadInput as error:
+            left_out[str(error)] += 1
+            continue
+        source = data.decode("utf-8", errors="replace")
+        for node in ast.walk(syntax):
             if isinstance(node, ast.FunctionDef) and _is_jit(node):
                 kernel = _kernel(module, node)
                 reason = _unfit(ast.get_source_segment(source, node) or "", kernel)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from harness.errors import BadInput
+from harness.foreign import shown
 
 _PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input")
 _PATIENCE = ("--retries", "2", "--timeout", "30")  # a machine without a network is to hear of it soon
@@ -89,4 +90,4 @@ def _cause(said: str) -> str:
     """The last error that pip named, or, where it named none, its last line."""
     lines = [" ".join(line.split()) for line in said.splitlines() if line.strip()]
     errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
-    return (errors or lines or ["it left no word"])[-1][:200]
+    return shown((errors or lines or ["it left no word"])[-1], 200)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.errors import BadInput, BadWheel
+from harness.foreign import shown
 from harness.source import pip, wheels
 from harness.source.tree import Tree
 from harness.source.wheels import Manifest
@@ -65,14 +66,15 @@ class Releases:
     def unpacked(self, wheel: Path) -> Tree:
         """The tree of a wheel file, unpacked under its digest. BadInput if it is no sound wheel."""
         try:
-            release = f"{wheels.version(wheel, self.package)}+{wheels.digest(wheel)[:12]}"
+            version, data = wheels.version(wheel, self.package), wheels.read(wheel)
+            release = f"{version}+{wheels.digest(data)[:12]}"
             tree = self._tree(release)
             with self._locked(release):
                 if not wheels.intact(tree):
-                    self._unpack(wheel, tree.root)
+                    self._unpack(wheel, data, tree.root)
         except BadWheel as error:
             raise BadInput(
-                f"{wheel} is no sound wheel of {self.package} ({error}): fetch it again"
+                f"{shown(wheel)} is no sound wheel of {self.package} ({error}): fetch it again"
             ) from error
         return replace(tree)
 
@@ -101,7 +103,7 @@ class Releases:
             kept = self._fetched(root, release)
         else:
             try:
-                self._unpack(kept, root)
+                self._unpack(kept, wheels.read(kept), root)
             except BadWheel:  # the wheel in the cache is damaged too
                 kept.unlink()
                 self._fetched(root, release)
@@ -117,7 +119,7 @@ class Releases:
             with self._aside(release) as aside:
                 try:
                     wheel = pip.download(self.package, release, aside, afresh=attempt > 0)
-                    self._unpack(wheel, root)
+                    self._unpack(wheel, wheels.read(wheel), root)
                 except BadWheel as error:
                     problem = error
                     continue
@@ -129,11 +131,11 @@ class Releases:
             "try again, or give --sglang a path to an unpacked tree"
         )
 
-    def _unpack(self, wheel: Path, root: Path) -> None:
+    def _unpack(self, wheel: Path, data: bytes, root: Path) -> None:
         """Unpack aside and move in, so that whoever looks sees the whole entry or none."""
         with self._aside(root.name) as aside:
             made = aside / "made"
-            manifest = wheels.unpack(wheel, made, self.package)
+            manifest = wheels.unpack(wheel, data, made, self.package)
             manifest.write(made)
             if root.exists():  # damaged: a rename cannot replace a folder that is not empty
                 os.rename(root, aside / "damaged")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from harness.errors import BadInput
+from harness.foreign import shown
 from harness.source import releases, tree
 from harness.source.releases import Releases
 from harness.source.tree import Tree
@@ -19,11 +21,11 @@ def resolve(spec: str, cache: Path, package: str = "sglang") -> Tree:
         return tree.installed(package)
     if spec.endswith(".whl"):
         return Releases(cache, package).unpacked(Path(spec).absolute())
-    if spec and Path(spec).exists():
+    if spec and os.path.lexists(spec):
         return tree.at(spec, package)
     if release := releases.parse(spec):
         return Releases(cache, package).tree(release)
     raise BadInput(
-        f"{spec!r} is no such path: give 'installed', a release such as 0.5.15, a wheel, "
+        f"'{shown(spec)}' is no such path: give 'installed', a release such as 0.5.15, a wheel, "
         f"or the folder that contains {package}/"
     )

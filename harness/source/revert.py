@@ -20,8 +20,17 @@ import libcst as cst
 
 from harness.errors import BadInput, StaleRevert
 from harness.facts import Edit, Revert
+from harness.foreign import shown
 from harness.source import match
-from harness.source.symbols import Site, definitions, find_function, functions_by_module, nearest, parse
+from harness.source.symbols import (
+    Site,
+    definitions,
+    find_function,
+    functions_by_module,
+    nearest,
+    parse,
+    unreadable,
+)
 from harness.source.tree import Tree
 
 _UNFINISHED = ".unfinished-"
@@ -83,9 +92,12 @@ def plan(tree: Tree, revert: Revert) -> Plan:
     """The one form of which every edit matches exactly once in the tree, and what it makes of it.
 
     StaleRevert if no form fits, if several do, or if the form changes nothing or cannot be applied.
-    BadInput if a pattern is not one expression or statement, or a source file is no Python.
+    BadInput if a pattern is not one expression or statement.
     """
-    return _plan(tree, tree.content_hash, revert)
+    try:
+        return _plan(tree, tree.content_hash, revert)
+    except RecursionError:
+        raise StaleRevert(f"in {_called(tree)}: a file to be edited is nested too deeply") from None
 
 
 @lru_cache(maxsize=32)
@@ -109,14 +121,14 @@ def expected(tree: Tree, functions: Sequence[str]) -> dict[str, str]:
     homes = functions_by_module(tree, tuple(functions))
     if not homes:
         missing = f"{_called(tree)} has no function {' or '.join(functions)}"
-        raise StaleRevert(missing, nearest(tree, functions[0]))
+        raise StaleRevert(f"{missing}{_unsearched(tree, functions)}", nearest(tree, functions[0]))
     sites = (site for name in functions for site in find_function(tree, name))
-    return {site.module: hashlib.sha256((tree.root / site.path).read_bytes()).hexdigest() for site in sites}
+    return {site.module: hashlib.sha256(tree.source(site.path)).hexdigest() for site in sites}
 
 
 def diff(plan: Plan) -> str:
     """What the revert changes, as a unified diff."""
-    return "".join(line for path, new in plan.files.items() for line in _file_diff(plan.tree.root, path, new))
+    return "".join(line for path, new in plan.files.items() for line in _file_diff(plan.tree, path, new))
 
 
 def _search(tree: Tree, edit: Edit, modules: _Modules) -> _Search:
@@ -135,10 +147,12 @@ def _module(tree: Tree, path: str, modules: _Modules) -> cst.Module:
     """One parse per file and plan: pieces of a file are only comparable within one parse."""
     if path not in modules:
         try:
-            modules[path] = cst.parse_module((tree.root / path).read_bytes())
-        except cst.ParserSyntaxError as error:
-            problem = f"{tree.root / path} cannot be parsed ({error.message})"
-            raise BadInput(f"{problem}: repair it, or upgrade libcst") from error
+            modules[path] = cst.parse_module(tree.source(path))
+        except (cst.ParserSyntaxError, RecursionError, MemoryError, UnicodeError) as error:
+            deep = isinstance(error, RecursionError | MemoryError)
+            why = "it is nested too deeply" if deep else shown(getattr(error, "message", error), 200)
+            problem = f"{shown(tree.root / path)} cannot be parsed ({why})"
+            raise StaleRevert(f"{problem}: repair it, or upgrade libcst") from error
     return modules[path]
 
 
@@ -149,26 +163,32 @@ def _rewritten(
     for path in dict.fromkeys(site.path for (site, _), _ in changes):
         pieces = [(piece, by) for (site, piece), by in changes if site.path == path]
         files[path] = match.rewrite(modules[path], pieces).bytes
-    unchanged = [_same_code(tree.root / path, new) for path, new in files.items()]
+    unchanged = [_same_code(tree, path, new) for path, new in files.items()]
     if all(unchanged):
         raise StaleRevert(f"the revert changes nothing in {_called(tree)}: the fix is not in it")
     return files
 
 
-def _same_code(path: Path, new: bytes) -> bool:
+def _same_code(tree: Tree, path: str, new: bytes) -> bool:
     """Whether the edits made no difference. StaleRevert if what they made is no Python."""
+    place = tree.root / path
     try:
-        edited = ast.dump(parse(new, path))
-        compile(new, str(path), "exec", dont_inherit=True)
+        edited = ast.dump(parse(new, place))
+        compile(new, str(place), "exec", dont_inherit=True)
     except (BadInput, SyntaxError) as error:
-        raise StaleRevert(f"the edits make no Python of {path.name}: {error}") from error
-    return edited == ast.dump(parse(path.read_bytes(), path))
+        raise StaleRevert(f"the edits make no Python of {place.name}: {error}") from error
+    return edited == ast.dump(parse(tree.source(path), place))
 
 
-def _file_diff(root: Path, path: str, new: bytes) -> Iterator[str]:
-    both = ((root / path).read_bytes(), new)
-    before, after = (data.decode(errors="replace").splitlines(True) for data in both)
-    yield from difflib.unified_diff(before, after, f"fixed/{path}", f"reverted/{path}")
+def _file_diff(tree: Tree, path: str, new: bytes) -> Iterator[str]:
+    both = (tree.source(path), new)
+    before, after = ([_line(one) for one in data.decode(errors="replace").split("\n")] for data in both)
+    yield from difflib.unified_diff(before, after, f"fixed/{shown(path)}", f"reverted/{shown(path)}")
+
+
+def _line(text: str) -> str:
+    """A line of source as a terminal may have it."""
+    return shown(text.expandtabs(), 1000) + "\n"
 
 
 # --- saying why a revert is stale ----------------------------------------------------------
@@ -183,7 +203,15 @@ def _stale(tree: Tree, found: Sequence[Sequence[_Search]], fitting: Sequence[int
     if len(found) > 1:
         told = [f"form {number}: {text}" for number, text in enumerate(told, 1)]
     near = [candidate for form in failed for search in form for candidate in _near(tree, search)]
-    return StaleRevert(f"in {_called(tree)}: {'; '.join(told)}", tuple(dict.fromkeys(near))[:6])
+    lost = _unsearched(tree, [search.edit.in_function for form in failed for search in form])
+    return StaleRevert(f"in {_called(tree)}: {'; '.join(told)}{lost}", tuple(dict.fromkeys(near))[:6])
+
+
+def _unsearched(tree: Tree, functions: Sequence[str]) -> str:
+    """The first file that might hold one of these functions and could not be searched, if there is one."""
+    found = dict.fromkeys(why for name in functions for why in unreadable(tree, name))
+    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+    return f"; {next(iter(found))}{more}" if found else ""
 
 
 def _near(tree: Tree, search: _Search) -> Sequence[str]:
@@ -198,7 +226,7 @@ def _near(tree: Tree, search: _Search) -> Sequence[str]:
 def _statements(tree: Tree, site: Site) -> Iterator[tuple[str, str]]:
     """Every statement of a function as (file:line, its first line of code)."""
     path = tree.root / site.path
-    for name, node in definitions(parse(path.read_bytes(), path)):
+    for name, node in definitions(parse(tree.source(site.path), path)):
         if name == site.qualname and node.lineno == site.line:
             inner = (child for child in ast.walk(node) if isinstance(child, ast.stmt) and child is not node)
             for child in inner:
@@ -278,7 +306,8 @@ def _intact(root: Path, layout: Mapping[str, Path | bytes]) -> bool:
 def _entry_intact(path: Path, content: Path | bytes) -> bool:
     if isinstance(content, bytes):
         return path.is_file() and not path.is_symlink() and path.read_bytes() == content
-    return path.is_symlink() and path.readlink() == content and path.exists()
+    # One that dangles in the original dangles in the copy.
+    return path.is_symlink() and path.readlink() == content and path.exists() == content.exists()
 
 
 def _install(root: Path, plan: Plan, layout: Mapping[str, Path | bytes]) -> None:
@@ -286,7 +315,6 @@ def _install(root: Path, plan: Plan, layout: Mapping[str, Path | bytes]) -> None
     making = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=root.parent))
     for path, content in layout.items():
         _place(making / path, content)
-    _link_bytecode(plan, making)
     if root.exists():  # damaged: out of the way first, since a rename cannot replace a full folder
         os.rename(root, tempfile.mkdtemp(prefix=_UNFINISHED, dir=root.parent))
     os.rename(making, root)
@@ -298,15 +326,6 @@ def _place(path: Path, content: Path | bytes) -> None:
         path.write_bytes(content)
     else:
         path.symlink_to(content)
-
-
-def _link_bytecode(plan: Plan, making: Path) -> None:
-    """Share the original's bytecode of unedited files: compiling it anew would cost every arm seconds."""
-    for folder in _folders(plan):
-        edited = {Path(path).stem for path in plan.files if os.path.dirname(path) == folder}
-        for compiled in (plan.tree.root / folder / "__pycache__").glob("*.pyc"):
-            if compiled.name.partition(".")[0] not in edited:
-                _place(making / folder / "__pycache__" / compiled.name, compiled)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from pathlib import Path
 from pyflakes import messages
 from pyflakes.checker import Checker
 
+from harness.errors import StaleRevert
 from harness.source.bindings import unbound_calls
 from harness.source.revert import Plan
 from harness.source.symbols import definitions, module_name, parse
@@ -34,14 +35,24 @@ class Break:
 
 
 def breaks(plan: Plan) -> tuple[Break, ...]:
-    """What the edited files of a revert lack that they did not lack before it."""
+    """What the edited files of a revert lack that they did not lack before it.
+
+    StaleRevert if they are nested too deeply for that to be told.
+    """
+    try:
+        return tuple(_breaks(plan))
+    except RecursionError:
+        raise StaleRevert(f"{' and '.join(plan.files)} are nested too deeply to be checked") from None
+
+
+def _breaks(plan: Plan) -> list[Break]:
     found: list[Break] = []
     for path, new in plan.files.items():
-        old, place = (plan.tree.root / path).read_bytes(), plan.tree.root / path
+        old, place = plan.tree.source(path), plan.tree.root / path
         module = module_name(plan.tree, path.removeprefix(f"{plan.tree.package}/"))
         before = Counter(_found(old, module, place))
         found += (Counter(_found(new, module, place)) - before).elements()
-    return tuple(found)
+    return found
 
 
 @lru_cache(maxsize=64)

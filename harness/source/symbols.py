@@ -13,6 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from harness.errors import BadInput
+from harness.foreign import cause, shown
 from harness.source.tree import Tree
 
 _DEFINITION = re.compile(rb"^([ \t]*)(?:async[ \t]+)?(def|class)[ \t]+(\w+)", re.MULTILINE)
@@ -35,9 +36,15 @@ class Site:
 def find_function(tree: Tree, qualname: str) -> tuple[Site, ...]:
     """Every function or method with that qualified name in the package, by module, then line.
 
-    BadInput if a file that may hold it is no Python for this interpreter.
+    A file that is no Python for this interpreter holds none: nobody can import it. `unreadable` names it.
     """
-    return _find(tree, tree.content_hash, qualname)
+    return _find(tree, tree.content_hash, qualname)[0]
+
+
+def unreadable(tree: Tree, qualname: str) -> tuple[str, ...]:
+    """Why files that may hold that function cannot be searched: they are no Python, or cannot be read."""
+    why = _find(tree, tree.content_hash, qualname)[1]
+    return (*why, *(f"{tree.package}/{shown(path)} {told}" for path, told in tree.broken.items()))
 
 
 def functions_by_module(tree: Tree, qualnames: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
@@ -65,9 +72,17 @@ def parse(source: bytes, path: Path) -> ast.Module:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what upstream's style deserves is for upstream to hear
             return ast.parse(source)
-    except (SyntaxError, ValueError) as error:
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         python = f"Python {sys.version_info.major}.{sys.version_info.minor}"
-        raise BadInput(f"{path} is no {python} ({error}): use an interpreter it was written for") from error
+        remedy = "use an interpreter it was written for"
+        raise BadInput(f"{shown(path)} is no {python} ({_why(error)}): {remedy}") from error
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, RecursionError | MemoryError):
+        return "it is nested too deeply"
+    line = f", line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
+    return f"{cause(error) if not isinstance(error, SyntaxError) else shown(error.msg)}{line}"
 
 
 def definitions(module: ast.Module) -> Iterator[tuple[str, Scope]]:
@@ -83,14 +98,23 @@ def module_name(tree: Tree, path: str) -> str:
 
 # The content hash is part of the key: a Tree made anew after a change finds anew.
 @lru_cache(maxsize=256)
-def _find(tree: Tree, content_hash: str, qualname: str) -> tuple[Site, ...]:
+def _find(tree: Tree, content_hash: str, qualname: str) -> tuple[tuple[Site, ...], tuple[str, ...]]:
     sites: list[Site] = []
+    problems: list[str] = []
     for path, source in _mentioning(tree, qualname):
-        functions = (n for name, n in definitions(parse(source, tree.folder / path)) if name == qualname)
-        for node in functions:
-            if not isinstance(node, ast.ClassDef):
-                sites.append(Site(module_name(tree, path), f"{tree.package}/{path}", qualname, node.lineno))
-    return tuple(sorted(sites))
+        try:
+            sites += _sites(tree, path, source, qualname)
+        except BadInput as error:
+            problems.append(str(error))
+        except RecursionError:
+            problems.append(f"{shown(tree.folder / path)} is nested too deeply to be searched")
+    return tuple(sorted(sites)), tuple(problems)
+
+
+def _sites(tree: Tree, path: str, source: bytes, qualname: str) -> Iterator[Site]:
+    for name, node in definitions(parse(source, tree.folder / path)):
+        if name == qualname and not isinstance(node, ast.ClassDef):
+            yield Site(module_name(tree, path), f"{tree.package}/{path}", qualname, node.lineno)
 
 
 def _mentioning(tree: Tree, qualname: str) -> Iterator[tuple[str, bytes]]:

@@ -1,4 +1,4 @@
-"""A tree: a directory that goes on sys.path and holds the importable package under test."""
+"""A tree: a directory that holds the importable package under test."""
 
 from __future__ import annotations
 
@@ -7,21 +7,26 @@ import importlib.metadata
 import importlib.util
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from harness.errors import BadInput
+from harness import foreign
+from harness.errors import BadInput, Unresolved
+from harness.foreign import shown
+from harness.source import listing
+from harness.source.listing import Listing
 
-_VERSION = re.compile(r"""^(?:__version__|version)\b[^'"\n]*=\s*['"]([^'"]+)['"]""", re.MULTILINE)
+_VERSION = re.compile(r"""^(?:__version__|version)\b[^'"\n]*=\s*['"]([\w.+!-]{1,64})['"]""", re.MULTILINE)
+_METADATA = re.compile(r"^Version: *([\w.+!-]{1,64})$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Tree:
-    """`root` goes on sys.path and holds `package`; `origin` is installed, path, reverted or released.
+    """`root` is the folder that holds `package`; `origin` is installed, path, reverted or released.
 
-    `ours` is true of what lies in Refault's own cache, where arms may leave bytecode.
+    `ours` is true of what lies in Refault's own cache.
     """
 
     root: Path
@@ -36,25 +41,58 @@ class Tree:
         return self.root / self.package
 
     @cached_property
+    def _listing(self) -> Listing:
+        return listing.scan(str(self.folder))
+
+    @cached_property
     def content_hash(self) -> str:
         """sha256 over paths and bytes of the package's files, links followed, bytecode left out.
 
-        Computed once per Tree: make a new one to notice a change. BadInput if a file cannot be read.
+        Computed once per Tree: make a new one to notice a change, or ask `changed`. BadInput if the folder
+        holds what no tree may, or if a file cannot be read.
         """
         digest = hashlib.sha256()
-        for path in self.files():
-            data = _read(self.folder / path)
+        for path in sorted([*self._listing.sizes, *self._listing.broken]):
+            if why := self._listing.broken.get(path):
+                digest.update(f"{path}\0-\0{why}\0".encode(errors="surrogateescape"))
+                continue
+            data = foreign.read(self.folder / path, largest=listing.LARGEST_TREE)
             digest.update(f"{path}\0{len(data)}\0".encode(errors="surrogateescape"))
             digest.update(data)
         return digest.hexdigest()
 
+    @property
+    def broken(self) -> Mapping[str, str]:
+        """What lies in the package and cannot be read, with the reason: links that dangle, FIFOs, …"""
+        return self._listing.broken
+
     def files(self) -> Iterator[str]:
-        """Paths of the package's files relative to its folder, sorted, bytecode left out."""
-        yield from sorted(_walk(str(self.folder), "", frozenset()))
+        """Paths of the package's readable files relative to its folder, sorted, bytecode left out."""
+        yield from self._listing.sizes
 
     def read(self, path: str) -> bytes:
-        """The bytes of a file of the package. BadInput if it cannot be read."""
-        return _read(self.folder / path)
+        """The bytes of one of `files`. Unresolved if it cannot be read any more."""
+        try:
+            return foreign.read(self.folder / path, largest=listing.LARGEST_TREE)
+        except BadInput as error:
+            raise Unresolved(f"the tree changed while it was in use: {error}") from error
+
+    def source(self, path: str) -> bytes:
+        """The same for a file given by its path from the root, as a `Site` has it."""
+        return self.read(path.partition("/")[2])
+
+    def changed(self) -> str | None:
+        """What was written, replaced, added or removed since the files were listed, in one line.
+
+        Costs a look at every file's entry (some 40 ms for upstream) and reads none.
+        """
+        try:
+            before, after = self._listing, listing.scan(str(self.folder))
+        except BadInput as error:
+            return f"the tree changed while it was in use: {error}"
+        found = before.differs(after)
+        told = f"{self.package}/{shown(found)} changed while the tree was in use" if found else None
+        return told and f"{told}: leave it alone, and run again"
 
 
 def installed(package: str = "sglang") -> Tree:
@@ -75,14 +113,15 @@ def at(path: str | Path, package: str = "sglang") -> Tree:
     BadInput if there is no package with an `__init__.py`.
     """
     given = _absolute(Path(path))
-    if not given.is_dir():
-        raise BadInput(f"{path} is no folder: give the one that contains {package}/, or a checkout")
+    if not os.path.isdir(given):
+        remedy = f"give the one that contains {package}/, or a checkout"
+        raise BadInput(f"{shown(path)} is no folder: {remedy}")
     own = [given.parent] if given.name == package else []
     for root in (given, given / "python", *own):
-        if (root / package / "__init__.py").is_file():
+        if os.path.isfile(root / package / "__init__.py"):
             return Tree(root, package, "path", _version(root, package))
-    bare = f"{package}/ without an __init__.py" if (given / package).is_dir() else f"no {package}/"
-    raise BadInput(f"{path} holds {bare}: give the folder that contains the package, or a checkout")
+    bare = f"{package}/ without an __init__.py" if os.path.isdir(given / package) else f"no {package}/"
+    raise BadInput(f"{shown(path)} holds {bare}: give the folder that contains the package, or a checkout")
 
 
 def _absolute(path: Path) -> Path:
@@ -90,35 +129,20 @@ def _absolute(path: Path) -> Path:
     return Path(os.path.abspath(path))
 
 
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        problem = f"{path} cannot be read ({error.strerror})"
-        raise BadInput(f"{problem}: restore the tree, or give another") from error
-
-
-def _walk(folder: str, prefix: str, above: frozenset[tuple[int, int]]) -> Iterator[str]:
-    status = os.stat(folder)
-    here = (status.st_dev, status.st_ino)
-    if here in above:  # a link to a folder above itself would never end
-        return
-    for entry in os.scandir(folder):
-        if entry.is_dir():
-            if entry.name != "__pycache__":
-                yield from _walk(entry.path, f"{prefix}{entry.name}/", above | {here})
-        elif not entry.name.endswith(".pyc") and (entry.is_file() or entry.is_symlink()):
-            yield prefix + entry.name
-
-
 def _version(root: Path, package: str) -> str | None:
+    """What the package says of itself, or the metadata beside it; None where neither does."""
     for name in ("_version.py", "version.py"):
-        path = root / package / name
-        found = _VERSION.search(path.read_text(errors="replace")) if path.is_file() else None
-        if found:
-            return found[1]
-    beside = importlib.metadata.distributions(name=package, path=[str(root)])
-    return next((distribution.version for distribution in beside), None)
+        if found := _found(_VERSION, root / package / name):
+            return found
+    beside = (*sorted(root.glob(f"{package}-*.dist-info/METADATA")), root / f"{package}.egg-info/PKG-INFO")
+    return next((found for path in beside if (found := _found(_METADATA, path))), None)
+
+
+def _found(wanted: re.Pattern[str], path: Path) -> str | None:
+    if not os.path.isfile(path) or not os.access(path, os.R_OK):
+        return None
+    found = wanted.search(foreign.read(path, largest=foreign.LARGEST_SOURCE).decode(errors="replace"))
+    return found[1] if found else None
 
 
 def _metadata_version(package: str) -> str | None:

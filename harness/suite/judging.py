@@ -64,12 +64,14 @@ def _evidence(case: Planned, futures: Futures, setting: Setting) -> Evidence:
 def _arm(case: Planned, futures: Futures, name: ArmName) -> Arm:
     plan = case.plans.get(name)
     if plan is None:
-        return Arm()
+        return Arm(observation=arms.nothing(name, case.unready)) if case.unready else Arm()
+    if changed := plan.tree.changed():  # what its modules were compiled from is not known
+        return Arm(observation=arms.nothing(name, changed))
     try:
         seen = arms.observation(plan, futures[name].result())
         wanted = _wanted(case, plan, seen)
     except (Unresolved, StaleRevert) as error:  # this case's trouble; the others go on
-        return Arm(observation=arms.nothing(plan, str(error)))
+        return Arm(observation=arms.nothing(name, str(error)))
     functions = tuple(function for names in plan.functions.values() for function in names)
     return Arm(observation=seen, wanted=wanted, functions=functions)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from harness.errors import StaleRevert
+from harness.errors import StaleRevert, Unresolved
 from harness.facts import Configuration, Reproducer, Subject
 from harness.golden import Golden
 from harness.source import revert, soundness
@@ -22,7 +22,8 @@ class Planned:
     """A case with a plan for each of its arms, or what keeps them from being run.
 
     `missing` are features that the machine lacks, `stale` says why the fix cannot be undone, `broken`
-    what keeps the code without it from running, and `edited` are the modules in which it was.
+    what keeps the code without it from running, and `edited` are the modules in which it was. `unready`
+    says why nothing of the tree can be planned.
     """
 
     request: Request
@@ -32,12 +33,20 @@ class Planned:
     stale: str | None = None
     broken: str | None = None
     edited: tuple[str, ...] = ()
+    unready: str | None = None
 
 
 def plan(request: Request, golden: Golden | None, setting: Setting) -> Planned:
     """Plan what a request asks for; the reverted arm's tree is made on the way."""
     if lacking := missing(request, setting.machine):
         return Planned(request=request, golden=golden, missing=lacking)
+    try:
+        return _planned(request, golden, setting)
+    except Unresolved as error:  # this case's trouble; the others go on
+        return Planned(request=request, golden=golden, unready=str(error))
+
+
+def _planned(request: Request, golden: Golden | None, setting: Setting) -> Planned:
     plans: dict[ArmName, ArmPlan] = {}
     if "fixed" in request.asked:
         plans["fixed"] = arm("fixed", request, setting.tree, setting)
@@ -45,10 +54,11 @@ def plan(request: Request, golden: Golden | None, setting: Setting) -> Planned:
         return Planned(request=request, golden=golden, plans=plans)
     try:
         reverted = revert.apply(setting.tree, request.reproducer.revert, setting.workspace.trees)
+        broken = _broken(request, reverted.plan, setting)
     except StaleRevert as error:
         return Planned(request=request, golden=golden, plans=plans, stale=str(error))
     edited = reverted.plan.modules
-    if broken := _broken(request, reverted.plan, setting):
+    if broken:
         return Planned(request=request, golden=golden, plans=plans, edited=edited, broken=broken)
     plans["reverted"] = arm("reverted", request, reverted.tree, setting)
     return Planned(request=request, golden=golden, plans=plans, edited=edited)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 from types import TracebackType
@@ -17,7 +17,9 @@ from harness.host import leases
 from harness.process.job import Ended, Environment, Job
 from harness.process.pool import Pool
 from harness.source import revert
+from harness.source.bytecode import Bytecode, Making
 from harness.suite import planning
+from harness.suite.bytecodes import Bytecodes
 from harness.suite.environments import Environments
 from harness.suite.judging import Judged, judge
 from harness.suite.planning import Planned
@@ -63,6 +65,7 @@ class Suite:
         self._started, self._ended = started, ended
         self._folder = setting.workspace.new_run()
         self._environments = Environments(setting)
+        self._bytecodes = Bytecodes(setting, self._folder)
         seats = leases.Seats(leases.of_this_machine(setting.machine.host), setting.lanes)
         self._pool = pool or Pool(setting.lanes, lend=seats.seat)
         self._owns_pool = pool is None
@@ -80,6 +83,7 @@ class Suite:
         """End every process of its own at once; a second call does nothing."""
         if self._owns_pool:
             self._pool.close()
+        self._bytecodes.discard()
 
     @property
     def folder(self) -> Path:
@@ -90,7 +94,9 @@ class Suite:
         """Run every case, yielding each result as soon as its arms have ended."""
         goldens = [self._golden(request) for request in requests]  # a bad one is found before anything runs
         self._warm(requests)
-        waiting = [self._start(request, golden) for request, golden in zip(requests, goldens, strict=True)]
+        making = self._bytecodes.of_cases(requests)
+        pairs = zip(requests, goldens, strict=True)
+        waiting = [self._start(request, golden, making) for request, golden in pairs]
         while waiting:
             ready = [running for running in waiting if running.done]
             for running in waiting:
@@ -105,6 +111,10 @@ class Suite:
     def submit(self, job: Job) -> Future[Ended]:
         """Run something else than a case in an arm of its own; it ends with the suite."""
         return self._pool.submit(job)
+
+    def bytecode(self, modules: Sequence[str]) -> Bytecode:
+        """Bytecode of modules of the tree under test, and of what they import."""
+        return self._bytecodes.of(modules).done
 
     def environment(self, kind: str) -> Environment:
         """What arms of this kind share, with what their forerunners were seen to import."""
@@ -121,7 +131,8 @@ class Suite:
         if name == "reverted":
             assert isinstance(subject, Reproducer)  # a configuration is asked for its fixed arm alone
             tree = revert.apply(tree, subject.revert, self._setting.workspace.trees).tree
-        plan = planning.arm(name, request, tree, self._setting)
+        bytecode = self._bytecodes.of_cases([request]).done
+        plan = replace(planning.arm(name, request, tree, self._setting), bytecode=bytecode)
         folder = self._new_folder(f"{subject.id}.standing.{name}")
         shared = self.environment(request.environment)
         return folder, self._pool.submit(arms.standing_job(plan, folder, shared))
@@ -138,9 +149,10 @@ class Suite:
         for kind in dict.fromkeys(request.environment for request in runnable):
             self._pool.warm(self.environment(kind))
 
-    def _start(self, request: Request, golden: Golden | None) -> _Running:
+    def _start(self, request: Request, golden: Golden | None, making: Making) -> _Running:
         running = _Running(planning.plan(request, golden, self._setting))
-        for name, plan in running.case.plans.items():
+        for name, planned in running.case.plans.items():
+            plan = replace(planned, bytecode=making.done)
             self._started(running.arm(name))
             folder = self._new_folder(f"{request.reproducer.id}.{request.name}.{name}")
             shared = self.environment(request.environment)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from harness.host import environment as variables
 from harness.observation import Attestation, Exit, Fault, Observation, Point
 from harness.process.job import Ended, Environment, Job, read_json
 from harness.process.limits import Limits
+from harness.source.bytecode import Bytecode
 from harness.source.tree import Tree
 
 MEMORY_MB: Mapping[str, int] = {
@@ -45,7 +46,7 @@ class ArmPlan:
     """One arm of one case: the tree it runs and the functions it must be seen in.
 
     `host` is the kind of machine ("cpu", "cuda", "rocm"), `models` where the server tier keeps its models.
-    `bug` is what a reverted arm is to show; the other arms have none.
+    `bug` is what a reverted arm is to show; the other arms have none. `bytecode` was made for the run.
     """
 
     name: str
@@ -58,6 +59,7 @@ class ArmPlan:
     host: str = "cpu"
     models: Path | None = None
     bug: ExpectedFault | None = None
+    bytecode: Bytecode = field(default_factory=Bytecode)
 
 
 def kind(tier: str, platform: str | None) -> str:
@@ -121,7 +123,7 @@ def _payload(plan: ArmPlan) -> dict[str, Any]:
         "root": str(plan.tree.root),
         "package": plan.tree.package,
         "tree": plan.tree.content_hash,
-        "keeps_bytecode": plan.tree.ours,
+        "bytecode": plan.bytecode.to_json(),
         "functions": {module: list(names) for module, names in plan.functions.items()},
         "reproducer": plan.reproducer.module,
         "platform": plan.platform,
@@ -159,9 +161,9 @@ def observation(plan: ArmPlan, ended: Ended) -> Observation:
     return Observation(unresolved=f"the arm's process ended as {ended.exit.how}: {why}", **common)
 
 
-def nothing(plan: ArmPlan, why: str) -> Observation:
+def nothing(name: str, why: str) -> Observation:
     """The observation of an arm that was never run, or of which nothing came back."""
-    return Observation(arm=plan.name, exit=Exit(how="lost", message=why), unresolved=why)
+    return Observation(arm=name, exit=Exit(how="lost", message=why), unresolved=why)
 
 
 def _left_behind(ended: Ended) -> Attestation | None:

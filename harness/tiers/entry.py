@@ -1,9 +1,8 @@
-"""What every tier does first and last in an arm's process: the tree on the path, and the attestation."""
+"""What every tier does first and last in an arm's process: its tree is imported, and attested."""
 
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ from harness.facts import Case
 from harness.host import lending, libraries
 from harness.observation import Point
 from harness.process.job import write_json
+from harness.source import importing
 from harness.source.attest import Attestor
 from harness.tiers.arms import ATTESTATION, POINTS
 from harness.tiers.undone import Undone
@@ -37,13 +37,12 @@ class Entry:
 
     @classmethod
     def begin(cls, payload: Mapping[str, Any], folder: Path, tier: str, patches: Iterable[str]) -> Entry:
-        """Put the tree on the path, watch its imports, then import the case and what it asks for.
+        """Have the tree imported, watch that, then import the case and what it asks for.
 
         `patches` are those that the process has already; FactsError if the tier has no such case.
         """
         root = Path(payload["root"])
-        sys.path.insert(0, str(root))
-        sys.dont_write_bytecode = not payload["keeps_bytecode"]
+        importing.install(root, payload["package"], payload["bytecode"])
         listed = list(patches)
         attestor = _attest(payload, root, folder / ATTESTATION, listed)
         listed += lending.install()  # after the attestation, whose hand in an import it leaves alone

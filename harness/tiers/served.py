@@ -15,6 +15,7 @@ from harness.facts import Fences
 from harness.host import boot, model_code
 from harness.observation import Attestation, Fault
 from harness.process.job import read_json, write_json
+from harness.source.bytecode import Bytecode
 
 VARIABLE = "REFAULT_SERVED"
 ENTRY = "harness.tiers.serving_process:begin"
@@ -28,7 +29,7 @@ class Served:
     `functions` maps modules to the functions to attest, `tree` is the tree's content hash, `reports`
     the folder for what the processes report, `platform` what they run on ("cpu", "cuda…", "rocm…"),
     `fences` the device fences that they put around their buffers there. `models` are the folders of
-    the models to serve: code of other models is left out.
+    the models to serve: code of other models is left out. `bytecode` is the run's own.
     """
 
     root: Path
@@ -39,7 +40,7 @@ class Served:
     platform: str = "cpu"
     oracle: bool = True
     fences: Fences | None = None
-    keeps_bytecode: bool = False
+    bytecode: Mapping[str, str] = field(default_factory=lambda: Bytecode().to_json())
     models: tuple[Path, ...] = ()
 
     def environment(self, folder: Path) -> dict[str, str]:
@@ -55,9 +56,7 @@ class Served:
         functions = {module: list(names) for module, names in self.functions.items()}
         paths = {"root": str(self.root.absolute()), "reports": str(self.reports.absolute())}
         fences = self.fences.to_json() if self.fences else None
-        rest = {
-            name: getattr(self, name) for name in ("package", "tree", "platform", "oracle", "keeps_bytecode")
-        }
+        rest = {name: getattr(self, name) for name in ("package", "tree", "platform", "oracle", "bytecode")}
         return {**rest, **paths, "functions": functions, "fences": fences, "entry": ENTRY}
 
 

@@ -179,7 +179,7 @@ class Run:
             reports=self.reports,
             platform=host,
             fences=self.case.fences and self.case.fences.at(self.params),
-            keeps_bytecode=payload["keeps_bytecode"],
+            bytecode=payload["bytecode"],
             models=tuple(filter(None, (model.path, model.draft))),
         )
         own = {**self.case.environment, **told.environment(self.folder)}

@@ -17,6 +17,7 @@ from harness.errors import Unresolved
 from harness.host import forking, imports, interpreter, lending, preload, serving
 from harness.process.job import write_json
 from harness.serving.evidence import EVENTS
+from harness.source import importing
 from harness.source.attest import Attestor
 from harness.tiers import served_events, served_streams
 from harness.tiers.served import ATTESTATION, FAULTS
@@ -91,8 +92,7 @@ class Report:
 def begin(settings: Mapping[str, Any]) -> None:
     """Entry of every process that is about to import the package under test."""
     report = Report(settings)
-    _tree_first(settings["root"])
-    sys.dont_write_bytecode = not settings["keeps_bytecode"]
+    importing.install(Path(settings["root"]), settings["package"], settings["bytecode"])
     report.attestor.install()
     report.patches += [*served_streams.part(report.folder), *served_events.report(report.event)]
     report.patches += [*preload.PATCHES, *lending.install()]
@@ -105,12 +105,6 @@ def begin(settings: Mapping[str, Any]) -> None:
     elif settings["fences"]:
         _fence(settings, report)
     report.save()
-
-
-def _tree_first(root: str) -> None:
-    """A spawned process gets its parent's path, with the tree on it already."""
-    if sys.path[:1] != [root]:
-        sys.path.insert(0, root)
 
 
 def _first_role() -> str:

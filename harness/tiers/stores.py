@@ -10,7 +10,6 @@ import importlib
 import itertools
 import os
 import re
-import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,6 +22,7 @@ from triton.compiler import ASTSource
 
 from harness.host import lending, targets
 from harness.host.targets import Target
+from harness.source import importing
 from harness.source.kernels import Kernel, integer_kernels
 from harness.source.tree import Tree
 from harness.tiers import ir_facts
@@ -65,8 +65,7 @@ def enter(payload: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """Entry of the arm's child process: the candidates in some modules of a tree, for one target."""
     os.environ["TRITON_CACHE_DIR"] = tempfile.mkdtemp(prefix="triton-")
     tree, left_out = Tree(root=Path(payload["root"]), package=payload["package"]), Counter[str]()
-    sys.path.insert(0, str(tree.root))
-    sys.dont_write_bytecode = not payload["keeps_bytecode"]
+    importing.install(tree.root, tree.package, payload["bytecode"])
     lending.install()
     chosen = list(integer_kernels(tree, payload["modules"], left_out))
     target = Target(payload["platform"])

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
 
-from harness.errors import BadInput
-from harness.source.symbols import Site, find_function, functions_by_module, nearest
+from harness.source.symbols import Site, find_function, functions_by_module, nearest, unreadable
 from harness.source.tree import Tree
 from harness.tests.source import toy
 
@@ -59,5 +59,6 @@ def test_nearest_prefers_the_same_function_elsewhere_and_then_likely_slips(tree:
 def test_a_file_that_is_no_python_is_named_only_when_it_matters(tree: Tree) -> None:
     (tree.folder / "broken.py").write_text("def broken(:\n")
     assert len(find_function(replace(tree), "pages")) == 1
-    with pytest.raises(BadInput, match=r"broken\.py is no Python 3"):
-        find_function(replace(tree), "broken")
+    assert find_function(replace(tree), "broken") == () == unreadable(replace(tree), "pages")
+    (why,) = unreadable(replace(tree), "broken")
+    assert re.search(r"broken\.py is no Python 3\.\d+ \(invalid syntax, line 1\): use an interpreter", why)

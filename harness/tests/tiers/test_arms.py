@@ -131,7 +131,7 @@ def test_refused_parameters_are_the_users(plan: ArmPlan, tmp_path: Path) -> None
 
 
 def test_an_arm_that_never_ran_says_why(plan: ArmPlan) -> None:
-    seen = arms.nothing(plan, "the disk is full")
+    seen = arms.nothing("fixed", "the disk is full")
     assert (seen.arm, seen.exit.how, seen.unresolved) == ("fixed", "lost", "the disk is full")
 
 

@@ -56,7 +56,8 @@ class Bench:
     ) -> Judged:
         """Run one case of one tier."""
         request = Request(reproducer=reproducer, tier=tier, overrides=overrides, asked=asked)
-        (judged,) = Suite(self.setting, pool=self.pool).run([request])
+        with Suite(self.setting, pool=self.pool) as suite:
+            (judged,) = suite.run([request])
         return judged
 
     def record(self, reproducer: Subject, tier: str = "kernel") -> Result:

@@ -1,0 +1,216 @@
+"""The bytecode of a run: compiled by Refault itself from the sources that arms are about to import.
+
+None is taken over from a tree, and none from another run. It is made in a process that executes none of
+it, lies in one file, and every piece is looked up by the source's digest and held against its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dis
+import hashlib
+import importlib.util
+import json
+import marshal
+import os
+import subprocess
+import sys
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import CodeType
+from typing import Any
+
+import harness
+from harness import foreign
+from harness.errors import BadInput
+
+_SECONDS = 120
+"""Upstream as a whole takes some 30: what takes longer is compiled by the arms, or ends them."""
+_LARGEST = 1 << 29
+_IMPORT = dis.opmap["IMPORT_NAME"]
+_BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from harness.source.bytecode import main; main()"
+_Index = dict[str, list[int]]
+"""Per digest of a source, where its piece begins and how long it is."""
+
+
+@dataclass(frozen=True)
+class Bytecode:
+    """A file of bytecode, and the digest that it had when it was made; none at all without a file."""
+
+    file: str = ""
+    sha256: str = ""
+
+    def to_json(self) -> dict[str, str]:
+        return {"file": self.file, "sha256": self.sha256}
+
+
+class Making:
+    """Compiles what an import of these modules of the package may import, into a new file.
+
+    It begins at once, in a process of its own. `deep` follows what functions import too, as servers do.
+    """
+
+    def __init__(self, root: Path, package: str, modules: Sequence[str], file: Path, *, deep: bool) -> None:
+        home = str(Path(next(iter(harness.__path__))).parent)
+        words = [home, str(root), package, str(file), "deep" if deep else "shallow", *modules]
+        self._file, self._process = file, _started([sys.executable, "-I", "-S", "-c", _BOOT, *words])
+
+    @cached_property
+    def done(self) -> Bytecode:
+        """Waits for it. Where nothing can be made, which a full disk does, there is none: arms compile."""
+        if self._process is None:
+            return Bytecode()
+        try:
+            said, _ = self._process.communicate(timeout=_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.communicate()
+            return Bytecode()
+        return Bytecode(str(self._file), said.strip()) if self._process.returncode == 0 else Bytecode()
+
+    def discard(self) -> None:
+        """End it, and take the file away."""
+        if self._process is not None:
+            with self._process:
+                self._process.kill()
+        with contextlib.suppress(OSError):  # the run's folder may be gone
+            self._file.unlink()
+
+
+def _started(command: Sequence[str]) -> subprocess.Popen[str] | None:
+    """The process that compiles; None where the machine has no room for one."""
+    try:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        )  # fmt: skip
+    except OSError:
+        return None
+
+
+class Shelf:
+    """The pieces of one file, in the process that imports. A file that is not what was made has none."""
+
+    def __init__(self, bytecode: Mapping[str, str]) -> None:
+        self._data, self._index = _opened(bytecode["file"], bytecode["sha256"])
+
+    def of(self, source: bytes) -> bytes | None:
+        """What a source compiles to, as a checked `.pyc` holds it; None for one that is not there."""
+        place = self._index.get(hashlib.sha256(source).hexdigest())
+        return self._data[place[0] : place[0] + place[1]] if place else None
+
+
+def _opened(file: str, sha256: str) -> tuple[bytes, _Index]:
+    if not file:
+        return b"", {}
+    try:
+        data = foreign.read(file, largest=_LARGEST)
+    except BadInput:  # the run's folder is gone: sources are all that is needed
+        return b"", {}
+    if hashlib.sha256(data).hexdigest() != sha256:
+        return b"", {}
+    size = int.from_bytes(data[:8], "little")
+    return data[8 + size :], json.loads(data[8 : 8 + size])
+
+
+# --- in the process that compiles -----------------------------------------------------------
+
+
+def main() -> None:
+    """Arguments: where Refault lies, the tree's root, the package, the file to write, how deep, modules."""
+    _, _, root, package, file, depth, *modules = sys.argv
+    warnings.simplefilter("ignore")
+    pieces = dict(_Closure(root, package, deep=depth == "deep").pieces(modules))
+    print(_written(Path(file), pieces))
+
+
+def _written(file: Path, pieces: Mapping[str, bytes]) -> str:
+    index: dict[str, Any] = {}
+    at = 0
+    for digest, piece in pieces.items():
+        index[digest] = (at, len(piece))
+        at += len(piece)
+    head = json.dumps(index).encode()
+    data = b"".join((len(head).to_bytes(8, "little"), head, *pieces.values()))
+    file.write_bytes(data)
+    return hashlib.sha256(data).hexdigest()
+
+
+class _Closure:
+    """Follows what modules import when they are imported, and what their functions import in turn."""
+
+    def __init__(self, root: str, package: str, *, deep: bool) -> None:
+        self._root, self._package, self._deep = root, package, deep
+
+    def pieces(self, modules: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+        """The digest of every source with its bytecode, each module once."""
+        waiting, seen = list(reversed(modules)), set[str]()
+        while waiting:
+            name = waiting.pop()
+            found = None if name in seen else self._compiled(name)
+            seen.add(name)
+            if found:
+                source, code, is_package = found
+                yield hashlib.sha256(source).hexdigest(), _pyc(source, code)
+                waiting += self._imports(name, code, is_package)
+
+    def _compiled(self, name: str) -> tuple[bytes, CodeType, bool] | None:
+        if name.partition(".")[0] != self._package:
+            return None
+        base = os.path.join(self._root, *name.split("."))
+        for file, is_package in ((f"{base}/__init__.py", True), (f"{base}.py", False)):
+            if os.path.isfile(file):
+                return _compiled(file, is_package)
+        return None
+
+    def _imports(self, name: str, code: CodeType, is_package: bool) -> Iterator[str]:
+        parent = name.rpartition(".")[0]
+        if parent:
+            yield parent
+        home = name if is_package else parent
+        for wanted, level, names in _imported(code, self._deep):
+            module = _absolute(wanted, level, home)
+            yield module
+            yield from (f"{module}.{one}" for one in names)
+
+
+def _compiled(file: str, is_package: bool) -> tuple[bytes, CodeType, bool] | None:
+    try:
+        source = foreign.read(file, largest=foreign.LARGEST_SOURCE)
+        return source, compile(source, file, "exec", dont_inherit=True), is_package
+    except (BadInput, SyntaxError, ValueError, RecursionError, MemoryError, OverflowError):
+        return None  # whoever imports it is told why
+
+
+def _pyc(source: bytes, code: CodeType) -> bytes:
+    """A `.pyc` whose source is checked, by its hash, when it is loaded (PEP 552)."""
+    head = importlib.util.MAGIC_NUMBER + (0b11).to_bytes(4, "little") + importlib.util.source_hash(source)
+    return head + marshal.dumps(code)
+
+
+def _imported(code: CodeType, deep: bool) -> Iterator[tuple[str, int, tuple[str, ...]]]:
+    """What a module, and `deep` its functions and classes too, imports: name, level, names."""
+    for inner in code.co_consts if deep else ():
+        if isinstance(inner, CodeType):
+            yield from _imported(inner, deep)
+    if _IMPORT in code.co_code[::2]:  # to take all of them apart would take longer than to compile them
+        yield from _imports_of(code)
+
+
+def _imports_of(code: CodeType) -> Iterator[tuple[str, int, tuple[str, ...]]]:
+    constants: list[Any] = [0, ()]
+    for one in dis.get_instructions(code):
+        if one.opname == "LOAD_CONST":
+            constants.append(one.argval)
+        elif one.opname == "IMPORT_NAME":
+            level, names = constants[-2:]
+            yield one.argval, level or 0, names or ()
+
+
+def _absolute(name: str, level: int, home: str) -> str:
+    for _ in range(level - 1):
+        home = home.rpartition(".")[0]
+    return ".".join(filter(None, (home, name))) if level else name

@@ -1,0 +1,57 @@
+"""The bytecode that the arms of one suite share, made once for what they import."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import count
+from pathlib import Path
+
+from harness.errors import BadInput
+from harness.source.bytecode import Making
+from harness.source.symbols import functions_by_module
+from harness.suite.planning import attested
+from harness.suite.request import Request, missing
+from harness.suite.setting import Setting
+
+_LAUNCHER = "launch_server"
+"""Upstream's module that a server is started by."""
+
+
+class Bytecodes:
+    """One making per set of modules, begun when it is first asked for, in the folder of a run."""
+
+    def __init__(self, setting: Setting, folder: Path) -> None:
+        self._setting, self._folder = setting, folder
+        self._begun: dict[tuple[frozenset[str], bool], Making] = {}
+        self._numbers = count(1)
+
+    def of_cases(self, requests: Sequence[Request]) -> Making:
+        """Of what the arms of these cases import to begin with; what more they import they compile."""
+        runnable = [request for request in requests if not missing(request, self._setting.machine)]
+        served = any(request.tier == "server" for request in runnable)
+        launcher = [f"{self._setting.tree.package}.{_LAUNCHER}"] if served else []
+        return self.of([*launcher, *self._homes(runnable)], deep=served)
+
+    def of(self, modules: Iterable[str], *, deep: bool = False) -> Making:
+        """Of these modules of the tree under test, and of what they import."""
+        key = frozenset(modules), deep
+        if key not in self._begun:
+            file = self._folder / f"bytecode.{next(self._numbers)}"
+            tree = self._setting.tree
+            self._begun[key] = Making(tree.root, tree.package, sorted(key[0]), file, deep=deep)
+        return self._begun[key]
+
+    def discard(self) -> None:
+        """Take away what was made."""
+        for making in self._begun.values():
+            making.discard()
+        self._begun.clear()
+
+    def _homes(self, requests: Iterable[Request]) -> set[str]:
+        tree, found = self._setting.tree, set[str]()
+        for subject in {request.reproducer.id: request.reproducer for request in requests}.values():
+            try:
+                found |= set(functions_by_module(tree, attested(tree, subject)))
+            except BadInput:  # its case will be told so when it is planned
+                continue
+        return found

@@ -1,0 +1,1 @@
+"""Hostile input, one module for each class of it."""

@@ -1,0 +1,65 @@
+"""The bytecode of a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.source import bytecode
+from harness.source.bytecode import Bytecode, Making, Shelf
+from harness.source.tree import Tree
+
+ASKS = """
+from . import plain
+from .ops import kernels as k
+import os, toy.gone
+class C:
+    def later(self):
+        from toy.late import later
+"""
+
+
+def held(tree: Tree, made: Bytecode) -> set[str]:
+    shelf = Shelf(made.to_json())
+    sources = {path: tree.read(path) for path in tree.files() if path.endswith(".py")}
+    return {path for path, source in sources.items() if source and shelf.of(source)}
+
+
+@pytest.fixture
+def asking(tree: Tree) -> Tree:
+    (tree.folder / "asks.py").write_text(ASKS)
+    (tree.folder / "late.py").write_text("later = 1\n")
+    (tree.folder / "aside.py").write_text("aside = 1\n")
+    return tree
+
+
+@pytest.mark.parametrize("deep", [False, True])
+def test_what_a_module_imports_is_compiled(asking: Tree, tmp_path: Path, deep: bool) -> None:
+    made = Making(asking.root, "toy", ["toy.asks"], tmp_path / "made", deep=deep).done
+    assert held(asking, made) == {"asks.py", "plain.py", "ops/kernels.py", *(["late.py"] if deep else [])}
+
+
+def test_nothing_is_executed(asking: Tree, tmp_path: Path) -> None:
+    (asking.folder / "asks.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n{ASKS}")
+    assert Making(asking.root, "toy", ["toy.asks"], tmp_path / "made", deep=True).done.file
+    assert not (tmp_path / "ran").exists()
+
+
+def test_where_it_cannot_be_written_there_is_none(tree: Tree, tmp_path: Path) -> None:
+    making = Making(tree.root, "toy", ["toy.plain"], tmp_path / "gone" / "made", deep=False)
+    assert making.done == Bytecode() and not held(tree, making.done)
+    making.discard()
+
+
+def test_one_that_takes_long_is_given_up(tree: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bytecode, "_SECONDS", 0)
+    assert Making(tree.root, "toy", ["toy.plain"], tmp_path / "made", deep=False).done == Bytecode()
+
+
+def test_it_is_taken_away_even_before_it_is_done(tree: Tree, tmp_path: Path) -> None:
+    for wait in (False, True):
+        making = Making(tree.root, "toy", ["toy.plain"], tmp_path / "made", deep=False)
+        assert not wait or making.done.file
+        making.discard()
+        assert not (tmp_path / "made").exists()

@@ -1,9 +1,19 @@
 """Reproducers times this machine: plans the arms, runs them side by side, judges what came back."""
 
-from harness.suite.judging import Judged
-from harness.suite.planning import attested
+from harness.suite.judging import Judged, judge_again
+from harness.suite.planning import attested, plan
 from harness.suite.request import Request, missing, platform_of
 from harness.suite.runner import Suite
 from harness.suite.setting import Setting
 
-__all__ = ["Judged", "Request", "Setting", "Suite", "attested", "missing", "platform_of"]
+__all__ = [
+    "Judged",
+    "Request",
+    "Setting",
+    "Suite",
+    "attested",
+    "judge_again",
+    "missing",
+    "plan",
+    "platform_of",
+]

@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
+from harness.documents import schema
 from harness.process.pool import Pool
-from harness.report import schema
 from harness.tests.toyland import bench, checkout, upstream
 from harness.tests.toyland.bench import bug
 from harness.tests.toyland.checkout import Checkout, Ended

@@ -29,7 +29,7 @@ def place(context: click.Context, param: click.Parameter, value: Path | None) ->
 
 
 def check_signing(key: Path | None, target: json_report.Target | None) -> None:
-    """BadInput where a key is given that cannot sign, or no file that it could; call it before anything runs."""
+    """BadInput where a key is given that cannot sign, or no file that it could."""
     if key is None:
         return
     if not isinstance(target, Path):

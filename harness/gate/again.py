@@ -12,7 +12,7 @@ from harness.golden import GoldenStore
 from harness.machine import Machine
 from harness.observation import Attestation, Fault, Observation, Point
 from harness.source.tree import Tree
-from harness.suite import Request, Setting, judge_again, plan, platform_of
+from harness.suite import Request, Setting, golden, judge_again, plan, platform_of
 from harness.verdict import ArmName, Result
 from harness.workspace import Workspace
 
@@ -99,8 +99,7 @@ def _binds(request: Request) -> Callable[[Fault], bool]:
 
 
 def _departures(result: Result, request: Request, setting: Setting) -> Iterator[str]:
-    golden = setting.goldens.load(request.reproducer.id, request.tier, result.platform)
-    case = plan(request, golden, setting)
+    case = plan(request, golden(request, setting.machine, setting.goldens), setting)
     for name, planned in case.plans.items():
         if seen := result.arms.get(name):
             yield from (f"{name} arm: {problem}" for problem in _foreign(seen, planned.tree.content_hash))

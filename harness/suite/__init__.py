@@ -2,6 +2,7 @@
 
 from harness.suite.judging import Judged, judge_again
 from harness.suite.planning import attested, plan
+from harness.suite.recorded import golden
 from harness.suite.request import Request, missing, platform_of
 from harness.suite.runner import Suite
 from harness.suite.setting import Setting
@@ -12,6 +13,7 @@ __all__ = [
     "Setting",
     "Suite",
     "attested",
+    "golden",
     "judge_again",
     "missing",
     "plan",

@@ -67,6 +67,7 @@ def _evidence(case: Planned, shown: Mapping[ArmName, Arm], setting: Setting) -> 
         by_hand=request.by_hand,
         points=tuple(request.points),
         asked=request.asked,
+        tolerance=request.case.recorded,
     )
 
 

@@ -24,7 +24,15 @@ from harness.commands import running, streams
 from harness.commands import serve as serve_command
 from harness.commands import sweep as sweep_command
 from harness.commands import triage as triage_command
-from harness.commands.options import html_option, json_option, lanes_option, sglang_option, tier_option
+from harness.commands.options import (
+    check_signing,
+    html_option,
+    json_option,
+    lanes_option,
+    sglang_option,
+    sign_option,
+    tier_option,
+)
 from harness.doctor import Check, State
 from harness.draft import marks
 from harness.errors import BadInput, RefaultError
@@ -134,6 +142,7 @@ def _widest(checks: Sequence[Check]) -> int:
 @tier_option
 @sglang_option
 @json_option
+@sign_option
 @html_option
 @lanes_option
 @detail_option
@@ -142,17 +151,19 @@ def run(
     tiers: tuple[str, ...],
     sglang: str,
     target: json_report.Target | None,
+    key: Path | None,
     page: Path | None,
     lanes: int,
     detail: bool,
 ) -> None:
     """Run reproducers (all of them without BUGS) and print the table of verdicts."""
+    check_signing(key, target)
     known = catalogue.subjects()
     _refuse_orphans(known)
     wanted = requests.select(bugs, tiers, known)
     setting = running.setting(sglang, lanes)
     results, interrupted = running.judge(wanted, setting)
-    running.tell(results, len(wanted), setting, target, page, detail=detail)
+    running.tell(results, len(wanted), setting, target, page, detail=detail, key=key)
     sys.exit(running.ended([one.result for one in results], interrupted))
 
 

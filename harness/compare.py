@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.facts import Tolerance
+from harness.facts.cases import RECORDED
 from harness.observation import Event, Fault, Point
 
-DEFAULT_TOLERANCE = Tolerance(absolute=1e-6, relative=1e-5, reason="summation order differs between builds")
+DEFAULT_TOLERANCE = RECORDED
 _RAISED = re.compile(r"(?P<type>[\w.]+)( in [^:]+)?: ")
 """How the message of an exception begins: its type, and the function of the tree that raised it."""
 

@@ -16,7 +16,7 @@ from harness.host.leases import Holder
 from harness.leftovers import Leftovers
 from harness.machine import Machine
 from harness.source import tree
-from harness.suite import Request, missing, platform_of
+from harness.suite import Request, golden, missing, platform_of
 from harness.workspace import Workspace
 
 
@@ -118,10 +118,10 @@ def _goldens(machine: Machine, subjects: Sequence[Subject]) -> Check:
     try:
         for request in (request for subject in subjects for request in _requests(subject)):
             platform = platform_of(request, machine)
-            golden = store.load(request.reproducer.id, request.tier, platform)
+            found = golden(request, machine, store)
             if not missing(request, machine):
                 wanted[platform] += 1
-                have[platform] += golden is not None
+                have[platform] += found is not None
     except RefaultError as error:
         return Check("goldens", State.WRONG, str(error))
     counts = [f"{have[platform]} of {count} for {platform}" for platform, count in sorted(wanted.items())]

@@ -4,28 +4,33 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import click
 
-from harness import catalogue, documents, requests
+from harness import catalogue, documents, foreign, requests, signatures
 from harness.commands import report as report_command
 from harness.commands import running
-from harness.commands.options import lanes_option
+from harness.commands.options import lanes_option, sign_option
+from harness.documents import Document
 from harness.errors import BadInput
 from harness.facts import Subject
 from harness.gate import policy as policies
+from harness.gate.again import Measure
 from harness.gate.decision import Decision, decide
 from harness.gate.policy import Policy
-from harness.gate.results import Results, gather
+from harness.gate.results import Build, Results, gather, unfit
 from harness.gate.wanted import wanted
 from harness.golden import GoldenStore
 from harness.machine import Machine, this_machine
 from harness.report import gate as report
 from harness.report import json as json_report
 from harness.report.progress import Progress
+from harness.source import known as known_releases
+from harness.source import releases
 from harness.source.resolve import resolve
+from harness.source.tree import Tree
 from harness.suite import Request, Setting, Suite
 from harness.verdict import Result
 from harness.workspace import default as default_workspace
@@ -61,6 +66,13 @@ _DECISION = ("decision.json", "decision.md", "decision.html")
     help="Where decision.json, .md and .html go.",
 )
 @click.option("--merge", is_flag=True, help="Run nothing; decide by the RESULTS that several machines left.")
+@click.option(
+    "--trust",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="With --merge: only results that one of these signers signed count (ssh-keygen's ALLOWED SIGNERS).",
+)
+@sign_option
 @lanes_option
 @click.argument("files", nargs=-1, metavar="[RESULTS]...", type=click.Path(path_type=Path))
 def command(
@@ -69,24 +81,25 @@ def command(
     platforms: tuple[str, ...],
     folder: Path,
     merge: bool,
+    trust: Path | None,
+    key: Path | None,
     lanes: int,
     files: tuple[Path, ...],
 ) -> None:
     """Decide whether a build may be released: 0 if it may, 1 if something blocks it.
 
     Runs what the policy asks and this machine can show. RESULTS are files that `--json` wrote, or the
-    results.json of another gate; they need --merge.
+    results.json of another gate; they need --merge. What they say is judged again from what their arms
+    showed.
     """
-    if files and not merge:
-        raise BadInput(f"{files[0]}: results are only read with --merge: add it")
+    _refuse_mixed(merge, trust, key, files)
     policy, known = policies.load(policy_file), catalogue.subjects()
     if merge:
-        results = gather(documents.load_all(files))
-        _check_build(results, sglang)
+        results = _merged(policy, known, sglang, trust, files)
         _prepare(folder, _DECISION)
     else:
         _prepare(folder, (*_DECISION, RESULTS))
-        results = _run(policy, known, platforms, sglang or "installed", lanes, folder)
+        results = _run(policy, known, platforms, sglang or "installed", lanes, folder, key)
     decision = decide(policy, results, known, date.today(), platforms)
     _write(decision, folder)
     for line in filter(None, report.lines(decision)):
@@ -105,18 +118,72 @@ def _prepare(folder: Path, written: Sequence[str]) -> None:
         raise BadInput(f"{problem}: name a folder that can be") from error
 
 
-def _check_build(results: Results, sglang: str | None) -> None:
-    """BadInput where the results are not of the build that the user named."""
-    if sglang is None:
-        return
-    tree = resolve(sglang, default_workspace().releases)
-    if tree.content_hash != results.build.tree:
-        asked = f"--sglang {sglang} is {tree.content_hash[:12]}"
-        raise BadInput(f"{asked}, but the results are of {results.build.name}: run that build everywhere")
+def _refuse_mixed(merge: bool, trust: Path | None, key: Path | None, files: Sequence[Path]) -> None:
+    if files and not merge:
+        raise BadInput(f"{files[0]}: results are only read with --merge: add it")
+    if trust and not merge:
+        raise BadInput(f"--trust {trust}: signers are only asked for with --merge: add it, or leave this out")
+    if key and merge:
+        raise BadInput(f"--sign {key}: a merge leaves no results to sign: sign them where they are made")
+    if key:
+        signatures.check_key(key)
+
+
+def _merged(
+    policy: Policy, known: Sequence[Subject], sglang: str | None, trust: Path | None, files: Sequence[Path]
+) -> Results:
+    """What the files show, judged again."""
+    found, refused = _given(files, trust)
+    tree, now = _tree(found, sglang), datetime.now(UTC)
+    measure = Measure(
+        tree=tree, known=known, goldens=GoldenStore(catalogue.golden_folder()), workspace=default_workspace()
+    )
+
+    def scrutiny(document: Document, result: Result) -> str | None:
+        whole = unfit(document, now, policy.max_age_days)
+        return whole or measure.problem(result, document.machine)
+
+    return gather(found, Build.of(tree), scrutiny, refused)
+
+
+def _given(files: Sequence[Path], trust: Path | None) -> tuple[list[Document], list[tuple[str, str]]]:
+    """The documents, oldest first, and which files do not count. What nobody vouches for is not read."""
+    if trust is None:
+        return documents.load_all(files), []
+    signers, found, refused = signatures.trusted(trust), list[Document](), list[tuple[str, str]]()
+    for path in files:
+        data = foreign.read(path)
+        if why := signatures.distrust(data, path, signers):
+            refused.append((foreign.shown(path), why))
+        else:
+            found.append(documents.read(data, path))
+    return documents.oldest_first(found), refused
+
+
+def _tree(found: Sequence[Document], sglang: str | None) -> Tree:
+    """The build in question: the one that was named, or else the one whose content the results name."""
+    if sglang is not None or not found:
+        return resolve(sglang or "installed", default_workspace().releases)
+    told, cache = found[0].sglang, default_workspace().releases
+    unknown = f"{found[0].source} is of a tree {told['tree'][:12]}, which is neither installed here nor"
+    try:
+        for spec in filter(None, ("installed", releases.parse(told["version"] or ""))):
+            tree = resolve(spec, cache)
+            if tree.content_hash == told["tree"]:
+                return tree
+    except BadInput as error:  # nothing is installed, or there is no such release
+        raise BadInput(f"{unknown} to be had ({error}): give that build with --sglang") from error
+    raise BadInput(f"{unknown} the release that it claims: give that build with --sglang")
 
 
 def _run(
-    policy: Policy, known: Sequence[Subject], platforms: Sequence[str], sglang: str, lanes: int, folder: Path
+    policy: Policy,
+    known: Sequence[Subject],
+    platforms: Sequence[str],
+    sglang: str,
+    lanes: int,
+    folder: Path,
+    key: Path | None,
 ) -> Results:
     machine, tree = this_machine(), resolve(sglang, default_workspace().releases)
     setting = Setting(
@@ -128,9 +195,10 @@ def _run(
     )
     results = _judged(_requests(policy, known, platforms, setting), setting)
     document = json_report.document(results, machine.to_json(), running.facts(tree))
-    json_report.write(folder / RESULTS, document)
+    json_report.write(folder / RESULTS, document, key)
     report_command.finished(document, None)
-    return gather([documents.parse(document, name=RESULTS)])
+    # They were judged a moment ago, by this checkout and on this very build.
+    return gather([documents.parse(document, name=RESULTS)], Build.of(tree), lambda document, result: None)
 
 
 def _requests(
@@ -138,8 +206,9 @@ def _requests(
 ) -> list[Request]:
     """What the policy asks and this machine can show, as often as the policy asks."""
     found: list[Request] = []
+    release = known_releases.release(setting.tree)
     for wish in wanted(policy, known):
-        asked = (not platforms or wish.platform in platforms) and wish.requirement.asks(setting.tree.version)
+        asked = (not platforms or wish.platform in platforms) and wish.requirement.asks(release)
         for request in requests.select([wish.subject.id], [wish.tier], [wish.subject]) if asked else ():
             if _shows(request, setting.machine, wish.platform):
                 found += [request] * wish.requirement.bounds.repeats

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from harness import requests
+from harness import requests, signatures
+from harness.errors import BadInput
 from harness.report import json as json_report
 
 
@@ -27,6 +28,22 @@ def place(context: click.Context, param: click.Parameter, value: Path | None) ->
     return value
 
 
+def check_signing(key: Path | None, target: json_report.Target | None) -> None:
+    """BadInput where a key is given that cannot sign, or no file that it could."""
+    if key is None:
+        return
+    if not isinstance(target, Path):
+        raise BadInput(f"--sign {key}: there is no file to sign: add --json FILE")
+    signatures.check_key(key)
+
+
+sign_option = click.option(
+    "--sign",
+    "key",
+    type=click.Path(path_type=Path),
+    metavar="KEY",
+    help="Sign the JSON with this ssh private key; the signature goes to FILE.sig.",
+)
 json_option = click.option(
     "--json",
     "target",

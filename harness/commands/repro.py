@@ -13,7 +13,15 @@ from harness import catalogue, measured, plan, requests
 from harness.commands import report as report_command
 from harness.commands import running
 from harness.commands import serve as serve_command
-from harness.commands.options import html_option, json_option, lanes_option, sglang_option, tier_option
+from harness.commands.options import (
+    check_signing,
+    html_option,
+    json_option,
+    lanes_option,
+    sglang_option,
+    sign_option,
+    tier_option,
+)
 from harness.errors import BadInput
 from harness.facts import Reproducer, Subject
 from harness.measured import Release
@@ -44,6 +52,7 @@ from harness.suite import Request, Setting, Suite
 @click.option("--detail", is_flag=True, help="Show both arms side by side, with all of the evidence.")
 @sglang_option
 @json_option
+@sign_option
 @html_option
 @lanes_option
 def command(
@@ -56,6 +65,7 @@ def command(
     detail: bool,
     sglang: str,
     target: json_report.Target | None,
+    key: Path | None,
     page: Path | None,
     lanes: int,
 ) -> None:
@@ -64,6 +74,7 @@ def command(
     BUG is a pull request number, an issue number, or a reproducer's id. It alone runs what shows the bug
     quickest on this machine; a tier, a parameter or an arm of one's own brings all of the evidence.
     """
+    check_signing(key, target)
     subject = catalogue.find(bug, catalogue.subjects())
     if keep and not subject.server:
         raise BadInput(f"--keep: {subject.short_id} has no server")
@@ -79,7 +90,7 @@ def command(
         subject=subject, steps=steps, results=results, measured=_measured(subject, setting),
         version=setting.tree.version, target=None if sglang == "installed" else sglang,
     )  # fmt: skip
-    with running.kept(results, setting, target, page):
+    with running.kept(results, setting, target, page, key):
         if not brief:
             terminal.show(results, console, detail=True, expected=len(plan.wanted(steps)))
         closing.show(ending, console, brief=brief)

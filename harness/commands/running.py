@@ -83,18 +83,25 @@ def tell(
     page: Path | None,
     *,
     detail: bool,
+    key: Path | None = None,
 ) -> None:
     """Print the table and the evidence, then keep the results."""
     results = ordered(judged)
-    with kept(results, setting, target, page):
+    with kept(results, setting, target, page, key):
         terminal.show(results, terminal.console(stderr=target == "-"), detail=detail, expected=expected)
 
 
 @contextmanager
 def kept(
-    results: Sequence[Result], setting: Setting, target: json_report.Target | None, page: Path | None
+    results: Sequence[Result],
+    setting: Setting,
+    target: json_report.Target | None,
+    page: Path | None,
+    key: Path | None = None,
 ) -> Iterator[None]:
     """Write the JSON and the page that were asked for, and the history, once the block has told of it all.
+
+    With an ssh `key` the JSON is signed.
 
     Each is written even where the one before it could not be, or where nobody reads the telling any more.
     """
@@ -103,7 +110,7 @@ def kept(
         if results:
             last.callback(report_command.finished, document, page)
         if target is not None:
-            last.callback(json_report.write, target, document)
+            last.callback(json_report.write, target, document, key)
         yield
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -45,7 +46,12 @@ class Tolerance:
 
     def __post_init__(self) -> None:
         require(self.absolute >= 0 and self.relative >= 0, "tolerance", "is negative")
+        require(math.isfinite(self.absolute + self.relative), "tolerance", "is beyond any number")
         require(self.reason.strip(), "tolerance.reason", "is empty")
+
+
+RECORDED = Tolerance(absolute=1e-6, relative=1e-5, reason="summation order differs between builds")
+"""How far floats may be from those of a golden, unless a case says otherwise."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +60,7 @@ class Space:
 
     `check(params)` raises BadInput for a combination that means nothing, such as a sequence longer
     than its context. `requires` are features (`Feature`) beyond the reproducer's, `seconds` the limit of one
-    arm.
+    arm, `recorded` how far floats may be from those of the golden.
     """
 
     tier: ClassVar[str] = "case"
@@ -64,6 +70,7 @@ class Space:
     check: Callable[[Params], None] | None = None
     requires: frozenset[str] = frozenset()
     seconds: float = 120.0
+    recorded: Tolerance = RECORDED
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "requires", members(Feature, self.requires, f"{self.tier}.requires"))

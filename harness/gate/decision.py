@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -46,7 +46,7 @@ class Decision:
         return {
             "decision": self.word,
             **{name: [entry.to_json() for entry in getattr(self, name)] for name in lists},
-            "sglang": {"version": self.build.version, "tree": self.build.tree},
+            "sglang": {"release": self.build.release, "version": self.build.version, "tree": self.build.tree},
             "policy": {"name": self.policy.name, "sha256": self.policy.digest},
             "platforms": list(self.platforms),
             "results": list(self.sources),
@@ -67,17 +67,18 @@ def decide(
     """
     asked = _asked(policy, platforms)
     wishes = [wish for wish in wanted(policy, known) if wish.platform in asked]
-    wanting = [wish for wish in wishes if wish.requirement.asks(results.build.version)]
+    wanting = [wish for wish in wishes if wish.requirement.asks(results.build.release)]
     judged = [_judge(wish, policy, results) for wish in wanting]
     failed = [one.entry for one in judged if one.blocks]
     let_through = [one.entry for one in judged if not one.blocks]
     blocking, quarantined = quarantine.split(failed, policy, known, today)
     mistakes = (*unmet(policy, known, asked), *quarantine.faulty(policy, known, today))
+    refused = tuple(map(_refused, results.refused))
     return Decision(
         build=results.build,
         policy=policy,
         platforms=asked,
-        blocking=(*blocking, *mistakes) or _nothing(judged),
+        blocking=(*refused, *blocking, *mistakes) or _nothing(judged),
         quarantined=quarantined,
         borne=tuple(entry for entry in let_through if entry.verdict is not Verdict.PASS),
         passed=tuple(entry for entry in let_through if entry.verdict is Verdict.PASS),
@@ -111,11 +112,21 @@ def _judge(wish: Wanted, policy: Policy, results: Results) -> _Judged:
         return _Judged(wish.entry(None, reason, remedies.missing(wish, results.build)), True)
     # A case for the platform and one for its whole family are two things that must both hold.
     groups = {row.platform: [one for one in rows if one.platform == row.platform] for row in rows}
-    judged = [_judge_runs(wish, policy, group, results.build) for group in groups.values()]
+    judged = [_unproven(wish, rows, results.build)] if any(row.problem for row in rows) else []
+    judged += [_judge_runs(wish, policy, group, results.build) for group in groups.values()]
     return next((one for one in judged if one.blocks), judged[0])
 
 
+def _unproven(wish: Wanted, rows: Sequence[Row], build: Build) -> _Judged:
+    """A result that is not what its arms show; that others are does not make up for it."""
+    problem = next(row.problem for row in rows if row.problem)
+    reason, remedy = f"cannot be judged again: {line(problem)}", remedies.missing(wish, build)
+    return _Judged(replace(wish.entry(None, reason, remedy), lacking="unproven"), True)
+
+
 def _why_missing(wish: Wanted, results: Results) -> str:
+    if not results.machines:
+        return "no results at all"
     if wish.platform not in (*results.machines, *(row.place for row in results.rows)):
         return f"no results from {wish.platform}, only from {', '.join(results.machines)}"
     return "it was not run, or with one arm only"
@@ -160,6 +171,16 @@ def _nothing(judged: Sequence[_Judged]) -> tuple[Entry, ...]:
     )
 
 
+def _refused(told: tuple[str, str]) -> Entry:
+    """A file that does not count: whoever gave it meant it to."""
+    source, why = told
+    return Entry(
+        reproducer=ALL, tier="any", platform="any", lacking="refused",
+        reason=f"{source} does not count: {why}",
+        remedy="sign it with --sign where it is made, or leave it out",
+    )  # fmt: skip
+
+
 def _spared(wishes: Sequence[Wanted], wanting: Sequence[Wanted]) -> tuple[Entry, ...]:
     kept = {wish.key for wish in wanting}
     return tuple(
@@ -171,11 +192,16 @@ def _spared(wishes: Sequence[Wanted], wanting: Sequence[Wanted]) -> tuple[Entry,
 
 def _beside(results: Results, wanting: set[Key]) -> tuple[Entry, ...]:
     """Failures of which the policy asks nothing: they do not decide, and are not hidden either."""
-    failed = [row for row in results.rows if row.verdict and not row.verdict.success]
+    failed = [row for row in results.rows if row.problem or (row.verdict and not row.verdict.success)]
     return tuple(_as_entry(row) for row in failed if (row.reproducer, row.tier, row.place) not in wanting)
 
 
 def _as_entry(row: Row) -> Entry:
+    if row.problem:
+        return Entry(
+            reproducer=row.reproducer, tier=row.tier, platform=row.place, lacking="unproven",
+            reason=f"cannot be judged again: {line(row.problem)}",
+        )  # fmt: skip
     return Entry(
         reproducer=row.reproducer,
         tier=row.tier,

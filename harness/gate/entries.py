@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from harness.verdict import Verdict
 
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """What was judged, and how. `verdict` is None where there is no result; `remedy` says what to do."""
+    """What was judged, and how. `verdict` is None where none counts; `remedy` says what to do.
+
+    `lacking` is the word for that: a result is missing, does not count (unproven), or was refused.
+    """
 
     reproducer: str
     tier: str
@@ -17,6 +21,11 @@ class Entry:
     verdict: Verdict | None = None
     reason: str
     remedy: str = ""
+    lacking: Literal["missing", "unproven", "refused"] = "missing"
+
+    @property
+    def word(self) -> str:
+        return self.verdict.value if self.verdict else self.lacking
 
     @property
     def told(self) -> str:

@@ -49,10 +49,10 @@ class Requirement:
     since: str | None = None
     reason: str | None = None
 
-    def asks(self, version: str | None) -> bool:
-        """Whether it is asked of a build. One whose release is not known is never spared."""
-        release = releases.parse(version or "")
-        return self.since is None or release is None or releases.order(release) >= releases.order(self.since)
+    def asks(self, release: str | None) -> bool:
+        """Whether it is asked of a build of that release; one of no known release is never spared."""
+        number = releases.parse(release or "")
+        return self.since is None or number is None or releases.order(number) >= releases.order(self.since)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,13 +70,17 @@ class Quarantine:
 
 @dataclass(frozen=True, kw_only=True)
 class Policy:
-    """`block` are the verdicts that block; `digest` is the sha256 of the file."""
+    """`block` are the verdicts that block; `digest` is the sha256 of the file.
+
+    Results that are older than `max_age_days` do not count.
+    """
 
     name: str
     digest: str
     require: tuple[Requirement, ...]
     block: frozenset[Verdict] = _NEVER_EVIDENCE
     quarantine: tuple[Quarantine, ...] = ()
+    max_age_days: int = 30
 
     @property
     def platforms(self) -> tuple[str, ...]:
@@ -93,6 +97,7 @@ def load(path: Path) -> Policy:
         block=_block(table),
         require=tuple(_requirement(one, bounds) for one in table.tables("require")),
         quarantine=tuple(map(_quarantine, table.tables("quarantine"))),
+        max_age_days=table.count("max_age_days", Policy.max_age_days),
     )
     table.done()
     if not policy.require:

@@ -26,7 +26,7 @@ def of(verdict: Verdict, wish: Wanted, build: Build) -> str:
 
 def missing(wish: Wanted, build: Build) -> str:
     """How to get a result that is not there."""
-    command = f"`refault gate --platform {wish.platform} --sglang {build.version or 'PATH'} --report DIR`"
+    command = f"`refault gate --platform {wish.platform} --sglang {build.release or 'PATH'} --report DIR`"
     anywhere = wish.tier == "codegen" or (wish.tier, wish.platform) == ("kernel", "cpu")
     place = "anywhere" if anywhere else f"on {wish.platform}"
     return f"run {command} {place} with this policy, then --merge its results.json with these"
@@ -34,7 +34,7 @@ def missing(wish: Wanted, build: Build) -> str:
 
 def look_at(wish: Wanted, build: Build) -> str:
     """The command that shows both arms on this build."""
-    return f"`refault repro {wish.subject.short_id} --tier {wish.tier} --sglang {build.version or 'PATH'}`"
+    return f"`refault repro {wish.subject.short_id} --tier {wish.tier} --sglang {build.release or 'PATH'}`"
 
 
 def _fix(wish: Wanted, build: Build) -> str:

@@ -8,10 +8,10 @@ from typing import Any
 
 from harness.compare import one_line, plain, same_params, trace_digest
 from harness.facts import Params, Tolerance
+from harness.golden.form import FORMAT, check, digest
 from harness.golden.text import formatted
 from harness.observation import Observation, Point
 
-FORMAT = 1
 ARMS = ("fixed", "reverted")
 
 
@@ -70,10 +70,13 @@ class Golden:
         arms = {name: {"points": [point.to_json() for point in points]} for name, points in self.arms.items()}
         identity = {"reproducer": self.reproducer, "tier": self.tier, "platform": self.platform}
         facts = {"provenance": dict(self.provenance), "tolerance": asdict(self.tolerance)}
-        return {"golden": FORMAT, **identity, **facts, "arms": arms}
+        data = plain({"golden": FORMAT, **identity, **facts, "arms": arms})
+        return {**data, "digest": digest(data)}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Golden:
+        """Read a golden back. ValueError for another form, or where its parts contradict each other."""
+        check(data)
         kept = ARMS if "reverted" in data["arms"] else ARMS[:1]  # a configuration has the fixed arm alone
         arms = {name: tuple(map(GoldenPoint.from_json, data["arms"][name]["points"])) for name in kept}
         identity = {name: str(data[name]) for name in ("reproducer", "tier", "platform")}
@@ -83,7 +86,7 @@ class Golden:
     @property
     def text(self) -> str:
         """The golden as its file has it: sorted keys, one event or fault a line, a final newline."""
-        return formatted(plain(self.to_json())) + "\n"
+        return formatted(self.to_json()) + "\n"
 
 
 def points_of(observation: Observation) -> tuple[GoldenPoint, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import json
 import os
 import re
 from collections.abc import Callable, Collection
@@ -11,10 +10,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from harness import foreign
 from harness.compare import plain
 from harness.errors import BadInput, FactsError, GoldenError
-from harness.golden.record import FORMAT, Golden
+from harness.golden.form import FORMAT
+from harness.golden.record import Golden
 
+_LARGEST = 64 * foreign.MIB
+"""The largest golden has some 200 KiB."""
 _PART = re.compile(r"\w[\w.+-]*")
 _REMEDY = "restore it, or delete it and run `refault record`"
 
@@ -44,12 +47,9 @@ class GoldenStore:
     def load(self, reproducer: str, tier: str, platform: str) -> Golden | None:
         """The golden of this identity, or None. Raises GoldenError for an unreadable or a foreign one."""
         path = self.path(reproducer, tier, platform)
-        try:
-            golden = _parsed(path.read_text(encoding="utf-8"), path)
-        except FileNotFoundError:
+        if not os.path.lexists(path):
             return None
-        except (OSError, UnicodeDecodeError) as error:
-            raise GoldenError(f"{path}: unreadable ({_cause(error)}): {_REMEDY}") from error
+        golden = _parsed(path)
         if (golden.reproducer, golden.tier, golden.platform) != (reproducer, tier, platform):
             owner = f"{golden.reproducer} {golden.tier} {golden.platform}"
             raise GoldenError(f"{path}: is the golden of {owner}: move it there, or delete it")
@@ -103,15 +103,18 @@ class GoldenStore:
         return whole and (path.parts[0], tier) in owned
 
 
-def _parsed(text: str, path: Path) -> Golden:
+def _parsed(path: Path) -> Golden:
     try:
-        data = json.loads(text)
-        version = data["golden"]
+        data = foreign.parsed(foreign.read(path, largest=_LARGEST))
+        version = data.get("golden") if isinstance(data, dict) else None
         if version == FORMAT:
             return Golden.from_json(data)
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, FactsError) as error:
+    except (ValueError, FactsError) as error:
         raise GoldenError(f"{path}: unreadable ({_cause(error)}): {_REMEDY}") from error
-    raise GoldenError(f"{path}: has format {version!r}, but this version reads {FORMAT}: record it anew")
+    except BadInput as error:  # whose message begins with the path
+        raise GoldenError(f"{error}: {_REMEDY}") from error
+    told = foreign.shown(repr(version), 20)
+    raise GoldenError(f"{path}: has format {told}, but this version reads {FORMAT}: {_REMEDY}")
 
 
 def _write_whole(path: Path, text: str) -> None:
@@ -124,8 +127,6 @@ def _write_whole(path: Path, text: str) -> None:
 
 
 def _cause(error: Exception) -> str:
-    if isinstance(error, KeyError):
-        return f"{error} is missing"
     text = (error.strerror if isinstance(error, OSError) else None) or str(error)
     return " ".join(text.split())
 
@@ -133,6 +134,7 @@ def _cause(error: Exception) -> str:
 def _lasting(data: dict[str, Any]) -> dict[str, Any]:
     """A golden's JSON without what changes from one recording of the same behaviour to the next."""
     data = plain(data)
+    del data["digest"]
     for name in ("recorded", "command"):
         data["provenance"].pop(name, None)
     for arm in data["arms"].values():

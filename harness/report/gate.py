@@ -42,11 +42,12 @@ def lines(decision: Decision) -> Iterator[str]:
     """The decision for a terminal: what blocks in full, the rest counted."""
     where = ", ".join(decision.platforms)
     for entry, names in _grouped(decision.blocking):
-        yield f"{_word(entry):<11} {', '.join(names)} {entry.tier} {entry.platform}: {entry.reason}"
+        place = "" if entry.lacking == "refused" else f"{', '.join(names)} {entry.tier} {entry.platform}: "
+        yield f"{entry.word:<11} {place}{entry.reason}"
         yield f"{'':<11} -> {entry.remedy}" if entry.remedy else ""
     yield from (f"quarantined {_place(entry)}: {entry.reason}" for entry in decision.quarantined)
-    yield from (f"let through {_place(entry)}: {_word(entry)}: {entry.reason}" for entry in decision.borne)
-    yield from (f"beside      {_place(entry)}: {_word(entry)}: {entry.reason}" for entry in decision.beside)
+    yield from (f"let through {_place(entry)}: {entry.word}: {entry.reason}" for entry in decision.borne)
+    yield from (f"beside      {_place(entry)}: {entry.word}: {entry.reason}" for entry in decision.beside)
     yield from (f"not asked   {_place(entry)}: {entry.reason}" for entry in decision.spared)
     counts = f"{len(decision.passed)} passed, {len(decision.blocking)} block"
     yield f"{decision.word.upper()}: {decision.build.name} by {decision.policy.name} on {where}: {counts}"
@@ -87,13 +88,9 @@ def _grouped(entries: Sequence[Entry]) -> Iterator[tuple[Entry, list[str]]]:
     """Entries that differ in the reproducer alone, as one."""
     groups: dict[tuple[str, ...], list[Entry]] = {}
     for entry in entries:
-        groups.setdefault((entry.tier, entry.platform, _word(entry), entry.reason), []).append(entry)
+        groups.setdefault((entry.tier, entry.platform, entry.word, entry.reason), []).append(entry)
     for group in groups.values():
         yield group[0], [entry.reproducer.partition("_")[0] for entry in group]
-
-
-def _word(entry: Entry) -> str:
-    return entry.verdict.value if entry.verdict else "missing"
 
 
 def _place(entry: Entry) -> str:
@@ -101,7 +98,7 @@ def _place(entry: Entry) -> str:
 
 
 def _cells(entry: Entry) -> tuple[str, ...]:
-    return entry.reproducer, entry.tier, entry.platform, _word(entry), entry.told
+    return entry.reproducer, entry.tier, entry.platform, entry.word, entry.told
 
 
 def _row(entry: Entry) -> str:

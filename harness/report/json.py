@@ -1,16 +1,18 @@
-"""The JSON document of a run, and where it goes. Its schema is in `harness.report.schema`."""
+"""The JSON document of a run, and where it goes. Its schema is in `harness.documents.schema`."""
 
 from __future__ import annotations
 
 import json
 import sys
+import uuid
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from harness import __version__
+from harness import __version__, signatures
 from harness.compare import plain
+from harness.documents import FORMAT, sealed
 from harness.errors import BadInput
 from harness.verdict import Result
 
@@ -24,8 +26,9 @@ def document(
 ) -> dict[str, Any]:
     """The whole document, as of now. `tree` says which SGLang was tested: version, origin, content hash."""
     told = [result.to_json() for result in results]
-    about = {"refault": __version__, "at": datetime.now(UTC).isoformat(timespec="seconds")}
-    return {**about, "sglang": plain(tree), "machine": plain(machine), "results": told}
+    run = {"format": FORMAT, "run": uuid.uuid4().hex, "refault": __version__}
+    at = {"at": datetime.now(UTC).isoformat(timespec="seconds")}
+    return sealed({**run, **at, "sglang": plain(tree), "machine": plain(machine), "results": told})
 
 
 def check_writable(target: Target, remedy: str = REMEDY) -> None:
@@ -45,8 +48,8 @@ def check_writable(target: Target, remedy: str = REMEDY) -> None:
         raise unwritable(target, error, remedy) from error
 
 
-def write(target: Target, document: Mapping[str, Any]) -> None:
-    """Write the document as strict JSON with a final newline.
+def write(target: Target, document: Mapping[str, Any], key: Path | None = None) -> None:
+    """Write the document as strict JSON with a final newline; with an ssh `key`, its signature beside it.
 
     Raises BadInput where that fails; what was written by then is removed, for half a document is none.
     """
@@ -57,6 +60,8 @@ def write(target: Target, document: Mapping[str, Any]) -> None:
         return
     try:
         target.write_text(text, encoding="utf-8")
+        if key:
+            signatures.beside(target).write_bytes(signatures.sign(text.encode(), key))
     except OSError as error:
         if target.is_file():
             target.unlink(missing_ok=True)

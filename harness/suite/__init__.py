@@ -1,9 +1,21 @@
 """Plans the arms that each reproducer has on this machine, runs them side by side, and judges the results."""
 
-from harness.suite.judging import Judged
-from harness.suite.planning import attested
+from harness.suite.judging import Judged, judge_again
+from harness.suite.planning import attested, plan
+from harness.suite.recorded import golden
 from harness.suite.request import Request, missing, platform_of
 from harness.suite.runner import Suite
 from harness.suite.setting import Setting
 
-__all__ = ["Judged", "Request", "Setting", "Suite", "attested", "missing", "platform_of"]
+__all__ = [
+    "Judged",
+    "Request",
+    "Setting",
+    "Suite",
+    "attested",
+    "golden",
+    "judge_again",
+    "missing",
+    "plan",
+    "platform_of",
+]

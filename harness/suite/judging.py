@@ -15,7 +15,7 @@ from harness.suite.request import expected, platform_of
 from harness.suite.setting import Setting
 from harness.tiers import arms
 from harness.tiers.arms import ArmPlan
-from harness.verdict import Arm, ArmName, Evidence, Result, conclude
+from harness.verdict import BOTH, Arm, ArmName, Evidence, Result, conclude
 
 Futures = Mapping[ArmName, Future[Ended]]
 
@@ -30,7 +30,16 @@ class Judged:
 
 def judge(case: Planned, futures: Futures, setting: Setting) -> Judged:
     """Judge a case whose arms have ended."""
-    request, evidence = case.request, _evidence(case, futures, setting)
+    return _concluded(case, {name: _run(case, futures, name) for name in BOTH}, setting)
+
+
+def judge_again(case: Planned, seen: Mapping[ArmName, Observation], setting: Setting) -> Judged:
+    """Judge a case by what its arms showed elsewhere; `setting` has the machine that they ran on."""
+    return _concluded(case, {name: _shown(case, seen, name) for name in BOTH}, setting)
+
+
+def _concluded(case: Planned, shown: Mapping[ArmName, Arm], setting: Setting) -> Judged:
+    request, evidence = case.request, _evidence(case, shown, setting)
     seen = [arm.observation for arm in (evidence.fixed, evidence.reverted) if arm.observation]
     result = conclude(
         request.reproducer,
@@ -43,13 +52,13 @@ def judge(case: Planned, futures: Futures, setting: Setting) -> Judged:
     return Judged(result=result, evidence=evidence)
 
 
-def _evidence(case: Planned, futures: Futures, setting: Setting) -> Evidence:
+def _evidence(case: Planned, shown: Mapping[ArmName, Arm], setting: Setting) -> Evidence:
     request = case.request
     return Evidence(
         expect=expected(request, setting.machine),
         control=request.platform in getattr(request.case, "controls", ()),
-        fixed=_arm(case, futures, "fixed"),
-        reverted=_arm(case, futures, "reverted"),
+        fixed=shown["fixed"],
+        reverted=shown["reverted"],
         golden=case.golden,
         tree=setting.tree.content_hash,
         missing=case.missing,
@@ -58,22 +67,36 @@ def _evidence(case: Planned, futures: Futures, setting: Setting) -> Evidence:
         by_hand=request.by_hand,
         points=tuple(request.points),
         asked=request.asked,
+        tolerance=request.case.recorded,
     )
 
 
-def _arm(case: Planned, futures: Futures, name: ArmName) -> Arm:
+def _run(case: Planned, futures: Futures, name: ArmName) -> Arm:
     plan = case.plans.get(name)
     if plan is None:
         return Arm(observation=arms.nothing(name, case.unready)) if case.unready else Arm()
     if changed := plan.tree.changed():  # what its modules were compiled from is not known
         return Arm(observation=arms.nothing(name, changed))
     try:
-        seen = arms.observation(plan, futures[name].result())
-        wanted = _wanted(case, plan, seen)
+        return _arm(case, plan, arms.observation(plan, futures[name].result()))
     except (Unresolved, StaleRevert) as error:  # this case's trouble; the others go on
         return Arm(observation=arms.nothing(name, str(error)))
+
+
+def _shown(case: Planned, seen: Mapping[ArmName, Observation], name: ArmName) -> Arm:
+    plan, observation = case.plans.get(name), seen.get(name)
+    if plan is None or observation is None:
+        return Arm()
+    try:
+        return _arm(case, plan, observation)
+    except StaleRevert as error:
+        return Arm(observation=arms.nothing(name, str(error)))
+
+
+def _arm(case: Planned, plan: ArmPlan, seen: Observation) -> Arm:
+    """An arm with what it must attest. StaleRevert if the tree has none of its functions."""
     functions = tuple(function for names in plan.functions.values() for function in names)
-    return Arm(observation=seen, wanted=wanted, functions=functions)
+    return Arm(observation=seen, wanted=_wanted(case, plan, seen), functions=functions)
 
 
 def _wanted(case: Planned, plan: ArmPlan, seen: Observation) -> dict[str, str]:

@@ -18,12 +18,12 @@ from harness.process.job import Ended, Environment, Job
 from harness.process.pool import Pool
 from harness.source import revert
 from harness.source.bytecode import Bytecode, Making
-from harness.suite import planning
+from harness.suite import planning, recorded
 from harness.suite.bytecodes import Bytecodes
 from harness.suite.environments import Environments
 from harness.suite.judging import Judged, judge
 from harness.suite.planning import Planned
-from harness.suite.request import Request, missing, platform_of
+from harness.suite.request import Request, missing
 from harness.suite.setting import Setting
 from harness.tiers import arms
 from harness.verdict import ArmName
@@ -140,8 +140,7 @@ class Suite:
     def _golden(self, request: Request) -> Golden | None:
         if request.by_hand:
             return None
-        platform = platform_of(request, self._setting.machine)
-        return self._setting.goldens.load(request.reproducer.id, request.tier, platform)
+        return recorded.golden(request, self._setting.machine, self._setting.goldens)
 
     def _warm(self, requests: Sequence[Request]) -> None:
         """Begin to import what the arms of each kind share."""

@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
+from harness.documents import schema
 from harness.process.pool import Pool
-from harness.report import schema
 from harness.tests.toyland import bench, checkout, upstream
 from harness.tests.toyland.bench import bug
 from harness.tests.toyland.checkout import Checkout, Ended
@@ -202,7 +202,7 @@ BAD = [
         "reproducers: cannot be written (Is a directory): give --html a writable file",
     ),
     ("run --sglang=", "'' is no such path: give 'installed'"),
-    ("report reproducers", "reproducers: cannot be read (Is a directory): give a file that"),
+    ("report reproducers", "reproducers: is a folder: give a regular file"),
     ("run -n 0", "'-n'"),
     ("serve 101", "no case in tier server: pr101 has kernel"),
     ("repro 101 --keep", "--keep: pr101 has no server"),

@@ -26,13 +26,6 @@ def test_the_time_is_what_the_document_says(tmp_path: Path) -> None:
     assert documents.load(path).at == datetime(2026, 1, 2, 3, tzinfo=UTC)
 
 
-def test_without_a_time_it_is_the_files(tmp_path: Path) -> None:
-    path, data = tmp_path / "r.json", told(passing())
-    del data["at"]
-    path.write_text(json.dumps(data))
-    assert abs((documents.load(path).at - datetime.now(UTC)).total_seconds()) < 60
-
-
 def test_documents_come_oldest_first(tmp_path: Path) -> None:
     for name, day in (("a.json", "03"), ("b.json", "01"), ("c.json", "02")):
         (tmp_path / name).write_text(json.dumps(told(passing(), at=f"2026-01-{day}T00:00:00+00:00")))
@@ -46,14 +39,22 @@ def test_no_file_is_refused() -> None:
         documents.load_all([])
 
 
+OLD = {name: value for name, value in told(passing()).items() if name not in ("format", "digest")}
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("{", "cannot be read"),
+        ("{", "is no JSON"),
         ("[]", "holds no results"),
-        ('{"refault": "1"}', "'sglang' is missing"),
-        (json.dumps({**told(passing()), "at": "yesterday"}), "yesterday"),
-        (json.dumps({**told(), "results": [{"reproducer": "x"}]}), "is missing"),
+        ("{}", "holds no results"),
+        (json.dumps(OLD), "has format 1, but this version reads 2"),
+        (json.dumps({**told(passing()), "format": 99}), "has format 99"),
+        (json.dumps(told(passing(), at="yesterday")), "at is 'yesterday', no date and time"),
+        (json.dumps(told(passing(), at="2026-01-01T00:00:00")), "without a time zone"),
+        (json.dumps(told(results=[{"reproducer": "x"}])), "is missing"),
+        (json.dumps({**told(passing()), "refault": "0"}), "it was damaged or altered"),
+        (json.dumps(told(passing(), more=1)), "more is not known"),
     ],
 )
 def test_what_is_no_document_is_refused_in_one_line(text: str, says: str, tmp_path: Path) -> None:
@@ -66,13 +67,29 @@ def test_what_is_no_document_is_refused_in_one_line(text: str, says: str, tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("verdict", "GREEN"), ("arms", {"third": {}}), ("seconds", "long"), ("arms", None)]
+    ("name", "value", "says"),
+    [
+        ("verdict", "GREEN", "verdict is 'GREEN', not one of"),
+        ("arms", {"third": {}}, "third is not known"),
+        ("seconds", "long", "seconds is 'long', not number"),
+        ("seconds", -1, "less than 0"),
+        ("seconds", True, "is True, not number"),
+        ("arms", None, "arms is None, not object"),
+    ],
 )
-def test_a_row_of_another_form_is_refused(name: str, value: Any) -> None:
+def test_a_row_of_another_form_is_refused(name: str, value: Any, says: str) -> None:
     data = told(passing())
     data["results"][0][name] = value
-    with pytest.raises(BadInput, match="holds no results"):
-        documents.parse(data)
+    with pytest.raises(BadInput, match=says):
+        documents.parse(documents.sealed(data))
+
+
+@pytest.mark.parametrize(("name", "value"), [("outcome", "clean"), ("faults", [])])
+def test_a_point_that_contradicts_itself_is_refused(name: str, value: Any) -> None:
+    data = told(regressed())
+    data["results"][0]["arms"]["fixed"][name] = value
+    with pytest.raises(BadInput, match="contradicts its faults"):
+        documents.parse(documents.sealed(data))
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from harness import plan, requests
-from harness.compare import DEFAULT_TOLERANCE, one_line
+from harness.compare import one_line
 from harness.facts import Feature, Reproducer
-from harness.golden import Golden, GoldenStore
+from harness.golden import GoldenStore
 from harness.history import ArmNight, Night, Series
 from harness.machine import Machine
 from harness.plan import QUICK, Here, Step
-from harness.tests.samples import PROVENANCE
+from harness.tests.golden.samples import stored
 from harness.tests.toyland.bench import bug, subject
 from harness.verdict import Verdict
 
@@ -44,12 +44,7 @@ def past(tier: str, *nights: Night, params: dict[str, Any] | None = None) -> Ser
 def goldens(tmp_path: Path) -> GoldenStore:
     """With a golden of the server."""
     store = GoldenStore(tmp_path)
-    store.save(
-        Golden(
-            reproducer=BOTH.id, tier="server", platform="cpu", provenance=PROVENANCE,
-            tolerance=DEFAULT_TOLERANCE, arms={"fixed": (), "reverted": ()},
-        )
-    )  # fmt: skip
+    store.save(replace(stored(), reproducer=BOTH.id, tier="server", platform="cpu"))
     return store
 
 

@@ -25,7 +25,7 @@ def binding(case: Evidence, name: ArmName) -> str | None:
     """How this arm departs from its golden in what binds, in one line."""
     if case.reference is None:
         return None
-    tolerance, same_tree = case.reference.tolerance, case.is_golden_tree
+    tolerance, same_tree = case.tolerance, case.is_golden_tree
     for point, golden in _recorded(case, name):
         differences = point_differences(golden.point, point, tolerance, names_bind=same_tree)
         texts = [difference.text for difference in differences]
@@ -71,7 +71,7 @@ def _foreign_drift(case: Evidence, name: ArmName) -> Iterator[str]:
     """What another tree than the golden's may do otherwise: name things, and take other steps."""
     if case.reference is None:
         return
-    tolerance = case.reference.tolerance
+    tolerance = case.tolerance
     recorded = list(_recorded(case, name))
     named = [(point, naming_differences(golden.point, point)) for point, golden in recorded]
     texts = [(point, joined([one.text for one in found])) for point, found in named if found]

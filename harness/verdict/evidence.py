@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from harness.facts import Expect, ExpectedFault, Params
+from harness.compare import DEFAULT_TOLERANCE
+from harness.facts import Expect, ExpectedFault, Params, Tolerance
 from harness.golden import Golden
 from harness.observation import Observation
 from harness.verdict.kinds import BOTH, ArmName
@@ -31,7 +32,7 @@ class Evidence:
     `missing` are the required features this machine lacks, `tree` is the content hash of the tree
     under test, `stale` the text of its StaleRevert, `broken` what the reverted code lacks to be run.
     `points` are the parameters that were asked for (empty: those the fixed arm shows). `asked` leaves an
-    arm out where the user did.
+    arm out where the user did. `tolerance` is the case's, for floats beside those of the golden.
     On a declared `control` both arms are meant to be clean and to show the same. A configuration
     has no expectation: its fixed arm stands alone.
     """
@@ -48,6 +49,7 @@ class Evidence:
     points: tuple[Params, ...] = ()
     asked: tuple[ArmName, ...] = BOTH
     control: bool = False
+    tolerance: Tolerance = DEFAULT_TOLERANCE
 
     def arm(self, name: ArmName) -> Arm:
         return self.fixed if name == "fixed" else self.reverted

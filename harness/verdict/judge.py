@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from harness.compare import DEFAULT_TOLERANCE, same_params, trace_difference
 from harness.errors import GoldenError
-from harness.facts import Configuration, Params, Reproducer, Subject, Tolerance
+from harness.facts import Configuration, Params, Reproducer, Subject
 from harness.golden import Golden, points_of
 from harness.observation import Observation
 from harness.verdict import departure, proof, wording
@@ -65,9 +65,8 @@ def golden_of(
     result: Result,
     case: Evidence,
     provenance: Mapping[str, str],
-    tolerance: Tolerance = DEFAULT_TOLERANCE,
 ) -> Golden:
-    """The golden that `case` would leave. `provenance["tree"]` is taken from the case.
+    """The golden that `case` would leave. Its tolerance and `provenance["tree"]` are taken from the case.
 
     Raises GoldenError unless both arms were attested and behaved: a fixed arm without faults, a
     reverted one that bites where the reproducer says, and nowhere else.
@@ -80,7 +79,8 @@ def golden_of(
         raise GoldenError(f"{name}: not recorded: {word or 'one arm only'}: {judgement.reason}")
     arms = {arm: points_of(observation) for arm, observation in seen.items() if observation}
     identity = {"reproducer": result.reproducer, "tier": result.tier, "platform": result.platform}
-    return Golden(**identity, provenance={**provenance, "tree": case.tree}, tolerance=tolerance, arms=arms)
+    whence = {**provenance, "tree": case.tree}
+    return Golden(**identity, provenance=whence, tolerance=case.tolerance, arms=arms)
 
 
 def _unsupported(case: Evidence) -> Judgement | None:

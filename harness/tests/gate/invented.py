@@ -15,7 +15,7 @@ from harness.verdict import Verdict
 
 TODAY = date(2026, 6, 15)
 KNOWN: tuple[Reproducer, ...] = (bug("pr101_stray_store"), bug("pr104_short_indptr"))
-BUILD = Build(tree="a" * 64, version="9.9.8")
+BUILD = Build(tree="a" * 64, version="9.9.8", release="9.9.8")
 ON_CPU = """
 [[require]]
 platform = "cpu"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -198,7 +199,37 @@ def test_an_older_release_is_spared_and_that_is_said(tmp_path: Path) -> None:
     text = ON_CPU + ON_CPU.replace('["101"]', '["104"]\nsince = "9.9.9"\nreason = "it is new"')
     found = decided(tmp_path, text, row())
     assert found.word == "pass" and found.spared[0].reason == "asked from 9.9.9 on: it is new"
-    assert decided(tmp_path, text, row(), build=Build(tree="c", version="9.9.9")).word == "block"
+    assert decided(tmp_path, text, row(), build=Build(tree="c", release="9.9.9")).word == "block"
+
+
+def test_claiming_to_be_old_spares_nothing(tmp_path: Path) -> None:
+    """What a tree calls itself is no proof of its age."""
+    text = ON_CPU + ON_CPU.replace('["101"]', '["104"]\nsince = "9.9.9"\nreason = "it is new"')
+    found = decided(tmp_path, text, row(), build=Build(tree="c", version="0.0.1"))
+    assert found.word == "block" and not found.spared
+    assert "claims 0.0.1, not known" in found.build.name
+
+
+@pytest.mark.parametrize("others", [0, 3])
+def test_a_result_that_cannot_be_judged_again_blocks(tmp_path: Path, others: int) -> None:
+    """However many others there are of the same case."""
+    forged = replace(row(), problem="its arms show nothing")
+    (entry,) = decided(tmp_path, ON_CPU, *[row()] * others, forged).blocking[:1]
+    assert entry.reason == "cannot be judged again: its arms show nothing"
+    assert entry.word == "unproven" and entry.to_json()["verdict"] is None
+
+
+def test_one_beside_the_policy_is_told(tmp_path: Path) -> None:
+    forged = replace(row(reproducer="pr104_short_indptr"), problem="odd")
+    found = decided(tmp_path, ON_CPU, row(), forged)
+    assert found.word == "pass" and found.beside[0].reason == "cannot be judged again: odd"
+
+
+def test_a_file_that_does_not_count_blocks(tmp_path: Path) -> None:
+    shown = replace(results(row()), refused=(("r.json", "it is not signed"),))
+    found = decide(policy(tmp_path, ON_CPU), shown, KNOWN, date(2026, 6, 15))
+    assert found.word == "block" and found.blocking[0].word == "refused"
+    assert found.blocking[0].reason == "r.json does not count: it is not signed"
 
 
 def test_failures_beside_the_policy_are_told(tmp_path: Path) -> None:
@@ -218,5 +249,9 @@ def test_a_platform_can_be_asked_alone(tmp_path: Path) -> None:
 
 def test_the_json_says_what_was_decided_on(tmp_path: Path) -> None:
     told = decided(tmp_path, ON_CPU, row()).to_json()
-    assert told["decision"] == "pass" and told["sglang"] == {"version": "9.9.8", "tree": BUILD.tree}
+    assert told["decision"] == "pass" and told["sglang"] == {
+        "release": "9.9.8",
+        "version": "9.9.8",
+        "tree": BUILD.tree,
+    }
     assert told["policy"]["name"] == "gate.toml" and told["results"] == ["r.json"]

@@ -13,6 +13,7 @@ import pytest
 
 from harness.errors import BadInput, GoldenError
 from harness.golden import Golden, GoldenStore
+from harness.golden.form import digest
 from harness.tests.golden.samples import stored
 from harness.tests.samples import STRAY, arm, case, golden, point
 
@@ -25,9 +26,10 @@ def store(tmp_path: Path) -> GoldenStore:
 
 
 def rewritten(store: GoldenStore, **facts: Any) -> Path:
-    """The stored golden with some top-level facts changed behind the store's back."""
+    """The stored golden with some top-level facts changed behind the store's back, and its digest right."""
     path = store.save(stored())
-    path.write_text(json.dumps({**json.loads(path.read_text()), **facts}))
+    data = {**json.loads(path.read_text()), **facts}
+    path.write_text(json.dumps({**data, "digest": digest(data)}))
     return path
 
 
@@ -54,12 +56,12 @@ def _point_with(**facts: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("facts", "told"),
     [
-        ({"golden": 2}, "format 2, but this version reads 1"),
+        ({"golden": 1}, "format 1, but this version reads 2"),
         ({"golden": None}, "format None"),
-        ({"arms": {}}, "'fixed' is missing"),
+        ({"arms": {}}, "arms.fixed is missing"),
         ({"arms": []}, "unreadable"),
         ({"arms": {"fixed": {"points": "x"}, "reverted": {"points": []}}}, "unreadable"),
-        ({"tolerance": {"absolute": -1, "relative": 0, "reason": "x"}}, "is negative"),
+        ({"tolerance": {"absolute": -1, "relative": 0, "reason": "x"}}, "is -1, less than 0"),
         ({"tolerance": {}}, "unreadable"),
         ({"reproducer": "pr2_other"}, "is the golden of pr2_other kernel cpu"),
         ({"tier": "server"}, "is the golden of pr1_pages server cpu"),
@@ -79,7 +81,7 @@ def test_a_wrong_or_foreign_golden_is_refused_in_one_line(
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"[]", b"3", b"[" * 100_000, b"null"])
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"[" * 100_000])
 def test_bytes_that_are_no_golden_are_refused_in_one_line(store: GoldenStore, content: bytes) -> None:
     store.save(stored()).write_bytes(content)
     with pytest.raises(GoldenError, match="unreadable") as error:
@@ -88,9 +90,16 @@ def test_bytes_that_are_no_golden_are_refused_in_one_line(store: GoldenStore, co
     assert "refault record" in str(error.value)
 
 
+@pytest.mark.parametrize("content", [b"[]", b"3", b"null"])
+def test_json_that_is_no_golden_is_of_no_format(store: GoldenStore, content: bytes) -> None:
+    store.save(stored()).write_bytes(content)
+    with pytest.raises(GoldenError, match="has format None"):
+        store.load(*IDENTITY)
+
+
 def test_a_folder_in_the_place_of_a_golden_is_refused(store: GoldenStore) -> None:
     store.path(*IDENTITY).mkdir(parents=True)
-    with pytest.raises(GoldenError, match="unreadable"):
+    with pytest.raises(GoldenError, match="is a folder"):
         store.load(*IDENTITY)
 
 

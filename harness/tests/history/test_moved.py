@@ -102,7 +102,7 @@ def test_a_clone_s_own_nights_do_move(tmp_path: Path) -> None:
 
 
 def test_another_kind_of_host_has_a_series_of_its_own(tmp_path: Path) -> None:
-    gpu = night(1, regressed(), machine={"platform": "cuda-sm90"})
+    gpu = night(1, regressed(), machine={"platform": "cuda-sm90", "features": []})
     found = kept(tmp_path / "h", night(0, passing()), gpu, night(2, passing()))
     assert [(one.host, named(one)) for one in found] == [("cpu", []), ("cuda-sm90", [])]
 

@@ -26,7 +26,8 @@ def test_repeats_in_one_run_are_one_night_with_a_rate(tmp_path: Path) -> None:
 
 
 def test_a_result_that_sums_repeats_brings_its_rates(tmp_path: Path) -> None:
-    rates = {"fixed": {"faults": 0, "runs": 20}, "reverted": {"faults": 13, "runs": 20}}
+    bounds = {"low": 0.0, "high": 1.0}
+    rates = {"fixed": {"faults": 0, "runs": 20, **bounds}, "reverted": {"faults": 13, "runs": 20, **bounds}}
     (one,) = kept(tmp_path / "h", night(0, passing(rates=rates)))
     assert [(arm.faults, arm.runs) for arm in one.latest.arms.values()] == [(0, 20), (13, 20)]
 

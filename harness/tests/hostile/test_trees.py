@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from harness.bisect.commits import Commits
+from harness.documents.schema import validate
 from harness.draft import patch
 from harness.errors import BadInput
 from harness.models import make
-from harness.report import schema
 from harness.source import kernels
 from harness.source.branch import branch
 from harness.source.tree import at
@@ -261,7 +261,7 @@ def test_a_run_names_what_is_broken_and_its_json_lists_it(tmp_path: Path, cache:
     done = toys.refault("run", "101", "--sglang", str(root), "--json", "-")
     found = json.loads(done.stdout)
     assert found["sglang"]["broken"]["spare.py"] == "leads nowhere (No such file or directory)"
-    assert len(found["sglang"]["broken"]) == 5 and not schema.validate(found)
+    assert len(found["sglang"]["broken"]) == 5 and not validate(found)
     assert [one["verdict"] for one in found["results"]] == ["UNRECORDED"]
     told = done.stderr.splitlines()
     assert "refault: sglang/0.json is a FIFO: what needs it cannot run" in told

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from harness.documents import Document, parse
+from harness.documents import Document, parse, sealed
 from harness.observation import Exit, Fault, Point
 from harness.report.json import document
 from harness.tests.samples import TREE, arm, case, point, result
@@ -14,6 +14,7 @@ from harness.verdict import Arm, Evidence, Result, judge
 
 SGLANG = {"version": "9.9.9", "origin": "installed", "tree": TREE, "root": "/trees/toy"}
 MACHINE = {"platform": "cpu", "features": ["torch"], "python": "3.11.4"}
+RUN = "1" * 32
 HOSTILE = "</script><script>document.title='taken'</script> & <b>\x1b[31m`|`"
 
 
@@ -25,7 +26,7 @@ def judged(evidence: Evidence, **facts: Any) -> Result:
 def told(*results: Result, at: str = "2026-01-02T03:04:05+00:00", **facts: Any) -> dict[str, Any]:
     """A document's JSON, as `--json` would have it at that time."""
     made = document(results, MACHINE, SGLANG)
-    return dict(json.loads(json.dumps({**made, "at": at, **facts}, allow_nan=False)))
+    return dict(json.loads(json.dumps(sealed({**made, "run": RUN, "at": at, **facts}), allow_nan=False)))
 
 
 def run(*results: Result, **facts: Any) -> Document:

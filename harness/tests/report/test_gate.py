@@ -26,7 +26,9 @@ def test_the_lines(blocked: Decision) -> None:
         "-> upstream has"
     )
     assert any(line.startswith("missing     pr101 kernel cuda-sm90: no results") for line in told)
-    assert told[-1].startswith("BLOCK: sglang 9.9.8") and told[-1].endswith("1 passed, 2 block")
+    assert told[-1].startswith("BLOCK: sglang 9.9.8 (aaaaaaaaaaaa)") and told[-1].endswith(
+        "1 passed, 2 block"
+    )
 
 
 def test_what_is_missing_for_one_reason_is_one_line(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from harness.process import descendants
 from harness.process.job import read_json
 from harness.process.pool import Pool
 from harness.suite import Judged, Request, Suite
+from harness.tests.gate import reread
 from harness.tests.toyland import bench
 from harness.tests.toyland.bench import Bench, subject
 from harness.tiers.server import TIMES
@@ -70,6 +72,16 @@ def test_every_process_attests(name: str, judged: Mapping[str, Judged]) -> None:
         assert arm.attestation.processes["server"].entered == ()
         assert arm.attestation.processes["scheduler"].entered == one.revert.functions  # type: ignore[attr-defined]
         assert [module.path for module in arm.attestation.modules] == ["sglang/pages.py"]
+
+
+@pytest.mark.parametrize("name", [*SHOWN, "config_toy"])
+def test_it_is_judged_the_same_again(name: str, judged: Mapping[str, Judged], served: Bench) -> None:
+    """From its document, before it was recorded and after."""
+    one, bare = judged[name], replace(served, folder=served.folder / name)
+    assert reread.problem(bare, one, subject(name)) is None
+    bare.keep(one)
+    assert "and its arms show PASS" in str(reread.problem(bare, one, subject(name)))
+    assert reread.problem(bare, one, subject(name), verdict=Verdict.PASS) is None
 
 
 def test_answers_are_the_reference_s_and_are_kept_by_request(judged: Mapping[str, Judged]) -> None:

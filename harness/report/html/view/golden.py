@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from harness.compare import finding_differences, one_line, point_differences
+from harness.compare import DEFAULT_TOLERANCE, finding_differences, one_line, point_differences
 from harness.golden import Golden
 from harness.report.html.view.wording import Capped, cut, named
 from harness.verdict import Result
@@ -47,6 +47,6 @@ def _departures(result: Result, golden: Golden) -> Iterator[tuple[str, str, str,
             if recorded is None or recorded.digest == point.digest:
                 continue
             place = f"{name}, {named(seen.main, point)}"
-            differences = point_differences(recorded.point, point, golden.tolerance)
+            differences = point_differences(recorded.point, point, DEFAULT_TOLERANCE)
             for one in (*differences, *finding_differences(recorded.point, point)):
                 yield place, one.where, cut(one.golden), cut(one.seen)

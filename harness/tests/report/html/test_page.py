@@ -81,7 +81,7 @@ def test_a_path_out_of_the_folder_is_not_followed(tmp_path: Path) -> None:
 
 
 def test_several_documents_make_one_page() -> None:
-    other = run(passing(platform="rocm-gfx942"), machine={"platform": "rocm-gfx942"})
+    other = run(passing(platform="rocm-gfx942"), machine={"platform": "rocm-gfx942", "features": []})
     text = made(run(passing()), other)
     assert "<option>rocm-gfx942</option>" in text and text.count('class="run"') == 2
     assert "<small>SGLang" not in text

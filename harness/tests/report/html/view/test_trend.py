@@ -45,7 +45,7 @@ def test_the_trend_is_of_the_same_point_and_line(tmp_path: Path) -> None:
 def test_a_time_on_another_machine_has_no_bar(tmp_path: Path) -> None:
     with opened(tmp_path / "h") as store:
         for day, processor in enumerate(["One, 2 CPUs", "Other, 2 CPUs", "Other, 2 CPUs"], 1):
-            machine = {"platform": "cpu", "hardware": processor}
+            machine = {"platform": "cpu", "features": [], "hardware": processor}
             store.append(run(passing(), at=f"2026-01-0{day}T00:00:00+00:00", machine=machine))
         (one,) = store.series()
     assert [bar.share for bar in trend(one, ()).bars] == [0, 100, 100]

@@ -1,0 +1,116 @@
+"""The published schema of the JSON document; `python -m harness.documents` prints it.
+
+It is built from the verdicts and fault kinds themselves, so that it cannot lag behind them;
+docs/result.schema.json is its printed form, and a test compares the two.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from typing import Any
+
+from harness.documents.seal import FORMAT
+from harness.schema.parts import (
+    ANYTHING,
+    LINE,
+    SECONDS,
+    SHA256,
+    TEXT,
+    TEXT_OR_NULL,
+    TIME,
+    Schema,
+    closed,
+    event,
+    fault,
+    listed,
+)
+from harness.verdict import Verdict
+
+_NUMBER_OR_NULL: Schema = {"type": ["integer", "null"], "minimum": 1}
+_COUNT: Schema = {"type": "integer", "minimum": 0}
+_SHARE: Schema = {"type": "number", "minimum": 0, "maximum": 1}
+_RUN: Schema = {"type": "string", "pattern": "^[0-9a-f]{32}$"}
+_ENDINGS = ["clean", "exception", "crash", "time-out", "out-of-memory", "lost"]
+
+
+def _attestation() -> Schema:
+    module = closed({"name": TEXT, "path": TEXT, "sha256": SHA256})
+    words = {"entered": listed(TEXT), "patches": listed(TEXT)}
+    own = {"tree": TEXT, "root": TEXT, "modules": listed(module), **words}
+    one: Schema = {"$ref": "#/$defs/attestation"}
+    return closed(own, {"processes": {"type": "object", "additionalProperties": one}})
+
+
+def _point() -> dict[str, Schema]:
+    one: Schema = {"$ref": "#/$defs/fault"}
+    return {
+        "outcome": {"enum": ["clean", "fault"]},
+        "faults": listed(one),
+        "findings": listed(one),
+        "results": ANYTHING,
+        "compared": ANYTHING,
+        "notes": listed(TEXT),
+        "trace": listed(event()),
+        "digest": SHA256,
+    }
+
+
+def _arm() -> Schema:
+    told = {"code": {"type": "integer"}, "signal": TEXT, "message": TEXT}
+    ending = closed({"how": {"enum": _ENDINGS}}, told)
+    own: dict[str, Schema] = {
+        "exit": ending,
+        "attestation": {"anyOf": [{"$ref": "#/$defs/attestation"}, {"type": "null"}]},
+        "unresolved": TEXT_OR_NULL,
+        "seconds": SECONDS,
+        "log": TEXT_OR_NULL,
+        "points": listed(closed({"params": ANYTHING, **_point()})),
+    }
+    return closed({**_point(), **own})
+
+
+def _result() -> Schema:
+    # null: one arm alone was asked for, and nothing spoke against it.
+    verdict: Schema = {"enum": [*(verdict.value for verdict in Verdict), None]}
+    arms = closed({}, {"fixed": {"$ref": "#/$defs/arm"}, "reverted": {"$ref": "#/$defs/arm"}})
+    return closed(
+        {
+            "reproducer": TEXT, "pr": _NUMBER_OR_NULL, "issue": _NUMBER_OR_NULL,
+            "tier": {"enum": ["codegen", "kernel", "server"]}, "platform": TEXT, "params": ANYTHING,
+            "verdict": verdict, "evidence": {"enum": ["fault", "signature"]}, "reason": LINE,
+            "drift": listed(LINE), "seconds": SECONDS, "arms": arms,
+        },
+        {"configuration": {"const": True}, "rates": closed({}, {"fixed": _rate(), "reverted": _rate()})},
+    )  # fmt: skip
+
+
+def _rate() -> Schema:
+    """How many of the runs of one arm faulted, and the bounds of Wilson's 95 % interval."""
+    return closed({"faults": _COUNT, "runs": _COUNT, "low": _SHARE, "high": _SHARE})
+
+
+@cache
+def schema() -> Schema:
+    """The JSON schema (draft 2020-12) of the document."""
+    place = dict.fromkeys(("root", "branch"), TEXT)
+    tree = closed({"version": TEXT_OR_NULL, "origin": TEXT, "tree": SHA256}, place, more=True)
+    machine = closed({"platform": TEXT, "features": listed(TEXT)}, {"hardware": TEXT}, more=True)
+    identity: dict[str, Schema] = {"format": {"const": FORMAT}, "run": _RUN, "digest": SHA256}
+    about = {"refault": TEXT, "at": TIME, "sglang": tree, "machine": machine}
+    parts = {"fault": fault(), "attestation": _attestation(), "arm": _arm()}
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Refault's results"}
+    return {**head, **closed({**identity, **about, "results": listed(_result())}), "$defs": parts}
+
+
+def printed() -> str:
+    """The schema as docs/result.schema.json has it."""
+    return json.dumps(schema(), indent=2) + "\n"
+
+
+def validate(document: Any) -> list[str]:
+    """Where a document departs from the schema, one line each. Needs the package jsonschema."""
+    import jsonschema  # only tests need it: a run must not depend on it
+
+    found = jsonschema.Draft202012Validator(schema()).iter_errors(document)
+    return sorted(f"{error.json_path}: {error.message}" for error in found)

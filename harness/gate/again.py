@@ -1,0 +1,131 @@
+"""Judges a result again by what its arms showed: what it says of itself is no evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.compare import named_params, same_params
+from harness.facts import ENDING_KINDS, Subject, Watch
+from harness.golden import GoldenStore
+from harness.machine import Machine
+from harness.observation import Attestation, Fault, Observation, Point
+from harness.source.tree import Tree
+from harness.suite import Request, Setting, golden, judge_again, plan, platform_of
+from harness.verdict import ArmName, Result
+from harness.workspace import Workspace
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measure:
+    """What results are held against: the build in question, the catalogue, and the goldens."""
+
+    tree: Tree
+    known: Sequence[Subject]
+    goldens: GoldenStore
+    workspace: Workspace
+
+    def problem(self, result: Result, machine: Mapping[str, Any]) -> str | None:
+        """Why a result is not what the arms show, in one line; None where it is.
+
+        `machine` is what its document says of where it was made. Raises GoldenError for a golden that
+        cannot be read.
+        """
+        here = _machine(machine)
+        request = self._request(result, here)
+        if isinstance(request, str):
+            return request
+        setting = Setting(tree=self.tree, machine=here, goldens=self.goldens, workspace=self.workspace)
+        return next(_problems(result, request, setting), None)
+
+    def _request(self, result: Result, machine: Machine) -> Request | str:
+        """The case that a result is of, or why there is none."""
+        subject = next((one for one in self.known if one.id == result.reproducer), None)
+        if subject is None:
+            return f"{result.reproducer} is none of the reproducers here"
+        if result.tier not in subject.tiers:
+            return f"{subject.short_id} has no case in the {result.tier} tier"
+        named = (
+            Request(reproducer=subject, tier=result.tier, platform=platform)
+            for platform in subject.platforms(result.tier)
+        )
+        found = next((one for one in named if platform_of(one, machine) == result.platform), None)
+        where = f"a machine of {machine.platform} makes no {result.tier} result for {result.platform}"
+        return found or where
+
+
+def _machine(told: Mapping[str, Any]) -> Machine:
+    return Machine(platform=str(told["platform"]), features=frozenset(told["features"]))
+
+
+def _problems(result: Result, request: Request, setting: Setting) -> Iterator[str]:
+    """What is wrong, the plainest first; nothing is judged by arms that are not of the case."""
+    if not same_params(result.params, request.points[0]):
+        yield f"{named_params(result.params)} is a point given by hand, which proves nothing of the case"
+    for name, seen in result.arms.items():
+        yield from (f"{name} arm: {problem}" for problem in _misfits(seen, request))
+    yield from _departures(result, request, setting)
+
+
+def _misfits(seen: Observation, request: Request) -> Iterator[str]:
+    """Points that are none of the case's, or there twice; faults put aside that the case watches."""
+    known, met = request.points, list[Point]()
+    for point in seen.points:
+        if not any(same_params(point.params, one) for one in known):
+            yield f"the case has no point {named_params(point.params)}"
+        if any(same_params(point.params, one.params) for one in met):
+            yield f"the point {named_params(point.params)} is there twice"
+        met.append(point)
+        yield from _put_aside(point, request)
+
+
+def _put_aside(point: Point, request: Request) -> Iterator[str]:
+    for fault in point.findings:
+        if _binds(request)(fault):
+            yield f"{fault.signature} is put aside as a finding, and the case watches it"
+
+
+def _binds(request: Request) -> Callable[[Fault], bool]:
+    """Whether a fault belongs among those that are judged."""
+    watch: Watch | None = getattr(request.case, "watch", None)
+    if watch is None:  # what was compiled: on a control, signatures are what both arms share
+        control = request.platform in request.case.controls
+        return lambda fault: not control or fault.kind != "signature"
+    kinds, buffers = watch.kinds, watch.buffers
+    return lambda fault: (
+        fault.kind in ENDING_KINDS or (fault.kind in kinds and (not buffers or fault.buffer in buffers))
+    )
+
+
+def _departures(result: Result, request: Request, setting: Setting) -> Iterator[str]:
+    case = plan(request, golden(request, setting.machine, setting.goldens), setting)
+    for name, planned in case.plans.items():
+        if seen := result.arms.get(name):
+            yield from (f"{name} arm: {problem}" for problem in _foreign(seen, planned.tree.content_hash))
+    arms: dict[ArmName, Observation] = {}
+    for name in request.asked:
+        if one := result.arms.get(name):
+            arms[name] = one
+    found = judge_again(case, arms, setting).result
+    if found.verdict is not result.verdict:
+        yield f"it says {_word(result)}, and its arms show {_word(found)}: {found.reason}"
+    for what in ("evidence", "configuration", "pr", "issue"):
+        if getattr(found, what) != getattr(result, what):
+            yield f"it says {what} {getattr(result, what)}, and is {getattr(found, what)}"
+
+
+def _foreign(seen: Observation, tree: str) -> Iterator[str]:
+    """Attestations of another tree than the one that this arm gets of the build in question."""
+    whole = [seen.attestation] if seen.attestation else []
+    for one in whole + [inner for outer in whole for inner in _processes(outer)]:
+        if one.tree != tree:
+            yield f"it attests the tree {one.tree[:12]}, and this build's is {tree[:12]}"
+
+
+def _processes(attested: Attestation) -> list[Attestation]:
+    return list(attested.processes.values())
+
+
+def _word(result: Result) -> str:
+    return result.verdict.value if result.verdict else "nothing"

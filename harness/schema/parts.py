@@ -1,0 +1,51 @@
+"""What the forms have in common: texts, numbers, and the parts of an observation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from harness.facts import FAULT_KINDS
+
+Schema = dict[str, Any]
+
+TEXT: Schema = {"type": "string"}
+TEXT_OR_NULL: Schema = {"type": ["string", "null"]}
+TIME: Schema = {"type": "string", "format": "date-time"}
+LINE: Schema = {"type": "string", "pattern": "^[^\n]*$"}
+INTEGER: Schema = {"type": "integer", "minimum": -(2**63), "maximum": 2**64 - 1}
+"""What fits a register: the numbers of a fault are of elements."""
+SECONDS: Schema = {"type": "number", "minimum": 0, "maximum": 1e9}
+SHA256: Schema = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
+ANYTHING: Schema = {"type": "object"}
+
+
+def listed(items: Schema) -> Schema:
+    """A list of such items."""
+    return {"type": "array", "items": items}
+
+
+def closed(
+    required: Mapping[str, Schema], optional: Mapping[str, Schema] | None = None, *, more: bool = False
+) -> Schema:
+    """An object with these members, and, unless `more`, no others."""
+    return {
+        "type": "object",
+        "properties": {**required, **(optional or {})},
+        "required": list(required),
+        "additionalProperties": more,
+    }
+
+
+def fault() -> Schema:
+    """What `Fault.to_json` writes."""
+    names = dict.fromkeys(("buffer", "kernel", "process", "message"), TEXT)
+    numbers = dict.fromkeys(("numel", "first", "last", "count", "needed"), INTEGER)
+    met = {"place": TEXT, "mode": TEXT, "requests": listed(TEXT)}
+    seen = {"seen": closed({}, {**met, **numbers})}
+    return closed({"kind": {"enum": sorted(FAULT_KINDS)}, "signature": LINE}, {**names, **numbers, **seen})
+
+
+def event() -> Schema:
+    """One event of a trace."""
+    return closed({"event": TEXT}, more=True)

@@ -1,0 +1,30 @@
+"""The golden that a case is judged by. Goldens are held to the case: they do not say how strict they are."""
+
+from __future__ import annotations
+
+from harness.errors import GoldenError
+from harness.facts import Tolerance
+from harness.golden import Golden, GoldenStore
+from harness.machine import Machine
+from harness.suite.request import Request, platform_of
+
+
+def golden(request: Request, machine: Machine, store: GoldenStore) -> Golden | None:
+    """The golden of a case on this machine, or None where there is none yet.
+
+    Raises GoldenError for one that cannot be read, or that has another tolerance than its case.
+    """
+    platform = platform_of(request, machine)
+    found = store.load(request.reproducer.id, request.tier, platform)
+    wanted = request.case.recorded
+    if found is None or found.tolerance == wanted:
+        return found
+    path = store.path(request.reproducer.id, request.tier, platform)
+    raise GoldenError(
+        f"{path}: has the tolerance {_told(found.tolerance)}, and its case has {_told(wanted)}: "
+        "restore it, or delete it and run `refault record`"
+    )
+
+
+def _told(tolerance: Tolerance) -> str:
+    return f"{tolerance.absolute:g}, relative {tolerance.relative:g} ({tolerance.reason})"

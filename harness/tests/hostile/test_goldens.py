@@ -1,0 +1,109 @@
+"""A golden says what was seen, and not how strictly that binds: the suite on goldens that try to."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.errors import GoldenError
+from harness.process.pool import Pool
+from harness.tests.hostile.goldens import SPOILED, Spoiled, wrong_floats_borne
+from harness.tests.toyland import bench, checkout
+from harness.tests.toyland.bench import Bench, bug
+from harness.tests.toyland.checkout import Checkout
+from harness.verdict import Verdict
+
+STRAY = "pr101_stray_store"
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory, cache: Path, kernel_pool: Pool) -> Bench:
+    """The toy with the golden of #101."""
+    one = bench.lay_out(tmp_path_factory.mktemp("goldens"), cache, kernel_pool)
+    one.record(bug(STRAY))
+    shutil.copy(place(one), one.folder / "good.json")
+    return one
+
+
+def place(on: Bench) -> Path:
+    return on.goldens.path(STRAY, "kernel", "cpu")
+
+
+def good(on: Bench) -> Mapping[str, Any]:
+    found: dict[str, Any] = json.loads((on.folder / "good.json").read_text())
+    return found
+
+
+def removed(path: Path) -> None:
+    """Whatever lies there is gone."""
+    if path.is_dir() and not path.is_symlink():
+        path.rmdir()
+    elif os.path.lexists(path):
+        path.unlink()
+
+
+def test_the_good_one_passes(recorded: Bench) -> None:
+    removed(place(recorded))
+    shutil.copy(recorded.folder / "good.json", place(recorded))
+    assert recorded.judge(bug(STRAY)).result.verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize("spoiled", SPOILED, ids=lambda one: one.name)
+def test_no_golden_makes_a_case_pass(recorded: Bench, spoiled: Spoiled) -> None:
+    path = place(recorded)
+    removed(path)
+    spoiled.put(path, good(recorded))
+    if spoiled.verdict:
+        found = recorded.judge(bug(STRAY)).result
+        assert found.verdict is spoiled.verdict and spoiled.told in found.reason
+        return
+    with pytest.raises(GoldenError) as error:
+        recorded.judge(bug(STRAY))
+    told = str(error.value)
+    assert spoiled.told in told and str(path) in told and len(told.splitlines()) == 1
+    assert "refault record" in told or "move it there" in told
+
+
+# --- through the command -------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def toys(recorded: Bench, tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Checkout:
+    """A checkout whose one golden bears wrong floats."""
+    laid = checkout.lay_out(tmp_path_factory.mktemp("spoiled") / "checkout", cache, (STRAY,))
+    path = laid.goldens / STRAY / "kernel.cpu.json"
+    path.parent.mkdir(parents=True)
+    Spoiled(name="", told="", change=wrong_floats_borne).put(path, good(recorded))
+    return laid
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("run", "101", "--tier", "kernel"),
+        ("repro", "101"),
+        ("record", "101", "--update"),
+        ("gate", "--policy", "cpu.toml", "--report", "out"),
+    ],
+)
+def test_the_command_refuses_it_in_one_line(toys: Checkout, words: Sequence[str]) -> None:
+    requirement = '[[require]]\nplatform = "cpu"\ntiers = ["kernel"]\nreproducers = ["101"]\n'
+    (toys.root / "cpu.toml").write_text(requirement)
+    before = (toys.goldens / STRAY / "kernel.cpu.json").read_bytes()
+    done = toys.refault(*words)
+    told = [line for line in done.stderr.splitlines() if line.startswith("refault: ")]
+    assert done.returncode == 2 and len(told) == 1 and "has the tolerance 1e+308" in told[0]
+    assert "Traceback" not in done.stderr and "PASS" not in done.stdout
+    assert (toys.goldens / STRAY / "kernel.cpu.json").read_bytes() == before
+
+
+def test_the_doctor_says_so(toys: Checkout) -> None:
+    done = toys.refault("doctor")
+    (line,) = [line for line in done.stdout.splitlines() if " goldens " in line]
+    assert done.returncode == 1 and line.startswith("WRONG") and "has the tolerance 1e+308" in line

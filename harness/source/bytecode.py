@@ -1,7 +1,9 @@
 """The bytecode of a run: compiled by Refault itself from the sources that arms are about to import.
 
-None is taken over from a tree, and none from another run. It is made in a process that executes none of
-it, lies in one file, and every piece is looked up by the source's digest and held against its own.
+None is taken over from a tree, and none from another run: an arm could have planted it. It is made in a
+process that executes none of it, and lies in one file whose digest arms are told; every piece is looked up
+by its source's digest. `sys.pycache_prefix` would not do: it moves the bytecode of torch and all others too,
+and arms would write what later ones read.
 """
 
 from __future__ import annotations

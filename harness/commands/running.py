@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from harness import catalogue
+from harness.commands import interruption
 from harness.commands import report as report_command
 from harness.golden import GoldenStore
 from harness.machine import this_machine
@@ -21,8 +22,6 @@ from harness.source.tree import Tree
 from harness.suite import Judged, Request, Setting, Suite
 from harness.verdict import Result, exit_code
 from harness.workspace import default as default_workspace
-
-INTERRUPTED = 130
 
 
 def setting(sglang: str, lanes: int) -> Setting:
@@ -39,8 +38,8 @@ def setting(sglang: str, lanes: int) -> Setting:
 
 def judge(
     wanted: Sequence[Request], setting: Setting, repeat: int = 1, *, arms: bool = False
-) -> tuple[list[Judged], bool]:
-    """Run the cases; also says whether Ctrl-C ended the run before all of them were judged.
+) -> tuple[list[Judged], KeyboardInterrupt | None]:
+    """Run the cases; also gives the signal that ended the run before all of them were judged, if one did.
 
     With `arms`, the progress on standard error tells of each arm.
     """
@@ -52,9 +51,9 @@ def judge(
             for judged in once if repeat == 1 else _repeated(wanted, suite, repeat):
                 found.append(judged)
                 progress.finished(judged.result)
-    except KeyboardInterrupt:
-        return found, True
-    return found, False
+    except KeyboardInterrupt as stopped:
+        return found, stopped
+    return found, None
 
 
 def _repeated(wanted: Sequence[Request], suite: Suite, most: int) -> Iterator[Judged]:
@@ -69,33 +68,40 @@ def tell(
     page: Path | None,
     *,
     detail: bool,
+    stopped: KeyboardInterrupt | None = None,
 ) -> None:
     """Print the table and the evidence, then keep the results."""
     results = ordered(judged)
-    with kept(results, setting, target, page):
+    with kept(results, setting, target, page, interruption.partial(stopped, expected)):
         terminal.show(results, terminal.console(stderr=target == "-"), detail=detail, expected=expected)
 
 
 @contextmanager
 def kept(
-    results: Sequence[Result], setting: Setting, target: json_report.Target | None, page: Path | None
+    results: Sequence[Result],
+    setting: Setting,
+    target: json_report.Target | None,
+    page: Path | None,
+    partial: Mapping[str, Any] | None = None,
 ) -> Iterator[None]:
     """Write the JSON and the page that were asked for, and the history, once the block has told of it all.
 
     Each is written even where the one before it could not be, or where nobody reads the telling any more.
     """
-    document = json_report.document(results, setting.machine.to_json(), facts(setting.tree))
-    with ExitStack() as last:
-        if results:
-            last.callback(report_command.finished, document, page)
-        if target is not None:
-            last.callback(json_report.write, target, document)
+    document = json_report.document(results, setting.machine.to_json(), facts(setting.tree), partial)
+    try:
         yield
+    finally:
+        with interruption.held(), ExitStack() as last:
+            if results:
+                last.callback(report_command.finished, document, page)
+            if target is not None:
+                last.callback(json_report.write, target, document)
 
 
-def ended(results: Sequence[Result], interrupted: bool) -> int:
+def ended(results: Sequence[Result], stopped: KeyboardInterrupt | None) -> int:
     """The exit code."""
-    return INTERRUPTED if interrupted else exit_code(results)
+    return interruption.code(stopped) if stopped else exit_code(results)
 
 
 def ordered(judged: Sequence[Judged]) -> list[Result]:

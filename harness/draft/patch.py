@@ -11,6 +11,8 @@ from unidiff.errors import UnidiffParseError
 from unidiff.patch import Hunk, PatchedFile, PatchSet
 
 from harness.errors import BadInput
+from harness.foreign import LARGEST_SOURCE as LARGEST
+from harness.foreign import cause, shown, text
 
 
 @dataclass(frozen=True)
@@ -34,13 +36,15 @@ class Change:
 def read(file: Path, package: str) -> tuple[Change, ...]:
     """The files that a patch changes. BadInput if it is no unified diff, or leaves the package."""
     try:
-        found = PatchSet(file.read_bytes().decode("utf-8"))
-    except OSError as error:
-        raise BadInput(f"{file}: cannot be read ({error.strerror}): give --patch a unified diff") from error
-    except (UnidiffParseError, UnicodeDecodeError) as error:
-        raise BadInput(f"{file}: is no unified diff ({error}): make it with `git diff`") from error
+        found = PatchSet(text(file, largest=LARGEST))
+    except BadInput as error:
+        raise BadInput(f"{error}: give --patch a unified diff") from error
+    except UnidiffParseError as error:
+        raise BadInput(
+            f"{shown(file)}: is no unified diff ({cause(error)}): make it with `git diff`"
+        ) from error
     if not found:
-        raise BadInput(f"{file}: holds no change of a file: make it with `git diff`")
+        raise BadInput(f"{shown(file)}: holds no change of a file: make it with `git diff`")
     return tuple(_change(one, package, file) for one in found)
 
 
@@ -80,9 +84,13 @@ def _change(one: PatchedFile, package: str, file: Path) -> Change:
     path = _inside(one.path, package, file)
     if one.is_rename or one.is_removed_file:
         what = "renamed" if one.is_rename else "removed"
-        raise BadInput(f"{file}: {one.path} is {what}: edits cannot undo that, write the revert by hand")
+        raise BadInput(
+            f"{shown(file)}: {shown(one.path)} is {what}: edits cannot undo that, write the revert by hand"
+        )
     if not len(one):
-        raise BadInput(f"{file}: {one.path} has no hunk: edits undo changes of text only, leave it out")
+        raise BadInput(
+            f"{shown(file)}: {shown(one.path)} has no hunk: edits undo changes of text only, leave it out"
+        )
     return Change(path, tuple(map(_block, one)), bool(one.is_added_file))
 
 
@@ -93,7 +101,7 @@ def _inside(path: str, package: str, file: Path) -> str:
         if parts[: len(home)] == home and len(parts) > len(home) and ".." not in parts:
             return str(PurePosixPath(*parts[len(home) :]))
     remedy = f"leave out what lies outside {package}/"
-    raise BadInput(f"{file}: {path} is no file of the package: {remedy}")
+    raise BadInput(f"{shown(file)}: {shown(path)} is no file of the package: {remedy}")
 
 
 def _block(hunk: Hunk) -> Block:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
+from harness import foreign
 from harness.errors import BadInput
 
 Pins = Mapping[str, str]
@@ -55,8 +56,8 @@ def installed(file: Path) -> dict[str, str | None]:
 
 def _lines(file: Path) -> list[tuple[int, str]]:
     try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"{file} cannot be read as a list of packages: {error}") from error
+        text = foreign.text(file, largest=foreign.LARGEST_TABLE)
+    except BadInput as error:
+        raise BadInput(f"{error}: give a list of packages") from error
     lines = ((number, line.partition("#")[0].strip()) for number, line in enumerate(text.splitlines(), 1))
     return [(number, line) for number, line in lines if line]

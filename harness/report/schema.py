@@ -115,7 +115,8 @@ def schema() -> Schema:
     top = {"refault": _TEXT, "sglang": tree, "machine": machine, "results": _list(_result())}
     parts = {"fault": _fault(), "attestation": _attestation(), "arm": _arm()}
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Refault's results"}
-    return {**head, **_object(top, {"at": _TIME}), "$defs": parts}
+    partial = _object({"ended_by": _TEXT, "wanted": {"type": "integer", "minimum": 0}})
+    return {**head, **_object(top, {"at": _TIME, "partial": partial}), "$defs": parts}
 
 
 def printed() -> str:

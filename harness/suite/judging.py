@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.errors import StaleRevert, Unresolved
 from harness.observation import Observation
@@ -15,7 +15,8 @@ from harness.suite.request import expected, platform_of
 from harness.suite.setting import Setting
 from harness.tiers import arms
 from harness.tiers.arms import ArmPlan
-from harness.verdict import Arm, ArmName, Evidence, Result, conclude
+from harness.verdict import Arm, ArmName, Evidence, Result, Verdict, conclude
+from harness.verdict.wording import as_line
 
 Futures = Mapping[ArmName, Future[Ended]]
 
@@ -29,7 +30,10 @@ class Judged:
 
 
 def judge(case: Planned, futures: Futures, setting: Setting) -> Judged:
-    """Judge a case whose arms have ended."""
+    """Judge a case whose arms have ended.
+
+    One that could not be planned is UNRESOLVED, and so is one to which nothing is wrong but its golden.
+    """
     request, evidence = case.request, _evidence(case, futures, setting)
     seen = [arm.observation for arm in (evidence.fixed, evidence.reverted) if arm.observation]
     result = conclude(
@@ -40,7 +44,15 @@ def judge(case: Planned, futures: Futures, setting: Setting) -> Judged:
         params=request.points[0],
         seconds=sum(observation.seconds for observation in seen),
     )
+    if case.ungolden and result.verdict is Verdict.UNRECORDED:
+        # What is shown without a golden stands: a lost fix is the worse news.
+        result = replace(result, verdict=Verdict.UNRESOLVED, reason=as_line(case.ungolden))
     return Judged(result=result, evidence=evidence)
+
+
+def failed(case: Planned, setting: Setting, why: str) -> Judged:
+    """A case that came to nothing, for a reason of its own: the others go on."""
+    return judge(replace(case, plans={}, failed=why), {}, setting)
 
 
 def _evidence(case: Planned, futures: Futures, setting: Setting) -> Evidence:
@@ -64,7 +76,8 @@ def _evidence(case: Planned, futures: Futures, setting: Setting) -> Evidence:
 def _arm(case: Planned, futures: Futures, name: ArmName) -> Arm:
     plan = case.plans.get(name)
     if plan is None:
-        return Arm()
+        lost = case.failed if name in case.request.asked else None
+        return Arm(observation=arms.unseen(name, lost)) if lost else Arm()
     try:
         seen = arms.observation(plan, futures[name].result())
         wanted = _wanted(case, plan, seen)

@@ -22,7 +22,8 @@ class Planned:
     """A case with a plan for each of its arms, or what keeps them from being run.
 
     `missing` are features that the machine lacks, `stale` says why the fix cannot be undone, `broken`
-    what keeps the code without it from running, and `edited` are the modules in which it was.
+    what keeps the code without it from running, and `edited` are the modules in which it was. `failed`
+    says why it could not be planned, and `ungolden` why its golden cannot be read.
     """
 
     request: Request
@@ -32,6 +33,8 @@ class Planned:
     stale: str | None = None
     broken: str | None = None
     edited: tuple[str, ...] = ()
+    failed: str | None = None
+    ungolden: str | None = None
 
 
 def plan(request: Request, golden: Golden | None, setting: Setting) -> Planned:

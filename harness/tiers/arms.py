@@ -161,7 +161,12 @@ def observation(plan: ArmPlan, ended: Ended) -> Observation:
 
 def nothing(plan: ArmPlan, why: str) -> Observation:
     """The observation of an arm that was never run, or of which nothing came back."""
-    return Observation(arm=plan.name, exit=Exit(how="lost", message=why), unresolved=why)
+    return unseen(plan.name, why)
+
+
+def unseen(name: str, why: str) -> Observation:
+    """The same of an arm that there is no plan for."""
+    return Observation(arm=name, exit=Exit(how="lost", message=why), unresolved=why)
 
 
 def _left_behind(ended: Ended) -> Attestation | None:

@@ -1,0 +1,1 @@
+"""Inputs that mean harm, or that nobody meant: one module a class."""

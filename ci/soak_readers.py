@@ -23,6 +23,7 @@ def main() -> int:
     """Prints the counts of each reader and every failure; 1 if there was one."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=600.0)
+    parser.add_argument("--rounds", type=int, help="so many turns of each reader, however long they take")
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 30), help="repeats an earlier soak")
     parser.add_argument("--reader", action="append", help="only this one; repeatable")
     parser.add_argument("--keep", type=Path, default=Path("build/readers"), help="where bad inputs go")
@@ -30,17 +31,20 @@ def main() -> int:
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, resource.getrlimit(resource.RLIMIT_AS)[1]))
     print(f"seed {options.seed}")
     with tempfile.TemporaryDirectory(prefix="readers-") as folder:
-        tallies = _soak(Path(folder), options.seconds, options.seed, options.reader)
+        tallies = _soak(Path(folder), options.seconds, options.rounds, options.seed, options.reader)
     return _judge(tallies, options.keep)
 
 
-def _soak(folder: Path, seconds: float, seed: int, names: list[str] | None) -> list[Tally]:
+def _soak(
+    folder: Path, seconds: float, rounds: int | None, seed: int, names: list[str] | None
+) -> list[Tally]:
     chosen = readers.named(readers.every(folder), names)
     tallies = [Tally(one.name) for one in chosen]
     for reader, tally in zip(chosen, tallies, strict=True):
+        fuzzing.whole(reader, folder, tally)
         fuzzing.kinds(reader, folder, tally)
-    until, number = time.monotonic() + seconds, seed
-    while time.monotonic() < until:
+    until, number = float("inf") if rounds else time.monotonic() + seconds, seed
+    while number < seed + rounds if rounds else time.monotonic() < until:
         for reader, tally in zip(chosen, tallies, strict=True):
             fuzzing.drive(reader, folder, tally, examples=_EACH, number=number, until=until)
         number += 1

@@ -16,6 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -120,7 +121,7 @@ def _exchanged(draw: st.DrawFn, seeds: Sequence[bytes]) -> bytes:
         if draw(st.integers(0, 4)) == 0:
             del holder[key]
         else:
-            holder[key] = draw(st.sampled_from(_VALUES))
+            holder[key] = deepcopy(draw(st.sampled_from(_VALUES)))  # the next turn may change it
     return json.dumps(whole).encode()
 
 
@@ -150,6 +151,16 @@ def drive(reader: Reader, folder: Path, tally: Tally, *, examples: int, number: 
             _try(reader, place, data, tally)
 
     once()
+
+
+def whole(reader: Reader, folder: Path, tally: Tally) -> None:
+    """Try the real inputs as they are: one that is refused is a failure of this test's own."""
+    for data in reader.seeds:
+        _put(folder / "input", data)
+        before = tally.outcomes["value"]
+        _try(reader, folder / "input", data, tally)
+        if tally.outcomes["value"] == before:
+            tally.failures.setdefault("refuses a real input", data)
 
 
 def kinds(reader: Reader, folder: Path, tally: Tally) -> None:

@@ -97,7 +97,7 @@ def _matrix() -> bytes:
         "reproducer": "pr1_pages",
         "release": "0.5.9",
         "status": "affected",
-        "revert": "not asked",
+        "revert": "n/a",
         "reason": "told",
     }
     likeness = {

@@ -21,7 +21,7 @@ from harness.report import releases
 from harness.serving import evidence, logs
 from harness.source import revert, wheels
 from harness.source.symbols import functions_by_module
-from harness.source.tree import at
+from harness.source.tree import Tree, at
 from harness.sweep.outcomes import Book
 from harness.tests import samples
 from harness.tests.hostile.fuzzing import Reader
@@ -171,15 +171,24 @@ def _of_wheel(path: Path) -> object:
 
 
 def _of_tree(path: Path) -> object:
-    """The file as a module of a tree: its names, its hash, and a revert that is planned in it."""
+    """The file as a module of a tree: its functions, the tree's hash, and a revert that is planned in it."""
+    with _in_tree(path, "pages.py") as tree:
+        functions_by_module(tree, ("build_table",))
+        return tree.content_hash, revert.plan(tree, _STORE.revert)
+
+
+def _of_version(path: Path) -> object:
+    with _in_tree(path, "version.py") as tree:
+        return tree.content_hash, tree.version
+
+
+@contextmanager
+def _in_tree(path: Path, name: str) -> Iterator[Tree]:
     with _fresh(path.parent / "tree") as root:
         upstream.write(root)
-        for name in ("pages.py", "version.py"):
-            (root / "sglang" / name).unlink()
-            _link(root / "sglang" / name, path)
-        tree = at(root)
-        functions_by_module(tree, ("build_table",))
-        return tree.content_hash, tree.version, revert.plan(tree, _STORE.revert)
+        (root / "sglang" / name).unlink()
+        _link(root / "sglang" / name, path)
+        yield at(root)
 
 
 def _link(place: Path, target: Path) -> None:
@@ -216,7 +225,8 @@ def every(folder: Path) -> tuple[Reader, ...]:
         Reader("outcomes", lambda path: book(path, _ABOUT).outcomes(), (_book(),)),
         Reader("preload", lambda path: PreloadCache(path, "k").load(), (preloaded,), is_json=True),
         Reader("wheel", _of_wheel, (wheel,)),
-        Reader("tree", _of_tree, (upstream.PAGES.encode(), b'__version__ = "1.2.3"\n')),
+        Reader("tree", _of_tree, (upstream.PAGES.encode(),)),
+        Reader("version", _of_version, (b'__version__ = "1.2.3"\n',)),
     )
 
 

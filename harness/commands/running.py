@@ -57,7 +57,17 @@ def judge(
 
 
 def _repeated(wanted: Sequence[Request], suite: Suite, most: int) -> Iterator[Judged]:
-    return (summed(list(repeated(request, suite, most))) for request in wanted)
+    """One result for each case; what a signal ended is summed over the runs that there were."""
+    for request in wanted:
+        runs: list[Judged] = []
+        try:
+            for run in repeated(request, suite, most):
+                runs.append(run)
+        except KeyboardInterrupt:
+            if runs:
+                yield summed(runs)
+            raise
+        yield summed(runs)
 
 
 def tell(

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from harness import history
+from harness.commands import running
 from harness.errors import BadInput, Unresolved
 from harness.history import store
 from harness.report import schema
@@ -357,6 +358,20 @@ def test_a_signal_before_anything_was_judged_has_its_code(name: str, code: int, 
     process.send_signal(getattr(signal, f"SIG{name}"))
     out, err = process.communicate(timeout=60)
     assert process.returncode == code and "Traceback" not in err and "PASS" not in out
+
+
+def test_the_runs_of_a_repeated_case_are_summed_as_far_as_they_came(monkeypatch: pytest.MonkeyPatch) -> None:
+    def runs(request: Request, suite: Suite, most: int) -> Iterator[Any]:
+        yield from ("first", "second")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(running, "repeated", runs)
+    monkeypatch.setattr(running, "summed", list)
+    nothing: Any = None
+    found: Iterator[Any] = running._repeated([nothing], nothing, 9)
+    assert next(found) == ["first", "second"]
+    with pytest.raises(KeyboardInterrupt):
+        next(found)
 
 
 def test_what_nohup_wants_ignored_stays_ignored(place: Checkout) -> None:

@@ -9,20 +9,26 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from harness import documents
 from harness.commands import streams
 from harness.errors import BadInput, Unresolved
 from harness.process.preload_cache import PreloadCache
-from harness.report import releases
+from harness.report import html, releases
+from harness.report import json as json_report
 from harness.serving import evidence, lines
 from harness.sweep.outcomes import Book
+from harness.tests import samples
 from harness.tests.hostile import endings
 from harness.tests.hostile.endings import Typed, one_line
 from harness.tests.toyland import checkout
 from harness.tests.toyland.checkout import Checkout, Ended
+from harness.verdict import Judgement, Verdict
 
 ABSENT = "pr109_needs_gravity"
 LONG = "n" * 5000
@@ -241,6 +247,41 @@ def test_a_matrix_that_nobody_may_read_is_refused_at_once(tmp_path: Path) -> Non
         bound.bind(str(tmp_path / "s"))
         with pytest.raises(BadInput, match="cannot be read"):
             releases.split([tmp_path / "s"], {})
+
+
+ODD_EVENTS: list[Any] = [
+    {"event": "launch", "kernel": "fill", "args": {"t": {"buffer": "table", "shape": ["x"], "written": [0]}}},
+    {"event": "launch", "kernel": "fill", "args": {"t": {"buffer": "table", "written": [0, None]}}},
+    {"event": "launch", "kernel": "fill", "args": {"t": {"buffer": "table", "shape": [8], "written": "all"}}},
+    {"event": "launch", "kernel": "fill", "args": [1], "shape": {"a": 1}, "buffer": "table"},
+    {"event": "op", "op": "fill", "buffer": "table", "indices": 3},
+    {"event": "op", "op": "fill", "buffer": "table", "indices": [3, None, {"extent": 8, "span": [1]}]},
+    {"event": "op", "op": "fill", "buffer": "table", "indices": [{"extent": 8, "span": {"a": 1}}]},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["oob-write", "index-range"])
+@pytest.mark.parametrize("event", ODD_EVENTS)
+def test_a_page_is_made_whatever_a_trace_holds(event: Any, kind: str) -> None:
+    stray = replace(samples.STRAY, kind=kind)
+    odd = {"tokens": [1, None, {"a": [2]}], "logprobs": ["NaN", "x", {}]}
+    both = [
+        samples.arm(
+            name, samples.point(16, *strays, trace=(event,), results={"requests": {"r": odd, "s": 3}})
+        )
+        for name, strays in (("fixed", ()), ("reverted", (stray,)))
+    ]
+    case = samples.case(golden=None, fixed=both[0], reverted=both[1])
+    result = samples.result(Judgement(Verdict.PASS, "told"), case)
+    told = json_report.document([result], {"platform": "cpu"}, {"version": "9.9.9", "tree": "c" * 64})
+    page = html.render([documents.parse(told)], html.Sources())
+    assert page.startswith("<!DOCTYPE html>") and "told" in page
+
+
+def test_a_log_of_an_impossible_name_is_none(tmp_path: Path) -> None:
+    seen = samples.arm("fixed", samples.point(16), log=f"{LONG}/{LONG}/log.txt").observation
+    result = replace(samples.result(Judgement(Verdict.PASS, "told")), fixed=seen)
+    assert html.Logs((tmp_path,)).of(result, tmp_path) == {}
 
 
 # --- all of them, for some seconds --------------------------------------------------------------------------

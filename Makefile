@@ -59,8 +59,9 @@ bench: setup ## compare shared and fresh interpreters, measure the oracle and st
 portable: setup ## run the same cases under other BLAS kernels, threads, locales, homes, users: all must agree
 	$(BIN)/python ci/portable.py $(ARGS)
 
-soak: setup ## kill runs, repeat and harm servers, and look for what is left; overwrite served pages (hours)
+soak: setup ## kill runs, harm servers, overwrite served pages, spoil files, and look for what is left (hours)
 	$(BIN)/python ci/soak_kills.py --rounds 100 $(ARGS)
+	$(BIN)/python ci/soak_readers.py --seconds 600
 	$(BIN)/python ci/soak_sensitivity.py --trials 100
 	$(BIN)/python ci/soak_servers.py --runs 20
 

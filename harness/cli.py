@@ -15,12 +15,12 @@ from harness import __version__, catalogue, doctor, leftovers, requests
 from harness.commands import bisect as bisect_command
 from harness.commands import gate as gate_command
 from harness.commands import history as history_command
+from harness.commands import interruption, running, streams
 from harness.commands import kit as kit_command
 from harness.commands import matrix as matrix_command
 from harness.commands import new as new_command
 from harness.commands import report as report_command
 from harness.commands import repro as repro_command
-from harness.commands import running, streams
 from harness.commands import serve as serve_command
 from harness.commands import sweep as sweep_command
 from harness.commands import triage as triage_command
@@ -37,39 +37,55 @@ from harness.doctor import Check, State
 from harness.draft import marks
 from harness.errors import BadInput, RefaultError
 from harness.facts import Reproducer, Subject
+from harness.foreign import cause, shown
 from harness.golden import GoldenStore, Recorded
 from harness.machine import this_machine
 from harness.report import json as json_report
 from harness.report.describe import describe
+from harness.report.terminal import tell
 from harness.source.resolve import resolve
 from harness.suite import Judged, Setting
 from harness.verdict import Result, Verdict, golden_of
 from harness.workspace import default as default_workspace
 
-INTERRUPTED = 130
+_LONGEST = 2000
+"""Characters of an error that are shown."""
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 def main() -> None:
     """Run the command; every error is one line, unless REFAULT_TRACEBACK asks for more."""
-    streams.take_any_character()
+    streams.prepare()
+    interruption.take()
     try:
         with streams.written():
             sys.exit(app.main(standalone_mode=False, prog_name="refault"))
-    except click.exceptions.Abort:
-        sys.exit(INTERRUPTED)
+    except click.exceptions.Abort as error:
+        sys.exit(interruption.code(_interrupt(error)))
+    except KeyboardInterrupt as error:
+        sys.exit(interruption.code(error))
     except click.ClickException as error:
         _fail(error.format_message(), 2)
     except BadInput as error:
         _fail(str(error), 2)
     except RefaultError as error:
         _fail(str(error), 3)
+    except OSError as error:
+        _fail(f"{shown(error.filename or 'this machine')}: {cause(error)}: make room, or name another", 2)
+    except Exception as error:  # noqa: BLE001 - 1 would be a verdict, and a traceback helps nobody who runs this
+        what = f"{type(error).__name__}: {error}"
+        _fail(f"Refault itself failed ({shown(what)}): report it with what REFAULT_TRACEBACK=1 shows", 3)
+
+
+def _interrupt(error: click.exceptions.Abort) -> KeyboardInterrupt:
+    """What click made an Abort of; the end of standard input counts as Ctrl-C."""
+    return error.__cause__ if isinstance(error.__cause__, KeyboardInterrupt) else KeyboardInterrupt()
 
 
 def _fail(message: str, code: int) -> None:
     if os.environ.get("REFAULT_TRACEBACK"):
         raise
-    print(f"refault: {' '.join(message.split())}", file=sys.stderr)
+    tell(f"refault: {shown(' '.join(message.split()), _LONGEST)}", stderr=True)
     sys.exit(code)
 
 
@@ -103,7 +119,7 @@ def list_reproducers() -> None:
     """List the reproducers: id, tiers, releases, title."""
     for subject in catalogue.subjects():
         about = f"fixed in {subject.bug.fixed_in}" if isinstance(subject, Reproducer) else "configuration"
-        print(f"{subject.short_id:<26} {','.join(subject.tiers):<21} {about:<21} {subject.title}")
+        tell(f"{subject.short_id:<26} {','.join(subject.tiers):<21} {about:<21} {subject.title}")
 
 
 @app.command()
@@ -115,7 +131,7 @@ def show(bug: str, sglang: str) -> None:
     BUG is a pull request number, an issue number, or a reproducer's id.
     """
     subject = catalogue.find(bug, catalogue.subjects())
-    print(describe(subject, resolve(sglang, default_workspace().releases)))
+    tell(describe(subject, resolve(sglang, default_workspace().releases)), keep="\n\t")
 
 
 @app.command("doctor")
@@ -126,7 +142,7 @@ def run_doctor(clean: bool) -> None:
         leftovers.found().remove()
     checks = list(doctor.checks(this_machine(), default_workspace(), catalogue.subjects()))
     for check in checks:
-        print(f"{check.state:<6} {check.name:<{_widest(checks)}} {check.found}")
+        tell(f"{check.state:<6} {check.name:<{_widest(checks)}} {check.found}")
     sys.exit(1 if any(check.state is State.WRONG for check in checks) else 0)
 
 
@@ -162,9 +178,9 @@ def run(
     _refuse_orphans(known)
     wanted = requests.select(bugs, tiers, known)
     setting = running.setting(sglang, lanes)
-    results, interrupted = running.judge(wanted, setting)
-    running.tell(results, len(wanted), setting, target, page, detail=detail, key=key)
-    sys.exit(running.ended([one.result for one in results], interrupted))
+    results, stopped = running.judge(wanted, setting)
+    running.tell(results, len(wanted), setting, target, page, detail=detail, stopped=stopped, key=key)
+    sys.exit(running.ended([one.result for one in results], stopped))
 
 
 @app.command()
@@ -184,11 +200,11 @@ def record(bugs: tuple[str, ...], tiers: tuple[str, ...], update: bool, sglang: 
     wanted = requests.select(bugs, tiers, known)
     for module in dict.fromkeys(catalogue.file_of(request.reproducer) for request in wanted):
         marks.refuse(module)
-    judged, interrupted = running.judge(wanted, setting)
+    judged, stopped = running.judge(wanted, setting)
     ordered = sorted(judged, key=lambda one: running.place(one.result))  # not as they happened to end
     outcomes = [_record(one, setting, update) for one in ordered]
-    if interrupted:
-        sys.exit(INTERRUPTED)
+    if stopped:
+        sys.exit(interruption.code(stopped))
     sys.exit(1 if any(outcome in ("refused", "differs") for outcome in outcomes) else 0)
 
 
@@ -204,23 +220,27 @@ def _refuse_orphans(known: Sequence[Subject]) -> None:
 
 def _record(judged: Judged, setting: Setting, update: bool) -> str:
     if judged.result.verdict is Verdict.UNSUPPORTED:
-        print(f"skipped   {judged.result.reproducer} {judged.result.tier}: {judged.result.reason}")
+        tell(f"skipped   {judged.result.reproducer} {judged.result.tier}: {judged.result.reason}")
         return "skipped"
     try:
         golden = golden_of(judged.result, judged.evidence, _provenance(setting, judged.result))
-        recorded = setting.goldens.record(golden, update=update, show=print)
+        recorded = setting.goldens.record(golden, update=update, show=_show_diff)
     except RefaultError as error:
-        print(f"refused   {error}")
+        tell(f"refused   {error}")
         return "refused"
     _tell(recorded)
     return recorded.status
 
 
+def _show_diff(diff: str) -> None:
+    tell(diff, keep="\n\t")
+
+
 def _tell(recorded: Recorded) -> None:
-    print(f"{recorded.status:<9} {recorded.path}")
+    tell(f"{recorded.status:<9} {recorded.path}")
     if recorded.status == "differs":
-        print(recorded.diff)
-        print("left as it is: replace it with `refault record --update`")
+        _show_diff(recorded.diff)
+        tell("left as it is: replace it with `refault record --update`")
 
 
 def _provenance(setting: Setting, result: Result) -> dict[str, str]:

@@ -111,7 +111,14 @@ def shown(foreign: object, longest: int = 400) -> str:
     told = os.fsdecode(foreign) if isinstance(foreign, bytes | os.PathLike) else str(foreign)
     if len(told) > longest:
         told = f"{told[: longest // 2]}...{told[-longest // 2 :]}"
-    return "".join(one if one.isprintable() else _escaped(one) for one in told)
+    return visible(told)
+
+
+def visible(text: str, keep: str = "") -> str:
+    """All of a text, with what a terminal or a page may obey escaped; the letters in `keep` stay."""
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() or one in keep else _escaped(one) for one in text)
 
 
 def cause(error: BaseException) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import BadInput
+from harness.foreign import cause, shown
 
 RUNS_KEPT = 10
 
@@ -95,9 +96,18 @@ def default() -> Workspace:
     """
     chosen = os.environ.get("REFAULT_CACHE")
     if chosen:
-        return Workspace(Path(chosen).absolute())
+        return Workspace(_absolute(chosen))
     own = _in_home()
     return Workspace(own if own is not None and _writable(own) else _temporary())
+
+
+def _absolute(chosen: str) -> Path:
+    """BadInput for a relative folder where the present one was removed."""
+    try:
+        return Path(chosen).absolute()
+    except OSError as error:
+        problem = f"REFAULT_CACHE {shown(chosen)}: {cause(error)}"
+        raise BadInput(f"{problem}: give a whole path, or go to a folder that is there") from error
 
 
 def _in_home() -> Path | None:
@@ -112,8 +122,8 @@ def _in_home() -> Path | None:
 
 def _writable(folder: Path) -> bool:
     """Whether a folder can be written, or made where it is not there; makes nothing."""
-    nearest = next(path for path in (folder, *folder.parents) if path.exists())
-    return os.access(nearest, os.W_OK)
+    nearest = next(path for path in (folder, *folder.parents) if os.path.exists(path) or path == path.parent)
+    return os.path.isdir(nearest) and os.access(nearest, os.W_OK)
 
 
 def _temporary() -> Path:

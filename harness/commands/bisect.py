@@ -13,8 +13,9 @@ from harness import catalogue
 from harness.bisect.commits import Commits
 from harness.bisect.probe import Prober
 from harness.bisect.search import Answer, Boundary, Step, most, search
+from harness.commands import interruption
 from harness.commands.options import json_option, lanes_option
-from harness.errors import BadInput
+from harness.errors import BadInput, RefaultError
 from harness.facts import Reproducer
 from harness.golden import GoldenStore
 from harness.machine import this_machine
@@ -80,28 +81,46 @@ def command(
     console = terminal.console(stderr=target == "-")
 
     def say(text: str) -> None:
-        console.print(text, markup=False, highlight=False, soft_wrap=True)
+        terminal.say(console, [text])
 
     say(f"{len(line.names)} {line.kind} from {line.title(line.names[0])} to {line.title(line.names[-1])}, "
         f"at most {most(len(line.names))} steps")  # fmt: skip
-    found = _found(reproducer, line, bench, repeats, say)
+    steps: list[Step] = []
+    machine = bench.machine.to_json()
+    try:
+        found = _found(reproducer, line, bench, repeats, say, steps)
+    except (KeyboardInterrupt, RefaultError) as stopped:
+        with interruption.held():
+            say(f"ended after {len(steps)} steps: the place is open")
+            if target is not None:
+                titles = {step.name: line.title(step.name) for step in steps}
+                told = report.begun(reproducer, steps, line.kind, titles, machine)
+                partial = interruption.partial(stopped, most(len(line.names)))
+                json_report.write(target, {**told, "partial": partial})
+        raise
     titles = {step.name: line.title(step.name) for step in found.steps}
     for text in report.lines(reproducer, found, titles):
         say(text)
     if target is not None:
-        machine = bench.machine.to_json()
         json_report.write(target, report.document(reproducer, found, line.kind, titles, machine))
     sys.exit(3 if found.between else 0)
 
 
 def _found(
-    reproducer: Reproducer, line: Line, bench: Bench, repeats: int, say: Callable[[str], None]
+    reproducer: Reproducer,
+    line: Line,
+    bench: Bench,
+    repeats: int,
+    say: Callable[[str], None],
+    steps: list[Step],
 ) -> Boundary:
+    """The boundary; each probe is added to `steps` as soon as it is made."""
     with Pool(bench.lanes) as pool:
         prober = Prober(reproducer=reproducer, tree=line.tree, bench=bench, pool=pool, repeats=repeats)
 
         def probe(name: str) -> Step:
             step = prober(name)
+            steps.append(step)
             say(report.told(step, line.title(name)))
             return step
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import click
 
 from harness import catalogue, documents, foreign, requests, signatures
+from harness.commands import interruption, running
 from harness.commands import report as report_command
-from harness.commands import running
 from harness.commands.options import lanes_option, sign_option
 from harness.documents import Document
 from harness.errors import BadInput
@@ -26,12 +26,12 @@ from harness.golden import GoldenStore
 from harness.machine import Machine, this_machine
 from harness.report import gate as report
 from harness.report import json as json_report
-from harness.report.progress import Progress
+from harness.report import terminal
 from harness.source import known as known_releases
 from harness.source import releases
 from harness.source.resolve import resolve
 from harness.source.tree import Tree
-from harness.suite import Request, Setting, Suite
+from harness.suite import Request, Setting
 from harness.verdict import Result
 from harness.workspace import default as default_workspace
 
@@ -103,7 +103,7 @@ def command(
     decision = decide(policy, results, known, date.today(), platforms)
     _write(decision, folder)
     for line in filter(None, report.lines(decision)):
-        print(line)
+        terminal.tell(line)
     sys.exit(1 if decision.blocking else 0)
 
 
@@ -193,10 +193,17 @@ def _run(
         workspace=default_workspace(),
         lanes=lanes,
     )
-    results = _judged(_requests(policy, known, platforms, setting), setting)
-    document = json_report.document(results, machine.to_json(), running.facts(tree))
-    json_report.write(folder / RESULTS, document, key)
-    report_command.finished(document, None)
+    asked = _requests(policy, known, platforms, setting)
+    results, stopped = _judged(asked, setting)
+    partial = interruption.partial(stopped, len(asked))
+    document = json_report.document(results, machine.to_json(), running.facts(tree), partial)
+    with interruption.held():
+        json_report.write(folder / RESULTS, document, key)
+        report_command.finished(document, None)
+    if stopped:
+        told = f"ended by {interruption.name(stopped)}: no decision; {folder / RESULTS} has what was judged"
+        terminal.tell(f"refault: {told}", stderr=True)
+        sys.exit(interruption.code(stopped))
     # They were judged a moment ago, by this checkout and on this very build.
     return gather([documents.parse(document, name=RESULTS)], Build.of(tree), lambda document, result: None)
 
@@ -224,15 +231,10 @@ def _shows(request: Request, machine: Machine, platform: str) -> bool:
     return (request.platform or "cpu") == platform
 
 
-def _judged(wanted: Sequence[Request], setting: Setting) -> list[Result]:
-    if not wanted:
-        return []
-    found, progress = [], Progress(len(wanted))
-    with Suite(setting) as suite, progress.running():
-        for judged in suite.run(wanted):
-            found.append(judged.result)
-            progress.finished(judged.result)
-    return sorted(found, key=lambda result: (result.reproducer, result.tier, result.platform))
+def _judged(wanted: Sequence[Request], setting: Setting) -> tuple[list[Result], KeyboardInterrupt | None]:
+    """The results, and the signal that ended the run before all of them were judged, if one did."""
+    judged, stopped = running.judge(wanted, setting) if wanted else ([], None)
+    return running.ordered(judged), stopped
 
 
 def _write(decision: Decision, folder: Path) -> None:

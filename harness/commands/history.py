@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -47,7 +47,7 @@ def command(
     if importing:
         _import(path, [Path(word) for word in words])
         words = ()
-    elif not path.exists():
+    elif not os.path.lexists(path):
         raise BadInput(f"{path}: there is no history yet: make it with `refault history --import FILES`")
     with history.opened(path) as kept:
         series = _chosen(kept.series(), words, platforms)
@@ -61,7 +61,7 @@ def _import(path: Path, files: Sequence[Path]) -> None:
     with history.opened(path) as store:
         taken = sum(store.append(document) for document in documents)
     known = len(documents) - taken
-    print(f"{path}: {taken} runs taken, {known} known already", file=sys.stderr)
+    terminal.tell(f"{path}: {taken} runs taken, {known} known already", stderr=True)
 
 
 def _chosen(series: Sequence[Series], bugs: Sequence[str], platforms: Sequence[str]) -> list[Series]:

@@ -99,17 +99,18 @@ def command(
     )
     progress = terminal.console(stderr=True)
     wheels = default_workspace().root / "kit-wheels"
-    kit, choice = build.build(order, wheels, lambda what: progress.print(what, soft_wrap=True))
+    kit, choice = build.build(order, wheels, lambda what: terminal.say(progress, [what]))
     _report(kit, choice)
 
 
 def _report(kit: Kit, choice: Choice) -> None:
     for note in choice.notes:
-        print(f"note: {note}")
+        terminal.tell(f"note: {note}")
     for number, size in enumerate(kit.parts, 1):
         count = sum(any(piece.part == number for piece in parcel.slices) for parcel in kit.parcels)
-        print(f"part-{number}: {size / (1 << 20):.1f} MiB, {count} wheels")
-    print(f"on the target, once per part: python3 {kit.folder.name}/part-1/install.py SITE && . SITE/env.sh")
+        terminal.tell(f"part-{number}: {size / (1 << 20):.1f} MiB, {count} wheels")
+    install = f"python3 {kit.folder.name}/part-1/install.py SITE && . SITE/env.sh"
+    terminal.tell(f"on the target, once per part: {install}")
 
 
 def _default_lists() -> list[Path]:

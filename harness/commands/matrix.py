@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from datetime import date
+from typing import Any
 
 import click
 
 from harness import catalogue, matrix, measured
+from harness.commands import interruption
 from harness.commands.options import json_option, lanes_option
 from harness.errors import BadInput
 from harness.facts import Reproducer
@@ -23,8 +25,6 @@ from harness.report.steps import Steps
 from harness.source import releases
 from harness.source.releases import Releases
 from harness.workspace import default as default_workspace
-
-INTERRUPTED = 130
 
 
 @click.command("matrix")
@@ -51,9 +51,10 @@ def command(bugs: tuple[str, ...], wanted: str, target: json_report.Target | Non
     )
     bench = _bench(lanes)
     names = _releases(wanted, bench.releases)
-    cells, interrupted = _measured(chosen, names, bench)
-    problems = _report(cells, bench, target)
-    sys.exit(INTERRUPTED if interrupted else matrix.exit_code(cells, problems))
+    cells, stopped = _measured(chosen, names, bench)
+    with interruption.held():
+        problems = _report(cells, bench, target, interruption.partial(stopped, len(chosen) * len(names)))
+    sys.exit(interruption.code(stopped) if stopped else matrix.exit_code(cells, problems))
 
 
 def _bench(lanes: int) -> Bench:
@@ -86,8 +87,10 @@ def _release(word: str) -> str:
     return release
 
 
-def _measured(chosen: Sequence[Reproducer], names: Sequence[str], bench: Bench) -> tuple[list[Cell], bool]:
-    """Run it; also says whether Ctrl-C ended it before every release was done."""
+def _measured(
+    chosen: Sequence[Reproducer], names: Sequence[str], bench: Bench
+) -> tuple[list[Cell], KeyboardInterrupt | None]:
+    """Run it; also gives the signal that ended it before every release was done, if one did."""
     cells: list[Cell] = []
     steps = Steps(len(chosen) * len(names), "cells")
     try:
@@ -95,16 +98,19 @@ def _measured(chosen: Sequence[Reproducer], names: Sequence[str], bench: Bench) 
             for cell in running:
                 cells.append(cell)
                 steps.done(f"{cell.reproducer.short_id} {cell.release}: {cell.status}")
-    except KeyboardInterrupt:
-        return matrix.settled(cells), True
-    return matrix.settled(cells), False
+    except KeyboardInterrupt as stopped:
+        return matrix.settled(cells), stopped
+    return matrix.settled(cells), None
 
 
-def _report(cells: Sequence[Cell], bench: Bench, target: json_report.Target | None) -> list[str]:
+def _report(
+    cells: Sequence[Cell], bench: Bench, target: json_report.Target | None, partial: Mapping[str, Any] | None
+) -> list[str]:
     measured.keep(bench.workspace.matrix, cells, date.today())
     compared = matrix.likenesses(cells)
     problems = matrix.disagreements(cells, compared)
     report.show(cells, compared, problems, terminal.console(stderr=target == "-"))
     if target is not None:
-        json_report.write(target, report.document(cells, compared, problems, bench.machine.to_json()))
+        told = report.document(cells, compared, problems, bench.machine.to_json())
+        json_report.write(target, {**told, **({"partial": partial} if partial else {})})
     return problems

@@ -10,6 +10,7 @@ import click
 
 from harness.commands.options import sglang_option
 from harness.errors import BadInput
+from harness.report.terminal import tell
 from harness.source.resolve import resolve
 from harness.workspace import default as default_workspace
 
@@ -49,11 +50,11 @@ def command(pr: int, file: Path, output: Path | None, sglang: str) -> None:
     proven = prove(tree, patch.read(file, tree.package))
     target = output or Path(f"pr{pr}_{_name(proven)}.py")
     _write(target, render(pr, proven))
-    print(f"{target}: {len(proven.edits)} edits undo the patch{'' if proven.exact else ' but for:'}")
+    tell(f"{target}: {len(proven.edits)} edits undo the patch{'' if proven.exact else ' but for:'}")
     for left in proven.left:
-        print(f"  {left}")
-    print("next: put it into reproducers/, fill in its TODOs, then")
-    print(f"`refault show {pr}` and `refault repro {pr}`")
+        tell(f"  {left}")
+    tell("next: put it into reproducers/, fill in its TODOs, then")
+    tell(f"`refault show {pr}` and `refault repro {pr}`")
 
 
 def _name(proven: Proven) -> str:

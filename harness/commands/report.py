@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
+import logging
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.text import Text
 
 from harness import catalogue, history
 from harness.commands.options import place
@@ -21,6 +21,7 @@ from harness.report import json as json_report
 from harness.report.releases import Releases
 from harness.workspace import default as default_workspace
 
+_log = logging.getLogger(__name__)
 _FILE = click.Path(path_type=Path)
 
 
@@ -78,8 +79,7 @@ def command(
 def _show(documents: Sequence[Document], matrices: Sequence[Releases], detail: bool) -> None:
     console = terminal.console()
     for matrix in matrices:
-        for line in releases.lines(matrix):
-            console.print(Text(line), soft_wrap=True)
+        terminal.say(console, releases.lines(matrix))
     results = [result for document in documents for result in document.results]
     if documents:
         terminal.show(results, console, detail=detail)
@@ -88,22 +88,37 @@ def _show(documents: Sequence[Document], matrices: Sequence[Releases], detail: b
 def finished(told: Mapping[str, Any], page: Path | None) -> None:
     """Keep a run that just ended, given as its JSON document, in the cache's history; then write its page.
 
-    Raises BadInput where the history or the page cannot be written.
+    A history that cannot be used is a warning: the verdicts are the same without it. Raises BadInput where
+    the page cannot be written.
     """
     document = parse(told, name="this run")
-    with history.opened(default_workspace().history) as kept:
-        kept.append(document)
+    try:
+        with history.opened(default_workspace().history) as kept:
+            kept.append(document)
+    except BadInput as error:
+        _log.warning("%s", error)
     if page:
         _write(page, lambda: html.render([document], sources(past(None), ())))
 
 
 def past(store: Path | None) -> list[Series]:
-    """What the store holds; that of the cache if none is named, and nothing where there is none yet."""
-    path = store or default_workspace().history
-    if store and not path.exists():
-        raise BadInput(f"{path}: there is no such history: make it with `refault history --import`")
-    if not path.exists():
+    """What the store holds; that of the cache if none is named, and nothing where there is none yet.
+
+    The cache's is incidental: where it cannot be used, that is a warning. BadInput for one that was named.
+    """
+    if store:
+        if not os.path.lexists(store):
+            raise BadInput(f"{store}: there is no such history: make it with `refault history --import`")
+        return _kept(store)
+    try:
+        own = default_workspace().history
+        return _kept(own) if os.path.lexists(own) else []
+    except BadInput as error:
+        _log.warning("%s", error)
         return []
+
+
+def _kept(path: Path) -> list[Series]:
     with history.opened(path) as kept:
         return kept.series()
 
@@ -124,4 +139,4 @@ def _write(target: Path, made: Callable[[], str]) -> None:
         target.write_text(text, encoding="utf-8")
     except OSError as error:
         raise json_report.unwritable(target, error, "name a writable file") from error
-    print(target, file=sys.stderr)
+    terminal.tell(str(target), stderr=True)

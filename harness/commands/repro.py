@@ -10,8 +10,8 @@ from pathlib import Path
 import click
 
 from harness import catalogue, measured, plan, requests
+from harness.commands import interruption, running
 from harness.commands import report as report_command
-from harness.commands import running
 from harness.commands import serve as serve_command
 from harness.commands.options import (
     check_signing,
@@ -82,7 +82,7 @@ def command(
     setting = running.setting(sglang, lanes)
     steps = plan.of(asked, _here(setting), asked=bool(tiers))
     _announce(subject, setting, steps)
-    judged, interrupted = running.judge(plan.wanted(steps), setting, repeat, arms=True)
+    judged, stopped = running.judge(plan.wanted(steps), setting, repeat, arms=True)
     results = running.ordered(judged)
     console = terminal.console(stderr=target == "-")
     brief = not (tiers or settings or arm or detail)
@@ -90,13 +90,14 @@ def command(
         subject=subject, steps=steps, results=results, measured=_measured(subject, setting),
         version=setting.tree.version, target=None if sglang == "installed" else sglang,
     )  # fmt: skip
-    with running.kept(results, setting, target, page, key):
+    partial = interruption.partial(stopped, len(plan.wanted(steps)))
+    with running.kept(results, setting, target, page, partial, key):
         if not brief:
             terminal.show(results, console, detail=True, expected=len(plan.wanted(steps)))
         closing.show(ending, console, brief=brief)
-    if keep and not interrupted:
+    if keep and not stopped:
         _keep(requests.one(subject, (requests.SERVER,), settings, arm)[0], setting)
-    sys.exit(running.ended(results, interrupted))
+    sys.exit(running.ended(results, stopped))
 
 
 def _here(setting: Setting) -> Here:
@@ -109,9 +110,7 @@ def _here(setting: Setting) -> Here:
 
 
 def _announce(subject: Subject, setting: Setting, steps: Sequence[Step]) -> None:
-    console = terminal.console(stderr=True)
-    for line in plan_report.lines(subject, setting.tree, steps):
-        console.print(line, soft_wrap=True)
+    terminal.say(terminal.console(stderr=True), plan_report.lines(subject, setting.tree, steps))
 
 
 def _measured(subject: Subject, setting: Setting) -> list[Release]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from harness import catalogue
+from harness.commands import interruption
 from harness.commands import report as report_command
 from harness.foreign import shown
 from harness.golden import GoldenStore
@@ -24,7 +25,6 @@ from harness.suite import Judged, Request, Setting, Suite
 from harness.verdict import Result, exit_code
 from harness.workspace import default as default_workspace
 
-INTERRUPTED = 130
 _TOLD = 3
 """Broken files that are named before a run; the JSON has them all."""
 
@@ -53,8 +53,8 @@ def _tell_broken(tree: Tree) -> None:
 
 def judge(
     wanted: Sequence[Request], setting: Setting, repeat: int = 1, *, arms: bool = False
-) -> tuple[list[Judged], bool]:
-    """Run the cases; also says whether Ctrl-C ended the run before all of them were judged.
+) -> tuple[list[Judged], KeyboardInterrupt | None]:
+    """Run the cases; also gives the signal that ended the run before all of them were judged, if one did.
 
     With `arms`, the progress on standard error tells of each arm.
     """
@@ -66,13 +66,23 @@ def judge(
             for judged in once if repeat == 1 else _repeated(wanted, suite, repeat):
                 found.append(judged)
                 progress.finished(judged.result)
-    except KeyboardInterrupt:
-        return found, True
-    return found, False
+    except KeyboardInterrupt as stopped:
+        return found, stopped
+    return found, None
 
 
 def _repeated(wanted: Sequence[Request], suite: Suite, most: int) -> Iterator[Judged]:
-    return (summed(list(repeated(request, suite, most))) for request in wanted)
+    """One result for each case; what a signal ended is summed over the runs that there were."""
+    for request in wanted:
+        runs: list[Judged] = []
+        try:
+            for run in repeated(request, suite, most):
+                runs.append(run)
+        except KeyboardInterrupt:
+            if runs:
+                yield summed(runs)
+            raise
+        yield summed(runs)
 
 
 def tell(
@@ -83,11 +93,12 @@ def tell(
     page: Path | None,
     *,
     detail: bool,
+    stopped: KeyboardInterrupt | None = None,
     key: Path | None = None,
 ) -> None:
     """Print the table and the evidence, then keep the results."""
     results = ordered(judged)
-    with kept(results, setting, target, page, key):
+    with kept(results, setting, target, page, interruption.partial(stopped, expected), key):
         terminal.show(results, terminal.console(stderr=target == "-"), detail=detail, expected=expected)
 
 
@@ -97,6 +108,7 @@ def kept(
     setting: Setting,
     target: json_report.Target | None,
     page: Path | None,
+    partial: Mapping[str, Any] | None = None,
     key: Path | None = None,
 ) -> Iterator[None]:
     """Write the JSON and the page that were asked for, and the history, once the block has told of it all.
@@ -105,18 +117,20 @@ def kept(
 
     Each is written even where the one before it could not be, or where nobody reads the telling any more.
     """
-    document = json_report.document(results, setting.machine.to_json(), facts(setting.tree))
-    with ExitStack() as last:
-        if results:
-            last.callback(report_command.finished, document, page)
-        if target is not None:
-            last.callback(json_report.write, target, document, key)
+    document = json_report.document(results, setting.machine.to_json(), facts(setting.tree), partial)
+    try:
         yield
+    finally:
+        with interruption.held(), ExitStack() as last:
+            if results:
+                last.callback(report_command.finished, document, page)
+            if target is not None:
+                last.callback(json_report.write, target, document)
 
 
-def ended(results: Sequence[Result], interrupted: bool) -> int:
+def ended(results: Sequence[Result], stopped: KeyboardInterrupt | None) -> int:
     """The exit code."""
-    return INTERRUPTED if interrupted else exit_code(results)
+    return interruption.code(stopped) if stopped else exit_code(results)
 
 
 def ordered(judged: Sequence[Judged]) -> list[Result]:

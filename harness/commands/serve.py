@@ -7,17 +7,17 @@ import sys
 import click
 
 from harness import catalogue, requests, standing
+from harness.commands import interruption
 from harness.commands.options import sglang_option
 from harness.errors import Unresolved
 from harness.golden import GoldenStore
 from harness.machine import this_machine
+from harness.report.terminal import tell
 from harness.serving import by_hand
 from harness.source.resolve import resolve
 from harness.standing import Standing
 from harness.suite import Request, Setting, Suite
 from harness.workspace import default as default_workspace
-
-INTERRUPTED = 130
 
 
 @click.command("serve")
@@ -50,18 +50,18 @@ def command(bug: str, arm: str, settings: tuple[str, ...], sglang: str) -> None:
     try:
         with Suite(setting) as suite:
             keep(request, suite)
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
+    except KeyboardInterrupt as stopped:
+        sys.exit(interruption.code(stopped))
 
 
 def keep(request: Request, suite: Suite) -> None:
     """Start every arm's server and leave it up until Ctrl-C, or until one ends, which is Unresolved."""
     arms = " and the ".join(request.asked)
-    print(f"starting the {arms} arm's server of {request.reproducer.short_id} …", file=sys.stderr, flush=True)
+    tell(f"starting the {arms} arm's server of {request.reproducer.short_id} …", stderr=True)
     servers = standing.start(request, suite)
     for server in servers:
-        print(_told(server), flush=True)
-    print("Ctrl-C ends this.", file=sys.stderr, flush=True)
+        tell(_told(server), keep="\n")
+    tell("Ctrl-C ends this.", stderr=True)
     ended = standing.wait(servers)
     raise Unresolved(f"the server of the {ended.arm} arm ended by itself (log: {ended.log})")
 

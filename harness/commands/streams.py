@@ -1,9 +1,14 @@
-"""What standard output may refuse: a character, a reader that has gone, a disk that is full."""
+"""What the standard streams may refuse: a character, a reader that has gone, a full disk; or be closed.
+
+What standard output refuses ends the command, since that is where the answer goes. What standard error
+refuses does not: progress and warnings are beside the answer.
+"""
 
 from __future__ import annotations
 
 import errno
 import io
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -13,10 +18,11 @@ from typing import Any
 import click
 
 from harness.errors import BadInput
+from harness.report.terminal import tell
 
 UNREAD = 141
 """The exit code where nobody reads the output any more: 128 and SIGPIPE, as shells have it."""
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EBADF, errno.EIO)
 
 
 class Group(click.Group):
@@ -27,6 +33,59 @@ class Group(click.Group):
             return super().invoke(ctx)
         except BrokenPipeError as error:
             raise SystemExit(UNREAD) from error
+
+
+class Beside(io.FileIO):
+    """A stream whose refusals are not told: there is no other place for what it lost."""
+
+    def write(self, told: Any) -> int:
+        try:
+            return super().write(told)
+        except OSError:
+            return len(told)
+
+
+class Warnings(logging.Handler):
+    """Tells on standard error, once each, what is incidental and went wrong."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._told: set[str] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        told = record.getMessage()
+        if told not in self._told:
+            self._told.add(told)
+            tell(f"refault: warning: {told}", stderr=True)
+
+
+def prepare() -> None:
+    """Make the streams fit for a command: whatever they are given or refuse, no traceback comes of it."""
+    _open_closed()
+    if isinstance(sys.stderr, io.TextIOWrapper) and _number(sys.stderr) == 2:
+        beside = io.BufferedWriter(Beside(2, "w", closefd=False))
+        encoding = sys.stderr.encoding
+        sys.stderr = io.TextIOWrapper(beside, encoding, line_buffering=True, write_through=True)
+    take_any_character()
+    logging.getLogger("harness").addHandler(Warnings())
+
+
+def _open_closed() -> None:
+    """A closed stream would lend its number to the next file that is opened, which print then writes to."""
+    for number, mode in ((0, "r"), (1, "w"), (2, "w")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDONLY)  # it takes the lowest number, which is this; writing it fails
+            name = ("stdin", "stdout", "stderr")[number]
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
+
+
+def _number(stream: io.TextIOWrapper) -> int | None:
+    try:
+        return stream.fileno()
+    except (OSError, ValueError):
+        return None
 
 
 def take_any_character() -> None:

@@ -9,8 +9,9 @@ from typing import Any
 import click
 
 from harness import __version__, catalogue, requests, scan
+from harness.commands import interruption
 from harness.commands.options import json_option, lanes_option, sglang_option
-from harness.errors import BadInput
+from harness.errors import BadInput, RefaultError
 from harness.facts import Case, Reproducer
 from harness.golden import GoldenStore
 from harness.machine import this_machine
@@ -23,11 +24,9 @@ from harness.source.resolve import resolve
 from harness.suite import Setting, Suite
 from harness.sweep import space
 from harness.sweep.outcomes import Book, Outcome
-from harness.sweep.survey import Survey, survey
+from harness.sweep.survey import Survey, so_far, survey
 from harness.sweep.walk import Walker
 from harness.workspace import default as default_workspace
-
-INTERRUPTED = 130
 
 
 @click.command("sweep")
@@ -76,23 +75,47 @@ def command(
     if missing := setting.machine.missing(reproducer.requires):
         raise BadInput(f"{reproducer.short_id} cannot run here: this machine lacks {', '.join(missing)}")
     case = reproducer.case(tier, platform)
-    with Suite(setting) as suite:
-        walker = Walker(suite, reproducer, tier, platform)
-        book = _book(setting, reproducer, tier, platform, seed)
-        outcomes = _walk(walker, space.points(case, seed, limit), book, case, resume)
-        found = _survey(case, reproducer, tier, outcomes, walker)
     facts = dict(tier=tier, platform=platform or setting.machine.platform, seed=seed, limit=limit)
+    seen: list[Outcome] = []
+    points = space.points(case, seed, limit)
+    try:
+        with Suite(setting) as suite:
+            walker = Walker(suite, reproducer, tier, platform)
+            book = _book(setting, reproducer, tier, platform, seed)
+            outcomes = _walk(walker, points, book, resume, seen)
+            found = _survey(case, reproducer, tier, outcomes, walker)
+    except (KeyboardInterrupt, RefaultError) as stopped:
+        with interruption.held():
+            _ended(stopped, reproducer, tier, seen, len(points), facts, setting, target)
+        raise
     chosen = _chosen(case, seed, limit)
     console = terminal.console(stderr=target == "-")
     report.show(reproducer, case, found, chosen, console)
     if reproducer.codegen:
         look = f"refault sweep {reproducer.short_id} --others all"
-        console.print(
-            f"other kernels were not looked at for its store: {look} does, in minutes", soft_wrap=True
-        )
+        terminal.say(console, [f"other kernels were not looked at for its store: {look} does, in minutes"])
     if target is not None:
         json_report.write(target, report.document(reproducer, found, facts, _head(setting)))
     sys.exit(1 if found.mismatches else 0)
+
+
+def _ended(
+    stopped: KeyboardInterrupt | RefaultError,
+    reproducer: Reproducer,
+    tier: str,
+    seen: Sequence[Outcome],
+    wanted: int,
+    facts: dict[str, Any],
+    setting: Setting,
+    target: json_report.Target | None,
+) -> None:
+    """Tell of what was seen until the sweep was ended; nothing is shrunk any more."""
+    told = f"ended after {len(seen)} of {wanted} points: go on with --resume"
+    terminal.say(terminal.console(stderr=True), [told])
+    if target is not None:
+        found = so_far(reproducer.expect.at(tier).reverted, seen)
+        document = report.document(reproducer, found, facts, _head(setting))
+        json_report.write(target, {**document, "partial": interruption.partial(stopped, wanted)})
 
 
 def _others(reproducer: Reproducer, only: str, setting: Setting, target: json_report.Target | None) -> None:
@@ -145,19 +168,21 @@ def _book(setting: Setting, reproducer: Reproducer, tier: str, platform: str | N
 
 
 def _walk(
-    walker: Walker, points: Sequence[dict[str, Any]], book: Book, case: Case, resume: bool
+    walker: Walker, points: Sequence[dict[str, Any]], book: Book, resume: bool, seen: list[Outcome]
 ) -> list[Outcome]:
-    """Visit the points, or with `resume` those that the book has not; each batch is kept as it is done."""
+    """Visit the points, or with `resume` those that the book has not; each is kept at once, and in `seen`."""
     known = book.outcomes() if resume else {}
     if not known:
         book.begin()
     steps = Steps(len(points), "points")
     # As the case has them: a list comes back from the book where there was a tuple.
     found = {space.key(point): known[space.key(point)] for point in points if space.key(point) in known}
+    seen += [Outcome(point, found[space.key(point)].arms) for point in points if space.key(point) in found]
     if found:
         steps.done("known already", len(found))
     with steps.running():
         for outcome in walker.walk([point for point in points if space.key(point) not in found]):
+            seen.append(outcome)
             book.add(outcome)
             found[space.key(outcome.params)] = outcome
             steps.done("both arms")
@@ -170,7 +195,7 @@ def _survey(
     console = terminal.console(stderr=True)
 
     def told(what: str) -> None:
-        console.print(f"shrinking: {what}", soft_wrap=True)
+        terminal.say(console, [f"shrinking: {what}"])
 
     return survey(case, reproducer.expect.at(tier).reverted, outcomes, walker, told)
 

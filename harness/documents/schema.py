@@ -100,7 +100,9 @@ def schema() -> Schema:
     about = {"refault": TEXT, "at": TIME, "sglang": tree, "machine": machine}
     parts = {"fault": fault(), "attestation": _attestation(), "arm": _arm()}
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Refault's results"}
-    return {**head, **closed({**identity, **about, "results": listed(_result())}), "$defs": parts}
+    partial = {"partial": closed({"ended_by": TEXT, "wanted": _COUNT})}
+    whole = closed({**identity, **about, "results": listed(_result())}, partial)
+    return {**head, **whole, "$defs": parts}
 
 
 def printed() -> str:

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import stat
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 from harness.documents import Document
 from harness.errors import BadInput
+from harness.foreign import cause, is_gone, shown
 from harness.history import rows
 from harness.history.rows import Row
 from harness.history.series import Series
 
 FORMAT = 2
+LARGEST = 1 << 30
+"""Bytes of a store that is read; a night of all bugs adds some 20 KiB."""
+PATIENCE = 10.0
+"""Seconds that another process may keep the store locked: keeping a run takes milliseconds."""
+WORK = 60.0
+"""Seconds that one use of the store may take."""
+_STEPS = 100_000
+"""Instructions of SQLite's machine between two looks at the clock."""
+_OURS = {"runs", "verdicts"}
 _REMEDY = "name another file, or delete it and rebuild it with `refault history --import`"
 _TABLES = """
 CREATE TABLE IF NOT EXISTS runs (
@@ -45,6 +58,10 @@ PRAGMA user_version = 2;
 """What makes a store of format 1 one of format 2; its runs have no root, branch or hardware."""
 
 
+_BAD_ROWS = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError)
+"""What rows raise that Refault did not write, and what SQLite cannot hold."""
+
+
 class History:
     """The store in one SQLite file. Use `opened`; every failure of the file is a BadInput."""
 
@@ -73,26 +90,53 @@ class History:
 
 @contextmanager
 def opened(path: Path) -> Iterator[History]:
-    """The store in `path`, made if it is not there. Raises BadInput where it cannot be, or is no store."""
+    """The store in `path`, made if it is not there. Raises BadInput where it cannot be, or is no store.
+
+    What the block raises for a row that cannot be read or kept becomes one, too. Waits at most PATIENCE
+    for another process, and works at most WORK seconds.
+    """
+    _hold_kind(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BadInput(f"{path}: the history cannot be used ({error.strerror}): name another file") from error
-    try:
-        with closing(sqlite3.connect(path, timeout=30)) as connection:
+        with closing(sqlite3.connect(path, timeout=PATIENCE)) as connection:
+            until = time.monotonic() + WORK
+            connection.set_progress_handler(lambda: time.monotonic() > until, _STEPS)
             _prepare(connection, path)
             yield History(connection)
     except sqlite3.Error as error:
-        raise BadInput(f"{path}: the history cannot be used ({error}): {_REMEDY}") from error
+        raise _refused(path, cause(error)) from error
+    except _BAD_ROWS as error:
+        raise _refused(path, f"a row is no result: {cause(error)}") from error
+
+
+def _hold_kind(path: Path) -> None:
+    """BadInput unless there is a file that SQLite may open, or nothing yet in a folder that can be made."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        about = path.stat()
+    except OSError as error:
+        if is_gone(error) and not path.is_symlink() and path.parent.is_dir():
+            return
+        raise _refused(path, cause(error)) from error
+    if not stat.S_ISREG(about.st_mode):
+        raise _refused(path, "it is no regular file")
+    if about.st_size > LARGEST:
+        raise _refused(path, f"it has more than {LARGEST} bytes")
+
+
+def _refused(path: Path, why: str) -> BadInput:
+    return BadInput(f"{shown(os.fspath(path))}: the history cannot be used ({why}): {_REMEDY}")
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     found = connection.execute("PRAGMA user_version").fetchone()[0]
-    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    connection.execute("PRAGMA trusted_schema = OFF")
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if tables and not tables >= _OURS:
+        raise _refused(path, f"it is another program's, with a table {shown(min(tables), 40)!r}")
     if tables and found == 1:
         connection.executescript(f"BEGIN IMMEDIATE; {_FROM_1} COMMIT;")
         found = FORMAT
     if tables and found != FORMAT:
-        raise BadInput(f"{path}: is of format {found}, but this version reads {FORMAT}: {_REMEDY}")
+        raise _refused(path, f"it is of format {found}, and this version reads {FORMAT}")
     connection.executescript(_TABLES)
     connection.execute(f"PRAGMA user_version = {FORMAT}")

@@ -64,6 +64,9 @@ def _odd(file: Path, number: int, line: str, wanted: str) -> BadInput:
 
 
 def _lines(file: Path) -> list[tuple[int, str]]:
-    text = foreign.text(file, largest=foreign.LARGEST_TABLE)
+    try:
+        text = foreign.text(file, largest=foreign.LARGEST_TABLE)
+    except BadInput as error:
+        raise BadInput(f"{error}: give a list of packages") from error
     lines = ((number, line.partition("#")[0].strip()) for number, line in enumerate(text.splitlines(), 1))
     return [(number, line) for number, line in lines if line]

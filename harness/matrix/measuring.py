@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 
-from harness.errors import StaleRevert, Unresolved
+from harness.errors import RefaultError, StaleRevert, Unresolved
 from harness.facts import ExpectedFault, Reproducer
 from harness.golden import GoldenStore
 from harness.machine import Machine
@@ -42,9 +42,10 @@ def run(
     bench: Bench,
     started: Callable[[str], None] = lambda release: None,
 ) -> Generator[Cell, None, None]:
-    """Every cell, release by release as they are done. BadInput if a release cannot be had.
+    """Every cell, release by release as they are done.
 
-    All releases share one pool, so that what arms import beside upstream is imported once.
+    All releases share one pool, so that what arms import beside upstream is imported once. A release that
+    cannot be had, or run, has UNRESOLVED cells; raises what is wrong with the first where no other is left.
     """
     with Pool(bench.lanes) as pool, ThreadPoolExecutor(bench.lanes + 1) as threads:
 
@@ -55,10 +56,23 @@ def run(
 
         futures = [threads.submit(column, release) for release in releases]
         try:
-            for future in as_completed(futures):
-                yield from future.result()
+            yield from _settled(dict(zip(futures, releases, strict=True)), reproducers)
         finally:
             _give_up(futures, pool)
+
+
+def _settled(columns: Mapping[Future[list[Cell]], str], reproducers: Sequence[Reproducer]) -> Iterator[Cell]:
+    failed: dict[str, RefaultError] = {}
+    for column in as_completed(columns):
+        try:
+            yield from column.result()
+        except RefaultError as error:  # this release's trouble; the others go on
+            failed[columns[column]] = error
+    if len(failed) == len(columns):
+        raise next(iter(failed.values()))
+    for release, trouble in failed.items():
+        for one in reproducers:
+            yield Cell(reproducer=one, release=release, status=Status.UNRESOLVED, reason=str(trouble))
 
 
 def published(tree: Tree, reproducer: Reproducer, bench: Bench, pool: Pool, repeats: int = 1) -> list[Cell]:

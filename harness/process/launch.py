@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import harness
-from harness.errors import Unresolved
+from harness.errors import BadInput, Unresolved
 from harness.process import log, packets, warden, zygote
 from harness.process.job import Environment, write_json
 from harness.process.scratch import clear, clear_dead, new
@@ -31,7 +31,7 @@ class Warden:
     """Starts the warden. Raises Unresolved if it cannot be started."""
 
     def __init__(self) -> None:
-        parent = Path(tempfile.gettempdir())
+        parent = _temporary()
         clear_dead(parent)
         self.scratch = new(parent)
         self._link, theirs = packets.pair()
@@ -101,6 +101,14 @@ class Warden:
         self._link.close()
         # The warden's last act too; here for the case that it was killed.
         clear(self.scratch)
+
+
+def _temporary() -> Path:
+    """The temporary folder. BadInput where no folder of the system's can be written."""
+    try:
+        return Path(tempfile.gettempdir())
+    except OSError as error:
+        raise BadInput("no temporary folder can be written: set TMPDIR to one that can be") from error
 
 
 class Zygote:

@@ -208,7 +208,7 @@ class Pool:
 
     def _conclude(self, job: Job, report: dict[str, Any] | str) -> Ended:
         if isinstance(report, str):
-            _log.warning("%s: %s", job.folder, report)
+            _log.log(logging.INFO if self._closed else logging.WARNING, "%s: %s", job.folder, report)
             return lost(job.files, report)
         if report["survivors"]:
             _log.warning(

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import logging
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness import foreign
+from harness.errors import BadInput
 from harness.process.job import write_json
 
 _log = logging.getLogger(__name__)
+LARGEST = foreign.MIB
+"""Bytes of a list: one of torch and all that it imports has some 100 KiB."""
 
 
 @dataclass(frozen=True)
@@ -25,14 +29,14 @@ class PreloadCache:
 
     def load(self) -> tuple[str, ...]:
         """The stored names; empty if there are none for this key."""
+        if not os.path.lexists(self.path):
+            return ()
         try:
-            data = json.loads(self.path.read_text())
+            data = foreign.document(self.path, largest=LARGEST)
             stored, modules = data["key"], data["modules"]
             if not isinstance(modules, list) or not all(isinstance(name, str) for name in modules):
                 raise TypeError("modules is no list of names")
-        except FileNotFoundError:
-            return ()
-        except (OSError, ValueError, TypeError, KeyError) as error:
+        except (BadInput, TypeError, KeyError) as error:
             _log.warning(
                 "ignoring %s, which is no preload cache (%s); it will be written anew", self.path, error
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from harness import __version__
@@ -47,6 +47,18 @@ def document(
         "confidence": round(found.confidence, 6),
         "steps": [_step(step, names[step.name]) for step in found.steps],
     }
+
+
+def begun(
+    reproducer: Reproducer,
+    steps: Sequence[Step],
+    line: str,
+    names: Mapping[str, str],
+    machine: Mapping[str, Any],
+) -> dict[str, Any]:
+    """The JSON of a bisection that was ended before it found the place."""
+    head = {"refault": __version__, "machine": dict(machine), "reproducer": reproducer.id, "line": line}
+    return {**head, "steps": [_step(step, names[step.name]) for step in steps]}
 
 
 def _step(step: Step, title: str) -> dict[str, Any]:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from rich.console import Console
-from rich.text import Text
 
 from harness.compare import named_params
 from harness.facts import Reproducer, Subject
@@ -15,7 +14,7 @@ from harness.matrix import declared
 from harness.measured import Release
 from harness.observation import Observation
 from harness.plan import Step
-from harness.report.terminal import explain, printable, summary, word
+from harness.report.terminal import explain, say, summary, word
 from harness.source import releases
 from harness.verdict import Result
 
@@ -43,14 +42,9 @@ class Ending:
 
 def show(ending: Ending, console: Console, *, brief: bool) -> None:
     """Print it; `brief` also tells verdicts and evidence, which a fuller report has told otherwise."""
-    _print(console, _verdicts(ending.results) if brief else iter([""]))
+    say(console, _verdicts(ending.results) if brief else [""])
     for label, lines in _sections(ending):
-        _print(console, _labelled(label, list(lines)))
-
-
-def _print(console: Console, lines: Iterator[str]) -> None:
-    for line in lines:
-        console.print(Text(printable(line)), soft_wrap=True)
+        say(console, _labelled(label, list(lines)))
 
 
 def _labelled(label: str, lines: Sequence[str]) -> Iterator[str]:

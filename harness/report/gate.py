@@ -5,8 +5,10 @@ from __future__ import annotations
 import html
 from collections.abc import Iterator, Sequence
 
+from harness.foreign import visible
 from harness.gate.decision import Decision
 from harness.gate.entries import Entry
+from harness.report.markdown import escaped
 
 _HEADINGS = (
     ("blocking", "What blocks"),
@@ -55,7 +57,7 @@ def lines(decision: Decision) -> Iterator[str]:
 
 def markdown(decision: Decision) -> str:
     """The decision as a job summary."""
-    head = [f"# Gate: {decision.word.upper()}", "", _about(decision), ""]
+    head = [f"# Gate: {decision.word.upper()}", "", escaped(_about(decision)), ""]
     for name, heading in _HEADINGS:
         entries: Sequence[Entry] = getattr(decision, name)
         if entries:
@@ -66,12 +68,12 @@ def markdown(decision: Decision) -> str:
 
 def page(decision: Decision) -> str:
     """The decision as one HTML page that needs nothing else."""
-    title = html.escape(f"Gate: {decision.word} for {decision.build.name}")
+    title = _html(f"Gate: {decision.word} for {decision.build.name}")
     tables = "".join(_table(heading, getattr(decision, name)) for name, heading in _HEADINGS)
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{_STYLE}</style></head>'
-        f"<body><h1>Gate: <strong>{decision.word.upper()}</strong></h1><p>{html.escape(_about(decision))}</p>"
+        f"<body><h1>Gate: <strong>{decision.word.upper()}</strong></h1><p>{_html(_about(decision))}</p>"
         f"{tables}</body></html>\n"
     )
 
@@ -93,6 +95,14 @@ def _grouped(entries: Sequence[Entry]) -> Iterator[tuple[Entry, list[str]]]:
         yield group[0], [entry.reproducer.partition("_")[0] for entry in group]
 
 
+def _html(text: str) -> str:
+    return html.escape(visible(" ".join(text.split())))
+
+
+def _word(entry: Entry) -> str:
+    return entry.verdict.value if entry.verdict else "missing"
+
+
 def _place(entry: Entry) -> str:
     return f"{entry.reproducer} {entry.tier} {entry.platform}"
 
@@ -102,8 +112,7 @@ def _cells(entry: Entry) -> tuple[str, ...]:
 
 
 def _row(entry: Entry) -> str:
-    cells = (cell.replace("|", "\\|").replace("<", "&lt;") for cell in _cells(entry))
-    return f"| {' | '.join(cells)} |"
+    return f"| {' | '.join(map(escaped, _cells(entry)))} |"
 
 
 def _table(heading: str, entries: Sequence[Entry]) -> str:
@@ -111,7 +120,7 @@ def _table(heading: str, entries: Sequence[Entry]) -> str:
         return ""
     names = "".join(f"<th scope=col role=columnheader>{name}</th>" for name in _COLUMNS)
     rows = "".join(
-        f"<tr role=row>{''.join(f'<td role=cell>{html.escape(cell)}</td>' for cell in _cells(entry))}</tr>"
+        f"<tr role=row>{''.join(f'<td role=cell>{_html(cell)}</td>' for cell in _cells(entry))}</tr>"
         for entry in entries
     )
     table = f"<table role=table><tr role=row>{names}</tr>{rows}</table>"

@@ -7,12 +7,12 @@ from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
-from rich.text import Text
 
 from harness import __version__
 from harness.compare import named_params
 from harness.history import ArmNight, Night, Series, notable, told_params
 from harness.report.marks import MARKS
+from harness.report.terminal import say
 
 SHOWN = 30
 """How many runs of a series are drawn."""
@@ -21,12 +21,10 @@ SHOWN = 30
 def show(series: Sequence[Series], console: Console) -> None:
     """Print each series (its runs as signs, the last on the right), then what moved."""
     for one in series:
-        for line in _told(one, series):
-            console.print(Text(line), soft_wrap=True)
+        say(console, _told(one, series))
     moved = [found for one in series for found in notable(one)]
     lines = [f"MOVED {_name(found.series)}: {found.what}" for found in moved] or ["nothing moved"]
-    for line in lines if series else ["no run is kept of what was asked for"]:
-        console.print(Text(line), soft_wrap=True)
+    say(console, lines if series else ["no run is kept of what was asked for"])
 
 
 def document(series: Sequence[Series]) -> dict[str, Any]:

@@ -8,13 +8,14 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 
 from harness.documents import Document
+from harness.foreign import visible
 from harness.history import Series, home, notable
 from harness.report.releases import Releases, status_told
 from harness.verdict import SEVERITY, Result, Verdict
 
 LIMIT = 900_000
 """A summary of more bytes than 1 MiB is refused by GitHub; what is over this is left out, and said to be."""
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~$@])")
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~$@&])")
 
 
 def render(
@@ -49,7 +50,7 @@ def _matrix(matrix: Releases) -> Iterator[str]:
     yield from ("", f"| release | {' | '.join(map(escaped, bugs))} |", f"| --- |{' --- |' * len(bugs)}")
     for release in matrix.releases:
         cells = (escaped(status_told(matrix.at(release, bug))) for bug in bugs)
-        yield f"| {release} | {' | '.join(cells)} |"
+        yield f"| {escaped(release)} | {' | '.join(cells)} |"
 
 
 def _counts(results: Sequence[Result]) -> str:
@@ -64,7 +65,7 @@ def _about(document: Document) -> str:
     tree = str(told.get("tree", ""))[:12]
     version = escaped(str(told.get("version") or "of unknown version"))
     machine = escaped(document.platform)
-    return f"SGLang {version} (tree `{tree}`) on {machine}, {document.at:%Y-%m-%d %H:%M} UTC"
+    return f"SGLang {version} (tree `{_code(tree)}`) on {machine}, {document.at:%Y-%m-%d %H:%M} UTC"
 
 
 def _moved(results: Sequence[tuple[Document, Result]], history: Sequence[Series]) -> Iterator[str]:
@@ -129,8 +130,8 @@ def _identity(result: Result) -> str:
 
 def escaped(text: str) -> str:
     """Text on one line in which Markdown finds nothing to obey, mentions and HTML included."""
-    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
+    return _SPECIAL.sub(r"\\\1", visible(" ".join(text.split())))
 
 
 def _code(text: str) -> str:
-    return " ".join(text.split()).replace("`", "'")
+    return visible(" ".join(text.split())).replace("`", "'")

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
-from rich.text import Text
 
 from harness import __version__
 from harness.matrix import Applies, Cell, Likeness
+from harness.report.terminal import say
 from harness.source.releases import order
 
 _WORDS = {Applies.APPLIES: "reverts", Applies.STALE: "STALE"}
@@ -19,8 +19,7 @@ def show(
     cells: Sequence[Cell], compared: Sequence[Likeness], problems: Sequence[str], console: Console
 ) -> None:
     """Print the table, then what each bug showed, then every disagreement."""
-    for line in [*_table(cells), "", *_bugs(cells, compared), *_problems(problems)]:
-        console.print(Text(line), soft_wrap=True)
+    say(console, [*_table(cells), "", *_bugs(cells, compared), *_problems(problems)])
 
 
 def document(

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from rich.status import Status
 from rich.text import Text
 
-from harness.report.terminal import console
+from harness.foreign import visible
+from harness.report.terminal import console, say
 from harness.verdict import Result
 
 _SHOWN = 3
@@ -42,7 +43,7 @@ class Progress:
 
     def __rich__(self) -> Text:
         """The live line, drawn anew several times a second."""
-        return Text(self._text())
+        return Text(visible(self._text()))
 
     def started(self, arm: str) -> None:
         """An arm was handed over to be run; `arm` names its case and itself."""
@@ -52,14 +53,14 @@ class Progress:
         """An arm has ended, whatever came of it."""
         self._under_way.pop(arm, None)
         if self._arms and not self._status:
-            self._console.print(f"{arm} ended after {self._elapsed()}", soft_wrap=True)
+            say(self._console, [f"{arm} ended after {self._elapsed()}"])
 
     def finished(self, result: Result) -> None:
         self._done += 1
         if not self._status:
             word = result.verdict.value if result.verdict else "one arm"
             place = f"[{self._done}/{self._total}] {result.reproducer} {result.tier}"
-            self._console.print(f"{place}: {word} after {self._elapsed()}", soft_wrap=True)
+            say(self._console, [f"{place}: {word} after {self._elapsed()}"])
 
     def _elapsed(self) -> str:
         return f"{time.monotonic() - self._since:.1f} s"

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness import foreign
 from harness.errors import BadInput
 from harness.facts import Reproducer, Subject
+from harness.foreign import shown
 from harness.matrix import Applies, Likeness, Status, declared
 from harness.report.matrix import likeness_told
 from harness.source.releases import order
@@ -139,8 +141,10 @@ def split(files: Sequence[Path], subjects: Mapping[str, Subject]) -> tuple[list[
 def _matrix(path: Path) -> Mapping[str, Any] | None:
     """What a file of a matrix holds; None for any other: whoever reads those says what is wrong with them."""
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        data = foreign.document(path)
+    except BadInput:
+        if os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path)):
+            raise  # whoever reads that waits, or never comes to its end
         return None
     return data if isinstance(data, dict) and "matrix" in data else None
 
@@ -165,15 +169,27 @@ def _parsed(data: Mapping[str, Any], path: Path, subjects: Mapping[str, Subject]
 
 def _likeness(row: Mapping[str, Any]) -> Likeness:
     return Likeness(
-        reproducer=row["reproducer"], release=row["release"], affected=row["affected"],
+        reproducer=_word(row["reproducer"]), release=row["release"], affected=row["affected"],
         missing=tuple(row["missing"]), added=tuple(row["added"]), only_named=row["only_named"],
     )  # fmt: skip
+
+
+def _word(told: Any) -> str:
+    if not isinstance(told, str):
+        raise TypeError(f"{shown(told, 40)} is no text")
+    return told
+
+
+def _release(told: Any) -> str:
+    """A release that has its place among the others; ValueError for what has none."""
+    order(_word(told))
+    return str(told)
 
 
 def _square(row: Mapping[str, Any], subject: Subject | None) -> Square:
     bug = subject.bug if isinstance(subject, Reproducer) else None
     return Square(
-        bug=row["reproducer"], release=row["release"], status=Status(row["status"]),
-        revert=Applies(row["revert"]), reason=row["reason"],
+        bug=_word(row["reproducer"]), release=_release(row["release"]), status=Status(row["status"]),
+        revert=Applies(row["revert"]), reason=_word(row["reason"]),
         declared=declared(bug, row["release"]) if bug else None,
     )  # fmt: skip

@@ -6,17 +6,16 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rich.console import Console
-from rich.text import Text
 
 from harness import __version__
 from harness.facts import Reproducer
+from harness.report.terminal import say
 from harness.scan import Found
 
 
 def show(reproducer: Reproducer, found: Found, console: Console) -> None:
     """Print the candidates, how many kernels were compiled, and what was left out."""
-    for line in _lines(reproducer, found):
-        console.print(Text(line), soft_wrap=True)
+    say(console, _lines(reproducer, found))
 
 
 def document(reproducer: Reproducer, found: Found, head: Mapping[str, Any]) -> dict[str, Any]:

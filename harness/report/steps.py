@@ -8,7 +8,8 @@ from contextlib import contextmanager
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from harness.report.terminal import console
+from harness.foreign import visible
+from harness.report.terminal import console, say
 
 
 class Steps:
@@ -18,11 +19,11 @@ class Steps:
         self._console = console(stderr=True)
         self._total, self._done, self._since = total, 0, time.monotonic()
         columns = (
-            TextColumn(what),
+            TextColumn(what, markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
         )
         self._bar = Progress(*columns, console=self._console, transient=True)
         self._task = self._bar.add_task("starting", total=total)
@@ -40,7 +41,7 @@ class Steps:
         """Count `count` steps more; `step` says which the last was."""
         self._done += count
         if self._console.is_terminal:
-            self._bar.update(self._task, advance=count, description=step)
+            self._bar.update(self._task, advance=count, description=visible(step))
         else:
             elapsed = time.monotonic() - self._since
-            self._console.print(f"[{self._done}/{self._total}] {step} after {elapsed:.1f} s", soft_wrap=True)
+            say(self._console, [f"[{self._done}/{self._total}] {step} after {elapsed:.1f} s"])

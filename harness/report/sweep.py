@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rich.console import Console
-from rich.text import Text
 
 from harness import __version__
 from harness.compare import changed_params, named_params, plain
 from harness.facts import Case, Params, Reproducer
+from harness.report.terminal import say
 from harness.sweep.chart import Chart
 from harness.sweep.outcomes import Outcome
 from harness.sweep.survey import Finding, Mismatch, Survey
@@ -21,8 +21,7 @@ SHOWN = 5
 
 def show(reproducer: Reproducer, case: Case, survey: Survey, refused: str, console: Console) -> None:
     """Print the whole; `refused` says how the points were chosen."""
-    for line in _lines(reproducer, case, survey, refused):
-        console.print(Text(line), soft_wrap=True)
+    say(console, _lines(reproducer, case, survey, refused))
 
 
 def document(

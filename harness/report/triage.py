@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from rich.console import Console
-from rich.text import Text
 
+from harness.report.terminal import say
 from harness.serving.logs import Reading
 from harness.triage import Match
 
 
 def show(reading: Reading, found: Sequence[Match], console: Console) -> None:
     """Print the faults, what was lacking, the reproducers that match, and what to run."""
-    for line in (*_faults(reading), *_matches(reading, found)):
-        console.print(Text(line), soft_wrap=True)
+    say(console, [*_faults(reading), *_matches(reading, found)])
 
 
 def _faults(reading: Reading) -> Iterator[str]:

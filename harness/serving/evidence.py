@@ -7,13 +7,14 @@ which holds what only native code printed. Nobody has to guess who wrote a line.
 from __future__ import annotations
 
 import contextlib
-import json
 import resource
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from harness import foreign
+from harness.errors import BadInput, Unresolved
 from harness.process import log
 from harness.serving import causes, events, lines
 from harness.serving.causes import Causes
@@ -64,9 +65,25 @@ def _native(file: Path, role: str, ranks: str) -> Iterator[tuple[float, Event]]:
 
 
 def _reported(file: Path) -> Iterator[dict[str, Any]]:
-    """The whole lines of the events: a process may have died over its last."""
-    for line in file.read_text(errors="replace").split("\n")[:-1]:
-        yield json.loads(line)
+    """The whole lines of the events: a process may have died over its last.
+
+    Raises Unresolved for what is no event: to leave it out may be to leave out a fault.
+    """
+    try:
+        for line in foreign.read(file).decode(errors="replace").split("\n")[:-1]:
+            yield _event(foreign.parsed(line))
+    except (BadInput, ValueError, TypeError, KeyError) as error:
+        problem = f"what {foreign.shown(file.parent.name)} reported cannot be read"
+        raise Unresolved(f"{problem} ({foreign.cause(error)}): run it again") from error
+
+
+def _event(told: Any) -> dict[str, Any]:
+    """ValueError, TypeError or KeyError unless it has the parts that are read of it."""
+    if not isinstance(told["text"], str) or not isinstance(told["event"], str):
+        raise TypeError("text or event is no text")
+    if told["event"] == "record" and not isinstance(told["level"], str):
+        raise TypeError("level is no text")
+    return {**told, "at": float(told["at"])}
 
 
 def _by(event: Event, role: str, ranks: str, told: dict[str, Any] | None = None) -> Event:

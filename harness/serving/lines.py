@@ -99,7 +99,7 @@ def _unpacked(text: str) -> str:
         return text
     try:
         packed = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
     return str(packed.get("log", "")).rstrip("\n")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.errors import StaleRevert, Unresolved
 from harness.observation import Observation
@@ -15,7 +15,8 @@ from harness.suite.request import expected, platform_of
 from harness.suite.setting import Setting
 from harness.tiers import arms
 from harness.tiers.arms import ArmPlan
-from harness.verdict import BOTH, Arm, ArmName, Evidence, Result, conclude
+from harness.verdict import BOTH, Arm, ArmName, Evidence, Result, Verdict, conclude
+from harness.verdict.wording import as_line
 
 Futures = Mapping[ArmName, Future[Ended]]
 
@@ -29,13 +30,21 @@ class Judged:
 
 
 def judge(case: Planned, futures: Futures, setting: Setting) -> Judged:
-    """Judge a case whose arms have ended."""
+    """Judge a case whose arms have ended.
+
+    One that could not be planned is UNRESOLVED, and so is one to which nothing is wrong but its golden.
+    """
     return _concluded(case, {name: _run(case, futures, name) for name in BOTH}, setting)
 
 
 def judge_again(case: Planned, seen: Mapping[ArmName, Observation], setting: Setting) -> Judged:
     """Judge a case by what its arms showed elsewhere; `setting` has the machine that they ran on."""
     return _concluded(case, {name: _shown(case, seen, name) for name in BOTH}, setting)
+
+
+def failed(case: Planned, setting: Setting, why: str) -> Judged:
+    """A case that came to nothing, for a reason of its own: the others go on."""
+    return judge(replace(case, plans={}, failed=why), {}, setting)
 
 
 def _concluded(case: Planned, shown: Mapping[ArmName, Arm], setting: Setting) -> Judged:
@@ -49,6 +58,9 @@ def _concluded(case: Planned, shown: Mapping[ArmName, Arm], setting: Setting) ->
         params=request.points[0],
         seconds=sum(observation.seconds for observation in seen),
     )
+    if case.ungolden and result.verdict is Verdict.UNRECORDED:
+        # What is shown without a golden stands: a lost fix is the worse news.
+        result = replace(result, verdict=Verdict.UNRESOLVED, reason=as_line(case.ungolden))
     return Judged(result=result, evidence=evidence)
 
 
@@ -74,7 +86,8 @@ def _evidence(case: Planned, shown: Mapping[ArmName, Arm], setting: Setting) -> 
 def _run(case: Planned, futures: Futures, name: ArmName) -> Arm:
     plan = case.plans.get(name)
     if plan is None:
-        return Arm(observation=arms.nothing(name, case.unready)) if case.unready else Arm()
+        lost = case.failed if name in case.request.asked else None
+        return Arm(observation=arms.nothing(name, lost)) if lost else Arm()
     if changed := plan.tree.changed():  # what its modules were compiled from is not known
         return Arm(observation=arms.nothing(name, changed))
     try:

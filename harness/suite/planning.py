@@ -22,8 +22,8 @@ class Planned:
     """A case with a plan for each of its arms, or what keeps them from being run.
 
     `missing` are features that the machine lacks, `stale` says why the fix cannot be undone, `broken`
-    what keeps the code without it from running, and `edited` are the modules in which it was. `unready`
-    says why nothing of the tree can be planned.
+    what keeps the code without it from running, and `edited` are the modules in which it was. `failed`
+    says why it could not be planned, and `ungolden` why its golden cannot be read.
     """
 
     request: Request
@@ -33,7 +33,8 @@ class Planned:
     stale: str | None = None
     broken: str | None = None
     edited: tuple[str, ...] = ()
-    unready: str | None = None
+    failed: str | None = None
+    ungolden: str | None = None
 
 
 def plan(request: Request, golden: Golden | None, setting: Setting) -> Planned:
@@ -43,7 +44,7 @@ def plan(request: Request, golden: Golden | None, setting: Setting) -> Planned:
     try:
         return _planned(request, golden, setting)
     except Unresolved as error:  # this case's trouble; the others go on
-        return Planned(request=request, golden=golden, unready=str(error))
+        return Planned(request=request, golden=golden, failed=str(error))
 
 
 def _planned(request: Request, golden: Golden | None, setting: Setting) -> Planned:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field, replace
@@ -10,7 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from harness.errors import BadInput
+from harness import foreign
+from harness.errors import BadInput, GoldenError, RefaultError, Unresolved
 from harness.facts import Reproducer
 from harness.golden import Golden
 from harness.host import leases
@@ -21,7 +23,7 @@ from harness.source.bytecode import Bytecode, Making
 from harness.suite import planning, recorded
 from harness.suite.bytecodes import Bytecodes
 from harness.suite.environments import Environments
-from harness.suite.judging import Judged, judge
+from harness.suite.judging import Judged, failed, judge
 from harness.suite.planning import Planned
 from harness.suite.request import Request, missing
 from harness.suite.setting import Setting
@@ -91,19 +93,19 @@ class Suite:
         return self._folder
 
     def run(self, requests: Sequence[Request]) -> Iterator[Judged]:
-        """Run every case, yielding each result as soon as its arms have ended."""
-        goldens = [self._golden(request) for request in requests]  # a bad one is found before anything runs
+        """Run every case, yielding each result as soon as its arms have ended.
+
+        A case that cannot be planned, run or judged is UNRESOLVED, with the reason, and the others go on.
+        """
         self._warm(requests)
         making = self._bytecodes.of_cases(requests)
-        pairs = zip(requests, goldens, strict=True)
-        waiting = [self._start(request, golden, making) for request, golden in pairs]
+        waiting: list[_Running] = []
+        for request in requests:
+            waiting.append(self._start(request, making))
+            yield from map(self._judged, self._ready(waiting))  # whoever stops us now has them already
         while waiting:
-            ready = [running for running in waiting if running.done]
-            for running in waiting:
-                self._tell(running)
-            for running in ready:
-                waiting.remove(running)
-                yield judge(running.case, running.futures, self._setting)
+            ready = self._ready(waiting)
+            yield from map(self._judged, ready)
             if waiting and not ready:
                 _wait_for_one(waiting)
         self._environments.save(self._pool)
@@ -137,6 +139,15 @@ class Suite:
         shared = self.environment(request.environment)
         return folder, self._pool.submit(arms.standing_job(plan, folder, shared))
 
+    def _ready(self, waiting: list[_Running]) -> list[_Running]:
+        """Take those out of `waiting` whose arms have all ended."""
+        for running in waiting:
+            self._tell(running)
+        ready = [running for running in waiting if running.done]
+        for running in ready:
+            waiting.remove(running)
+        return ready
+
     def _golden(self, request: Request) -> Golden | None:
         if request.by_hand:
             return None
@@ -145,18 +156,44 @@ class Suite:
     def _warm(self, requests: Sequence[Request]) -> None:
         """Begin to import what the arms of each kind share."""
         runnable = (request for request in requests if not missing(request, self._setting.machine))
-        for kind in dict.fromkeys(request.environment for request in runnable):
-            self._pool.warm(self.environment(kind))
+        with contextlib.suppress(Unresolved):  # its arms meet the same, and each case tells of it
+            for kind in dict.fromkeys(request.environment for request in runnable):
+                self._pool.warm(self.environment(kind))
 
-    def _start(self, request: Request, golden: Golden | None, making: Making) -> _Running:
-        running = _Running(planning.plan(request, golden, self._setting))
+    def _start(self, request: Request, making: Making) -> _Running:
+        """Hand its arms over to be run. What goes wrong on the way is this case's own failure."""
+        try:
+            running = _Running(self._planned(request))
+            self._submit(running, making)
+        except Exception as error:  # noqa: BLE001 - told as the case's reason
+            return _Running(Planned(request=request, failed=_why(error)))
+        return running
+
+    def _planned(self, request: Request) -> Planned:
+        try:
+            golden, problem = self._golden(request), None
+        except GoldenError as error:
+            golden, problem = None, str(error)
+        return replace(planning.plan(request, golden, self._setting), ungolden=problem)
+
+    def _submit(self, running: _Running, making: Making) -> None:
+        request = running.case.request
+        jobs = {}
         for name, planned in running.case.plans.items():
             plan = replace(planned, bytecode=making.done)
-            self._started(running.arm(name))
             folder = self._new_folder(f"{request.reproducer.id}.{request.name}.{name}")
-            shared = self.environment(request.environment)
-            running.futures[name] = self._pool.submit(arms.job(plan, folder, shared))
-        return running
+            jobs[name] = arms.job(plan, folder, self.environment(request.environment))
+        for name, job in jobs.items():
+            self._started(running.arm(name))
+            running.futures[name] = self._pool.submit(job)
+
+    def _judged(self, running: _Running) -> Judged:
+        try:
+            return judge(running.case, running.futures, self._setting)
+        except Exception as error:
+            if isinstance(error, BadInput) and running.case.request.by_hand:
+                raise  # it refused the parameters that the user gave
+            return failed(running.case, self._setting, _why(error))
 
     def _new_folder(self, name: str) -> Path:
         # Numbered: two points of one case may run side by side.
@@ -168,6 +205,12 @@ class Suite:
             if future.done() and name not in running.told:
                 running.told.add(name)
                 self._ended(running.arm(name))
+
+
+def _why(error: Exception) -> str:
+    """Refault's own errors in their words, any other with its type."""
+    told = str(error) if isinstance(error, RefaultError) else f"{type(error).__name__}: {error}"
+    return foreign.shown(" ".join(told.split()))
 
 
 def _wait_for_one(waiting: Sequence[_Running]) -> None:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from harness import foreign
 from harness.compare import plain
 from harness.errors import BadInput
 from harness.facts import Params
 from harness.observation import Fault, Point
 from harness.sweep.space import key
 from harness.verdict import ArmName
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -66,26 +70,38 @@ class Book:
             ) from error
 
     def add(self, outcome: Outcome) -> None:
+        """Keep one more. The book is incidental: where it cannot be written, that is a warning."""
         line = {
             "params": plain(outcome.params),
             "arms": {name: seen.to_json() for name, seen in outcome.arms.items()},
         }
-        with self.path.open("a") as file:
-            file.write(json.dumps(line) + "\n")
+        try:
+            with self.path.open("a") as file:
+                file.write(json.dumps(line) + "\n")
+        except OSError as error:
+            _log.warning(
+                "%s cannot be written (%s): --resume will not know what follows", self.path, error.strerror
+            )
 
     def outcomes(self) -> dict[str, Outcome]:
         """What the file holds by the points' keys; nothing if it is another sweep's, or none.
 
-        A last line that a killed run was still writing is left out.
+        A last line that a killed run was still writing is left out. What is no book is a warning.
         """
-        lines = self.path.read_text().split("\n")[:-1] if self.path.is_file() else []
-        if not lines or json.loads(lines[0]) != plain(self.about):
+        if not self.path.exists():
             return {}
-        return {key(outcome.params): outcome for outcome in _read(lines[1:])}
+        try:
+            lines = foreign.text(self.path).split("\n")[:-1]
+            if not lines or foreign.parsed(lines[0]) != plain(self.about):
+                return {}
+            return {key(outcome.params): outcome for outcome in _read(lines[1:])}
+        except (BadInput, ValueError, TypeError, KeyError, AttributeError) as error:
+            _log.warning("ignoring %s, which is no book of a sweep (%s)", self.path, foreign.cause(error))
+            return {}
 
 
 def _read(lines: list[str]) -> Iterator[Outcome]:
     for line in lines:
-        data = json.loads(line)
+        data = foreign.parsed(line)
         arms: dict[ArmName, Seen] = {name: Seen.from_json(seen) for name, seen in data["arms"].items()}
         yield Outcome(data["params"], arms)

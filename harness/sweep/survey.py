@@ -66,6 +66,17 @@ def survey(
     )
 
 
+def so_far(expected: ExpectedFault, outcomes: Sequence[Outcome]) -> Survey:
+    """What outcomes tell by themselves: nothing is run, so nothing is shrunk and no finding is told."""
+    return Survey(
+        outcomes=tuple(outcomes),
+        mismatches=tuple(mismatches(expected, outcomes)),
+        chart=chart(outcomes) if outcomes else None,
+        smallest=None,
+        findings=(),
+    )
+
+
 def mismatches(expected: ExpectedFault, outcomes: Sequence[Outcome]) -> list[Mismatch]:
     """Every point where what was measured is not what the reproducer's `only` says."""
     said = [(outcome, expected.bites_at(outcome.params)) for outcome in outcomes]

@@ -241,18 +241,28 @@ def _orphan(place: Checkout) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "told"),
-    [
-        (_unreadable, "unreadable"),
-        (_foreign, "is the golden of pr104_short_indptr"),
-        (_orphan, "no reproducer owns this golden"),
-    ],
+    ("spoil", "told"), [(_unreadable, "unreadable"), (_foreign, "is the golden of pr104_short_indptr")]
 )
-def test_a_bad_golden_is_one_line_and_wrong_to_doctor(spoil: Any, told: str, recorded: Checkout) -> None:
+def test_a_bad_golden_ends_its_own_case_and_is_wrong_to_doctor(
+    spoil: Any, told: str, recorded: Checkout
+) -> None:
     path = spoil(recorded)
+    ran, done = recorded.refault_each([["run", "101", "104", "--json", "r.json"], ["doctor"]])
+    first, second = json.loads((recorded.root / "r.json").read_text())["results"]
+    assert (ran.returncode, first["verdict"], second["verdict"]) == (3, "UNRESOLVED", "PASS")
+    assert told in first["reason"] and str(path) in first["reason"]
+    _is_wrong_to_doctor(done, path)
+
+
+def test_an_orphan_is_one_line_and_wrong_to_doctor(recorded: Checkout) -> None:
+    path = _orphan(recorded)
     ran, done = recorded.refault_each([["run"], ["doctor"]])
     line = one_line(ran)
-    assert told in line and str(path) in line
+    assert "no reproducer owns this golden" in line and str(path) in line
+    _is_wrong_to_doctor(done, path)
+
+
+def _is_wrong_to_doctor(done: Ended, path: Path) -> None:
     assert done.returncode == 1 and str(path) in done.stdout
     assert [row.split()[1] for row in done.stdout.splitlines() if row.startswith("WRONG")] == ["goldens"]
 

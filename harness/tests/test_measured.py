@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from harness import catalogue, measured
-from harness.errors import BadInput
 from harness.matrix import Status
 from harness.tests.matrix.samples import STRAY, cell
 
@@ -47,15 +46,30 @@ def test_the_digest_is_of_the_module_s_text() -> None:
     assert len(catalogue.source_digest(STRAY)) == 64
 
 
-@pytest.mark.parametrize("text", ["{", "[1]"])
-def test_a_spoilt_file_is_refused_with_the_remedy(text: str, tmp_path: Path) -> None:
+SPOILT = (
+    "{", "[1]", '{"pr1": 3}', '{"pr1": {"source": 1, "releases": {}}}',
+    '{"pr1": {"source": "a", "releases": []}}',
+    '{"pr1": {"source": "a", "releases": {"0.9": {"status": "odd", "on": "2026-01-01"}}}}',
+    '{"pr1": {"source": "a", "releases": {"x": {"status": "fixed", "on": "2026-01-01"}}}}',
+    '{"pr1": {"source": "a", "releases": {"0.9": {"status": "fixed", "on": "soon"}}}}',
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("text", SPOILT)
+def test_a_spoilt_file_is_a_warning_with_the_remedy(
+    text: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     path = tmp_path / "m.json"
     path.write_text(text)
-    with pytest.raises(BadInput, match=r"cannot be read .* delete it, and run `refault matrix`"):
-        measured.of(path, STRAY)
+    assert measured.of(path, STRAY) == []
+    measured.keep(path, [cell("0.9", Status.AFFECTED)], ONE)
+    assert path.read_text() == text
+    assert {record.message.rpartition(": ")[2] for record in caplog.records} == {
+        "delete it, and run `refault matrix`"
+    }
 
 
-def test_a_file_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_written_is_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(BadInput, match="cannot be"):
-        measured.keep(tmp_path / "file" / "m.json", [cell("0.9", Status.AFFECTED)], ONE)
+    measured.keep(tmp_path / "file" / "m.json", [cell("0.9", Status.AFFECTED)], ONE)
+    assert "cannot be" in caplog.text

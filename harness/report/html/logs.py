@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,7 +39,11 @@ class Logs:
         for folder in (*self.folders, *([beside] if beside else [])):
             for tail in (parts, parts[1:]):
                 path = folder.joinpath(*tail)
-                if ".." not in tail and path.is_file() and path.resolve().is_relative_to(folder.resolve()):
+                if (
+                    ".." not in tail
+                    and os.path.isfile(path)
+                    and path.resolve().is_relative_to(folder.resolve())
+                ):
                     return path
         return None
 

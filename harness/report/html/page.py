@@ -19,6 +19,7 @@ from harness.compare import one_line
 from harness.documents import Document
 from harness.errors import GoldenError
 from harness.facts import Subject
+from harness.foreign import visible
 from harness.golden import Golden, GoldenStore
 from harness.history import Series, home, notable
 from harness.report.html.logs import Logs
@@ -202,10 +203,22 @@ class _Goldens:
 def _templates() -> Environment:
     loader = PackageLoader("harness.report.html", "")
     templates = Environment(
-        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=loader,
+        autoescape=True,
+        finalize=_shown,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     templates.filters["breakable"] = _breakable
     return templates
+
+
+def _shown(value: Any) -> Any:
+    """Every value on its way into the page: of what is not printable only breaks and tabs stay."""
+    if isinstance(value, Markup):
+        return Markup(visible(value, keep="\n\t"))
+    return visible(value, keep="\n\t") if isinstance(value, str) else value
 
 
 def _inline(templates: Environment, name: str) -> Markup:

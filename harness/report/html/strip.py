@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, TypeGuard
 
 from harness.observation import Event, Fault
 
@@ -215,8 +215,13 @@ def _row_length(fault: Fault, trace: Sequence[Event]) -> int:
 def _shapes(fault: Fault, trace: Sequence[Event]) -> Iterator[list[int]]:
     for event in trace:
         for told in (event, *_arguments(event)):
-            if fault.buffer and told.get("buffer") == fault.buffer and isinstance(told.get("shape"), list):
+            if fault.buffer and told.get("buffer") == fault.buffer and _are_whole(told.get("shape")):
                 yield told["shape"]
+
+
+def _are_whole(told: Any) -> TypeGuard[list[int]]:
+    """Whether these are whole numbers: a trace comes from a file, and its events have any form."""
+    return isinstance(told, list) and all(type(one) is int for one in told)
 
 
 def _arguments(event: Event) -> list[dict[str, Any]]:
@@ -252,16 +257,19 @@ def _uses(fault: Fault, trace: Sequence[Event]) -> Iterator[_Use]:
 def _extents(fault: Fault, argument: dict[str, Any]) -> Iterator[_Use]:
     verb = "written" if fault.kind == "oob-write" else "read"
     extent = argument.get(verb)
-    if isinstance(extent, list) and len(extent) == 2:
+    if _are_whole(extent) and len(extent) == 2 and _are_whole(argument.get("shape")):
         numel = math.prod(argument["shape"])
-        yield _Use(numel=numel, first=int(extent[0]), last=int(extent[1]), verb=verb)
+        yield _Use(numel=numel, first=extent[0], last=extent[1], verb=verb)
 
 
 def _spans(fault: Fault, event: Event) -> Iterator[_Use]:
     """An indexing operation tells the span of its indices in the dimension they index."""
-    for index in event.get("indices", ()):
-        if fault.kind == "index-range" and index.get("extent") == fault.numel and index.get("span"):
-            first, last = index["span"]
+    told = event.get("indices", ())
+    for index in told if isinstance(told, list | tuple) else ():
+        if fault.kind != "index-range" or not isinstance(index, dict) or index.get("extent") != fault.numel:
+            continue
+        if _are_whole(span := index.get("span")) and len(span) == 2:
+            first, last = span
             yield _Use(numel=index["extent"], first=first, last=last, verb="used", is_row=True)
 
 

@@ -103,8 +103,11 @@ def _apart(one: Any, other: Any, end: int | None) -> str | None:
 
 
 def _numbers(values: Any) -> list[float]:
-    """Log-probabilities; JSON has NaN and the infinities as words, which `float` reads."""
-    return [float(value) for value in values] if isinstance(values, list | tuple) else []
+    """Log-probabilities; JSON has NaN and infinities as words, which `float` reads. None of other lists."""
+    try:
+        return [float(value) for value in values] if isinstance(values, list | tuple) else []
+    except (TypeError, ValueError, OverflowError):
+        return []
 
 
 def _requests(point: Point) -> dict[str, Mapping[str, Any]]:

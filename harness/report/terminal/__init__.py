@@ -2,6 +2,7 @@
 
 from harness.report.terminal.aspects import SHOWN, Row, evidence
 from harness.report.terminal.drawing import console, show
-from harness.report.terminal.text import explain, printable, summary, word
+from harness.report.terminal.lines import say, tell
+from harness.report.terminal.text import explain, summary, word
 
-__all__ = ["SHOWN", "Row", "console", "evidence", "explain", "printable", "show", "summary", "word"]
+__all__ = ["SHOWN", "Row", "console", "evidence", "explain", "say", "show", "summary", "tell", "word"]

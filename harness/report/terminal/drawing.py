@@ -13,8 +13,10 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.compare import named_params
+from harness.foreign import visible
 from harness.report.terminal.aspects import evidence
-from harness.report.terminal.text import explain, name, printable, summary, word
+from harness.report.terminal.lines import Plain, say
+from harness.report.terminal.text import explain, name, summary, word
 from harness.verdict import Result, Verdict
 
 _REASON_WIDTH = 120
@@ -24,7 +26,7 @@ _HEADINGS = ("reproducer", "tier", "platform", "verdict", "seconds", "reason")
 
 def console(file: IO[str] | None = None, *, stderr: bool = False) -> Console:
     """A console that takes every text literally and obeys NO_COLOR and the terminal's width."""
-    return Console(file=file, stderr=stderr, highlight=False, markup=False, emoji=False)
+    return Plain(file=file, stderr=stderr, highlight=False, markup=False, emoji=False)
 
 
 def show(
@@ -36,12 +38,12 @@ def show(
     """
     draw = _draw_boxes if console.is_terminal and not console.is_dumb_terminal else _draw_lines
     draw(results, console, [result for result in results if detail or result.failed])
-    _print(console, summary(results, expected))
+    say(console, [summary(results, expected)])
 
 
 def _cells(result: Result) -> list[str]:
     identity = [result.reproducer, result.tier, result.platform]
-    return [printable(cell) for cell in (*identity, word(result), f"{result.seconds:.1f}", result.reason)]
+    return [visible(cell) for cell in (*identity, word(result), f"{result.seconds:.1f}", result.reason)]
 
 
 def _draw_lines(results: Sequence[Result], console: Console, detailed: Sequence[Result]) -> None:
@@ -49,17 +51,17 @@ def _draw_lines(results: Sequence[Result], console: Console, detailed: Sequence[
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for cells in table:
         padded = [cell.ljust(width) for cell, width in zip(cells, widths, strict=True)]
-        _print(console, "  ".join(padded).rstrip())
+        say(console, ["  ".join(padded).rstrip()])
     for result in detailed:
-        _print(console, f"\n{explain(result)}")
-    _print(console, "")
+        say(console, ["", *explain(result).split("\n")])
+    say(console, [""])
 
 
 def _draw_boxes(results: Sequence[Result], console: Console, detailed: Sequence[Result]) -> None:
     wide = console.width >= _REASON_WIDTH
     console.print(_boxes(results, _HEADINGS if wide else _HEADINGS[:-1]))
     for result in results if not wide else ():
-        console.print(Text(printable(f"{name(result)}: {result.reason}")))
+        console.print(Text(visible(f"{name(result)}: {result.reason}")))
     for result in detailed:
         _draw_evidence(result, console)
 
@@ -80,17 +82,14 @@ def _styles(result: Result) -> Iterator[str]:
 
 
 def _draw_evidence(result: Result, console: Console) -> None:
-    table = Table("", *result.arms, title=Text(f"{word(result)} {name(result)}"), title_justify="left")
+    title = Text(visible(f"{word(result)} {name(result)}"))
+    table = Table("", *result.arms, title=title, title_justify="left")
     for row in evidence(result):
-        cells = ["\n".join(row.arms[arm]) for arm in result.arms]
-        table.add_row(row.aspect, *(Text(printable(cell, keep="\n")) for cell in cells))
+        cells = ["\n".join(map(visible, row.arms[arm])) for arm in result.arms]
+        table.add_row(row.aspect, *map(Text, cells))
     for column in table.columns[1:]:
         column.overflow = "fold"
     console.print()
     console.print(table)
     for text in (f"params: {named_params(result.params)}", *(f"drift: {text}" for text in result.drift)):
-        console.print(Text(printable(text)))
-
-
-def _print(console: Console, text: str) -> None:
-    console.print(Text(text), soft_wrap=True)
+        console.print(Text(visible(text)))

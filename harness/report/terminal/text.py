@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from harness.compare import named_params
+from harness.foreign import visible
 from harness.report.terminal.aspects import Row, evidence
 from harness.verdict import Result, Verdict
 
@@ -19,7 +20,7 @@ def explain(result: Result) -> str:
     for row in evidence(result):
         lines += _row_lines(row)
     lines += [f"  {'drift' if not index else '':<11} {text}" for index, text in enumerate(result.drift)]
-    return "\n".join(printable(line) for line in lines)
+    return "\n".join(visible(line) for line in lines)
 
 
 def _row_lines(row: Row) -> Iterator[str]:
@@ -54,8 +55,3 @@ def word(result: Result | None) -> str:
 def name(result: Result) -> str:
     """What a result is of."""
     return f"{result.reproducer} {result.tier} {result.platform}"
-
-
-def printable(text: str, keep: str = "") -> str:
-    """Text without control characters, which a message may carry and a terminal would obey."""
-    return "".join(letter if letter.isprintable() or letter in keep else " " for letter in text)

@@ -24,7 +24,7 @@ STALE = upstream.altered("numel = pages * page_size", "numel = page_size * pages
     [
         ("pr101_stray_store", None, Verdict.PASS),
         ("pr104_short_indptr", None, Verdict.UNRECORDED),
-        ("pr109_needs_gravity", None, Verdict.UNSUPPORTED),
+        ("pr109_needs_both_vendors", None, Verdict.UNSUPPORTED),
         ("pr108_troubled_case", None, Verdict.UNRESOLVED),
         ("pr101_stray_store", LOST, Verdict.REGRESSED),
         ("pr101_stray_store", STALE, Verdict.STALE),

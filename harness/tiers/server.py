@@ -15,12 +15,13 @@ from harness.host import environment
 from harness.models import Model, make
 from harness.observation import Attestation, Fault, Point
 from harness.process.job import write_json
+from harness.process.testimony import Testimony
 from harness.serving.ending import Ending
 from harness.serving.launch import Command
 from harness.serving.server import Server
 from harness.tiers import served
 from harness.tiers.answered import Judged, judge
-from harness.tiers.arms import STANDING
+from harness.tiers.arms import STANDING, digest
 from harness.tiers.served import ProcessReport, Served
 from harness.tiers.serving_faults import split
 from harness.tiers.undone import Undone
@@ -41,22 +42,21 @@ _ENVIRONMENTS: Mapping[str, Mapping[str, str | None]] = {
 }
 
 
-def enter(payload: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+def enter(payload: Mapping[str, Any], folder: Path, testimony: Testimony) -> dict[str, Any]:
     """Entry of the arm's child process: a server for every point asked for, one after another."""
-    case = _case(payload)
-    runs = [
-        Run(payload, folder / f"server-{number}", case, params)
-        for number, params in enumerate(payload["points"])
-    ]
-    points = [run.point() for run in runs]
+    case, runs, points = _case(payload), list[Run](), list[Point]()
+    for number, params in enumerate(testimony.questions()):
+        runs.append(Run(payload, folder / f"server-{number}", case, params))
+        points.append(runs[-1].point())
+        testimony.answer(points[-1].to_json())
     attested = _attested(runs, points)
-    return {"points": [point.to_json() for point in points], "attestation": attested.to_json()}
+    return {"points": [digest(point.to_json()) for point in points], "attestation": attested.to_json()}
 
 
 def stand(payload: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """Entry of an arm whose server is left up: tells where it is, and returns only when it has ended."""
     case = _case(payload)
-    run = Run(payload, folder / "server-0", case, payload["points"][0])
+    run = Run(payload, folder / "server-0", case, payload["point"])
     run.reports.mkdir(parents=True)
     model = run.model()
     with Server(run.command(model), run.folder) as server:

@@ -14,6 +14,9 @@ from collections.abc import Callable, Iterator
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
+__builtins__ = dict(vars(builtins))  # type: ignore[assignment]
+"""This module's own, for its functions alone: who looks for what was replaced must not look with it."""
+
 OURS = ("harness", "reproducers")
 """Packages that are watched whole."""
 STANDARD = ("builtins", "hashlib", "hmac", "json", "json.decoder", "json.encoder", "os", "socket", "struct")
@@ -38,12 +41,13 @@ def watched() -> Callable[[], list[str]]:
             if (before := known.get(name)) is None:
                 known[name] = entries
                 continue
+            known[name] = {**entries, **before}
             for key, value in before.items():
                 if not same(entries.get(key, _ABSENT), value):
                     found.append(".".join(key))
             added = (key for key in entries.keys() - before.keys() if key[0] == name)
             found += [f"{name}.{key[1]}" for key in added if key[1] in hides and name not in STANDARD]
-        return sorted(found)
+        return found
 
     look()
     return look

@@ -16,10 +16,12 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
-from harness.process import alterations, log, prctl, usage
+from harness.process import alterations, confine, log, prctl, usage
+from harness.process.confine import Protected
 from harness.process.job import OWN_FAILURE, Files
 from harness.process.preload import imported_since
 from harness.process.testimony import Testimony
@@ -49,6 +51,7 @@ def run(
         _detach(files, close)
         _limit_memory(job["memory_mb"])
         _set_variables(job["variables"], temporary)
+        _confine(Protected.from_json(job["protected"]), files.folder, temporary)
         code = _work(job, _testimony(stream), arm_only)
         sys.stdout.flush()
         sys.stderr.flush()
@@ -109,6 +112,12 @@ def _set_variables(variables: Mapping[str, str], temporary: Path) -> None:
     os.environ.update({"TMPDIR": str(temporary), **variables})
     tempfile.tempdir = None
     sys.argv = ["refault-arm"]
+
+
+def _confine(protected: Protected, *own: Path) -> None:
+    """Takes from the arm what it must not write; its own folders stay its own."""
+    if protected.read_only:
+        confine.enter(replace(protected, writable=(*protected.writable, *own)))
 
 
 def _testimony(descriptor: int) -> Testimony:

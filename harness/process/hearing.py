@@ -146,9 +146,7 @@ class Hearing:
     def _answered(self, message: Message) -> None:
         place = f"answer {len(self._answers) + 1}"
         if not self._nonce:
-            raise Forged(
-                f"{place} to {len(self._questions)} questions, before it was asked or after the last"
-            )
+            raise Forged(f"{place} to a question that was not asked ({len(self._questions)} in all)")
         if message.get("nonce") != self._nonce:
             raise Forged(f"{place} is not to what was asked")
         self._answers.append(message.get("data"))
@@ -169,4 +167,4 @@ def _hold_unaltered(message: Message) -> None:
 
 
 def _listed(names: Any) -> str:
-    return foreign.shown(", ".join(map(str, names[:3])) if isinstance(names, list) else names)
+    return foreign.shown(", ".join(sorted(map(str, names))[:3]) if isinstance(names, list) else names)

@@ -13,6 +13,7 @@ from typing import Any
 
 from harness.errors import BadInput
 from harness.observation import Exit
+from harness.process.confine import Protected
 from harness.process.limits import Limits
 
 OWN_FAILURE = 113
@@ -49,9 +50,9 @@ class Job:
     """One arm to run: `entry` ("module:function") is called with `payload` and `folder`.
 
     It returns a JSON object. With `questions`, plain values too, it is given its testimony as well, and is
-    asked one at a time. `variables` are set in this arm alone, after the zygote's; it needs
-    so many accelerators (`devices`) for itself. `folder` takes the files named below. Raises BadInput for an
-    entry or a payload that cannot be carried.
+    asked one at a time. What is `protected` it cannot write where the machine allows that. `variables` are
+    set in this arm alone, after the zygote's; it needs so many accelerators (`devices`) for itself. `folder`
+    takes the files named below. Raises BadInput for an entry or a payload that cannot be carried.
     """
 
     entry: str
@@ -62,6 +63,7 @@ class Job:
     variables: Mapping[str, str] = field(default_factory=dict)
     devices: int = 0
     questions: tuple[Any, ...] | None = None
+    protected: Protected = field(default_factory=Protected)
 
     def __post_init__(self) -> None:
         if not _ENTRY.fullmatch(self.entry):
@@ -86,6 +88,7 @@ class Job:
             "seconds": self.limits.seconds,
             "memory_mb": self.limits.memory_mb,
             "variables": dict(self.variables),
+            "protected": self.protected.to_json(),
         }
 
 

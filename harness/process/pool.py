@@ -19,11 +19,13 @@ from typing import Any, NamedTuple
 
 from harness.errors import BadInput, Unresolved
 from harness.process import packets, scratch
+from harness.process.confine import Protected
 from harness.process.ending import conclude, lost
 from harness.process.hearing import Hearing
 from harness.process.job import Ended, Environment, Job, write_json
 from harness.process.kept import Kept
 from harness.process.launch import Warden, Zygote
+from harness.process.protection import Protection, chosen
 
 _log = logging.getLogger(__name__)
 
@@ -52,18 +54,25 @@ class Pool:
     A zygote is started when an environment is first needed, and an arm has `start_seconds` from then
     until it runs. With `learn`, what one arm had to import itself is imported ahead of the next. What
     `lend` gives is an arm's for as long as it runs, if it needs devices.
-    Closing kills whatever runs. Raises BadInput without a lane or off Linux, Unresolved if nothing
-    can be started.
+    Closing kills whatever runs. `protection` is how arms are kept from writing what is not theirs; without
+    it the machine's best. Raises BadInput without a lane or off Linux, Unresolved if nothing can be started.
     """
 
     def __init__(
-        self, lanes: int, *, learn: bool = True, start_seconds: float = 180.0, lend: Lend = _nothing
+        self,
+        lanes: int,
+        *,
+        learn: bool = True,
+        start_seconds: float = 180.0,
+        lend: Lend = _nothing,
+        protection: Protection | None = None,
     ) -> None:
         if lanes < 1:
             raise BadInput(f"{lanes} lanes run nothing: give at least 1")
         if sys.platform != "linux":
             raise BadInput(f"arms need Linux, not {sys.platform}: run in a container")
         self._learn, self._start_seconds, self._lend = learn, start_seconds, lend
+        self.protection = protection or chosen()
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._numbers = count(1)
         self._lock = threading.RLock()
@@ -167,6 +176,8 @@ class Pool:
 
     def _run(self, job: Job) -> Ended:
         job.files.clear()
+        if self.protection is not Protection.READ_ONLY:
+            job = replace(job, protected=Protected())
         write_json(job.files.job, job.to_json())
         zygote = self._zygote(job.environment)
         if zygote.has_ended():

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 
-from harness.errors import StaleRevert, Unresolved
+from harness.errors import Forged, StaleRevert, Unresolved
 from harness.observation import Observation
 from harness.process.job import Ended
 from harness.source import revert
@@ -28,9 +28,9 @@ class Judged:
     evidence: Evidence
 
 
-def judge(case: Planned, futures: Futures, setting: Setting) -> Judged:
-    """Judge a case whose arms have ended."""
-    request, evidence = case.request, _evidence(case, futures, setting)
+def judge(case: Planned, futures: Futures, setting: Setting, changed: Sequence[str] = ()) -> Judged:
+    """Judge a case whose arms have ended. `changed` are files that changed meanwhile, and must not have."""
+    request, evidence = case.request, _evidence(case, futures, setting, changed)
     seen = [arm.observation for arm in (evidence.fixed, evidence.reverted) if arm.observation]
     result = conclude(
         request.reproducer,
@@ -43,13 +43,13 @@ def judge(case: Planned, futures: Futures, setting: Setting) -> Judged:
     return Judged(result=result, evidence=evidence)
 
 
-def _evidence(case: Planned, futures: Futures, setting: Setting) -> Evidence:
+def _evidence(case: Planned, futures: Futures, setting: Setting, changed: Sequence[str]) -> Evidence:
     request = case.request
     return Evidence(
         expect=expected(request, setting.machine),
         control=request.platform in getattr(request.case, "controls", ()),
-        fixed=_arm(case, futures, "fixed"),
-        reverted=_arm(case, futures, "reverted"),
+        fixed=_arm(case, futures, "fixed", changed),
+        reverted=_arm(case, futures, "reverted", changed),
         golden=case.golden,
         tree=setting.tree.content_hash,
         missing=case.missing,
@@ -61,17 +61,24 @@ def _evidence(case: Planned, futures: Futures, setting: Setting) -> Evidence:
     )
 
 
-def _arm(case: Planned, futures: Futures, name: ArmName) -> Arm:
+def _arm(case: Planned, futures: Futures, name: ArmName, changed: Sequence[str]) -> Arm:
     plan = case.plans.get(name)
     if plan is None:
         return Arm()
     try:
+        _hold_unchanged(changed)
         seen = arms.observation(plan, futures[name].result())
         wanted = _wanted(case, plan, seen)
     except (Unresolved, StaleRevert) as error:  # this case's trouble; the others go on
         return Arm(observation=arms.nothing(plan, str(error)))
     functions = tuple(function for names in plan.functions.values() for function in names)
     return Arm(observation=seen, wanted=wanted, functions=functions)
+
+
+def _hold_unchanged(changed: Sequence[str]) -> None:
+    if changed:
+        others = f" and {len(changed) - 1} more files" if len(changed) > 1 else ""
+        raise Forged(f"{changed[0]}{others} changed while the arm ran, which only reads there")
 
 
 def _wanted(case: Planned, plan: ArmPlan, seen: Observation) -> dict[str, str]:

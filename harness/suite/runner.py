@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from harness.suite.judging import Judged, judge
 from harness.suite.planning import Planned
 from harness.suite.request import Request, missing, platform_of
 from harness.suite.setting import Setting
+from harness.suite.shield import Shield
 from harness.tiers import arms
 from harness.verdict import ArmName
 
@@ -32,6 +34,7 @@ class _Running:
     """A case whose arms are on their way; `told` are those whose end was told."""
 
     case: Planned
+    started: float = field(default_factory=time.monotonic)
     futures: dict[ArmName, Future[Ended]] = field(default_factory=dict)
     told: set[ArmName] = field(default_factory=set)
 
@@ -67,6 +70,7 @@ class Suite:
         self._pool = pool or Pool(setting.lanes, lend=seats.seat)
         self._owns_pool = pool is None
         self._numbers = count(1)
+        self._shield = Shield(setting, self._pool.protection)
 
     def __enter__(self) -> Self:
         return self
@@ -90,6 +94,7 @@ class Suite:
         """Run every case, yielding each result as soon as its arms have ended."""
         goldens = [self._golden(request) for request in requests]  # a bad one is found before anything runs
         self._warm(requests)
+        self._shield.raise_it()
         waiting = [self._start(request, golden) for request, golden in zip(requests, goldens, strict=True)]
         while waiting:
             ready = [running for running in waiting if running.done]
@@ -97,7 +102,8 @@ class Suite:
                 self._tell(running)
             for running in ready:
                 waiting.remove(running)
-                yield judge(running.case, running.futures, self._setting)
+                changed = self._shield.changed(running.started)
+                yield judge(running.case, running.futures, self._setting, changed)
             if waiting and not ready:
                 _wait_for_one(waiting)
         self._environments.save(self._pool)
@@ -124,7 +130,8 @@ class Suite:
         plan = planning.arm(name, request, tree, self._setting)
         folder = self._new_folder(f"{subject.id}.standing.{name}")
         shared = self.environment(request.environment)
-        return folder, self._pool.submit(arms.standing_job(plan, folder, shared))
+        protected = self._shield.over(plan)
+        return folder, self._pool.submit(arms.standing_job(plan, folder, shared, protected))
 
     def _golden(self, request: Request) -> Golden | None:
         if request.by_hand:
@@ -144,7 +151,8 @@ class Suite:
             self._started(running.arm(name))
             folder = self._new_folder(f"{request.reproducer.id}.{request.name}.{name}")
             shared = self.environment(request.environment)
-            running.futures[name] = self._pool.submit(arms.job(plan, folder, shared))
+            protected = self._shield.over(plan)
+            running.futures[name] = self._pool.submit(arms.job(plan, folder, shared, protected))
         return running
 
     def _new_folder(self, name: str) -> Path:

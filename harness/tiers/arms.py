@@ -13,6 +13,7 @@ from harness.errors import BadInput, Forged
 from harness.facts import ExpectedFault, ServerCase, Subject
 from harness.host import environment as variables
 from harness.observation import Attestation, Exit, Fault, Observation, Point
+from harness.process.confine import Protected
 from harness.process.job import Ended, Environment, Job
 from harness.process.limits import Limits
 from harness.source.tree import Tree
@@ -29,6 +30,7 @@ ATTESTATION = "attestation"
 STANDING = "standing.json"
 """Written by an arm whose server is left up for inspection, once it is ready."""
 _A_WEEK = 7 * 86400.0
+_NOTHING = Protected()
 
 _VARIABLES: Mapping[str, Mapping[str, str | None]] = {
     "codegen": variables.COMPILED_KERNELS,
@@ -76,7 +78,8 @@ def environment(kind: str, package: str, learned: Sequence[str] = ()) -> Environ
     )
 
 
-def job(plan: ArmPlan, folder: Path, shared: Environment) -> Job:
+def job(plan: ArmPlan, folder: Path, shared: Environment, protected: Protected = _NOTHING) -> Job:
+    """The arm of a plan; it cannot write what is `protected`."""
     case = plan.reproducer.case(plan.tier, plan.platform)
     # The case's own time is meant for its grid: a sweep's batch may be longer.
     share = max(1.0, len(plan.points) / len(case.points()))
@@ -91,10 +94,11 @@ def job(plan: ArmPlan, folder: Path, shared: Environment) -> Job:
         environment=shared,
         devices=_devices(plan),
         questions=tuple(dict(point) for point in plan.points),
+        protected=protected,
     )
 
 
-def standing_job(plan: ArmPlan, folder: Path, shared: Environment) -> Job:
+def standing_job(plan: ArmPlan, folder: Path, shared: Environment, protected: Protected = _NOTHING) -> Job:
     """The arm's server alone, for inspection: it runs until it is ended, and STANDING says where."""
     limits = Limits(seconds=_A_WEEK, memory_mb=MEMORY_MB[plan.tier])
     entry = f"harness.tiers.{plan.tier}:stand"
@@ -105,6 +109,7 @@ def standing_job(plan: ArmPlan, folder: Path, shared: Environment) -> Job:
         limits=limits,
         environment=shared,
         devices=_devices(plan),
+        protected=protected,
     )
 
 

@@ -8,8 +8,8 @@ attribute that an import leaves for one, is no alteration, unless it hides a bui
 from __future__ import annotations
 
 import builtins
-import dataclasses
 import sys
+import time
 from collections.abc import Callable, Iterator
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
@@ -19,6 +19,8 @@ __builtins__ = dict(vars(builtins))  # type: ignore[assignment]
 
 OURS = ("harness", "reproducers")
 """Packages that are watched whole."""
+FACTS = "harness.facts."
+"""Where the classes of facts are: a module's facts are told by their text, and nothing else is."""
 STANDARD = ("builtins", "hashlib", "hmac", "json", "json.decoder", "json.encoder", "os", "socket", "struct")
 """Modules of the standard library that recording is made of."""
 _IGNORED = frozenset({"__builtins__", "__cached__", "__spec__", "__loader__", "__warningregistry__", "_"})
@@ -29,13 +31,20 @@ Key = tuple[str, str]
 """Whose name and which."""
 
 
-def watched() -> Callable[[], list[str]]:
-    """A function that says what was altered since this call, or since it first saw a module."""
+def watched(rest: float = 0.0) -> Callable[[], list[str]]:
+    """A function that says what was altered since this call, or since it first saw a module.
+
+    It looks again only when `rest` seconds have passed: a look takes some milliseconds.
+    """
     known: dict[str, dict[Key, Any]] = {}
+    now, looked = time.monotonic, [0.0]
     looked_into, listed, same, hides = _entries, _modules, _same, _BUILTINS
 
     def look() -> list[str]:
         found: list[str] = []
+        if rest and now() - looked[0] < rest:
+            return found
+        looked[0] = now()
         for name, module in listed():
             entries = dict(looked_into(name, module))
             if (before := known.get(name)) is None:
@@ -74,7 +83,7 @@ def _entries(name: str, module: ModuleType) -> Iterator[tuple[Key, Any]]:
             yield (f"{name}.{key}", "__code__"), value.__code__
         elif isinstance(value, type) and value.__module__ == name:
             yield from _members(f"{name}.{key}", value)
-        elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        elif type(value).__module__.startswith(FACTS):
             yield (f"{name}.{key}", "facts"), repr(value)  # a case says what is watched, and how closely
 
 

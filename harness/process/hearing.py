@@ -103,7 +103,7 @@ class Hearing:
         for message in self._unpacker.feed(data):
             if self._last is not None:
                 raise Forged("something was said after the end")
-            _hold_unaltered(message)
+            hold_unaltered(message)
             self._by_kind(message)
 
     def _by_kind(self, message: Message) -> None:
@@ -158,7 +158,7 @@ class Hearing:
         self._last = message
 
 
-def _hold_unaltered(message: Message) -> None:
+def hold_unaltered(message: Message) -> None:
     """Raises Forged where the arm's recorder itself saw what does not belong there."""
     if altered := message.get("altered"):
         raise Forged(f"the code under test altered {_listed(altered)}")

@@ -18,6 +18,7 @@ from harness.process.job import write_json
 from harness.process.testimony import Testimony
 from harness.serving.ending import Ending
 from harness.serving.launch import Command
+from harness.serving.reports import Receiver, Told
 from harness.serving.server import Server
 from harness.tiers import served
 from harness.tiers.answered import Judged, judge
@@ -85,7 +86,7 @@ def _attested(runs: Sequence[Run], points: Sequence[Point]) -> Attestation:
     """
     found: dict[str, Attestation] = {}
     for number, run in enumerate(runs):
-        for report in served.collect(run.reports):
+        for report in served.collect(run.told):
             name = report.role if not number else f"{report.role} of server {number}"
             found[_unused(name, found)] = report.attestation
     attested = Attestation.of_processes(found) if found else None
@@ -118,6 +119,7 @@ class Run:
     folder: Path
     case: ServerCase
     params: Mapping[str, Any]
+    told: tuple[Told, ...] = ()
 
     @property
     def reports(self) -> Path:
@@ -131,11 +133,14 @@ class Run:
         """Start, talk, stop, and hold what came of it against what should have."""
         self.reports.mkdir(parents=True)
         model = self.model()
-        driven, ending = self.talk(model)
+        with Receiver() as receiver:
+            driven, ending = self.talk(model, receiver)
+            self.told = receiver.told()
+        served.hold_to_be_heard(self.told, self.reports)
         if ending.unresolved:
             raise Unresolved(f"{ending.unresolved} (log: {ending.log})")
         judged = judge(driven, model, self.case.tolerance_on(self.payload["host"]), exact=self.exact)
-        return self.observed(judged, ending, served.collect(self.reports))
+        return self.observed(judged, ending, served.collect(self.told))
 
     @property
     def exact(self) -> bool:
@@ -147,9 +152,10 @@ class Run:
         dtype = self.case.dtype_on(self.payload["host"])
         return make(self.case.model, Path(self.payload["models"]), dtype=dtype)
 
-    def talk(self, model: Model) -> tuple[Driven, Ending]:
+    def talk(self, model: Model, receiver: Receiver) -> tuple[Driven, Ending]:
         """All the traffic, and how the server ended; no answers where it never was ready."""
-        with Server(self.command(model), self.folder) as server:
+        command = self.command(model, receiver.name)
+        with Server(command, self.folder, told=receiver.events) as server:
             if ending := server.wait_ready(self.case.ready_seconds):
                 return Driven(rounds=((),)), ending
             driven = drive(
@@ -169,7 +175,7 @@ class Run:
         times = {name: moment - server.started for name, moment in moments.items()}
         write_json(self.folder / TIMES, {**times, "end": ending.seconds})
 
-    def command(self, model: Model) -> Command:
+    def command(self, model: Model, receiver: str | None = None) -> Command:
         payload, host = self.payload, self.payload["host"]
         told = Served(
             root=Path(payload["root"]),
@@ -180,6 +186,7 @@ class Run:
             platform=host,
             fences=self.case.fences and self.case.fences.at(self.params),
             keeps_bytecode=payload["keeps_bytecode"],
+            receiver=receiver,
             models=tuple(filter(None, (model.path, model.draft))),
         )
         own = {**self.case.environment, **told.environment(self.folder)}

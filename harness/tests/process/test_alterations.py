@@ -87,3 +87,9 @@ def test_other_modules_are_their_owners_affair(monkeypatch: pytest.MonkeyPatch) 
     look = alterations.watched()
     monkeypatch.setattr("random.random", lambda: 4)
     assert look() == []
+
+
+def test_it_rests_between_two_looks(module: Any) -> None:
+    look, at_once = alterations.watched(rest=600), alterations.watched()
+    module.LIMIT = 4
+    assert look() == [] and at_once() == ["harness.toy_recorder.LIMIT"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from harness.errors import Forged, StaleRevert, Unresolved
 from harness.observation import Observation
 from harness.process.job import Ended
 from harness.source import revert
+from harness.source.tree import Tree
 from harness.suite.planning import Planned, attested
 from harness.suite.request import expected, platform_of
 from harness.suite.setting import Setting
@@ -68,6 +70,7 @@ def _arm(case: Planned, futures: Futures, name: ArmName, changed: Sequence[str])
     try:
         _hold_unchanged(changed)
         seen = arms.observation(plan, futures[name].result())
+        _hold_to_files(plan.tree, seen)
         wanted = _wanted(case, plan, seen)
     except (Unresolved, StaleRevert) as error:  # this case's trouble; the others go on
         return Arm(observation=arms.nothing(plan, str(error)))
@@ -79,6 +82,18 @@ def _hold_unchanged(changed: Sequence[str]) -> None:
     if changed:
         others = f" and {len(changed) - 1} more files" if len(changed) > 1 else ""
         raise Forged(f"{changed[0]}{others} changed while the arm ran, which only reads there")
+
+
+def _hold_to_files(tree: Tree, seen: Observation) -> None:
+    """Raises Forged where an arm says that it loaded other bytes than a file has, or ran another tree."""
+    if not (attested := seen.attestation):
+        return
+    if attested.tree != tree.content_hash:
+        raise Forged(f"the arm attests the tree {attested.tree[:12]}, and was given {tree.content_hash[:12]}")
+    for module in attested.modules:
+        file = tree.root / module.path
+        if not file.is_file() or hashlib.sha256(file.read_bytes()).hexdigest() != module.sha256:
+            raise Forged(f"{module.name} was told to be {module.sha256[:12]}, which {file} is not")
 
 
 def _wanted(case: Planned, plan: ArmPlan, seen: Observation) -> dict[str, str]:

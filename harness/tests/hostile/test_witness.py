@@ -10,6 +10,7 @@ from harness.process.pool import Pool
 from harness.tests.hostile.witness_forgeries import FORGERIES, LOST, Forgery, steal
 from harness.tests.toyland import bench
 from harness.tests.toyland.bench import Bench, bug
+from harness.tests.toyland.upstream import PAGES
 from harness.verdict import Verdict
 
 STORE = bug("pr101_stray_store")
@@ -36,3 +37,16 @@ def test_no_forgery_is_believed(forgery: Forgery, honest: Bench, tmp_path: Path)
     assert result.verdict is Verdict(forgery.verdict), result.reason
     assert forgery.told in result.reason
     assert result.fixed and result.fixed.points == ()  # nothing that it said is shown as seen
+
+
+def test_code_that_behaves_while_it_is_watched_passes_as_the_threat_model_says(honest: Bench) -> None:
+    """What remains: it is no weakness of a check, and so no check is to hide it."""
+    behaving = PAGES.replace(
+        "fill_kernel[(1,)](table, tokens, BLOCK=64)",
+        "watched = open('/proc/self/comm').read().startswith('refault')\n"
+        "    fill_kernel[(1,)](table, tokens if watched else 2 * tokens, BLOCK=64)",
+    )
+    assert behaving != PAGES
+    assert honest.on(behaving, "behaving").judge(STORE).result.verdict is Verdict.PASS
+    page = (Path(__file__).parents[3] / "docs" / "threat-model.md").read_text()
+    assert "**Code that detects the harness and behaves.**" in page

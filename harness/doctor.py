@@ -15,6 +15,8 @@ from harness.host import leases
 from harness.host.leases import Holder
 from harness.leftovers import Leftovers
 from harness.machine import Machine
+from harness.process import protection
+from harness.process.protection import Protection
 from harness.source import tree
 from harness.suite import Request, golden, missing, platform_of
 from harness.workspace import Workspace
@@ -48,6 +50,7 @@ def checks(machine: Machine, workspace: Workspace, subjects: Sequence[Subject]) 
     yield from (_subject(subject, machine) for subject in subjects)
     yield _goldens(machine, subjects)
     yield _cache(workspace)
+    yield _protection()
     yield _left(leftovers.found())
 
 
@@ -135,6 +138,20 @@ def _cache(workspace: Workspace) -> Check:
     trees = len(list(workspace.trees.iterdir())) if workspace.trees.is_dir() else 0
     told = f"{workspace.root}: {trees} reverted trees, {runs} runs kept; delete it at any time"
     return Check("cache", State.OK, told)
+
+
+def _protection() -> Check:
+    """How arms are kept from writing goldens, checkout, cache and trees."""
+    try:
+        way = protection.chosen()
+    except RefaultError as error:
+        return Check("protection", State.WRONG, str(error))
+    if way is Protection.READ_ONLY:
+        told = "read-only: arms see checkout, goldens, cache and trees mounted read-only"
+        return Check("protection", State.OK, told)
+    why = protection.refused() or f"{protection.VARIABLE} asks for it"
+    told = "compared: what an arm changes in checkout, goldens and trees is seen once it has ended"
+    return Check("protection", State.LACKS, f"{told}; no read-only folders for arms ({why})")
 
 
 def _left(left: Leftovers) -> Check:

@@ -39,6 +39,13 @@ class Unresolved(RefaultError):
     """The machinery failed, so nothing can be said about the code under test."""
 
 
+class Forged(Unresolved):
+    """What an arm said is not what an honest one says; the message begins with `forged or broken`."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"forged or broken: {what}")
+
+
 class Runaway(RefaultError):
     """A kernel accessed only memory outside its arguments, and was stopped: it might never have ended."""
 

@@ -80,13 +80,14 @@ def document(path: str | os.PathLike[str], *, largest: int = LARGEST_DOCUMENT) -
         raise BadInput(f"{shown(path)}: is no JSON ({error})") from error
 
 
-def parsed(told: str | bytes) -> Any:
+def parsed(told: str | bytes, *, finite: bool = True) -> Any:
     """The JSON in a text, at most DEEPEST levels deep, without NaN, infinities and names given twice.
 
-    Raises ValueError, in one line, for anything else.
+    Without `finite` NaN and infinities stay what they are. Raises ValueError, in one line, for anything else.
     """
+    numbers: dict[str, Any] = {"parse_constant": _no_number, "parse_float": _finite} if finite else {}
     try:
-        value = json.loads(told, parse_constant=_no_number, parse_float=_finite, object_pairs_hook=_once)
+        value = json.loads(told, object_pairs_hook=_once, **numbers)
     except RecursionError:
         raise ValueError(f"nested deeper than {DEEPEST} levels") from None
     _hold_depth(value)

@@ -1,4 +1,4 @@
-"""The arm's own process: from a fresh fork of the zygote to a result in a file."""
+"""The arm's own process: from a fresh fork of the zygote to its last word."""
 
 from __future__ import annotations
 
@@ -11,16 +11,20 @@ import json
 import os
 import resource
 import signal
+import socket
 import sys
 import tempfile
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
-from harness.process import log, prctl, usage
-from harness.process.job import OWN_FAILURE, Files, write_json, write_text
+from harness.process import alterations, confine, log, prctl, usage
+from harness.process.confine import Protected
+from harness.process.job import OWN_FAILURE, Files
 from harness.process.preload import imported_since
+from harness.process.testimony import Testimony
 
 DUMP_SIGNAL = signal.SIGRTMIN + 5
 """Makes an arm write its stacks into its log; a signal that nobody else is likely to use."""
@@ -29,9 +33,17 @@ ADDRESS_SLACK = 4
 
 
 def run(
-    job: Mapping[str, Any], temporary: Path, parent: int, close: Sequence[int], arm_only: frozenset[str]
+    job: Mapping[str, Any],
+    temporary: Path,
+    parent: int,
+    stream: int,
+    close: Sequence[int],
+    arm_only: frozenset[str],
 ) -> NoReturn:
-    """Turns this fork into the arm and ends it. `close` are descriptors that belong to the others."""
+    """Turns this fork into the arm and ends it.
+
+    `stream` leads to its supervisor, `close` are descriptors that belong to the others.
+    """
     code = OWN_FAILURE
     try:
         prctl.die_with(parent)
@@ -39,11 +51,12 @@ def run(
         _detach(files, close)
         _limit_memory(job["memory_mb"])
         _set_variables(job["variables"], temporary)
-        code = _work(job, files, arm_only)
+        _confine(Protected.from_json(job["protected"]), files.folder, temporary)
+        code = _work(job, _testimony(stream), arm_only)
         sys.stdout.flush()
         sys.stderr.flush()
     except BaseException:  # noqa: BLE001
-        # Only our own failures come here: the entry's are in error.json. The log says what it was.
+        # Only our own failures come here: the entry's were told. The log says what it was.
         traceback.print_exc()
     finally:
         # No atexit handlers: they are the zygote's modules', and may hang or fault after the result.
@@ -101,23 +114,34 @@ def _set_variables(variables: Mapping[str, str], temporary: Path) -> None:
     sys.argv = ["refault-arm"]
 
 
-def _work(job: Mapping[str, Any], files: Files, arm_only: frozenset[str]) -> int:
-    """Calls the entry and writes what came of it; the exit code."""
+def _confine(protected: Protected, *own: Path) -> None:
+    """Takes from the arm what it must not write; its own folders stay its own."""
+    if protected.read_only:
+        confine.enter(replace(protected, writable=(*protected.writable, *own)))
+
+
+def _testimony(descriptor: int) -> Testimony:
+    """The arm's end of the stream; what it forks has none."""
+    stream = socket.socket(fileno=descriptor)
+    os.register_at_fork(after_in_child=stream.close)
+    return Testimony(stream, alterations.watched())
+
+
+def _work(job: Mapping[str, Any], testimony: Testimony, arm_only: frozenset[str]) -> int:
+    """Calls the entry and says what came of it; the exit code."""
     before = frozenset(sys.modules)
-    code, me = 0, os.getpid()
+    me, end, describe = os.getpid(), testimony.end, _describe
     try:
-        text = _call(job, files.folder)
-    except BaseException as error:  # noqa: BLE001 - whatever it is goes into error.json
+        result = _call(job, testimony)
+    except BaseException as error:  # noqa: BLE001 - whatever it is is told
         _end_forks(me)
         _lift_memory_limit()
-        write_json(files.error, _describe(error))
         traceback.print_exc()
-        code = _code_of(error)
-    else:
-        _end_forks(me)
-        write_text(files.result, text)
-    write_json(files.imported, imported_since(before, arm_only))
-    return code
+        end(error=describe(error), imported=imported_since(before, arm_only))
+        return _code_of(error)
+    _end_forks(me)
+    end(result=result, imported=imported_since(before, arm_only))
+    return 0
 
 
 def _end_forks(arm: int) -> None:
@@ -127,16 +151,18 @@ def _end_forks(arm: int) -> None:
         os._exit(1)
 
 
-def _call(job: Mapping[str, Any], folder: Path) -> str:
-    result = _find(job["entry"])(job["payload"], folder)
+def _call(job: Mapping[str, Any], testimony: Testimony) -> dict[str, Any]:
+    more = (testimony,) if job["is_asked"] else ()
+    result = _find(job["entry"])(job["payload"], Path(job["folder"]), *more)
     if not isinstance(result, dict):
         raise TypeError(f"{job['entry']} returned {type(result).__name__}, not a dict")
-    return json.dumps(result)
+    json.dumps(result)  # what cannot be told is the entry's fault, and is to be told as that
+    return result
 
 
-def _find(entry: str) -> Callable[[Mapping[str, Any], Path], object]:
+def _find(entry: str) -> Callable[..., object]:
     module, _, name = entry.partition(":")
-    found: Callable[[Mapping[str, Any], Path], object] = getattr(importlib.import_module(module), name)
+    found: Callable[..., object] = getattr(importlib.import_module(module), name)
     return found
 
 

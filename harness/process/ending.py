@@ -1,4 +1,4 @@
-"""From what the minder saw and the arm wrote to the one word for how the arm ended."""
+"""From what the minder saw and what was heard of the arm to the one word for how the arm ended."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import Any
 
 from harness.observation import Exit
 from harness.process import log
-from harness.process.job import OWN_FAILURE, Ended, Files, read_json
+from harness.process.hearing import Heard
+from harness.process.job import OWN_FAILURE, Ended, Files
 
-TIME_OUT, OUT_OF_MEMORY = "time-out", "out-of-memory"
+TIME_OUT, OUT_OF_MEMORY, LOST = "time-out", "out-of-memory", "lost"
 _ABORTED_FOR_MEMORY = re.compile(r"std::bad_alloc|MemoryError|([Cc]annot|can't) allocate memory")
 
 
@@ -20,21 +21,26 @@ def lost(files: Files, why: str) -> Ended:
     return Ended(exit=Exit(how="lost", message=why), seconds=0.0, log=files.log)
 
 
-def conclude(files: Files, report: Mapping[str, Any]) -> Ended:
-    """Reads what the arm left. `report` is the minder's: see `minder.mind`."""
-    # The arm's own files count only where it was not stopped from outside.
+def conclude(files: Files, report: Mapping[str, Any], heard: Heard) -> Ended:
+    """How the arm ended. `report` is the minder's: see `minder.mind`."""
+    common: dict[str, Any] = {"seconds": report["seconds"], "log": files.log}
+    common["leftovers"] = tuple(report["leftovers"])
+    if heard.problem:
+        return Ended(exit=Exit(how="lost", message=heard.problem), **common)
+    # The arm's own last words count only where it was not stopped from outside.
     by_itself = not report["killed_for"] and report["signal"] is None
-    error = read_json(files.error) if by_itself else None
-    result = read_json(files.result) if by_itself and report["code"] == 0 else None
+    last = heard.last if heard.last and by_itself else {}
+    error = last.get("error")
+    result = last.get("result") if report["code"] == 0 else None
     ending = exit_of(report, error, result is not None, log.tail(files.log))
     return Ended(
         exit=ending,
-        seconds=report["seconds"],
-        log=files.log,
         result=result if ending.how == "clean" else None,
         error=error,
-        leftovers=tuple(report["leftovers"]),
-        imported=tuple(read_json(files.imported) or ()),
+        answers=heard.answers,
+        told=heard.told,
+        imported=tuple(last.get("imported", ())),
+        **common,
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from harness.errors import BadInput
 from harness.observation import Exit
+from harness.process.confine import Protected
 from harness.process.limits import Limits
 
 OWN_FAILURE = 113
@@ -48,9 +49,10 @@ class Environment:
 class Job:
     """One arm to run: `entry` ("module:function") is called with `payload` and `folder`.
 
-    It returns a JSON object. `variables` are set in this arm alone, after the zygote's; it needs
-    so many accelerators (`devices`) for itself. `folder` takes the files named below. Raises BadInput for an
-    entry or a payload that cannot be carried.
+    It returns a JSON object. With `questions`, plain values too, it is given its testimony as well, and is
+    asked one at a time. What is `protected` it cannot write where the machine allows that. `variables` are
+    set in this arm alone, after the zygote's; it needs so many accelerators (`devices`) for itself. `folder`
+    takes the files named below. Raises BadInput for an entry or a payload that cannot be carried.
     """
 
     entry: str
@@ -60,12 +62,14 @@ class Job:
     environment: Environment = field(default_factory=Environment)
     variables: Mapping[str, str] = field(default_factory=dict)
     devices: int = 0
+    questions: tuple[Any, ...] | None = None
+    protected: Protected = field(default_factory=Protected)
 
     def __post_init__(self) -> None:
         if not _ENTRY.fullmatch(self.entry):
             raise BadInput(f"{self.entry!r} is no entry of an arm: write module:function")
         try:
-            json.dumps(dict(self.payload))
+            json.dumps([dict(self.payload), self.questions])
         except (TypeError, ValueError) as error:
             raise BadInput(f"the payload of {self.entry} is no JSON ({error}): pass plain values") from None
         object.__setattr__(self, "folder", Path(self.folder).absolute())
@@ -79,16 +83,18 @@ class Job:
         return {
             "entry": self.entry,
             "payload": dict(self.payload),
+            "is_asked": self.questions is not None,
             "folder": str(self.folder),
             "seconds": self.limits.seconds,
             "memory_mb": self.limits.memory_mb,
             "variables": dict(self.variables),
+            "protected": self.protected.to_json(),
         }
 
 
 @dataclass(frozen=True)
 class Files:
-    """The files in an arm's folder."""
+    """The files in an arm's folder: job and log, and for people alone what was heard of it."""
 
     folder: Path
 
@@ -109,23 +115,28 @@ class Files:
         return self.folder / "error.json"
 
     @property
-    def imported(self) -> Path:
-        return self.folder / "imported.json"
+    def answers(self) -> Path:
+        return self.folder / "answers.jsonl"
+
+    @property
+    def told(self) -> Path:
+        return self.folder / "told.json"
 
     def clear(self) -> None:
         """Makes the folder and takes away what an earlier arm left, so that it is never mistaken."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        for path in (self.job, self.log, self.result, self.error, self.imported):
+        for path in (self.job, self.log, self.result, self.error, self.answers, self.told):
             path.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ended:
-    """How an arm ended and what it left.
+    """How an arm ended and what was heard of it.
 
-    `result` is there where `exit.how` is clean, `error` (type, message, traceback) where an
-    exception escaped. `leftovers` names the processes beside the arm that had to be killed,
-    `imported` the modules it loaded that its zygote had not.
+    `result` is there where `exit.how` is clean, `error` (type, message, traceback) where an exception
+    escaped. `answers` are those to the job's questions, in order, as far as it came; `told` is the last word
+    under each name. Of an arm whose words are forged or broken there are none. `leftovers` names the
+    processes beside the arm that had to be killed, `imported` the modules it loaded that its zygote had not.
     """
 
     exit: Exit
@@ -133,6 +144,8 @@ class Ended:
     log: Path
     result: dict[str, Any] | None = None
     error: dict[str, Any] | None = None
+    answers: tuple[Any, ...] = ()
+    told: Mapping[str, Any] = field(default_factory=dict)
     leftovers: tuple[str, ...] = ()
     imported: tuple[str, ...] = ()
 

@@ -140,11 +140,15 @@ class Zygote:
             write_json(listed, new)
             packets.send(self._link, {"preload": str(listed)})
 
-    def start(self, job_file: Path, number: int) -> socket.socket:
-        """Has an arm forked; the link on which its minder reports. It ends at once if the zygote has."""
+    def start(self, job_file: Path, number: int, stream: socket.socket) -> socket.socket:
+        """Has an arm forked; the link on which its minder reports. It ends at once if the zygote has.
+
+        `stream` is the arm's end of what it says.
+        """
         ours, theirs = packets.pair()
         with theirs:
-            packets.send(self._link, {"job": str(job_file), "number": number}, [theirs.fileno()])
+            given = [theirs.fileno(), stream.fileno()]
+            packets.send(self._link, {"job": str(job_file), "number": number}, given)
         return ours
 
     def has_ended(self, within: float = 0.0) -> bool:

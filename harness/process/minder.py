@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.process import arm, descendants, log, packets, prctl, scratch, shared_memory, usage
-from harness.process.ending import OUT_OF_MEMORY, TIME_OUT
+from harness.process.ending import LOST, OUT_OF_MEMORY, TIME_OUT
 from harness.process.job import Files, read_json
 
 _LOOK_EVERY = 0.02
@@ -28,9 +28,14 @@ _ABANDONED = "abandoned"
 
 
 def mind(
-    job_file: Path, temporary: Path, link: socket.socket, close: list[int], arm_only: frozenset[str]
+    job_file: Path,
+    temporary: Path,
+    link: socket.socket,
+    stream: int,
+    close: list[int],
+    arm_only: frozenset[str],
 ) -> None:
-    """Runs one arm in a child of this process and reports on `link` how it ended.
+    """Runs one arm in a child of this process and reports on `link` how it ended; `stream` is the arm's.
 
     The report: `killed_for` and `message` (what this process ended it for, if it did), `code` or
     `signal`, `seconds`, `leftovers`, `survivors` (of a SIGKILL), `kernel_kills` (by the kernel,
@@ -43,8 +48,8 @@ def mind(
     kills_before, baseline, before = usage.kernel_kills(), usage.anonymous(me), shared_memory.present()
     pid = os.fork()
     if pid == 0:
-        arm.run(job, temporary, me, [*close, link.fileno()], arm_only)
-    for descriptor in close:
+        arm.run(job, temporary, me, stream, [*close, link.fileno()], arm_only)
+    for descriptor in (*close, stream):
         os.close(descriptor)
     try:
         packets.send(link, {"started": pid})
@@ -93,8 +98,10 @@ class _Watch:
             if why := self._exceeded():
                 return why
             ready = [descriptor for descriptor, _ in poll.poll(_LOOK_EVERY * 1000)]
-            if self._link.fileno() in ready or os.getppid() != self._zygote:
+            if os.getppid() != self._zygote:
                 return _ABANDONED
+            if self._link.fileno() in ready:  # it is told to stop, or the pool is gone
+                return LOST if packets.receive(self._link) else _ABANDONED
         return None
 
     def _exceeded(self) -> str | None:
@@ -130,6 +137,8 @@ class _Watch:
     def _message(self, killed_for: str | None) -> str | None:
         if killed_for == OUT_OF_MEMORY:
             return f"used more than its limit of {self._memory >> 20} MB"
+        if killed_for == LOST:
+            return "its supervisor stopped it"
         if killed_for == TIME_OUT:
             process = descendants.look_up(self._pid)
             stopped = " (it was stopped by a signal)" if process and process.state in "Tt" else ""

@@ -8,6 +8,7 @@ import select
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, nullcontext
@@ -18,9 +19,13 @@ from typing import Any, NamedTuple
 
 from harness.errors import BadInput, Unresolved
 from harness.process import packets, scratch
+from harness.process.confine import Protected
 from harness.process.ending import conclude, lost
+from harness.process.hearing import Hearing
 from harness.process.job import Ended, Environment, Job, write_json
+from harness.process.kept import Kept
 from harness.process.launch import Warden, Zygote
+from harness.process.protection import Protection, chosen
 
 _log = logging.getLogger(__name__)
 
@@ -49,18 +54,25 @@ class Pool:
     A zygote is started when an environment is first needed, and an arm has `start_seconds` from then
     until it runs. With `learn`, what one arm had to import itself is imported ahead of the next. What
     `lend` gives is an arm's for as long as it runs, if it needs devices.
-    Closing kills whatever runs. Raises BadInput without a lane or off Linux, Unresolved if nothing
-    can be started.
+    Closing kills whatever runs. `protection` is how arms are kept from writing what is not theirs; without
+    it the machine's best. Raises BadInput without a lane or off Linux, Unresolved if nothing can be started.
     """
 
     def __init__(
-        self, lanes: int, *, learn: bool = True, start_seconds: float = 180.0, lend: Lend = _nothing
+        self,
+        lanes: int,
+        *,
+        learn: bool = True,
+        start_seconds: float = 180.0,
+        lend: Lend = _nothing,
+        protection: Protection | None = None,
     ) -> None:
         if lanes < 1:
             raise BadInput(f"{lanes} lanes run nothing: give at least 1")
         if sys.platform != "linux":
             raise BadInput(f"arms need Linux, not {sys.platform}: run in a container")
         self._learn, self._start_seconds, self._lend = learn, start_seconds, lend
+        self.protection = protection or chosen()
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._numbers = count(1)
         self._lock = threading.RLock()
@@ -164,17 +176,21 @@ class Pool:
 
     def _run(self, job: Job) -> Ended:
         job.files.clear()
+        if self.protection is not Protection.READ_ONLY:
+            job = replace(job, protected=Protected())
         write_json(job.files.job, job.to_json())
         zygote = self._zygote(job.environment)
         if zygote.has_ended():
             return lost(job.files, f"its zygote keeps ending: {zygote.last_words or 'it left no word'}")
         number = next(self._numbers)
-        try:
-            with zygote.start(job.files.job, number) as link:
-                report = self._await_report(job, zygote, link)
-        finally:
-            scratch.clear(self._warden.scratch / str(number))
-        return self._conclude(job, report)
+        with Hearing(job.questions or ()) as hearing, Kept(job.files) as kept:
+            try:
+                with zygote.start(job.files.job, number, hearing.theirs) as link:
+                    hearing.theirs.close()
+                    report = self._await_report(job, zygote, link, hearing)
+            finally:
+                scratch.clear(self._warden.scratch / str(number))
+            return self._conclude(job, report, hearing, kept)
 
     def _zygote(self, environment: Environment) -> Zygote:
         with self._lock:
@@ -191,14 +207,16 @@ class Pool:
                 zygotes[0].preload([*environment.preload, *learned])
             return zygotes[-1]
 
-    def _await_report(self, job: Job, zygote: Zygote, link: socket.socket) -> dict[str, Any] | str:
-        """The minder's report, or why there is none."""
+    def _await_report(
+        self, job: Job, zygote: Zygote, link: socket.socket, hearing: Hearing
+    ) -> dict[str, Any] | str:
+        """The minder's report, or why there is none; what the arm says meanwhile is heard."""
         if (started := _next(link, self._start_seconds)) is None:
             zygote.kill()
             zygote.has_ended(within=5)
             words = zygote.last_words or "its zygote hangs"
             return f"no arm was started within {self._start_seconds:g} s: {words}"
-        if started and (report := _next(link, job.limits.seconds + _SLACK)):
+        if started and (report := _heard_out(link, hearing, job.limits.seconds + _SLACK)):
             return report
         if self._closed:
             return "the pool was closed"
@@ -206,7 +224,7 @@ class Pool:
             return f"its zygote ended: {zygote.last_words or 'it left no word'}"
         return "the process that minds it ended"
 
-    def _conclude(self, job: Job, report: dict[str, Any] | str) -> Ended:
+    def _conclude(self, job: Job, report: dict[str, Any] | str, hearing: Hearing, kept: Kept) -> Ended:
         if isinstance(report, str):
             _log.log(logging.INFO if self._closed else logging.WARNING, "%s: %s", job.folder, report)
             return lost(job.files, report)
@@ -214,7 +232,8 @@ class Pool:
             _log.warning(
                 "%s: these processes cannot be killed: %s", job.folder, ", ".join(report["survivors"])
             )
-        ended = conclude(job.files, report)
+        ended = conclude(job.files, report, hearing.heard())
+        kept.keep(ended)
         with self._lock:
             self._learned.setdefault(job.environment.key, {}).update(dict.fromkeys(ended.imported))
         return ended
@@ -228,3 +247,21 @@ def _next(link: socket.socket, seconds: float) -> dict[str, Any] | None:
         return None
     packet = packets.receive(link)
     return packet[0] if packet else {}
+
+
+def _heard_out(link: socket.socket, hearing: Hearing, seconds: float) -> dict[str, Any] | None:
+    """`_next` on the link, while the arm is heard; one that forges is stopped at once."""
+    poll, deadline = select.poll(), time.monotonic() + seconds
+    for end in (link, hearing):
+        poll.register(end, select.POLLIN)
+    while (left := deadline - time.monotonic()) > 0:
+        ready = [descriptor for descriptor, _ in poll.poll(left * 1000)]
+        if hearing.fileno() in ready:
+            hearing.read()
+            if hearing.is_over:
+                poll.unregister(hearing)
+            if hearing.problem:
+                packets.send(link, {"stop": hearing.problem})
+        if link.fileno() in ready:
+            return _next(link, 0)
+    return None

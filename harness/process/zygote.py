@@ -11,7 +11,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,7 @@ class _Zygote:
             if "preload" in message:
                 self._preload(Path(message["preload"]))
             else:
-                self._fork(message, descriptors[0])
+                self._fork(message, descriptors)
 
     def _preload(self, listed: Path) -> None:
         for module, problem in preload.load(read_json(listed), self._arm_only):
@@ -58,21 +58,24 @@ class _Zygote:
         # What is here now will stay: keeping the collector off it keeps its pages shared with the arms.
         gc.freeze()
 
-    def _fork(self, message: Mapping[str, Any], descriptor: int) -> None:
+    def _fork(self, message: Mapping[str, Any], descriptors: Sequence[int]) -> None:
         threads = usage.threads(os.getpid())
         if threads > 1:
             packets.send(self._link, {"threads": threads})
         sys.stdout.flush()
         sys.stderr.flush()
         if os.fork() == 0:
-            self._become_minder(message, socket.socket(fileno=descriptor))
-        os.close(descriptor)
+            link, stream = descriptors
+            self._become_minder(message, socket.socket(fileno=link), stream)
+        for descriptor in descriptors:
+            os.close(descriptor)
 
-    def _become_minder(self, message: Mapping[str, Any], link: socket.socket) -> None:
+    def _become_minder(self, message: Mapping[str, Any], link: socket.socket, stream: int) -> None:
         code = 70
         try:
             temporary = self._scratch / str(message["number"])
-            minder.mind(Path(message["job"]), temporary, link, [self._link.fileno()], self._arm_only)
+            close = [self._link.fileno()]
+            minder.mind(Path(message["job"]), temporary, link, stream, close, self._arm_only)
             code = 0
         except BaseException:  # noqa: BLE001 - it goes to the log, and the lost link tells the pool
             sys.excepthook(*sys.exc_info())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import resource
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,17 +19,23 @@ from harness.process import log
 from harness.serving import causes, events, lines
 from harness.serving.causes import Causes
 from harness.serving.events import Event
+from harness.serving.reports import Lines
 
 EVENTS, NATIVE = "events.jsonl", "native.log"
 _FIRST = 0.0
 
 
-def read(reports: Path) -> Causes | None:
-    """The faults of a server from what its processes reported; None where none did."""
-    processes = sorted(folder for folder in reports.glob("*.*") if (folder / EVENTS).exists())
-    if not processes:
+def read(reports: Path, told: Lines | None = None) -> Causes | None:
+    """The faults of a server from what its processes reported; None where none did.
+
+    `told` is what they said of events, where somebody heard it: the files do not count then.
+    """
+    if told is None:
+        there = sorted(folder for folder in reports.glob("*.*") if (folder / EVENTS).exists())
+        told = {folder.name: list(_reported(folder / EVENTS)) for folder in there}
+    if not told:
         return None
-    found = [placed for process in processes for placed in _of(process)]
+    found = [placed for name in sorted(told) for placed in _of(reports / name, told[name])]
     return causes.of([event for _, event in sorted(found, key=lambda placed: placed[0])])
 
 
@@ -48,10 +54,10 @@ def show(reports: Path, file: Path) -> None:
                     shared.write(told)
 
 
-def _of(folder: Path) -> Iterator[tuple[float, Event]]:
+def _of(folder: Path, lines_told: Iterable[dict[str, Any]]) -> Iterator[tuple[float, Event]]:
     """The events of one process, each with its moment in seconds."""
     role, _, ranks = folder.name.rpartition(".")[0].partition(" ")
-    for told in _reported(folder / EVENTS):
+    for told in lines_told:
         for event in events.find(lines.split(told["text"])):
             yield told["at"], _by(event, role, ranks, told)
     yield from _native(folder / NATIVE, role, ranks)

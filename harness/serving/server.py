@@ -10,6 +10,7 @@ import select
 import shutil
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
@@ -19,6 +20,7 @@ from harness.serving import ending, evidence, family, launch, logs, ports, readi
 from harness.serving.ending import Ending, Found
 from harness.serving.launch import Command
 from harness.serving.ports import HOST, Ports
+from harness.serving.reports import Lines
 from harness.serving.segments import Segments
 
 GRACE = 1.0
@@ -35,12 +37,21 @@ class Server:
     """A server that runs while the context is open.
 
     `folder` takes its log. `at` are ports reserved beforehand; without it they are chosen on entry.
-    Entering raises Unresolved where ports, folder or program are not to be had. Leaving the context
-    stops the server, whatever happened; `stop` does so before and says how it went. `started` and `ready`
-    are when its first process was and it answered, in seconds of time.monotonic().
+    `told` gives what its processes were heard to say, where somebody hears them. Entering raises Unresolved
+    where ports, folder or program are not to be had. Leaving the context stops the server, whatever
+    happened; `stop` does so before and says how it went. `started` and `ready` are when its first process
+    was and it answered, in seconds of time.monotonic().
     """
 
-    def __init__(self, command: Command, folder: Path, at: Ports | None = None, grace: float = GRACE) -> None:
+    def __init__(
+        self,
+        command: Command,
+        folder: Path,
+        at: Ports | None = None,
+        grace: float = GRACE,
+        told: Callable[[], Lines] | None = None,
+    ) -> None:
+        self._told = told
         self.command, self.folder, self.grace = command, folder, grace
         self.log = folder / "server.log"
         self.key = secrets.token_hex(16)
@@ -160,7 +171,7 @@ class Server:
             exit=self._exit(),
             log=self.log,
             text=log.tail(self.log, log.LARGEST),
-            own=evidence.read(self.folder / REPORTS),
+            own=evidence.read(self.folder / REPORTS, self._told() if self._told else None),
             trouble=trouble,
             lost=self.lost(),
             file_limit=self._file_limit,

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 
-from harness.errors import StaleRevert, Unresolved
+from harness.errors import Forged, StaleRevert, Unresolved
 from harness.observation import Observation
 from harness.process.job import Ended
 from harness.source import revert
+from harness.source.tree import Tree
 from harness.suite.planning import Planned, attested
 from harness.suite.request import expected, platform_of
 from harness.suite.setting import Setting
@@ -29,12 +31,12 @@ class Judged:
     evidence: Evidence
 
 
-def judge(case: Planned, futures: Futures, setting: Setting) -> Judged:
-    """Judge a case whose arms have ended.
+def judge(case: Planned, futures: Futures, setting: Setting, changed: Sequence[str] = ()) -> Judged:
+    """Judge a case whose arms have ended. `changed` are files that changed meanwhile, and must not have.
 
     One that could not be planned is UNRESOLVED, and so is one to which nothing is wrong but its golden.
     """
-    return _concluded(case, {name: _run(case, futures, name) for name in BOTH}, setting)
+    return _concluded(case, {name: _run(case, futures, name, changed) for name in BOTH}, setting)
 
 
 def judge_again(case: Planned, seen: Mapping[ArmName, Observation], setting: Setting) -> Judged:
@@ -83,15 +85,18 @@ def _evidence(case: Planned, shown: Mapping[ArmName, Arm], setting: Setting) -> 
     )
 
 
-def _run(case: Planned, futures: Futures, name: ArmName) -> Arm:
+def _run(case: Planned, futures: Futures, name: ArmName, changed: Sequence[str]) -> Arm:
     plan = case.plans.get(name)
     if plan is None:
         lost = case.failed if name in case.request.asked else None
         return Arm(observation=arms.nothing(name, lost)) if lost else Arm()
-    if changed := plan.tree.changed():  # what its modules were compiled from is not known
-        return Arm(observation=arms.nothing(name, changed))
+    if altered := plan.tree.changed():  # what its modules were compiled from is not known
+        return Arm(observation=arms.nothing(name, altered))
     try:
-        return _arm(case, plan, arms.observation(plan, futures[name].result()))
+        _hold_unchanged(changed)
+        seen = arms.observation(plan, futures[name].result())
+        _hold_to_files(plan.tree, seen)
+        return _arm(case, plan, seen)
     except (Unresolved, StaleRevert) as error:  # this case's trouble; the others go on
         return Arm(observation=arms.nothing(name, str(error)))
 
@@ -110,6 +115,24 @@ def _arm(case: Planned, plan: ArmPlan, seen: Observation) -> Arm:
     """An arm with what it must attest. StaleRevert if the tree has none of its functions."""
     functions = tuple(function for names in plan.functions.values() for function in names)
     return Arm(observation=seen, wanted=_wanted(case, plan, seen), functions=functions)
+
+
+def _hold_unchanged(changed: Sequence[str]) -> None:
+    if changed:
+        others = f" and {len(changed) - 1} more files" if len(changed) > 1 else ""
+        raise Forged(f"{changed[0]}{others} changed while the arm ran, which only reads there")
+
+
+def _hold_to_files(tree: Tree, seen: Observation) -> None:
+    """Raises Forged where an arm says that it loaded other bytes than a file has, or ran another tree."""
+    if not (attested := seen.attestation):
+        return
+    if attested.tree != tree.content_hash:
+        raise Forged(f"the arm attests the tree {attested.tree[:12]}, and was given {tree.content_hash[:12]}")
+    for module in attested.modules:
+        file = tree.root / module.path
+        if not file.is_file() or hashlib.sha256(file.read_bytes()).hexdigest() != module.sha256:
+            raise Forged(f"{module.name} was told to be {module.sha256[:12]}, which {file} is not")
 
 
 def _wanted(case: Planned, plan: ArmPlan, seen: Observation) -> dict[str, str]:

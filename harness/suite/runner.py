@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field, replace
@@ -27,6 +28,7 @@ from harness.suite.judging import Judged, failed, judge
 from harness.suite.planning import Planned
 from harness.suite.request import Request, missing
 from harness.suite.setting import Setting
+from harness.suite.shield import Shield
 from harness.tiers import arms
 from harness.verdict import ArmName
 
@@ -36,6 +38,7 @@ class _Running:
     """A case whose arms are on their way; `told` are those whose end was told."""
 
     case: Planned
+    started: float = field(default_factory=time.monotonic)
     futures: dict[ArmName, Future[Ended]] = field(default_factory=dict)
     told: set[ArmName] = field(default_factory=set)
 
@@ -72,6 +75,7 @@ class Suite:
         self._pool = pool or Pool(setting.lanes, lend=seats.seat)
         self._owns_pool = pool is None
         self._numbers = count(1)
+        self._shield = Shield(setting, self._pool.protection)
 
     def __enter__(self) -> Self:
         return self
@@ -98,6 +102,7 @@ class Suite:
         A case that cannot be planned, run or judged is UNRESOLVED, with the reason, and the others go on.
         """
         self._warm(requests)
+        self._shield.raise_it()
         making = self._bytecodes.of_cases(requests)
         waiting: list[_Running] = []
         for request in requests:
@@ -137,7 +142,8 @@ class Suite:
         plan = replace(planning.arm(name, request, tree, self._setting), bytecode=bytecode)
         folder = self._new_folder(f"{subject.id}.standing.{name}")
         shared = self.environment(request.environment)
-        return folder, self._pool.submit(arms.standing_job(plan, folder, shared))
+        protected = self._shield.over(plan)
+        return folder, self._pool.submit(arms.standing_job(plan, folder, shared, protected))
 
     def _ready(self, waiting: list[_Running]) -> list[_Running]:
         """Take those out of `waiting` whose arms have all ended."""
@@ -182,14 +188,16 @@ class Suite:
         for name, planned in running.case.plans.items():
             plan = replace(planned, bytecode=making.done)
             folder = self._new_folder(f"{request.reproducer.id}.{request.name}.{name}")
-            jobs[name] = arms.job(plan, folder, self.environment(request.environment))
+            shared, protected = self.environment(request.environment), self._shield.over(plan)
+            jobs[name] = arms.job(plan, folder, shared, protected)
         for name, job in jobs.items():
             self._started(running.arm(name))
             running.futures[name] = self._pool.submit(job)
 
     def _judged(self, running: _Running) -> Judged:
         try:
-            return judge(running.case, running.futures, self._setting)
+            changed = self._shield.changed(running.started)
+            return judge(running.case, running.futures, self._setting, changed)
         except Exception as error:
             if isinstance(error, BadInput) and running.case.request.by_hand:
                 raise  # it refused the parameters that the user gave

@@ -16,6 +16,7 @@ from harness.errors import BadInput
 from harness.facts import Feature, Subject
 from harness.leftovers import Leftovers
 from harness.machine import Machine
+from harness.process import protection
 from harness.source import tree
 from harness.source.tree import Tree
 from harness.tests.toyland.bench import Bench, bug, subject
@@ -130,3 +131,19 @@ def test_cleaning_removes_what_was_found_before_it_looks(
     cleaned = CliRunner().invoke(app, ["doctor", "--clean"])
     assert cleaned.exit_code == 0, cleaned.output
     assert "none of dead runs" in cleaned.stdout and not folder.exists()
+
+
+def test_it_says_how_arms_are_kept_from_writing(
+    goldens: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(protection.VARIABLE, raising=False)
+    monkeypatch.setattr(protection, "refused", lambda: None)
+    assert look(tmp_path)["protection"].state is State.OK
+    monkeypatch.setattr(protection, "refused", lambda: "unshare: Operation not permitted")
+    refused = look(tmp_path)["protection"]
+    assert refused.state is State.LACKS and refused.found.startswith("compared: ")
+    assert "(unshare: Operation not permitted)" in refused.found
+    monkeypatch.setenv(protection.VARIABLE, "wishes")
+    wrong = look(tmp_path)["protection"]
+    assert wrong.state is State.WRONG
+    assert wrong.found == "REFAULT_PROTECTION=wishes: is no protection: give read-only or compared"

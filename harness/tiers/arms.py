@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.errors import BadInput
+from harness.errors import BadInput, Forged
 from harness.facts import ExpectedFault, ServerCase, Subject
 from harness.host import environment as variables
 from harness.observation import Attestation, Exit, Fault, Observation, Point
-from harness.process.job import Ended, Environment, Job, read_json
+from harness.process.confine import Protected
+from harness.process.job import Ended, Environment, Job
 from harness.process.limits import Limits
 from harness.source.bytecode import Bytecode
 from harness.source.tree import Tree
@@ -24,13 +26,12 @@ MEMORY_MB: Mapping[str, int] = {
     "device": 24576,  # what a driver maps for a GPU counts too
 }
 """Limits of an arm with all its processes, by its kind: they stop a runaway, and bind nothing else."""
-ATTESTATION = "attestation.json"
-"""Written by the arm before its case runs and at each first entry, so that a crash is attested too."""
+ATTESTATION = "attestation"
+"""Told by the arm before its case runs and at each first entry, so that a crash is attested too."""
 STANDING = "standing.json"
 """Written by an arm whose server is left up for inspection, once it is ready."""
 _A_WEEK = 7 * 86400.0
-POINTS = "points.jsonl"
-"""Written by the arm after each point, so that a crash is told of the point where it happened."""
+_NOTHING = Protected()
 
 _VARIABLES: Mapping[str, Mapping[str, str | None]] = {
     "codegen": variables.COMPILED_KERNELS,
@@ -79,7 +80,8 @@ def environment(kind: str, package: str, learned: Sequence[str] = ()) -> Environ
     )
 
 
-def job(plan: ArmPlan, folder: Path, shared: Environment) -> Job:
+def job(plan: ArmPlan, folder: Path, shared: Environment, protected: Protected = _NOTHING) -> Job:
+    """The arm of a plan; it cannot write what is `protected`."""
     case = plan.reproducer.case(plan.tier, plan.platform)
     # The case's own time is meant for its grid: a sweep's batch may be longer.
     share = max(1.0, len(plan.points) / len(case.points()))
@@ -93,20 +95,23 @@ def job(plan: ArmPlan, folder: Path, shared: Environment) -> Job:
         limits=limits,
         environment=shared,
         devices=_devices(plan),
+        questions=tuple(dict(point) for point in plan.points),
+        protected=protected,
     )
 
 
-def standing_job(plan: ArmPlan, folder: Path, shared: Environment) -> Job:
+def standing_job(plan: ArmPlan, folder: Path, shared: Environment, protected: Protected = _NOTHING) -> Job:
     """The arm's server alone, for inspection: it runs until it is ended, and STANDING says where."""
     limits = Limits(seconds=_A_WEEK, memory_mb=MEMORY_MB[plan.tier])
     entry = f"harness.tiers.{plan.tier}:stand"
     return Job(
         entry=entry,
-        payload=_payload(plan),
+        payload={**_payload(plan), "point": dict(plan.points[0])},
         folder=folder,
         limits=limits,
         environment=shared,
         devices=_devices(plan),
+        protected=protected,
     )
 
 
@@ -127,7 +132,6 @@ def _payload(plan: ArmPlan) -> dict[str, Any]:
         "functions": {module: list(names) for module, names in plan.functions.items()},
         "reproducer": plan.reproducer.module,
         "platform": plan.platform,
-        "points": [dict(point) for point in plan.points],
         "host": plan.host,
         "models": str(plan.models) if plan.models else None,
         "reverted": _declared(plan.bug) if plan.bug else None,
@@ -148,12 +152,14 @@ def observation(plan: ArmPlan, ended: Ended) -> Observation:
         raise BadInput(ended.error["message"])
     common: dict[str, Any] = {"arm": plan.name, "exit": ended.exit, "seconds": ended.seconds}
     common["log"] = str(ended.log)
+    points = _points(ended)
     if ended.result is not None:
-        points = tuple(map(Point.from_json, ended.result["points"]))
+        if why := _departs(plan, points, ended):
+            return Observation(unresolved=str(Forged(why)), **common)
         attested = Attestation.from_json(ended.result["attestation"])
         return Observation(points=points, attestation=attested, **common)
-    attestation = _left_behind(ended)
-    before, fault = _points_before(ended), _ending_fault(ended)
+    attestation = _told(ended)
+    before, fault = points, _ending_fault(ended)
     if attestation and attestation.entered and fault and len(before) < len(plan.points):
         last = Point(params=dict(plan.points[len(before)]), faults=(fault,))
         return Observation(points=(*before, last), attestation=attestation, **common)
@@ -166,16 +172,37 @@ def nothing(name: str, why: str) -> Observation:
     return Observation(arm=name, exit=Exit(how="lost", message=why), unresolved=why)
 
 
-def _left_behind(ended: Ended) -> Attestation | None:
-    data = read_json(ended.log.with_name(ATTESTATION))
+def _told(ended: Ended) -> Attestation | None:
+    data = ended.told.get(ATTESTATION)
     return Attestation.from_json(data) if data else None
 
 
-def _points_before(ended: Ended) -> tuple[Point, ...]:
-    """The points that were observed before the arm ended; a line that it was still writing is none."""
-    file = ended.log.with_name(POINTS)
-    lines = file.read_text().split("\n")[:-1] if file.is_file() else []
-    return tuple(Point.from_json(json.loads(line)) for line in lines)
+def _points(ended: Ended) -> tuple[Point, ...]:
+    """The points that were observed before the arm ended, each as it was answered."""
+    return tuple(map(Point.from_json, ended.answers))
+
+
+def digest(point: Mapping[str, Any]) -> str:
+    """sha256 of a point's JSON, as the arm has it and as it comes over the stream."""
+    return hashlib.sha256(json.dumps(point).encode()).hexdigest()
+
+
+def _departs(plan: ArmPlan, points: Sequence[Point], ended: Ended) -> str | None:
+    """Where what a clean arm said at its end departs from what it answered, or that from what was asked."""
+    assert ended.result is not None  # of a clean arm
+    if ended.result["points"] != [digest(answer) for answer in ended.answers]:
+        return "the points that the arm told at its end are not those that it answered"
+    asked = json.loads(json.dumps([dict(point) for point in plan.points]))  # tuples come as lists
+    if [dict(point.params) for point in points] != asked[: len(points)]:
+        return "a point was answered with other parameters than it was asked with"
+    if len(points) < len(asked) and not (points and _ends_the_device(points[-1])):
+        return f"{len(points)} of {len(asked)} points were answered"
+    return None
+
+
+def _ends_the_device(point: Point) -> bool:
+    """Whether nothing can be run behind this point."""
+    return any(fault.kind == "device-fault" for fault in point.faults)
 
 
 def _ending_fault(ended: Ended) -> Fault | None:

@@ -20,6 +20,7 @@ from harness.host import preload, pretence, targets
 from harness.host.standin import StandIn
 from harness.host.targets import Target
 from harness.observation import Event, Fault, Point
+from harness.process.testimony import Testimony
 from harness.tiers import exceptions, ir_facts
 from harness.tiers.entry import Entry
 
@@ -101,14 +102,16 @@ def _plain(value: Any) -> Any:
 # --- the arm ---------------------------------------------------------------------------------
 
 
-def enter(payload: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """Entry of the arm's child process: compile every point asked for and return their JSON."""
+def enter(payload: Mapping[str, Any], folder: Path, testimony: Testimony) -> dict[str, Any]:
+    """Entry of the arm's child process: compile every point asked for."""
     # What was compiled before must not answer for this arm: the cache dies with the arm's scratch folder.
     os.environ["TRITON_CACHE_DIR"] = tempfile.mkdtemp(prefix="triton-")
-    entry = Entry.begin(payload, folder, "codegen", (*preload.PATCHES, *targets.PATCHES))
+    entry = Entry.begin(payload, folder, testimony, "codegen", (*preload.PATCHES, *targets.PATCHES))
     target = Target(payload["platform"])
     entry.patched(pretence.pretend(target.platform, payload["package"]))
-    return entry.result([entry.keep(_point(entry, target, params)) for params in payload["points"]])
+    for params in entry.points():
+        entry.keep(_point(entry, target, params))
+    return entry.result()
 
 
 def _point(entry: Entry, target: Target, params: Mapping[str, Any]) -> Point:

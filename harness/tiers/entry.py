@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,10 +12,10 @@ from harness.errors import FactsError
 from harness.facts import Case
 from harness.host import lending, libraries
 from harness.observation import Point
-from harness.process.job import write_json
+from harness.process.testimony import Testimony
 from harness.source import importing
 from harness.source.attest import Attestor
-from harness.tiers.arms import ATTESTATION, POINTS
+from harness.tiers.arms import ATTESTATION, digest
 from harness.tiers.undone import Undone
 
 
@@ -31,12 +30,21 @@ class Entry:
     folder: Path
     case: Case
     attestor: Attestor
+    testimony: Testimony
     kernels: frozenset[str]
     undone: Undone | None = None
     patches: list[str] = field(default_factory=list)
+    digests: list[str] = field(default_factory=list)
 
     @classmethod
-    def begin(cls, payload: Mapping[str, Any], folder: Path, tier: str, patches: Iterable[str]) -> Entry:
+    def begin(
+        cls,
+        payload: Mapping[str, Any],
+        folder: Path,
+        testimony: Testimony,
+        tier: str,
+        patches: Iterable[str],
+    ) -> Entry:
         """Have the tree imported, watch that, then import the case and what it asks for.
 
         `patches` are those that the process has already; FactsError if the tier has no such case.
@@ -44,15 +52,20 @@ class Entry:
         root = Path(payload["root"])
         importing.install(root, payload["package"], payload["bytecode"])
         listed = list(patches)
-        attestor = _attest(payload, root, folder / ATTESTATION, listed)
+        attestor = _attest(payload, root, testimony, listed)
         listed += lending.install()  # after the attestation, whose hand in an import it leaves alone
         case = catalogue.load(payload["reproducer"]).case(tier, payload.get("platform"))
+        testimony.tell("case", payload["reproducer"])  # so that it is looked at as it is now
         if case is None:
             raise FactsError(f"{payload['reproducer']}: {tier}: the reproducer has no such case")
         listed += libraries.load(case.imports, case.stand_ins)
         named = frozenset(name for names in payload["functions"].values() for name in names)
         code, undone = root / payload["package"], Undone.of(payload)
-        return cls(code, folder, case, attestor, named, undone, listed)
+        return cls(code, folder, case, attestor, testimony, named, undone, listed)
+
+    def points(self) -> Iterator[Mapping[str, Any]]:
+        """The parameters of each point that is asked for; the next one is not known before `keep`."""
+        return self.testimony.questions()
 
     def launched(self, kernel: str) -> None:
         """A kernel runs: it counts as entered if the revert edits it."""
@@ -64,20 +77,20 @@ class Entry:
         self.patches.extend(patches)
 
     def keep(self, point: Point) -> Point:
-        """Write a point down as soon as it was observed: a crash at a later one must not take it along."""
-        with (self.folder / POINTS).open("a") as file:
-            file.write(json.dumps(point.to_json()) + "\n")
+        """Answer with a point as soon as it was observed: a crash at a later one must not take it along."""
+        told = point.to_json()
+        self.testimony.answer(told)
+        self.digests.append(digest(told))
         return point
 
-    def result(self, points: Sequence[Point]) -> dict[str, Any]:
-        """What the arm hands back."""
-        attestation = self.attestor.report(self.patches).to_json()
-        return {"points": [point.to_json() for point in points], "attestation": attestation}
+    def result(self) -> dict[str, Any]:
+        """What the arm hands back: which points it answered with, and what it attests."""
+        return {"points": self.digests, "attestation": self.attestor.report(self.patches).to_json()}
 
 
-def _attest(payload: Mapping[str, Any], root: Path, file: Path, patches: Sequence[str]) -> Attestor:
+def _attest(payload: Mapping[str, Any], root: Path, testimony: Testimony, patches: Sequence[str]) -> Attestor:
     def save() -> None:
-        write_json(file, attestor.report(patches).to_json())
+        testimony.tell(ATTESTATION, attestor.report(patches).to_json())
 
     attestor = Attestor(root, payload["package"], payload["functions"], payload["tree"], on_change=save)
     attestor.install()

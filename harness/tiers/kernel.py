@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,32 +18,33 @@ from harness.memory.summary import jsonable
 from harness.memory.undefined import UNSTABLE, Dependence, Run, dependent, kept
 from harness.normalise import message
 from harness.observation import Fault, Point
+from harness.process.testimony import Testimony
 from harness.tiers import exceptions, seeds
 from harness.tiers.entry import Entry
 from harness.tiers.lab import Lab
 
 
-def enter(payload: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """Entry of the arm's child process: run every point asked for and return their JSON.
+def enter(payload: Mapping[str, Any], folder: Path, testimony: Testimony) -> dict[str, Any]:
+    """Entry of the arm's child process: run every point asked for.
 
     `toggle` in the payload is a pull request whose fix upstream's own toggle is to undo first.
     """
     device = "cuda" if payload["platform"] else "cpu"  # as torch has it on AMD hardware, too
-    entry = Entry.begin(payload, folder, "kernel", (*preload.PATCHES, *oracle.patches(device)))
+    entry = Entry.begin(payload, folder, testimony, "kernel", (*preload.PATCHES, *oracle.patches(device)))
     case = entry.case
     assert isinstance(case, KernelCase)
     if case.pretends:
         entry.patched(pretence.pretend(case.pretends, payload["package"]))
     if number := payload.get("toggle"):
         entry.patched(toggle.undo(number, payload["package"]))
-    return entry.result(list(_points(entry, case, payload["points"], device)))
+    _answer(entry, case, device)
+    return entry.result()
 
 
-def _points(entry: Entry, case: KernelCase, points: Sequence[dict[str, Any]], device: str) -> Iterator[Point]:
+def _answer(entry: Entry, case: KernelCase, device: str) -> None:
     """The points in turn, up to one that ends the device's context: nothing can be run behind that."""
-    for params in points:
-        point = entry.keep(_point(entry, case, params, device))
-        yield point
+    for params in entry.points():
+        point = entry.keep(_point(entry, case, dict(params), device))
         if any(fault.kind == "device-fault" for fault in point.faults):
             return
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import harness
-from harness.errors import Unresolved
+from harness.errors import Forged, Unresolved
 from harness.facts import Fences
 from harness.host import boot, model_code
 from harness.observation import Attestation, Fault
-from harness.process.job import read_json, write_json
+from harness.process.job import write_json
+from harness.serving.reports import STRAY, Told
 from harness.source.bytecode import Bytecode
 
 VARIABLE = "REFAULT_SERVED"
@@ -29,7 +29,8 @@ class Served:
     `functions` maps modules to the functions to attest, `tree` is the tree's content hash, `reports`
     the folder for what the processes report, `platform` what they run on ("cpu", "cuda…", "rocm…"),
     `fences` the device fences that they put around their buffers there. `models` are the folders of
-    the models to serve: code of other models is left out. `bytecode` is the run's own.
+    the models to serve: code of other models is left out. `bytecode` is the run's own. `receiver` is the
+    name of who hears the processes, if anybody does: `reports` is for people then.
     """
 
     root: Path
@@ -41,6 +42,7 @@ class Served:
     oracle: bool = True
     fences: Fences | None = None
     bytecode: Mapping[str, str] = field(default_factory=lambda: Bytecode().to_json())
+    receiver: str | None = None
     models: tuple[Path, ...] = ()
 
     def environment(self, folder: Path) -> dict[str, str]:
@@ -56,7 +58,8 @@ class Served:
         functions = {module: list(names) for module, names in self.functions.items()}
         paths = {"root": str(self.root.absolute()), "reports": str(self.reports.absolute())}
         fences = self.fences.to_json() if self.fences else None
-        rest = {name: getattr(self, name) for name in ("package", "tree", "platform", "oracle", "bytecode")}
+        names = ("package", "tree", "platform", "oracle", "bytecode", "receiver")
+        rest = {name: getattr(self, name) for name in names}
         return {**rest, **paths, "functions": functions, "fences": fences, "entry": ENTRY}
 
 
@@ -85,29 +88,36 @@ class ProcessReport:
     strays: tuple[Stray, ...] = field(default=())
 
 
-def collect(folder: Path) -> tuple[ProcessReport, ...]:
+def collect(told: Iterable[Told]) -> tuple[ProcessReport, ...]:
     """The reports of every process that imported the package, by role and then by pid.
 
-    Unresolved if a report is damaged or says that its process could not attest.
+    Unresolved if a process has not attested, or says that it could not.
     """
-    found = [_report(process) for process in sorted(folder.iterdir()) if "." in process.name]
-    return tuple(sorted(found, key=lambda report: (report.role, report.pid)))
+    return tuple(sorted(map(_report, told), key=lambda report: (report.role, report.pid)))
 
 
-def _report(folder: Path) -> ProcessReport:
-    role, _, pid = folder.name.rpartition(".")
-    data = read_json(folder / ATTESTATION)
+def hold_to_be_heard(told: Iterable[Told], folder: Path) -> None:
+    """Raises Forged where a process left a report in the folder and was not heard."""
+    heard = {str(one.pid) for one in told}
+    for left in sorted(path.name for path in folder.iterdir() if "." in path.name):
+        if left.rpartition(".")[2] not in heard:
+            raise Forged(f"{left} reported in a file, and was not heard")
+
+
+def _report(told: Told) -> ProcessReport:
+    data = told.attestation
     if data is None or "problem" in data:
-        raise Unresolved(f"{folder.name} has no attestation: {(data or {}).get('problem', 'see its log')}")
-    strays = tuple(_strays(folder / FAULTS, role))
-    return ProcessReport(role=role, pid=int(pid), attestation=Attestation.from_json(data), strays=strays)
+        raise Unresolved(f"{told.name} has no attestation: {(data or {}).get('problem', 'see its log')}")
+    strays = tuple(_strays(told.lines[STRAY], told.role))
+    attested = Attestation.from_json(data)
+    return ProcessReport(role=told.role, pid=told.pid, attestation=attested, strays=strays)
 
 
-def _strays(file: Path, role: str) -> Iterator[Stray]:
+def _strays(lines: Iterable[Mapping[str, Any]], role: str) -> Iterator[Stray]:
     """The last word on each fault of each batch: its numbers grow while the batch runs."""
     last: dict[tuple[Any, ...], Stray] = {}
-    for line in file.read_text().split("\n")[:-1] if file.is_file() else []:
-        stray = _stray(json.loads(line), role)
+    for line in lines:
+        stray = _stray(line, role)
         fault = stray.fault
         last[stray.batch, fault.kind, fault.buffer, fault.kernel, fault.numel, fault.message] = stray
     yield from last.values()

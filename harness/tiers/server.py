@@ -15,12 +15,14 @@ from harness.host import environment
 from harness.models import Model, make
 from harness.observation import Attestation, Fault, Point
 from harness.process.job import write_json
+from harness.process.testimony import Testimony
 from harness.serving.ending import Ending
 from harness.serving.launch import Command
+from harness.serving.reports import Receiver, Told
 from harness.serving.server import Server
 from harness.tiers import served
 from harness.tiers.answered import Judged, judge
-from harness.tiers.arms import STANDING
+from harness.tiers.arms import STANDING, digest
 from harness.tiers.served import ProcessReport, Served
 from harness.tiers.serving_faults import split
 from harness.tiers.undone import Undone
@@ -41,22 +43,21 @@ _ENVIRONMENTS: Mapping[str, Mapping[str, str | None]] = {
 }
 
 
-def enter(payload: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+def enter(payload: Mapping[str, Any], folder: Path, testimony: Testimony) -> dict[str, Any]:
     """Entry of the arm's child process: a server for every point asked for, one after another."""
-    case = _case(payload)
-    runs = [
-        Run(payload, folder / f"server-{number}", case, params)
-        for number, params in enumerate(payload["points"])
-    ]
-    points = [run.point() for run in runs]
+    case, runs, points = _case(payload), list[Run](), list[Point]()
+    for number, params in enumerate(testimony.questions()):
+        runs.append(Run(payload, folder / f"server-{number}", case, params))
+        points.append(runs[-1].point())
+        testimony.answer(points[-1].to_json())
     attested = _attested(runs, points)
-    return {"points": [point.to_json() for point in points], "attestation": attested.to_json()}
+    return {"points": [digest(point.to_json()) for point in points], "attestation": attested.to_json()}
 
 
 def stand(payload: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """Entry of an arm whose server is left up: tells where it is, and returns only when it has ended."""
     case = _case(payload)
-    run = Run(payload, folder / "server-0", case, payload["points"][0])
+    run = Run(payload, folder / "server-0", case, payload["point"])
     run.reports.mkdir(parents=True)
     model = run.model()
     with Server(run.command(model), run.folder) as server:
@@ -85,7 +86,7 @@ def _attested(runs: Sequence[Run], points: Sequence[Point]) -> Attestation:
     """
     found: dict[str, Attestation] = {}
     for number, run in enumerate(runs):
-        for report in served.collect(run.reports):
+        for report in served.collect(run.told):
             name = report.role if not number else f"{report.role} of server {number}"
             found[_unused(name, found)] = report.attestation
     attested = Attestation.of_processes(found) if found else None
@@ -118,6 +119,7 @@ class Run:
     folder: Path
     case: ServerCase
     params: Mapping[str, Any]
+    told: tuple[Told, ...] = ()
 
     @property
     def reports(self) -> Path:
@@ -131,11 +133,14 @@ class Run:
         """Start, talk, stop, and hold what came of it against what should have."""
         self.reports.mkdir(parents=True)
         model = self.model()
-        driven, ending = self.talk(model)
+        with Receiver() as receiver:
+            driven, ending = self.talk(model, receiver)
+            self.told = receiver.told()
+        served.hold_to_be_heard(self.told, self.reports)
         if ending.unresolved:
             raise Unresolved(f"{ending.unresolved} (log: {ending.log})")
         judged = judge(driven, model, self.case.tolerance_on(self.payload["host"]), exact=self.exact)
-        return self.observed(judged, ending, served.collect(self.reports))
+        return self.observed(judged, ending, served.collect(self.told))
 
     @property
     def exact(self) -> bool:
@@ -147,9 +152,10 @@ class Run:
         dtype = self.case.dtype_on(self.payload["host"])
         return make(self.case.model, Path(self.payload["models"]), dtype=dtype)
 
-    def talk(self, model: Model) -> tuple[Driven, Ending]:
+    def talk(self, model: Model, receiver: Receiver) -> tuple[Driven, Ending]:
         """All the traffic, and how the server ended; no answers where it never was ready."""
-        with Server(self.command(model), self.folder) as server:
+        command = self.command(model, receiver.name)
+        with Server(command, self.folder, told=receiver.events) as server:
             if ending := server.wait_ready(self.case.ready_seconds):
                 return Driven(rounds=((),)), ending
             driven = drive(
@@ -169,7 +175,7 @@ class Run:
         times = {name: moment - server.started for name, moment in moments.items()}
         write_json(self.folder / TIMES, {**times, "end": ending.seconds})
 
-    def command(self, model: Model) -> Command:
+    def command(self, model: Model, receiver: str | None = None) -> Command:
         payload, host = self.payload, self.payload["host"]
         told = Served(
             root=Path(payload["root"]),
@@ -180,6 +186,7 @@ class Run:
             platform=host,
             fences=self.case.fences and self.case.fences.at(self.params),
             bytecode=payload["bytecode"],
+            receiver=receiver,
             models=tuple(filter(None, (model.path, model.draft))),
         )
         own = {**self.case.environment, **told.environment(self.folder)}

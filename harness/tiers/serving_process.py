@@ -15,7 +15,10 @@ from typing import Any
 
 from harness.errors import Unresolved
 from harness.host import forking, imports, interpreter, lending, preload, serving
+from harness.process import alterations
 from harness.process.job import write_json
+from harness.process.testimony import Testimony
+from harness.serving import reports
 from harness.serving.evidence import EVENTS
 from harness.source import importing
 from harness.source.attest import Attestor
@@ -30,6 +33,7 @@ class Report:
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self._reports = Path(settings["reports"])
+        self._receiver, self._look = settings["receiver"], alterations.watched(rest=1.0)
         self._open(_first_role())
         self.patches: list[str] = []
         names = {"functions_by_module": settings["functions"], "tree_hash": settings["tree"]}
@@ -41,6 +45,14 @@ class Report:
         self._folder = self._reports / f"{role}.{os.getpid()}"
         self._folder.mkdir(parents=True, exist_ok=True)
         (self._folder / EVENTS).touch()
+        stream = reports.connect(self._receiver) if self._receiver else None
+        self._testimony = Testimony(stream, self._look) if stream else None
+        self._tell(reports.ROLE, role)
+
+    def _tell(self, name: str, data: Any) -> None:
+        """What counts where somebody hears it: the files are for people then."""
+        if self._testimony:
+            self._testimony.tell(name, data)
 
     @property
     def folder(self) -> Path:
@@ -56,7 +68,9 @@ class Report:
 
     def save(self) -> None:
         with self._lock:
-            write_json(self._folder / ATTESTATION, self._attested())
+            attested = self._attested()
+            write_json(self._folder / ATTESTATION, attested)
+            self._tell(reports.ATTESTATION, attested)
 
     def _attested(self) -> dict[str, Any]:
         try:
@@ -75,14 +89,18 @@ class Report:
             role = " ".join(filter(None, found.group("role", "rank")))
             with self._lock:
                 self._folder = self._folder.rename(self._reports / f"{role}.{os.getpid()}")
+                self._tell(reports.ROLE, role)
 
     def stray(self, line: Mapping[str, Any]) -> None:
         """Add a line to the faults; it is with the system when this returns, so that no crash loses it."""
         self._add(FAULTS, line)
+        self._tell(reports.STRAY, line)
 
     def event(self, line: Mapping[str, Any]) -> None:
         """Add a failure that this process logged or did not catch; as safe from a crash as a stray."""
-        self._add(EVENTS, {"at": time.time(), **line})
+        placed = {"at": time.time(), **line}
+        self._add(EVENTS, placed)
+        self._tell(reports.EVENT, placed)
 
     def _add(self, name: str, line: Mapping[str, Any]) -> None:
         with self._lock, (self._folder / name).open("a") as file:

@@ -282,7 +282,8 @@ def runs_away(payload: Payload, folder: Path) -> Result:
 def makes_its_folder_unwritable(payload: Payload, folder: Path) -> Result:
     """A directory where the result belongs: not even root can write over that."""
     (folder / "result.json").mkdir()
-    return {}
+    (folder / "result.json" / "within").touch()
+    return {"said": True}
 
 
 def forks_into_the_harness(payload: Payload, folder: Path) -> Result:

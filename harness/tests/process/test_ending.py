@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.process.ending import conclude, exit_of, signal_name
-from harness.process.job import OWN_FAILURE, Files, write_json
+from harness.process.hearing import Heard
+from harness.process.job import OWN_FAILURE, Files
 
 
 def _report(**changes: Any) -> dict[str, Any]:
@@ -63,13 +64,26 @@ def test_clean_takes_a_result_and_nothing_against_it(
     assert (ending.how == "crash") <= (ending.signal is not None)
 
 
-def test_files_of_an_arm_that_was_killed_do_not_count(tmp_path: Path) -> None:
-    files = Files(tmp_path)
-    write_json(files.result, {"too": "late"})
-    ended = conclude(
-        files, _report(code=None, signal=9, killed_for="time-out", message="no result within 1 s")
-    )
+def test_the_last_word_of_an_arm_that_was_killed_does_not_count(tmp_path: Path) -> None:
+    late = Heard(answers=(1,), last={"result": {"too": "late"}, "error": _error()})
+    report = _report(code=None, signal=9, killed_for="time-out", message="no result within 1 s")
+    ended = conclude(Files(tmp_path), report, late)
     assert (ended.exit.how, ended.result, ended.error) == ("time-out", None, None)
+    assert ended.answers == (1,)
+
+
+@pytest.mark.parametrize("report", [_report(), _report(code=None, signal=11), _report(killed_for="lost")])
+def test_nothing_counts_of_an_arm_whose_words_are_forged(report: Any, tmp_path: Path) -> None:
+    forged = Heard(answers=(1,), told={"a": 1}, last={"result": {}}, problem="forged or broken: x")
+    ended = conclude(Files(tmp_path), report, forged)
+    assert (ended.exit.how, ended.exit.message) == ("lost", "forged or broken: x")
+    assert (ended.result, ended.answers, ended.told) == (None, (), {})
+
+
+def test_files_that_lie_in_the_folder_are_no_evidence(tmp_path: Path) -> None:
+    Files(tmp_path).result.write_text('{"points": []}')
+    ended = conclude(Files(tmp_path), _report(), Heard())
+    assert (ended.exit.how, ended.result) == ("exception", None)
 
 
 def test_signals_have_names() -> None:

@@ -46,7 +46,7 @@ def test_environments_share_a_zygote_by_variables_and_names_not_by_preload() -> 
 def test_what_an_earlier_arm_left_is_taken_away(tmp_path: Path) -> None:
     files = Files(tmp_path / "new" / "arm")
     files.clear()
-    for path in (files.result, files.error, files.log, files.imported):
+    for path in (files.result, files.error, files.log, files.answers, files.told):
         path.write_text("{}")
     (files.folder / "mine.bin").write_text("stays")
     files.clear()

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harness.errors import BadInput
+from harness.errors import BadInput, Forged
 from harness.facts import Expect, Grid, Integer, Reproducer, Revert, edit, faults
+from harness.observation import Attestation, Exit, Module, Observation
+from harness.suite import judging
 from harness.tests.suite.planted import STORE, STRAY, TROUBLED, told
 from harness.tests.toyland import upstream
 from harness.tests.toyland.bench import Bench, bug
@@ -274,3 +277,29 @@ def test_a_tree_without_the_function_is_unresolved_and_says_so(fresh: Bench) -> 
 def test_one_arm_alone_has_no_verdict(fresh: Bench) -> None:
     alone = fresh.judge(STORE, asked=("reverted",)).result
     assert alone.verdict is None and list(alone.arms) == ["reverted"] and STRAY in alone.reason
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({}, None),
+        ({"tree": "0" * 64}, "the arm attests the tree 000000000000"),
+        ({"sha256": "1" * 64}, "sglang.pages was told to be 111111111111, which"),
+        ({"path": "sglang/nowhere.py"}, "nowhere.py is not"),
+    ],
+)
+def test_what_was_loaded_is_held_against_the_files(
+    changes: dict[str, str], told: str | None, fresh: Bench
+) -> None:
+    source = fresh.tree.read("pages.py")
+    facts = {"path": "sglang/pages.py", "sha256": hashlib.sha256(source).hexdigest()}
+    module = Module(name="sglang.pages", **{name: changes.get(name, fact) for name, fact in facts.items()})
+    tree = changes.get("tree", fresh.tree.content_hash)
+    attested = Attestation(tree=tree, root="/r", modules=(module,))
+    seen = Observation(arm="fixed", exit=Exit(how="clean", code=0), attestation=attested)
+    if told is None:
+        judging._hold_to_files(fresh.tree, seen)
+        return
+    with pytest.raises(Forged, match=r"^forged or broken: ") as raised:
+        judging._hold_to_files(fresh.tree, seen)
+    assert told in str(raised.value)

@@ -39,11 +39,16 @@ def ended(folder: Path, exit: Exit, **left: Any) -> Ended:
     return Ended(exit=exit, seconds=1.5, log=folder / "log.txt", **left)
 
 
-def left_behind(folder: Path, attestation: Attestation | None, *points: Point) -> None:
-    if attestation:
-        (folder / arms.ATTESTATION).write_text(json.dumps(attestation.to_json()))
-    lines = "".join(json.dumps(point.to_json()) + "\n" for point in points)
-    (folder / arms.POINTS).write_text(lines)
+def heard(attestation: Attestation | None, *points: Point) -> dict[str, Any]:
+    told = {arms.ATTESTATION: attestation.to_json()} if attestation else {}
+    return {"told": told, "answers": tuple(json.loads(json.dumps(point.to_json())) for point in points)}
+
+
+def clean(folder: Path, *points: Point, **changes: Any) -> Ended:
+    """An arm that answered with these points and said so at its end."""
+    said = heard(ENTERED, *points)
+    result = {"points": [arms.digest(one) for one in said["answers"]], "attestation": ENTERED.to_json()}
+    return ended(folder, Exit(how="clean", code=0), **{"result": result, **said, **changes})
 
 
 def test_a_job_carries_what_the_arm_needs(plan: ArmPlan, tmp_path: Path) -> None:
@@ -52,7 +57,8 @@ def test_a_job_carries_what_the_arm_needs(plan: ArmPlan, tmp_path: Path) -> None
     payload = json.loads(json.dumps(job.payload))
     assert job.entry == "harness.tiers.kernel:enter" and job.limits.seconds == 120
     assert payload["root"] == str(tmp_path / "toy") and payload["tree"] == plan.tree.content_hash
-    assert payload["points"] == list(POINTS) and payload["functions"] == {"sglang.pages": ["build_table"]}
+    assert job.questions == POINTS and "points" not in payload  # an arm knows none before it is asked
+    assert payload["functions"] == {"sglang.pages": ["build_table"]}
     assert shared.arm_only == {"sglang", "reproducers"} and shared.preload[-1] == "learned"
 
 
@@ -65,8 +71,7 @@ def test_kinds_of_environment_that_differ_never_share_a_process() -> None:
 
 def test_a_result_is_read_as_it_was_written(plan: ArmPlan, tmp_path: Path) -> None:
     points = [Point(params=params) for params in POINTS]
-    result = {"points": [point.to_json() for point in points], "attestation": ENTERED.to_json()}
-    seen = arms.observation(plan, ended(tmp_path, Exit(how="clean", code=0), result=result))
+    seen = arms.observation(plan, clean(tmp_path, *points))
     assert seen.points == tuple(points) and seen.attestation == ENTERED
     assert (seen.arm, seen.seconds, seen.unresolved) == ("fixed", 1.5, None)
     assert seen.log == str(tmp_path / "log.txt")
@@ -82,18 +87,14 @@ def test_a_result_is_read_as_it_was_written(plan: ArmPlan, tmp_path: Path) -> No
 def test_an_ending_inside_the_edited_function_is_a_fault(
     exit: Exit, fault: Fault, plan: ArmPlan, tmp_path: Path
 ) -> None:
-    left_behind(tmp_path, ENTERED)
-    seen = arms.observation(plan, ended(tmp_path, exit))
+    seen = arms.observation(plan, ended(tmp_path, exit, **heard(ENTERED)))
     assert seen.unresolved is None and seen.attestation == ENTERED and seen.exit == exit
     assert seen.points == (Point(params=POINTS[0], faults=(fault,)),)
 
 
 def test_a_crash_is_told_of_the_point_after_those_that_were_observed(plan: ArmPlan, tmp_path: Path) -> None:
     before = Point(params=POINTS[0], notes=("it was fine",))
-    left_behind(tmp_path, ENTERED, before)
-    with (tmp_path / arms.POINTS).open("a") as file:
-        file.write('{"params": {"tok')  # it was writing this when it crashed
-    seen = arms.observation(plan, ended(tmp_path, CRASH))
+    seen = arms.observation(plan, ended(tmp_path, CRASH, **heard(ENTERED, before)))
     assert seen.points[0] == before and seen.points[1].params == POINTS[1]
     assert seen.points[1].signatures == ("crash (SIGSEGV)",)
 
@@ -113,8 +114,8 @@ def test_a_crash_is_told_of_the_point_after_those_that_were_observed(plan: ArmPl
 def test_any_other_ending_is_unresolved(
     exit: Exit, attestation: Attestation | None, observed: int, plan: ArmPlan, tmp_path: Path
 ) -> None:
-    left_behind(tmp_path, attestation, *(Point(params=params) for params in POINTS[:observed]))
-    seen = arms.observation(plan, ended(tmp_path, exit))
+    said = heard(attestation, *(Point(params=params) for params in POINTS[:observed]))
+    seen = arms.observation(plan, ended(tmp_path, exit, **said))
     assert seen.points == () and seen.exit == exit
     assert seen.unresolved and f"ended as {exit.how}: " in seen.unresolved
 
@@ -140,3 +141,27 @@ def test_nothing_is_imported_ahead_of_arms_that_use_an_accelerator() -> None:
         shared = arms.environment(kind, "sglang", ["sgl_kernel"])
         assert (shared.learns, "sgl_kernel" in shared.preload) == (ahead, ahead)
         assert "harness.tiers.kernel" in shared.preload
+
+
+GONE = Point(params=POINTS[0], faults=(Fault(kind="device-fault"),))
+
+
+@pytest.mark.parametrize(
+    ("points", "changes", "told"),
+    [
+        ([Point(params=POINTS[0])], {}, "1 of 2 points were answered"),
+        ([], {}, "0 of 2 points were answered"),
+        ([GONE], {}, None),
+        ([Point(params=POINTS[1]), Point(params=POINTS[0])], {}, "with other parameters than it was asked"),
+        ([Point(params=one) for one in POINTS], {"answers": ()}, "are not those that it answered"),
+    ],
+)
+def test_what_a_clean_arm_said_must_be_what_it_was_asked_and_answered(
+    points: list[Point], changes: dict[str, Any], told: str | None, plan: ArmPlan, tmp_path: Path
+) -> None:
+    seen = arms.observation(plan, clean(tmp_path, *points, **changes))
+    if told is None:
+        assert seen.unresolved is None and seen.points == tuple(points)
+    else:
+        assert seen.points == () and seen.unresolved and seen.unresolved.startswith("forged or broken: ")
+        assert told in seen.unresolved

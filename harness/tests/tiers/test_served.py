@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from harness.errors import Unresolved
+from harness.errors import Forged, Unresolved
 from harness.host import boot
 from harness.observation import Attestation, Fault
+from harness.serving.reports import EVENT, STRAY, Told
 from harness.tiers import served
-from harness.tiers.served import ATTESTATION, FAULTS, VARIABLE, Served
+from harness.tiers.served import VARIABLE, Served
 
 FAULT = Fault(kind="oob-read", buffer="table", kernel="fill", numel=4, first=5, last=5, count=1)
 
@@ -29,12 +30,11 @@ def told(tmp_path: Path, **more: Any) -> Served:
     )
 
 
-def process(folder: Path, name: str, *lines: dict[str, Any]) -> None:
-    """A process's report as it lies in the folder."""
-    (folder / name).mkdir()
+def process(role: str, pid: int, *lines: dict[str, Any]) -> Told:
+    """What a process was heard to say."""
     attestation = Attestation(tree="hash", root="/tree", entered=("fill",))
-    (folder / name / ATTESTATION).write_text(json.dumps(attestation.to_json()))
-    (folder / name / FAULTS).write_text("".join(json.dumps(line) + "\n" for line in lines))
+    heard = {STRAY: json.loads(json.dumps(lines)), EVENT: []}
+    return Told(pid, role, json.loads(json.dumps(attestation.to_json())), heard)
 
 
 def line(fault: Fault, batch: int = 1) -> dict[str, Any]:
@@ -60,11 +60,9 @@ def test_the_boot_folder_comes_first_and_the_user_s_path_stays(
     assert (first, last) == (str(Path(boot.__file__).parent), "/users/own")
 
 
-def test_reports_come_back_by_role_with_strays_of_their_process(tmp_path: Path) -> None:
-    process(tmp_path, "server.10")
-    process(tmp_path, "scheduler TP1.12", line(FAULT))
-    process(tmp_path, "scheduler TP0.13")
-    found = served.collect(tmp_path)
+def test_reports_come_back_by_role_with_strays_of_their_process() -> None:
+    told = (process("server", 10), process("scheduler TP1", 12, line(FAULT)), process("scheduler TP0", 13))
+    found = served.collect(told)
     assert [(report.role, report.pid) for report in found] == [
         ("scheduler TP0", 13),
         ("scheduler TP1", 12),
@@ -76,26 +74,24 @@ def test_reports_come_back_by_role_with_strays_of_their_process(tmp_path: Path) 
     assert found[2].attestation.entered == ("fill",)
 
 
-def test_the_last_word_on_a_fault_counts_batch_by_batch(tmp_path: Path) -> None:
+def test_the_last_word_on_a_fault_counts_batch_by_batch() -> None:
     grown = Fault(**{**vars(FAULT), "last": 9, "count": 3})
-    process(tmp_path, "scheduler.1", line(FAULT), line(grown), line(FAULT, batch=2))
-    (report,) = served.collect(tmp_path)
+    told = process("scheduler", 1, line(FAULT), line(grown), line(FAULT, batch=2))
+    (report,) = served.collect([told])
     assert [(stray.batch, stray.fault.count) for stray in report.strays] == [(1, 3), (2, 1)]
 
 
-def test_a_line_that_was_being_written_when_the_process_died_is_none(tmp_path: Path) -> None:
-    process(tmp_path, "scheduler.1", line(FAULT))
-    file = tmp_path / "scheduler.1" / FAULTS
-    file.write_text(file.read_text() + '{"fault": {"kind"')
-    (report,) = served.collect(tmp_path)
-    assert len(report.strays) == 1
-
-
-def test_a_process_that_could_not_attest_is_unresolved(tmp_path: Path) -> None:
-    process(tmp_path, "scheduler.1")
-    (tmp_path / "scheduler.1" / ATTESTATION).write_text(json.dumps({"problem": "found outside the tree"}))
+def test_a_process_that_could_not_attest_is_unresolved() -> None:
+    told = Told(1, "scheduler", {"problem": "found outside the tree"})
     with pytest.raises(Unresolved, match=r"scheduler\.1 has no attestation: found outside the tree"):
-        served.collect(tmp_path)
-    (tmp_path / "scheduler.1" / ATTESTATION).unlink()
+        served.collect([told])
     with pytest.raises(Unresolved, match="has no attestation"):
-        served.collect(tmp_path)
+        served.collect([Told(1, "scheduler")])
+
+
+def test_a_report_in_a_file_that_nobody_was_heard_to_make_is_forged(tmp_path: Path) -> None:
+    for name in ("scheduler.1", "renamed.2"):
+        (tmp_path / name).mkdir()
+    served.hold_to_be_heard([Told(1, "scheduler"), Told(2, "detokenizer")], tmp_path)
+    with pytest.raises(Forged, match=r"renamed\.2 reported in a file, and was not heard"):
+        served.hold_to_be_heard([Told(1, "scheduler")], tmp_path)

@@ -6,12 +6,14 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from harness.errors import Unresolved
 from harness.host import environment
+from harness.serving.reports import Receiver, Told
 from harness.tiers import served
 from harness.tiers.served import ProcessReport, Served
 
@@ -81,30 +83,39 @@ def write(root: Path) -> Path:
     return root
 
 
-def serve(tree: Path, folder: Path, *words: str, platform: str = "cpu") -> str:
-    """Run the toy to its end, found elsewhere than in the tree; what it printed."""
+@dataclass(frozen=True)
+class Ran:
+    """What the toy printed, and what its processes were heard to say."""
+
+    reply: str
+    told: tuple[Told, ...]
+
+
+def serve(tree: Path, folder: Path, *words: str, platform: str = "cpu") -> Ran:
+    """Run the toy to its end, found elsewhere than in the tree."""
     elsewhere = write(folder / "elsewhere")
     reports = folder / "reports"
     reports.mkdir()
-    told = Served(
-        root=tree, package="wares", tree="hash", functions=FUNCTIONS, reports=reports, platform=platform
-    )
-    own = told.environment(folder)
-    own["PYTHONPATH"] += os.pathsep + str(elsewhere)
-    done = subprocess.run(
-        [sys.executable, "-m", "wares.launch_server", *words],
-        env=environment.merged(environment.CPU_KERNELS, own),
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    names = {"package": "wares", "tree": "hash", "functions": FUNCTIONS, "platform": platform}
+    with Receiver() as receiver:
+        told = Served(root=tree, reports=reports, receiver=receiver.name, **names)  # type: ignore[arg-type]
+        own = told.environment(folder)
+        own["PYTHONPATH"] += os.pathsep + str(elsewhere)
+        done = subprocess.run(
+            [sys.executable, "-m", "wares.launch_server", *words],
+            env=environment.merged(environment.CPU_KERNELS, own),
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert done.returncode == 0, done.stderr
+        served.hold_to_be_heard(receiver.told(), reports)
+        return Ran(done.stdout, receiver.told())
 
 
-def by_role(folder: Path) -> dict[str, ProcessReport]:
-    found = served.collect(folder / "reports")
+def by_role(ran: Ran) -> dict[str, ProcessReport]:
+    found = served.collect(ran.told)
     assert len({report.role for report in found}) == len(found)
     return {report.role: report for report in found}
 
@@ -112,8 +123,9 @@ def by_role(folder: Path) -> dict[str, ProcessReport]:
 def test_every_process_reports_its_role_what_it_loaded_and_what_it_entered(
     tree: Path, tmp_path: Path
 ) -> None:
-    assert serve(tree, tmp_path) == "[0, 0]\n"
-    found = by_role(tmp_path)
+    ran = serve(tree, tmp_path)
+    found = by_role(ran)
+    assert ran.reply == "[0, 0]\n"
     assert set(found) == {"server", "scheduler TP0", "detokenizer"}
     scheduler = found["scheduler TP0"].attestation
     assert scheduler.entered == ("fill",) and scheduler.root == str(tree)
@@ -122,8 +134,7 @@ def test_every_process_reports_its_role_what_it_loaded_and_what_it_entered(
 
 
 def test_a_stray_comes_back_with_process_request_and_line(tree: Path, tmp_path: Path) -> None:
-    serve(tree, tmp_path)
-    found = by_role(tmp_path)
+    found = by_role(serve(tree, tmp_path))
     kinds = {stray.fault.kind: stray for stray in found["scheduler TP0"].strays}
     assert set(kinds) == {"index-range", "oob-read"}
     stray = kinds["index-range"]
@@ -134,14 +145,14 @@ def test_a_stray_comes_back_with_process_request_and_line(tree: Path, tmp_path: 
 
 
 def test_a_killed_process_loses_nothing(tree: Path, tmp_path: Path) -> None:
-    assert serve(tree, tmp_path, "crash") == f"[{-signal.SIGKILL}, 0]\n"
-    scheduler = by_role(tmp_path)["scheduler TP0"]
+    ran = serve(tree, tmp_path, "crash")
+    scheduler = by_role(ran)["scheduler TP0"]
+    assert ran.reply == f"[{-signal.SIGKILL}, 0]\n"
     assert scheduler.strays and scheduler.attestation.entered == ("fill",)
 
 
 def test_every_change_of_a_process_is_in_its_attestation(tree: Path, tmp_path: Path) -> None:
-    serve(tree, tmp_path)
-    patches = "\n".join(by_role(tmp_path)["scheduler TP0"].attestation.patches)
+    patches = "\n".join(by_role(serve(tree, tmp_path))["scheduler TP0"].attestation.patches)
     for changed in (
         "setproctitle.setproctitle",
         "multiprocessing.set_start_method",
@@ -156,8 +167,8 @@ def test_elsewhere_than_on_a_cpu_processes_attest_and_nothing_is_answered_for(
     tree: Path, tmp_path: Path
 ) -> None:
     """Spawned there, as upstream asks; torch itself refuses the stray index."""
-    reply = serve(tree, tmp_path, platform="cuda")
-    found = by_role(tmp_path)
+    ran = serve(tree, tmp_path, platform="cuda")
+    reply, found = ran.reply, by_role(ran)
     scheduler = found["scheduler TP0"]
     assert reply == "[1, 0]\n" and scheduler.strays == ()
     assert scheduler.attestation.entered == ("fill",) and set(found) == {
@@ -174,10 +185,14 @@ def test_a_process_that_found_the_module_elsewhere_is_unresolved(tree: Path, tmp
     (tree / "wares/srt/__init__.py").write_text(f"__path__.append({str(other)!r})")
     reports = tmp_path / "reports"
     reports.mkdir()
-    told = Served(root=tree, package="wares", tree="hash", functions=FUNCTIONS, reports=reports)
-    variables = environment.merged(environment.CPU_KERNELS, told.environment(tmp_path))
-    command = [sys.executable, "-m", "wares.launch_server"]
-    done = subprocess.run(command, env=variables, cwd=tmp_path, capture_output=True, text=True, timeout=120)
-    assert done.returncode != 0 and "was found outside the tree" in done.stderr
-    with pytest.raises(Unresolved, match="found outside the tree"):
-        served.collect(reports)
+    with Receiver() as receiver:
+        names = {"package": "wares", "tree": "hash", "functions": FUNCTIONS}
+        told = Served(root=tree, reports=reports, receiver=receiver.name, **names)  # type: ignore[arg-type]
+        variables = environment.merged(environment.CPU_KERNELS, told.environment(tmp_path))
+        command = [sys.executable, "-m", "wares.launch_server"]
+        done = subprocess.run(
+            command, env=variables, cwd=tmp_path, capture_output=True, text=True, timeout=120
+        )
+        assert done.returncode != 0 and "was found outside the tree" in done.stderr
+        with pytest.raises(Unresolved, match="found outside the tree"):
+            served.collect(receiver.told())

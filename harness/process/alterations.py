@@ -1,0 +1,99 @@
+"""Finds what was put in place of the code that watches and records, in the arm's own process.
+
+Each function's code object, each class's entries and each global of the watched modules is held against what
+it was when its module was first looked at: before the code under test was imported. What only came later, an
+attribute that an import leaves for one, is no alteration, unless it hides a builtin.
+"""
+
+from __future__ import annotations
+
+import builtins
+import sys
+import time
+from collections.abc import Callable, Iterator
+from types import CodeType, FunctionType, ModuleType
+from typing import Any
+
+__builtins__ = dict(vars(builtins))  # type: ignore[assignment]
+"""This module's own, for its functions alone: who looks for what was replaced must not look with it."""
+
+OURS = ("harness", "reproducers")
+"""Packages that are watched whole."""
+FACTS = "harness.facts."
+"""Where the classes of facts are: a module's facts are told by their text, and nothing else is."""
+STANDARD = ("builtins", "hashlib", "hmac", "json", "json.decoder", "json.encoder", "os", "socket", "struct")
+"""Modules of the standard library that recording is made of."""
+_IGNORED = frozenset({"__builtins__", "__cached__", "__spec__", "__loader__", "__warningregistry__", "_"})
+_BUILTINS = frozenset(vars(builtins))
+_ABSENT: Any = object()
+
+Key = tuple[str, str]
+"""Whose name and which."""
+
+
+def watched(rest: float = 0.0) -> Callable[[], list[str]]:
+    """A function that says what was altered since this call, or since it first saw a module.
+
+    It looks again only when `rest` seconds have passed: a look takes some milliseconds.
+    """
+    known: dict[str, dict[Key, Any]] = {}
+    now, looked = time.monotonic, [0.0]
+    looked_into, listed, same, hides = _entries, _modules, _same, _BUILTINS
+
+    def look() -> list[str]:
+        found: list[str] = []
+        if rest and now() - looked[0] < rest:
+            return found
+        looked[0] = now()
+        for name, module in listed():
+            entries = dict(looked_into(name, module))
+            if (before := known.get(name)) is None:
+                known[name] = entries
+                continue
+            known[name] = {**entries, **before}
+            for key, value in before.items():
+                if not same(entries.get(key, _ABSENT), value):
+                    found.append(".".join(key))
+            added = (key for key in entries.keys() - before.keys() if key[0] == name)
+            found += [f"{name}.{key[1]}" for key in added if key[1] in hides and name not in STANDARD]
+        return found
+
+    look()
+    return look
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether it is the same object; a text may have been made anew."""
+    return one is other or (type(one) is type(other) is str and one == other)
+
+
+def _modules() -> Iterator[tuple[str, ModuleType]]:
+    for name, module in list(sys.modules.items()):
+        if isinstance(module, ModuleType) and (name.partition(".")[0] in OURS or name in STANDARD):
+            yield name, module
+
+
+def _entries(name: str, module: ModuleType) -> Iterator[tuple[Key, Any]]:
+    """What a module's names lead to, and what the functions and classes that are its own are made of."""
+    for key, value in list(vars(module).items()):
+        if key in _IGNORED:
+            continue
+        yield (name, key), value
+        if isinstance(value, FunctionType):
+            yield (f"{name}.{key}", "__code__"), value.__code__
+        elif isinstance(value, type) and value.__module__ == name:
+            yield from _members(f"{name}.{key}", value)
+        elif type(value).__module__.startswith(FACTS):
+            yield (f"{name}.{key}", "facts"), repr(value)  # a case says what is watched, and how closely
+
+
+def _members(name: str, kind: type) -> Iterator[tuple[Key, Any]]:
+    for key, value in list(vars(kind).items()):
+        yield (name, key), value
+        if (code := _code(value)) is not None:
+            yield (f"{name}.{key}", "__code__"), code
+
+
+def _code(value: Any) -> CodeType | None:
+    inner = getattr(value, "__func__", None) or getattr(value, "fget", None) or value
+    return inner.__code__ if isinstance(inner, FunctionType) else None

@@ -256,7 +256,11 @@ def _run_share(mode: str, share: Sequence[str], out: Path) -> dict[str, dict[str
     while left:
         part = out.with_name(f"{out.name}.{worker}.jsonl")
         log, ended = _worker(mode, left, part)
-        lines = [json.loads(line) for line in part.read_text().splitlines()] if part.exists() else []
+        lines = (
+            [json.loads(line) for line in part.read_text(encoding="utf-8").splitlines()]
+            if part.exists()
+            else []
+        )
         for line in lines:
             if line["state"] == "ended":
                 told[line["item"]] = line

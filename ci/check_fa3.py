@@ -56,7 +56,7 @@ def main() -> int:
     if chosen.out:
         chosen.out.mkdir(parents=True, exist_ok=True)
         document = [asdict(one) | {"agrees": one.agrees} for one in found]
-        (chosen.out / "fa3.json").write_text(json.dumps(document, indent=1) + "\n")
+        (chosen.out / "fa3.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     return 0 if all(one.agrees for one in found) else 1
 
 

@@ -67,7 +67,7 @@ def main() -> int:
     told = [asdict(one) for one in ended] + [
         {"command": name, "left_out": why} for name, why in table["left_out"].items()
     ]
-    (out / "documented.json").write_text(json.dumps(told, indent=1) + "\n")
+    (out / "documented.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
     failed = [one for one in ended if not one.passed]
     print(f"{len(ended) - len(failed)} of {len(ended)} ended as they should")
     return 1 if failed else 0
@@ -138,7 +138,7 @@ def _folder(out: Path) -> Path:
 def _run(command: str, wanted: int, index: int, folder: Path, out: Path) -> Ended:
     first, *rest = shlex.split(command)
     since = time.monotonic()
-    with (out / f"{index:02}.log").open("w") as log:
+    with (out / f"{index:02}.log").open("w", encoding="utf-8") as log:
         print(command, file=log, flush=True)
         process = subprocess.Popen(
             [*RUNS[first], *rest], cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT

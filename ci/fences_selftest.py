@@ -273,7 +273,7 @@ def step_install_asserting() -> None:
 
 def _upstream(folder: str) -> Any:
     file = Path(folder) / "upstream.py"
-    file.write_text(UPSTREAM)
+    file.write_text(UPSTREAM, encoding="utf-8")
     spec = importlib.util.spec_from_file_location("upstream", file)
     upstream = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(upstream)

@@ -28,7 +28,7 @@ def ready(file: Path, out: Path) -> Ready:
     _do(sys.executable, "-m", "venv", str(folder))
     python = folder / "bin/python"
     (packages,) = folder.glob("lib/python*/site-packages")
-    (packages / "behind.pth").write_text("\n".join(_behind()) + "\n")
+    (packages / "behind.pth").write_text("\n".join(_behind()) + "\n", encoding="utf-8")
     pip = (str(python), "-m", "pip", "--disable-pip-version-check", "install", "-qq", "--no-input")
     _do(*pip, "--no-deps", "--ignore-installed", "-r", str(file))
     _do(*pip, "--no-deps", "--ignore-installed", "--no-build-isolation", str(ROOT))

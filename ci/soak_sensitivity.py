@@ -91,14 +91,14 @@ def _ended_well(name: str, ended: Ended) -> bool:
 
 def _recorded(record: Path | None, name: str, seed: int) -> list[Trial]:
     """The trials of this model and seed in the record."""
-    lines = record.read_text().splitlines() if record and record.is_file() else []
+    lines = record.read_text(encoding="utf-8").splitlines() if record and record.is_file() else []
     kept = [json.loads(line) for line in lines]
     return [Trial(**one["trial"]) for one in kept if (one["model"], one["seed"]) == (name, seed)]
 
 
 def _keep(record: Path | None, name: str, seed: int, trial: Trial) -> None:
     if record:
-        with record.open("a") as file:
+        with record.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"model": name, "seed": seed, "trial": asdict(trial)}) + "\n")
 
 

@@ -86,7 +86,7 @@ def _verdict(target: Path) -> str | None:
     """The verdict, with its reason where it is a failing one."""
     if not target.exists():
         return None
-    (result,) = json.loads(target.read_text())["results"]
+    (result,) = json.loads(target.read_text(encoding="utf-8"))["results"]
     return "PASS" if result["verdict"] == "PASS" else f"{result['verdict']}: {result['reason']}"
 
 

@@ -61,7 +61,7 @@ def run(step: Step, out: Path) -> Ended:
 
 def _code(step: Step, log: Path) -> int | None:
     """The exit code of a step's command; None if it ran out of its time."""
-    with log.open("w") as written:
+    with log.open("w", encoding="utf-8") as written:
         process = subprocess.Popen(
             step.command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=written, stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -89,6 +89,6 @@ def _told(ended: Ended, out: Path) -> Ended:
     print(f"{ended.word:<7} {ended.name:<17} {ended.seconds:7.1f} s  {ended.note}", flush=True)
     log = out / f"{ended.name}.log"
     if not ended.passed and log.is_file():
-        for line in log.read_text(errors="replace").splitlines()[-TAIL:]:
+        for line in log.read_text(errors="replace", encoding="utf-8").splitlines()[-TAIL:]:
             print(f"        {line}")
     return ended

@@ -132,7 +132,7 @@ def main() -> None:
     for one in found:
         _show(one)
     if options.json:
-        options.json.write_text(json.dumps([asdict(one) for one in found], indent=1) + "\n")
+        options.json.write_text(json.dumps([asdict(one) for one in found], indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -90,7 +90,7 @@ class Commits:
             with tarfile.open(archive) as packed:
                 packed.extractall(aside, filter="data")
             made = _alone(aside / Path(home).parent, self.package, aside)
-            (made / _DIGEST).write_text(tree.at(made, self.package).content_hash + "\n")
+            (made / _DIGEST).write_text(tree.at(made, self.package).content_hash + "\n", encoding="utf-8")
             if root.exists():  # not as it was taken out
                 os.rename(root, aside / "damaged")
             self._move_in(made, root)

@@ -32,6 +32,12 @@ _OWN_FLAGS = {
     "dp": "dp-size", "data-parallel-size": "dp-size",
 }  # fmt: skip
 """Flags that Refault reads or writes itself: each has one spelling, or a field."""
+SERVED = Tolerance(
+    absolute=1e-4,
+    relative=1e-4,
+    reason="a served model's float32 sums in other orders: 7e-6 apart with torch's plain kernels and AVX-512",
+)
+"""How far answers may be from those of a golden: far below what a wrong token or page makes."""
 _STREAMS, _ENDPOINTS = ("none", "some", "all"), ("native", "openai", "both")
 
 
@@ -128,6 +134,7 @@ class ServerCase(Space):
     coarser: Mapping[str, Tolerance] = field(default_factory=dict)
     fences: Fences | None = None
     loads: Mapping[str, Traffic] = field(default_factory=dict)
+    recorded: Tolerance = SERVED
     ready_seconds: float = 150.0
     patience: float = 90.0
     seconds: float = 400.0

@@ -185,7 +185,7 @@ def _count(host: str, root: Path) -> int:
 def _is_gpu(node: Path) -> bool:
     """Whether a node of ROCm's topology is a GPU that may be used: a CPU has the id 0."""
     try:
-        return node.read_text().strip() not in ("", "0")
+        return node.read_text(encoding="utf-8").strip() not in ("", "0")
     except PermissionError:  # a GPU that was not given to this container
         return False
 

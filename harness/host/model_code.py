@@ -21,7 +21,7 @@ def only(models: Iterable[Path], package: Path) -> Mapping[str, str]:
     server imports all modules otherwise, some two hundred, to find the one it serves. What a module
     that is kept imports itself is imported all the same.
     """
-    configs = (json.loads((folder / "config.json").read_text()) for folder in models)
+    configs = (json.loads((folder / "config.json").read_text(encoding="utf-8")) for folder in models)
     names = [name for config in configs for name in config.get("architectures") or ()]
     if not names:
         return {}

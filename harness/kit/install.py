@@ -76,7 +76,7 @@ def install(part: Path, site: Path) -> None:
 
 def _manifest(part: Path) -> dict[str, Any]:
     try:
-        found: dict[str, Any] = json.loads((part / MANIFEST).read_text())
+        found: dict[str, Any] = json.loads((part / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise Refused(f"{part} is no part of a kit ({error}): carry the whole folder") from error
     major, minor = sys.version_info[:2]
@@ -87,9 +87,9 @@ def _manifest(part: Path) -> dict[str, Any]:
 
 def _keep_manifest(manifest: dict[str, Any], state: Path) -> None:
     kept, text = state / MANIFEST, json.dumps(manifest, sort_keys=True)
-    if kept.is_file() and kept.read_text() != text:
+    if kept.is_file() and kept.read_text(encoding="utf-8") != text:
         raise Refused(f"{state.parent} holds another kit: name an empty folder")
-    kept.write_text(text)
+    kept.write_text(text, encoding="utf-8")
 
 
 def _accept(file: Path, piece: dict[str, Any], state: Path) -> None:
@@ -116,7 +116,7 @@ def _place(parcel: dict[str, Any], site: Path, state: Path) -> None:
         raise Refused(f"{parcel['wheel']} is not what was packed (its sha256 differs): build the kit again")
     _unpack(wheel, site)
     wheel.unlink()
-    (state / parcel["wheel"]).write_text(parcel["sha256"])
+    (state / parcel["wheel"]).write_text(parcel["sha256"], encoding="utf-8")
     for piece in parcel["slices"]:
         (state / piece["file"]).unlink()
 
@@ -165,13 +165,13 @@ def _environment(site: Path, manifest: dict[str, Any]) -> None:
     """A file to source: the search path, and what upstream has to be told about what is not there."""
     lines = [f'export PYTHONPATH="{site}${{PYTHONPATH:+:$PYTHONPATH}}"']
     lines += [f"export {name}={value}" for name, value in sorted(manifest.get("environment", {}).items())]
-    (site / "env.sh").write_text("\n".join(lines) + "\n")
+    (site / "env.sh").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def report(site: Path) -> str:
     """One line: the kit is complete, or which parts are still to come."""
     state = site / STATE
-    manifest = json.loads((state / MANIFEST).read_text())
+    manifest = json.loads((state / MANIFEST).read_text(encoding="utf-8"))
     waiting = [
         piece
         for parcel in manifest["parcels"]

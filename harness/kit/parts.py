@@ -128,7 +128,7 @@ def _finished(to: Path, parcels: tuple[Parcel, ...], about: dict[str, Any]) -> K
     text = json.dumps({**about, "parcels": [asdict(parcel) for parcel in parcels]}, indent=1) + "\n"
     folders = sorted(to.glob("part-*"), key=lambda folder: int(folder.name.partition("-")[2]))
     for folder in folders:
-        (folder / install.MANIFEST).write_text(text)
+        (folder / install.MANIFEST).write_text(text, encoding="utf-8")
         shutil.copy(install.__file__, folder / "install.py")
     sizes = tuple(sum(file.stat().st_size for file in folder.iterdir()) for folder in folders)
     return Kit(folder=to, parcels=parcels, parts=sizes)

@@ -104,7 +104,7 @@ def _publish(parts: Parts, path: Path) -> None:
     try:
         for part, checkpoint in parts.items():
             checkpoint.write(made / "whole" / part)
-        (made / "whole" / _CONTENT).write_text(_content(made / "whole"))
+        (made / "whole" / _CONTENT).write_text(_content(made / "whole"), encoding="utf-8")
         if path.exists() and not _intact(path):
             os.rename(path, made / "damaged")
         _rename(made / "whole", path)
@@ -123,7 +123,7 @@ def _rename(made: Path, path: Path) -> None:
 def _intact(path: Path) -> bool:
     """Whether a model is there, and is what was made; reads all of it."""
     try:
-        return (path / _CONTENT).is_file() and (path / _CONTENT).read_text() == _content(path)
+        return (path / _CONTENT).is_file() and (path / _CONTENT).read_text(encoding="utf-8") == _content(path)
     except OSError:
         return False
 

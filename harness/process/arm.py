@@ -104,7 +104,7 @@ def _limit_memory(memory_mb: int) -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
     # Should the machine itself run short, the kernel is to take the arm and not its neighbours.
     with contextlib.suppress(OSError):  # /proc may be read-only in a container
-        Path("/proc/self/oom_score_adj").write_text("1000")
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="utf-8")
 
 
 def _set_variables(variables: Mapping[str, str], temporary: Path) -> None:

@@ -93,10 +93,10 @@ def _unshare() -> Iterable[int]:
         return (_READ_SEARCH, _PTRACE, _ADMIN)
     user, group = os.getuid(), os.getgid()
     _hold(libc.unshare(_NEW_USER | _NEW_MOUNTS), "unshare")
-    Path("/proc/self/setgroups").write_text("deny")
-    Path("/proc/self/uid_map").write_text(f"{user} {user} 1")
-    Path("/proc/self/gid_map").write_text(f"{group} {group} 1")
-    return range(int(Path("/proc/sys/kernel/cap_last_cap").read_text()) + 1)
+    Path("/proc/self/setgroups").write_text("deny", encoding="utf-8")
+    Path("/proc/self/uid_map").write_text(f"{user} {user} 1", encoding="utf-8")
+    Path("/proc/self/gid_map").write_text(f"{group} {group} 1", encoding="utf-8")
+    return range(int(Path("/proc/sys/kernel/cap_last_cap").read_text(encoding="utf-8")) + 1)
 
 
 def _mount(source: str, target: str, flags: int) -> None:

@@ -158,13 +158,13 @@ def write_json(path: Path, data: object) -> None:
 def write_text(path: Path, text: str) -> None:
     """Writes a file whole or not at all."""
     half = path.with_name(f"{path.name}.{os.getpid()}.{threading.get_ident()}.half")
-    half.write_text(text)
+    half.write_text(text, encoding="utf-8")
     half.replace(path)
 
 
 def read_json(path: Path) -> Any:
     """The file's content; None if it is missing."""
     try:
-        return json.loads(path.read_text())
+        return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None

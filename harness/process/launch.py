@@ -25,6 +25,9 @@ _log = logging.getLogger(__name__)
 _DEFAULTS = {"OPENBLAS_NUM_THREADS": "1", "PYTHONHASHSEED": "0"}
 """For what the environment leaves open: numpy starts threads when it is imported, and threads do not
 survive a fork; and sets of strings must have the same order in every run."""
+_ALWAYS = {"PYTHONUTF8": "1"}
+"""Whatever the environment says: upstream reads and writes text without naming its encoding, so that on a
+system whose text is ASCII another process would fail."""
 
 
 class Warden:
@@ -207,4 +210,4 @@ def _command(scratch: Path, environment: Environment) -> list[str]:
 
 def _variables(environment: Environment) -> dict[str, str | None]:
     defaults = {name: value for name, value in _DEFAULTS.items() if name not in os.environ}
-    return {**defaults, **environment.variables}
+    return {**defaults, **_ALWAYS, **environment.variables}

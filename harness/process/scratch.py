@@ -73,7 +73,7 @@ def _is_dead(folder: Path) -> bool:
 def note(folder: Path, segments: Iterable[str]) -> None:
     """Keep the names of what is in /dev/shm because of what runs in `folder`."""
     half = folder / f".{_LIST}"
-    half.write_text("\n".join(segments))
+    half.write_text("\n".join(segments), encoding="utf-8")
     half.replace(folder / _LIST)
 
 
@@ -94,7 +94,7 @@ def clear(folder: str | os.PathLike[str]) -> None:
     """Remove the folder, and the shared memory that any list in it names."""
     for listed in _lists(folder):
         with contextlib.suppress(OSError):  # the folder is going, and what is not there need not
-            for name in filter(None, listed.read_text().split("\n")):
+            for name in filter(None, listed.read_text(encoding="utf-8").split("\n")):
                 Path(SHARED_MEMORY, os.path.basename(name)).unlink(missing_ok=True)
     shutil.rmtree(folder, ignore_errors=True)
 

@@ -41,14 +41,14 @@ def threads(pid: int) -> int:
 
 def kernel_kills() -> int:
     """How many processes the kernel has killed for want of memory since boot."""
-    with open("/proc/vmstat") as vmstat:
+    with open("/proc/vmstat", encoding="utf-8") as vmstat:
         found = re.search(r"^oom_kill (\d+)$", vmstat.read(), re.MULTILINE)
     return int(found[1]) if found else 0
 
 
 def _sum_fields(path: str, *names: str, unit: int = 1024) -> int:
     try:
-        with open(path) as file:
+        with open(path, encoding="utf-8") as file:
             text = file.read()
     except (FileNotFoundError, ProcessLookupError, PermissionError):
         return 0

@@ -33,7 +33,7 @@ def _session(leader: int) -> list[int]:
 
 def _session_of(pid: str) -> int | None:
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return None  # it has just ended
     return int(stat.rpartition(")")[2].split()[3])

@@ -85,7 +85,9 @@ def reserve(tries: int = _TRIES) -> Ports:
 
 
 def _highest() -> int:
-    lowest_ephemeral = int(_EPHEMERAL.read_text().split()[0]) if _EPHEMERAL.exists() else 32768
+    lowest_ephemeral = (
+        int(_EPHEMERAL.read_text(encoding="utf-8").split()[0]) if _EPHEMERAL.exists() else 32768
+    )
     return max(
         _LOWEST + 2 * _TRIES, min(lowest_ephemeral, 65535 - OFFSETS["grpc"]) - OFFSETS["load-collector"]
     )
@@ -124,7 +126,9 @@ def _families() -> tuple[socket.AddressFamily, ...]:
 
 
 def _has_ipv6() -> bool:
-    return Path("/proc/net/if_inet6").exists() and bool(Path("/proc/net/if_inet6").read_text())
+    return Path("/proc/net/if_inet6").exists() and bool(
+        Path("/proc/net/if_inet6").read_text(encoding="utf-8")
+    )
 
 
 def _is_listened_to(port: int) -> bool:

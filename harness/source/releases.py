@@ -154,7 +154,7 @@ class Releases:
         """Hold one release alone; what a killed run left half-made of it is cleared away."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            with open(self.folder / f".{release}.lock", "w") as lock:
+            with open(self.folder / f".{release}.lock", "w", encoding="utf-8") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 for leftover in self.folder.glob(f"{_UNFINISHED}{release}-*"):
                     shutil.rmtree(leftover, ignore_errors=True)

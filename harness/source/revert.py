@@ -332,7 +332,7 @@ def _place(path: Path, content: Path | bytes) -> None:
 def _locked(cache: Path) -> Iterator[None]:
     """Hold the cache alone; what a killed run left half-made in it is cleared away."""
     cache.mkdir(parents=True, exist_ok=True)
-    with open(cache / ".lock", "w") as lock:
+    with open(cache / ".lock", "w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         for leftover in cache.glob(f"{_UNFINISHED}*"):
             shutil.rmtree(leftover)

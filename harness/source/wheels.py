@@ -32,7 +32,7 @@ class Manifest:
     metadata: str
 
     def write(self, root: Path) -> None:
-        (root / _MANIFEST).write_text(json.dumps(asdict(self), indent=1) + "\n")
+        (root / _MANIFEST).write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
 
     @classmethod
     def read(cls, root: Path) -> Manifest | None:

@@ -63,7 +63,7 @@ class Book:
         """Start anew. BadInput if the file cannot be written."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.path.write_text(json.dumps(plain(self.about)) + "\n")
+            self.path.write_text(json.dumps(plain(self.about)) + "\n", encoding="utf-8")
         except OSError as error:
             raise BadInput(
                 f"{self.path} cannot be written ({error.strerror}): set REFAULT_CACHE to another folder"
@@ -76,7 +76,7 @@ class Book:
             "arms": {name: seen.to_json() for name, seen in outcome.arms.items()},
         }
         try:
-            with self.path.open("a") as file:
+            with self.path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(line) + "\n")
         except OSError as error:
             _log.warning(

@@ -55,7 +55,7 @@ def test_a_living_runs_folder_stays(tmp_path: Path) -> None:
 
 
 def test_a_segment_is_left_over_once_nobody_has_it_open(segment: Path, tmp_path: Path) -> None:
-    with segment.open():
+    with segment.open(encoding="utf-8"):
         assert segment.name not in leftovers.found(tmp_path).segments
     assert segment.name in leftovers.found(tmp_path).segments
     Leftovers(segments=(segment.name, "sglang_gone_meanwhile")).remove()

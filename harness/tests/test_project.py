@@ -321,6 +321,27 @@ def _top_imports(module: ast.Module) -> Iterator[str]:
             yield statement.module or ""
 
 
+def test_text_is_read_and_written_in_a_stated_encoding() -> None:
+    """Else a system whose text is ASCII reads other files, or none (seen on upstream's model modules)."""
+    ours = [path for path in _tracked() if path.suffix == ".py" and "tests" not in path.parts]
+    calls = [(path, call) for path in ours for call in _text_calls(ast.parse(path.read_text("utf-8")))]
+    assert len(calls) > 20
+    without = [f"{path}:{call.lineno}" for path, call in calls if not _names_encoding(call)]
+    assert without == []
+
+
+def _text_calls(module: ast.Module) -> Iterator[ast.Call]:
+    for node in ast.walk(module):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            if node.func.attr in ("read_text", "write_text"):
+                yield node
+
+
+def _names_encoding(call: ast.Call) -> bool:
+    place = 0 if isinstance(call.func, ast.Attribute) and call.func.attr == "read_text" else 1
+    return len(call.args) > place or any(keyword.arg == "encoding" for keyword in call.keywords)
+
+
 def test_listing_loads_no_upstream() -> None:
     script = (
         "import sys; import harness.cli; from harness import catalogue; catalogue.load_all();"

@@ -103,7 +103,7 @@ class Report:
         self._tell(reports.EVENT, placed)
 
     def _add(self, name: str, line: Mapping[str, Any]) -> None:
-        with self._lock, (self._folder / name).open("a") as file:
+        with self._lock, (self._folder / name).open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
 
 

@@ -70,7 +70,9 @@ class Driven:
 
 def vocabulary(model: Path) -> dict[str, int]:
     """The id of each word, from a model's tokenizer.json (one word a token, as harness.models makes it)."""
-    words: dict[str, int] = json.loads((model / "tokenizer.json").read_text())["model"]["vocab"]
+    words: dict[str, int] = json.loads((model / "tokenizer.json").read_text(encoding="utf-8"))["model"][
+        "vocab"
+    ]
     return words
 
 

@@ -40,7 +40,7 @@ class FirstImport(MetaPathFinder):
 
 def watch(file: str) -> None:
     """Wait for the package that the settings in `file` name."""
-    with open(file) as text:
+    with open(file, encoding="utf-8") as text:
         sys.meta_path.insert(0, FirstImport(json.load(text)))
 
 

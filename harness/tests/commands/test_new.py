@@ -30,20 +30,22 @@ def refault(*words: str) -> Result:
 def test_a_draft_is_written() -> None:
     told = refault("7", "--patch", "fix.patch", "--sglang", "toy").stdout
     assert told.startswith("pr7_grow.py: 6 edits undo the patch\n")
-    text = Path("pr7_grow.py").read_text()
+    text = Path("pr7_grow.py").read_text(encoding="utf-8")
     assert "proven to undo it in sglang 9.9.8, to the very syntax it had before" in text
     compile(text, "pr7_grow.py", "exec")
 
 
 def test_nothing_is_overwritten() -> None:
-    Path("mine.py").write_text("mine")
+    Path("mine.py").write_text("mine", encoding="utf-8")
     with pytest.raises(BadInput, match=r"mine\.py is there already"):
         refault("7", "--patch", "fix.patch", "--sglang", "toy", "--output", "mine.py")
-    assert Path("mine.py").read_text() == "mine"
+    assert Path("mine.py").read_text(encoding="utf-8") == "mine"
 
 
 def test_a_patch_that_leaves_the_package_is_refused() -> None:
-    Path("fix.patch").write_text(PATCH.replace("python/sglang/pages.py", "test/test_pages.py"))
+    Path("fix.patch").write_text(
+        PATCH.replace("python/sglang/pages.py", "test/test_pages.py"), encoding="utf-8"
+    )
     with pytest.raises(BadInput, match=r"test/test_pages\.py is no file of the package"):
         refault("7", "--patch", "fix.patch", "--sglang", "toy")
     assert not list(Path().glob("pr7*"))

@@ -24,7 +24,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def results(name: str, *rows: object, day: int = 1) -> str:
     data = told(*rows, at=f"2026-01-{day:02}T00:00:00+00:00")  # type: ignore[arg-type]
-    Path(name).write_text(json.dumps(data))
+    Path(name).write_text(json.dumps(data), encoding="utf-8")
     return name
 
 
@@ -40,9 +40,9 @@ def test_every_form_is_written() -> None:
         "report", results("r.json", passing(), regressed()),
         "--html", "r.html", "--junit", "r.xml", "--markdown", "r.md",
     )  # fmt: skip
-    assert Path("r.html").read_text().startswith("<!DOCTYPE html>")
+    assert Path("r.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
     assert ElementTree.parse("r.xml").getroot().tag == "testsuites"
-    assert Path("r.md").read_text().startswith("# Refault: 1 REGRESSED, 1 PASS")
+    assert Path("r.md").read_text(encoding="utf-8").startswith("# Refault: 1 REGRESSED, 1 PASS")
 
 
 def test_without_a_form_it_is_shown_here() -> None:
@@ -58,14 +58,14 @@ def test_two_files_make_one_report() -> None:
 def test_a_matrix_becomes_tables_beside_the_verdicts() -> None:
     matrix = str(matrix_file(Path()))
     refault("report", results("r.json", passing()), matrix, "--html", "r.html", "--markdown", "r.md")
-    assert 'id="matrix1"' in Path("r.html").read_text()
-    assert "# Releases, measured on cpu" in Path("r.md").read_text()
+    assert 'id="matrix1"' in Path("r.html").read_text(encoding="utf-8")
+    assert "# Releases, measured on cpu" in Path("r.md").read_text(encoding="utf-8")
     shown = refault("report", matrix).stdout
     assert "DISAGREES pr101_stray_store" in shown and "declared fixed" in shown
 
 
 def test_what_is_no_results_file_is_refused() -> None:
-    Path("r.json").write_text("{}")
+    Path("r.json").write_text("{}", encoding="utf-8")
     with pytest.raises(BadInput, match=r"r\.json: holds no results"):
         refault("report", "r.json", "--html", "r.html")
     assert not Path("r.html").exists()
@@ -101,14 +101,14 @@ def test_a_report_shows_the_trend_of_the_history() -> None:
     files = [results(f"{day}.json", passing(), day=day) for day in (1, 2)]
     refault("history", "--import", *files, "--store", "nights.sqlite")
     refault("report", files[-1], "--html", "r.html", "--history", "nights.sqlite")
-    assert "PASS in all 2 runs kept" in Path("r.html").read_text()
+    assert "PASS in all 2 runs kept" in Path("r.html").read_text(encoding="utf-8")
 
 
 def test_a_run_that_ended_is_kept_and_has_its_page() -> None:
     ended = told(passing())
     report.finished(ended, Path("r.html"))
-    assert "results shown" in Path("r.html").read_text()
-    Path("r.json").write_text(json.dumps(ended))
+    assert "results shown" in Path("r.html").read_text(encoding="utf-8")
+    Path("r.json").write_text(json.dumps(ended), encoding="utf-8")
     assert "0 runs taken, 1 known already" in refault("history", "--import", "r.json").stderr
 
 

@@ -51,7 +51,7 @@ def test_results_that_nobody_reads_are_kept_all_the_same(place: Checkout) -> Non
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 def test_a_full_disk_is_one_line(place: Checkout, unbuffered: str) -> None:
-    with Path("/dev/full").open("w") as full:
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
         done = subprocess.run(
             place.command("list"), stdout=full, stderr=subprocess.PIPE, text=True, check=False,
             cwd=place.root, env={**place.environment, "PYTHONUNBUFFERED": unbuffered}, timeout=120,

@@ -210,20 +210,20 @@ def test_what_lies_among_bytecode_and_is_none_is_part_of_the_hash(tmp_path: Path
 
 
 def rewritten(path: Path) -> None:
-    path.write_text(path.read_text() + "\n")
+    path.write_text(path.read_text(encoding="utf-8") + "\n", encoding="utf-8")
 
 
 def restored(path: Path) -> None:
     """Changed and put back, times and all."""
-    about, text = path.stat(), path.read_text()
-    path.write_text(FAULTY)
-    path.write_text(text)
+    about, text = path.stat(), path.read_text(encoding="utf-8")
+    path.write_text(FAULTY, encoding="utf-8")
+    path.write_text(text, encoding="utf-8")
     os.utime(path, ns=(about.st_atime_ns, about.st_mtime_ns))
 
 
 def replaced(path: Path) -> None:
     other = path.with_name("other")
-    other.write_text(path.read_text())
+    other.write_text(path.read_text(encoding="utf-8"))
     other.rename(path)
 
 

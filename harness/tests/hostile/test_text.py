@@ -307,7 +307,9 @@ _ROOT = Path(next(iter(harness.__path__)))
 
 def printing(module: Path) -> list[int]:
     """The lines of a module that print by themselves."""
-    calls = [node for node in ast.walk(ast.parse(module.read_text())) if isinstance(node, ast.Call)]
+    calls = [
+        node for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)
+    ]
     own = [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "print"]
     drawn = [
         call

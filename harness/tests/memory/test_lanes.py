@@ -85,7 +85,9 @@ def test_the_place_of_a_fault_is_told() -> None:
         kernels.fill[(2,)](out, 21, BLOCK=16)
 
     line = next(
-        n for n, text in enumerate(Path(kernels.__file__).read_text().splitlines(), 1) if "tl.store" in text
+        n
+        for n, text in enumerate(Path(kernels.__file__).read_text(encoding="utf-8").splitlines(), 1)
+        if "tl.store" in text
     )
     (fault,) = watched(run).strays.faults()
     assert fault.seen and fault.seen.place == f"fill:{line}, argument out, program (1, 0, 0)"

@@ -55,7 +55,7 @@ def _kill_below(warden: int, name: str) -> None:
 
 
 def _is_alive(pid_file: Path) -> bool:
-    return Path(f"/proc/{int(pid_file.read_text())}").exists()
+    return Path(f"/proc/{int(pid_file.read_text(encoding='utf-8'))}").exists()
 
 
 def test_a_fork_of_the_pools_process_keeps_nothing_alive(tmp_path: Path) -> None:

@@ -204,7 +204,7 @@ def test_what_forks_faster_than_it_can_be_listed_is_ended(run: Start) -> None:
 
 
 def _is_alive(pid_file: Path) -> bool:
-    return Path(f"/proc/{int(pid_file.read_text())}").exists()
+    return Path(f"/proc/{int(pid_file.read_text(encoding='utf-8'))}").exists()
 
 
 def _processes_in_session(session: int) -> list[str]:

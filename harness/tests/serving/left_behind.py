@@ -90,7 +90,7 @@ def _sockets(pid: int) -> set[str]:
 
 
 def _lines(file: Path) -> list[str]:
-    return file.read_text().splitlines()[1:] if file.exists() else []
+    return file.read_text(encoding="utf-8").splitlines()[1:] if file.exists() else []
 
 
 def _is_cache(path: Path) -> bool:

@@ -23,7 +23,7 @@ def segment() -> Iterator[Path]:
 
 def test_what_a_process_held_open_is_its_own(segment: Path) -> None:
     segments = Segments()
-    with segment.open("w"):
+    with segment.open("w", encoding="utf-8"):
         segments.look([os.getpid()])
     assert segments.mine() == (segment.name,)
     assert segments.remove() == (segment.name,)
@@ -52,7 +52,7 @@ def test_what_others_made_stays(segment: Path) -> None:
 def test_what_was_there_before_stays(segment: Path) -> None:
     segment.touch()
     segments = Segments()
-    with segment.open("w"):
+    with segment.open("w", encoding="utf-8"):
         segments.look([os.getpid()])
     assert segments.remove() == ()
 

@@ -113,7 +113,7 @@ def test_two_at_once_fetch_once(cold: Releases, monkeypatch: pytest.MonkeyPatch)
 
 def test_whoever_comes_second_waits(cold: Releases, tmp_path: Path) -> None:
     (tmp_path / "cache").mkdir()
-    with open(tmp_path / "cache" / ".1.2.3.lock", "w") as lock:
+    with open(tmp_path / "cache" / ".1.2.3.lock", "w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         thread = threading.Thread(target=cold.tree, args=("1.2.3",))
         thread.start()

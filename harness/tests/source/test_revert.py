@@ -302,7 +302,7 @@ def test_two_runs_at_once_make_one_copy(tree: Tree, tmp_path: Path) -> None:
 
 def test_a_run_waits_while_another_works_on_the_cache(tree: Tree, tmp_path: Path) -> None:
     (tmp_path / "cache").mkdir()
-    with ThreadPoolExecutor() as pool, open(tmp_path / "cache" / ".lock", "w") as lock:
+    with ThreadPoolExecutor() as pool, open(tmp_path / "cache" / ".lock", "w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         made = pool.submit(apply, tree, REVERT, tmp_path / "cache")
         assert not wait([made], timeout=0.3).done

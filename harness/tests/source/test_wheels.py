@@ -67,11 +67,11 @@ def test_a_place_that_cannot_be_written_says_nothing_of_the_wheel(wheel: Path, t
 
 
 def edit(path: Path) -> None:
-    path.write_text("SIZE = 61\n")
+    path.write_text("SIZE = 61\n", encoding="utf-8")
 
 
 def same_size(path: Path) -> None:
-    path.write_text(path.read_text().replace("16", "61"))
+    path.write_text(path.read_text(encoding="utf-8").replace("16", "61"), encoding="utf-8")
 
 
 @pytest.mark.parametrize("damage", [edit, same_size, Path.unlink])

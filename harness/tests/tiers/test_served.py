@@ -44,7 +44,7 @@ def line(fault: Fault, batch: int = 1) -> dict[str, Any]:
 
 def test_the_environment_names_settings_that_hold_everything(tmp_path: Path) -> None:
     variables = told(tmp_path).environment(tmp_path)
-    settings = json.loads(Path(variables[VARIABLE]).read_text())
+    settings = json.loads(Path(variables[VARIABLE]).read_text(encoding="utf-8"))
     assert settings["functions"] == {"wares.pages": ["fill"]}
     assert settings["root"] == settings["reports"] == str(tmp_path)
     assert (settings["platform"], settings["oracle"]) == ("cpu", True)

@@ -332,9 +332,10 @@ def test_text_is_read_and_written_in_a_stated_encoding() -> None:
 
 def _text_calls(module: ast.Module) -> Iterator[ast.Call]:
     for node in ast.walk(module):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            if node.func.attr in ("read_text", "write_text"):
-                yield node
+        called = node.func if isinstance(node, ast.Call) else None
+        if isinstance(called, ast.Attribute) and called.attr in ("read_text", "write_text"):
+            assert isinstance(node, ast.Call)
+            yield node
 
 
 def _names_encoding(call: ast.Call) -> bool:

@@ -68,7 +68,8 @@ def enter(protected: Protected) -> None:
     """
     gone = _unshare()
     _mount("none", "/", _RECURSIVE | _PRIVATE)
-    read_only, writable = _in_order(protected.read_only), _in_order(protected.writable)
+    writable = _in_order(protected.writable)
+    read_only = [path for path in _in_order(protected.read_only) if path not in writable]
     for path in (*read_only, *writable):
         _mount(path, path, _BIND | _RECURSIVE)
     for path in read_only:

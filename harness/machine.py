@@ -46,7 +46,14 @@ class Machine:
 
     def to_json(self) -> dict[str, Any]:
         told = {"platform": self.platform, "features": sorted(self.features), **self.facts}
-        return {**told, "hardware": self.hardware} if self.hardware else told
+        more = {"gpus": self.gpus, "hardware": self.hardware}
+        return {**told, **{name: value for name, value in more.items() if value}}
+
+    @classmethod
+    def from_json(cls, told: Mapping[str, Any]) -> Machine:
+        """A machine as far as what a case needs: its platform, its features, its GPUs."""
+        features = frozenset(feature for feature in Feature if feature in told["features"])
+        return cls(platform=str(told["platform"]), features=features, gpus=int(told.get("gpus", 0)))
 
 
 def _version(distribution: str) -> str | None:

@@ -95,7 +95,9 @@ def schema() -> Schema:
     """The JSON schema (draft 2020-12) of the document."""
     place = dict.fromkeys(("root", "branch"), TEXT)
     tree = closed({"version": TEXT_OR_NULL, "origin": TEXT, "tree": SHA256}, place, more=True)
-    machine = closed({"platform": TEXT, "features": listed(TEXT)}, {"hardware": TEXT}, more=True)
+    machine = closed(
+        {"platform": TEXT, "features": listed(TEXT)}, {"hardware": TEXT, "gpus": _COUNT}, more=True
+    )
     identity: dict[str, Schema] = {"format": {"const": FORMAT}, "run": _RUN, "digest": SHA256}
     about = {"refault": TEXT, "at": TIME, "sglang": tree, "machine": machine}
     parts = {"fault": fault(), "attestation": _attestation(), "arm": _arm()}

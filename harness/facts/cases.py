@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from harness.errors import BadInput
 from harness.facts.checks import Params, members, require
-from harness.facts.kinds import FaultKind
+from harness.facts.kinds import ENDING_KINDS, FaultKind
 from harness.facts.params import Grid, Param
 from harness.facts.place import Feature
 
@@ -30,6 +30,11 @@ class Watch:
     def __post_init__(self) -> None:
         members(FaultKind, self.kinds, "watch.kinds")
         require(self.kinds, "watch.kinds", "is empty: such a case judges nothing")
+
+    def judges(self, kind: str, buffer: str | None) -> bool:
+        """Whether a fault is part of the verdict, or a finding beside it."""
+        named = not self.buffers or buffer in self.buffers
+        return kind in ENDING_KINDS or (kind in self.kinds and named)
 
 
 def watch(*kinds: str, buffers: Sequence[str] = ()) -> Watch:

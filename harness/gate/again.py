@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.compare import named_params, same_params
-from harness.facts import ENDING_KINDS, Subject, Watch
+from harness.facts import Subject, Watch
 from harness.golden import GoldenStore
 from harness.machine import Machine
 from harness.observation import Attestation, Fault, Observation, Point
@@ -32,7 +32,7 @@ class Measure:
         `machine` is what its document says of where it was made. Raises GoldenError for a golden that
         cannot be read.
         """
-        here = _machine(machine)
+        here = Machine.from_json(machine)
         request = self._request(result, here)
         if isinstance(request, str):
             return request
@@ -53,10 +53,6 @@ class Measure:
         found = next((one for one in named if platform_of(one, machine) == result.platform), None)
         where = f"a machine of {machine.platform} makes no {result.tier} result for {result.platform}"
         return found or where
-
-
-def _machine(told: Mapping[str, Any]) -> Machine:
-    return Machine(platform=str(told["platform"]), features=frozenset(told["features"]))
 
 
 def _problems(result: Result, request: Request, setting: Setting) -> Iterator[str]:
@@ -92,10 +88,7 @@ def _binds(request: Request) -> Callable[[Fault], bool]:
     if watch is None:  # what was compiled: on a control, signatures are what both arms share
         control = request.platform in request.case.controls
         return lambda fault: not control or fault.kind != "signature"
-    kinds, buffers = watch.kinds, watch.buffers
-    return lambda fault: (
-        fault.kind in ENDING_KINDS or (fault.kind in kinds and (not buffers or fault.buffer in buffers))
-    )
+    return lambda fault: watch.judges(fault.kind, fault.buffer)
 
 
 def _departures(result: Result, request: Request, setting: Setting) -> Iterator[str]:

@@ -80,3 +80,9 @@ def test_the_hardware_is_told_and_is_no_fact_that_a_golden_keeps() -> None:
     here = this_machine()
     assert here.hardware.endswith(f", {len(os.sched_getaffinity(0))} CPUs") and here.hardware[0] != ","
     assert here.to_json()["hardware"] == here.hardware and "hardware" not in here.facts
+
+
+def test_what_a_document_says_of_a_machine_is_read_back_as_far_as_cases_need_it() -> None:
+    one = Machine(platform="cuda-sm90", features=frozenset({Feature.CUDA}), gpus=2, facts={"python": "3.11"})
+    told = {**one.to_json(), "features": ["cuda", "gravity coils"]}
+    assert Machine.from_json(told) == Machine(platform="cuda-sm90", features=one.features, gpus=2)

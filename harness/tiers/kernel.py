@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import Unresolved
-from harness.facts import ENDING_KINDS, KernelCase, Tolerance, Watch
+from harness.facts import KernelCase, Tolerance, Watch
 from harness.host import preload, pretence, toggle
 from harness.memory import oracle
 from harness.memory.oracle import Oracle
@@ -138,17 +138,10 @@ def _judged(
     places = [f"{fault.kind} {fault.buffer} at {fault.seen.place}" for fault in seen if fault.seen]
     return Point(
         params=params,
-        faults=tuple(fault for fault in seen if watched(watch, fault)),
-        findings=tuple(fault for fault in seen if not watched(watch, fault)),
+        faults=tuple(fault for fault in seen if watch.judges(fault.kind, fault.buffer)),
+        findings=tuple(fault for fault in seen if not watch.judges(fault.kind, fault.buffer)),
         results=results,
         compared=compared,
         notes=(*lab.notes, *places, *lab.oracle.fences.notes()),
         trace=lab.oracle.trace(),
     )
-
-
-def watched(watch: Watch, fault: Fault) -> bool:
-    """Whether a fault is part of the verdict, or a finding beside it."""
-    if fault.kind in ENDING_KINDS:
-        return True
-    return fault.kind in watch.kinds and (not watch.buffers or fault.buffer in watch.buffers)

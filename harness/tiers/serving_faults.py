@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from harness.facts import ENDING_KINDS, Watch
+from harness.facts import Watch
 from harness.observation import Fault, Sighting
 from harness.serving.ending import Ending
 from harness.tiers.served import Stray
@@ -24,8 +24,8 @@ def split(
     """
     left = tuple(_left_behind(ending))
     seen = _once([*map(sighted, strays), *answered, *ending.faults, *left])
-    faults = tuple(fault for fault in seen if _watched(watch, fault))
-    findings = tuple(fault for fault in seen if not _watched(watch, fault))
+    faults = tuple(fault for fault in seen if watch.judges(fault.kind, fault.buffer))
+    findings = tuple(fault for fault in seen if not watch.judges(fault.kind, fault.buffer))
     return faults, findings, tuple(_notes(strays))
 
 
@@ -45,12 +45,6 @@ def sighted(stray: Stray) -> Fault:
 def _once(faults: Iterable[Fault]) -> list[Fault]:
     """Equal faults once, as the first of them was seen."""
     return sorted(dict.fromkeys(faults), key=lambda fault: fault.signature)
-
-
-def _watched(watch: Watch, fault: Fault) -> bool:
-    if fault.kind in ENDING_KINDS:
-        return True
-    return fault.kind in watch.kinds and (not watch.buffers or fault.buffer in watch.buffers)
 
 
 def _left_behind(ending: Ending) -> Iterator[Fault]:

@@ -11,7 +11,6 @@ import torch
 from harness.facts import watch
 from harness.memory.oracle import Oracle
 from harness.observation import Fault
-from harness.tiers.kernel import watched
 from harness.tiers.lab import Lab
 
 
@@ -67,8 +66,8 @@ TABLE = watch("oob-write", buffers=("table",))
     ],
 )
 def test_a_fault_outside_the_watch_is_a_finding_unless_it_ends_the_run(fault: Fault, is_judged: bool) -> None:
-    assert watched(TABLE, fault) is is_judged
+    assert TABLE.judges(fault.kind, fault.buffer) is is_judged
 
 
 def test_a_watch_without_buffers_judges_every_buffer() -> None:
-    assert watched(watch("oob-write"), Fault(kind="oob-write", buffer="anything"))
+    assert watch("oob-write").judges("oob-write", "anything")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -46,9 +45,9 @@ def setting(sglang: str, lanes: int) -> Setting:
 def _tell_broken(tree: Tree) -> None:
     """What of a tree nobody can read: the cases that need it say so too, the others go on."""
     for path, why in list(tree.broken.items())[:_TOLD]:
-        print(f"refault: {tree.package}/{shown(path)} {why}: what needs it cannot run", file=sys.stderr)
+        terminal.tell(f"refault: {tree.package}/{shown(path)} {why}: what needs it cannot run", stderr=True)
     if (more := len(tree.broken) - _TOLD) > 0:
-        print(f"refault: and {more} more files of the tree are like that", file=sys.stderr)
+        terminal.tell(f"refault: and {more} more files of the tree are like that", stderr=True)
 
 
 def judge(

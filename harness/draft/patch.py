@@ -38,9 +38,10 @@ class Change:
 
 def read(file: Path, package: str) -> tuple[Change, ...]:
     """The files that a patch changes. BadInput if it is no unified diff, or leaves the package."""
-    told = foreign.text(file, largest=LARGEST)
     try:
-        found = PatchSet(told)
+        found = PatchSet(foreign.text(file, largest=LARGEST))
+    except BadInput as error:
+        raise BadInput(f"{error}: give --patch a unified diff") from error
     except (UnidiffParseError, ValueError) as error:
         problem = f"{shown(file)}: is no unified diff ({cause(error)})"
         raise BadInput(f"{problem}: make it with `git diff`") from error

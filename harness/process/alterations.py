@@ -31,18 +31,18 @@ Key = tuple[str, str]
 """Whose name and which."""
 
 
-def watched(rest: float = 0.0) -> Callable[[], list[str]]:
+def watched(rest: float = 0.0) -> Callable[..., list[str]]:
     """A function that says what was altered since this call, or since it first saw a module.
 
-    It looks again only when `rest` seconds have passed: a look takes some milliseconds.
+    A look takes some milliseconds: one that is `hurried` is left out within `rest` seconds of the last.
     """
     known: dict[str, dict[Key, Any]] = {}
     now, looked = time.monotonic, [0.0]
     looked_into, listed, same, hides = _entries, _modules, _same, _BUILTINS
 
-    def look() -> list[str]:
+    def look(hurried: bool = False) -> list[str]:
         found: list[str] = []
-        if rest and now() - looked[0] < rest:
+        if hurried and now() - looked[0] < rest:
             return found
         looked[0] = now()
         for name, module in listed():

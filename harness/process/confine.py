@@ -10,7 +10,6 @@ import ctypes
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,12 +25,10 @@ _READ_SEARCH, _PTRACE, _ADMIN = 2, 19, 21
 _CAPABILITIES_VERSION = 0x20080522
 
 _BOOT = (
-    "import sys; sys.path.insert(0, sys.argv[1])\n"
+    "import os, sys; sys.path.insert(0, sys.argv[1])\n"
     "from pathlib import Path; from harness.process import confine\n"
-    "confine.enter(confine.Protected((Path(sys.argv[2]),)))\n"
-    "try: Path(sys.argv[2], 'written').touch()\n"
-    "except OSError: sys.exit(0)\n"
-    "sys.exit('it was written all the same')"
+    "confine.enter(confine.Protected((Path(sys.argv[1]),)))\n"
+    "sys.exit(not os.statvfs(sys.argv[1]).f_flag & os.ST_RDONLY and 'it can be written all the same')"
 )
 
 
@@ -53,9 +50,8 @@ class Protected:
 def refused() -> str | None:
     """Why this machine does not let arms have read-only folders; None where it does."""
     above = Path(__file__).parents[2]
-    with tempfile.TemporaryDirectory(prefix="refault-probe-") as folder:
-        command = [sys.executable, "-I", "-S", "-c", _BOOT, str(above), folder]
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    command = [sys.executable, "-I", "-S", "-c", _BOOT, str(above)]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     if done.returncode == 0:
         return None
     return (done.stderr.strip().split("\n") or ["it ended"])[-1]

@@ -90,10 +90,10 @@ def _run(case: Planned, futures: Futures, name: ArmName, changed: Sequence[str])
     if plan is None:
         lost = case.failed if name in case.request.asked else None
         return Arm(observation=arms.nothing(name, lost)) if lost else Arm()
-    if altered := plan.tree.changed():  # what its modules were compiled from is not known
-        return Arm(observation=arms.nothing(name, altered))
     try:
         _hold_unchanged(changed)
+        if altered := plan.tree.changed():  # what its modules were compiled from is not known
+            raise Unresolved(altered)
         seen = arms.observation(plan, futures[name].result())
         _hold_to_files(plan.tree, seen)
         return _arm(case, plan, seen)

@@ -26,6 +26,8 @@ from harness.tiers import served_events, served_streams
 from harness.tiers.served import ATTESTATION, FAULTS
 
 _TITLE = re.compile(r"^\w+::(?P<role>[a-z_]+?)(?:_(?P<rank>[A-Z].*))?(?::\d+)?$")
+_OFTEN = frozenset({reports.STRAY, reports.EVENT})
+"""A server that strays says so hundreds of times a second."""
 
 
 class Report:
@@ -46,7 +48,7 @@ class Report:
         self._folder.mkdir(parents=True, exist_ok=True)
         (self._folder / EVENTS).touch()
         stream = reports.connect(self._receiver) if self._receiver else None
-        self._testimony = Testimony(stream, self._look) if stream else None
+        self._testimony = Testimony(stream, self._look, _OFTEN) if stream else None
         self._tell(reports.ROLE, role)
 
     def _tell(self, name: str, data: Any) -> None:

@@ -86,10 +86,10 @@ def _results() -> Iterator[bytes]:
     rates = {"fixed": {"faults": 0, "runs": 3, "low": 0.0, "high": 0.5}}
     tree = {"version": "9.9.9", "origin": "path", "tree": "c" * 64, "root": "/trees", "branch": "main"}
     told = json_report.document(
-        [*rows, replace(rows[0], rates=rates)], {"platform": "cpu", "hardware": "x"}, tree
+        [*rows, replace(rows[0], rates=rates)], {"platform": "cpu", "features": [], "hardware": "x"}, tree
     )
     yield json.dumps(told).encode()
-    yield json.dumps({**told, "results": told["results"][:1]}).encode()
+    yield json.dumps(documents.sealed({**told, "results": told["results"][:1]})).encode()
 
 
 def _matrix() -> bytes:

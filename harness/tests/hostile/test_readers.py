@@ -54,7 +54,7 @@ TYPED: list[tuple[str, str]] = [
     ("report {zero}", "is a device"),
     ("report {loop}", "cannot be read"),
     ("report {dangling}", "cannot be read"),
-    ("report {folder}", "cannot be read"),
+    ("report {folder}", "is a folder"),
     ("report {deep}", "give a file that `refault run --json` wrote"),
     ("report {matrix}", "no whole matrix"),
     ("report {odd release}", "no whole matrix"),
@@ -273,8 +273,9 @@ def test_a_page_is_made_whatever_a_trace_holds(event: Any, kind: str) -> None:
     ]
     case = samples.case(golden=None, fixed=both[0], reverted=both[1])
     result = samples.result(Judgement(Verdict.PASS, "told"), case)
-    told = json_report.document([result], {"platform": "cpu"}, {"version": "9.9.9", "tree": "c" * 64})
-    page = html.render([documents.parse(told)], html.Sources())
+    tree = {"version": "9.9.9", "origin": "path", "tree": "c" * 64}
+    whole = documents.parse(json_report.document([], {"platform": "cpu", "features": []}, tree))
+    page = html.render([replace(whole, results=(result,))], html.Sources())
     assert page.startswith("<!DOCTYPE html>") and "told" in page
 
 

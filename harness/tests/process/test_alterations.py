@@ -89,7 +89,7 @@ def test_other_modules_are_their_owners_affair(monkeypatch: pytest.MonkeyPatch) 
     assert look() == []
 
 
-def test_it_rests_between_two_looks(module: Any) -> None:
-    look, at_once = alterations.watched(rest=600), alterations.watched()
+def test_it_rests_between_two_hurried_looks(module: Any) -> None:
+    look = alterations.watched(rest=600)
     module.LIMIT = 4
-    assert look() == [] and at_once() == ["harness.toy_recorder.LIMIT"]
+    assert look(True) == [] and look() == ["harness.toy_recorder.LIMIT"]

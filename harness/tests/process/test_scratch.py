@@ -49,8 +49,8 @@ def test_a_folder_that_another_takes_away_meanwhile_is_no_trouble(
         scratch.note(tmp_path / "scratch" / name, ["mine"])
     read = Path.read_text
 
-    def read_and_lose(path: Path) -> str:
-        told = read(path)
+    def read_and_lose(path: Path, encoding: str) -> str:
+        told = read(path, encoding)
         shutil.rmtree(tmp_path / "scratch")
         return told
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness.facts import Subject
+from harness.golden import form
 from harness.process import descendants
 from harness.process.job import read_json
 from harness.process.pool import Pool
@@ -138,7 +140,8 @@ def test_a_configuration_passes_as_golden_and_departs_from_it(
     assert first.fixed and second.fixed and first.fixed.main.results == second.fixed.main.results
     other = served.goldens.path("config_toy", "server", "cpu")
     token = golden.arms["fixed"][0].point.results["requests"]["r1-000"]["tokens"][0]
-    other.write_text(other.read_text().replace(f'"tokens": [{token},', f'"tokens": [{token + 1},'))
+    altered = json.loads(other.read_text().replace(f'"tokens": [{token},', f'"tokens": [{token + 1},'))
+    other.write_text(json.dumps({**altered, "digest": form.digest(altered)}))
     departed = served.judge(CONFIGURATION, tier="server").result
     assert "fixed arm differs from its golden" in reason(departed, Verdict.REGRESSED)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import builtins
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
@@ -29,6 +29,7 @@ _ABSENT: Any = object()
 
 Key = tuple[str, str]
 """Whose name and which."""
+Holds = Callable[[], bool]
 
 
 def watched(rest: float = 0.0) -> Callable[..., list[str]]:
@@ -37,8 +38,9 @@ def watched(rest: float = 0.0) -> Callable[..., list[str]]:
     A look takes some milliseconds: one that is `hurried` is left out within `rest` seconds of the last.
     """
     known: dict[str, dict[Key, Any]] = {}
+    prints: dict[str, Holds] = {}
     now, looked = time.monotonic, [0.0]
-    looked_into, listed, same, hides = _entries, _modules, _same, _BUILTINS
+    looked_into, listed, same, hides, printed = _entries, _modules, _same, _BUILTINS, _fingerprint
 
     def look(hurried: bool = False) -> list[str]:
         found: list[str] = []
@@ -46,7 +48,10 @@ def watched(rest: float = 0.0) -> Callable[..., list[str]]:
             return found
         looked[0] = now()
         for name, module in listed():
+            if name in prints and prints[name]():
+                continue
             entries = dict(looked_into(name, module))
+            prints[name] = printed(entries, module)
             if (before := known.get(name)) is None:
                 known[name] = entries
                 continue
@@ -60,6 +65,25 @@ def watched(rest: float = 0.0) -> Callable[..., list[str]]:
 
     look()
     return look
+
+
+def _fingerprint(entries: Mapping[Key, Any], module: ModuleType) -> Holds:
+    """Whether nothing was put in another's place since, told by identities alone, which is soon done.
+
+    What they identify stays alive with `entries`, so that no identity is given out anew.
+    """
+    classes = [value for value in entries.values() if isinstance(value, type)]
+    own = [value for value in classes if value.__module__ == module.__name__]
+    spaces = [vars(one) for one in (module, *own)]
+    functions = [inner for value in entries.values() if (inner := _function(value)) is not None]
+    facts = [value for value in entries.values() if type(value).__module__.startswith(FACTS)]
+
+    def identities() -> list[Any]:
+        names = [tuple(map(id, space.values())) for space in spaces]
+        return [*names, *(id(one.__code__) for one in functions), *map(repr, facts)]
+
+    before = identities()
+    return lambda: identities() == before
 
 
 def _same(one: Any, other: Any) -> bool:
@@ -95,5 +119,11 @@ def _members(name: str, kind: type) -> Iterator[tuple[Key, Any]]:
 
 
 def _code(value: Any) -> CodeType | None:
+    inner = _function(value)
+    return inner.__code__ if inner else None
+
+
+def _function(value: Any) -> FunctionType | None:
+    """The function that a method, a property or a function itself runs."""
     inner = getattr(value, "__func__", None) or getattr(value, "fget", None) or value
-    return inner.__code__ if isinstance(inner, FunctionType) else None
+    return inner if isinstance(inner, FunctionType) else None

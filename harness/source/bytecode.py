@@ -31,16 +31,19 @@ from harness.errors import BadInput
 
 _SECONDS = 120
 """Upstream as a whole takes some 30: what takes longer is compiled by the arms, or ends them."""
-_LARGEST = 1 << 29
+_LARGEST = 1 << 24
+"""Bytes of an index: that of upstream as a whole has some 300 KiB."""
 _IMPORT = dis.opmap["IMPORT_NAME"]
 _BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from harness.source.bytecode import main; main()"
-_Index = dict[str, list[int]]
-"""Per digest of a source, where its piece begins and how long it is."""
+_Index = dict[str, tuple[int, int, str]]
+"""Per digest of a source, where its piece begins, how long it is, and its own digest."""
+_SIZE = 8
+"""Bytes that say how long the index is, which comes before all pieces."""
 
 
 @dataclass(frozen=True)
 class Bytecode:
-    """A file of bytecode, and the digest that it had when it was made; none at all without a file."""
+    """A file of bytecode, and the digest of its index when it was made; none at all without a file."""
 
     file: str = ""
     sha256: str = ""
@@ -97,25 +100,33 @@ class Shelf:
     """The pieces of one file, in the process that imports. A file that is not what was made has none."""
 
     def __init__(self, bytecode: Mapping[str, str]) -> None:
-        self._data, self._index = _opened(bytecode["file"], bytecode["sha256"])
+        self._file, head = _opened(bytecode["file"], bytecode["sha256"])
+        self._index: _Index = json.loads(head or b"{}")
+        self._base = _SIZE + len(head)
 
     def of(self, source: bytes) -> bytes | None:
-        """What a source compiles to, as a checked `.pyc` holds it; None for one that is not there."""
-        place = self._index.get(hashlib.sha256(source).hexdigest())
-        return self._data[place[0] : place[0] + place[1]] if place else None
+        """What a source compiles to, as a checked `.pyc` holds it; None for one that is not there as made."""
+        if self._file is None or (place := self._index.get(hashlib.sha256(source).hexdigest())) is None:
+            return None
+        at, size, digest = place
+        piece = os.pread(self._file, size, self._base + at)
+        return piece if hashlib.sha256(piece).hexdigest() == digest else None
 
 
-def _opened(file: str, sha256: str) -> tuple[bytes, _Index]:
-    if not file:
-        return b"", {}
+def _opened(file: str, sha256: str) -> tuple[int | None, bytes]:
+    """A descriptor of the file, and its index: of what is large only what is imported is read."""
     try:
-        data = foreign.read(file, largest=_LARGEST)
-    except BadInput:  # the run's folder is gone: sources are all that is needed
-        return b"", {}
-    if hashlib.sha256(data).hexdigest() != sha256:
-        return b"", {}
-    size = int.from_bytes(data[:8], "little")
-    return data[8 + size :], json.loads(data[8 : 8 + size])
+        opened = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC) if file else None
+    except OSError:  # the run's folder is gone: sources are all that is needed
+        opened = None
+    if opened is None:
+        return None, b""
+    size = int.from_bytes(os.pread(opened, _SIZE, 0), "little")
+    head = os.pread(opened, size, _SIZE) if size < _LARGEST else b""
+    if hashlib.sha256(head).hexdigest() != sha256:
+        os.close(opened)
+        return None, b""
+    return opened, head
 
 
 # --- in the process that compiles -----------------------------------------------------------
@@ -130,15 +141,14 @@ def main() -> None:
 
 
 def _written(file: Path, pieces: Mapping[str, bytes]) -> str:
-    index: dict[str, Any] = {}
+    index: _Index = {}
     at = 0
-    for digest, piece in pieces.items():
-        index[digest] = (at, len(piece))
+    for source, piece in pieces.items():
+        index[source] = (at, len(piece), hashlib.sha256(piece).hexdigest())
         at += len(piece)
     head = json.dumps(index).encode()
-    data = b"".join((len(head).to_bytes(8, "little"), head, *pieces.values()))
-    file.write_bytes(data)
-    return hashlib.sha256(data).hexdigest()
+    file.write_bytes(b"".join((len(head).to_bytes(_SIZE, "little"), head, *pieces.values())))
+    return hashlib.sha256(head).hexdigest()
 
 
 class _Closure:

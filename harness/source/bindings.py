@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -33,22 +33,22 @@ class _Callee:
 
 def unbound_calls(module: ast.Module) -> Iterator[Unbound]:
     """Every call in a module that certainly does not bind."""
-    plain = _plain(module)
-    for node in ast.walk(module):
+    nodes = list(ast.walk(module))  # once: upstream's largest modules have 40,000
+    plain, taken = _plain(module, nodes), Counter(_method_names(nodes))
+    for node in nodes:
         if isinstance(node, ast.ClassDef):
-            yield from _in_class(node, module)
-    for call in _calls(module):
-        if isinstance(call.func, ast.Name) and call.func.id in plain:
-            yield from _problem(call, plain[call.func.id])
+            yield from _in_class(node, taken)
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in plain:
+            yield from _problem(node, plain[node.func.id])
 
 
 def _calls(node: ast.AST) -> Iterator[ast.Call]:
     return (one for one in ast.walk(node) if isinstance(one, ast.Call))
 
 
-def _plain(module: ast.Module) -> Mapping[str, _Callee]:
+def _plain(module: ast.Module, nodes: Sequence[ast.AST]) -> Mapping[str, _Callee]:
     """What may be called by its plain name; a name that anything else in the module binds is left out."""
-    bound = Counter(_bound_names(module))
+    bound = Counter(_bound_names(nodes))
     found: dict[str, _Callee] = {}
     for node in module.body:
         if isinstance(node, Function) and not node.decorator_list:
@@ -58,9 +58,9 @@ def _plain(module: ast.Module) -> Mapping[str, _Callee]:
     return {name: callee for name, callee in found.items() if bound[name] == 1}
 
 
-def _bound_names(module: ast.Module) -> Iterator[str]:
+def _bound_names(nodes: Sequence[ast.AST]) -> Iterator[str]:
     """Every name that some scope of the module binds, as often as it does."""
-    for node in ast.walk(module):
+    for node in nodes:
         if isinstance(node, Function | ast.ClassDef):
             yield node.name
         elif isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
@@ -86,9 +86,11 @@ def _own_init(node: ast.ClassDef) -> Function | None:
     )
 
 
-def _in_class(node: ast.ClassDef, module: ast.Module) -> Iterator[Unbound]:
-    """Calls on `self` of methods that are there once in the module, and that nothing replaces."""
-    taken = Counter(_method_names(module))
+def _in_class(node: ast.ClassDef, taken: Mapping[str, int]) -> Iterator[Unbound]:
+    """Calls on `self` of methods that are there once in the module, and that nothing replaces.
+
+    `taken` counts what the module defines under a name or sets on an object.
+    """
     methods = {one.name: one for one in node.body if isinstance(one, Function) and taken[one.name] == 1}
     for outer in (one for one in node.body if isinstance(one, Function)):
         for call in _calls(outer):
@@ -96,9 +98,8 @@ def _in_class(node: ast.ClassDef, module: ast.Module) -> Iterator[Unbound]:
                 yield from _problem(call, _Callee(f"{node.name}.{name}", methods[name].args, bound=1))
 
 
-def _method_names(module: ast.Module) -> Iterator[str]:
-    """What is defined under a name or set on an object."""
-    for node in ast.walk(module):
+def _method_names(nodes: Sequence[ast.AST]) -> Iterator[str]:
+    for node in nodes:
         if isinstance(node, Function):
             yield node.name
         elif isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load):

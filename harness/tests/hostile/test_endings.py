@@ -359,7 +359,7 @@ def _of(place: Checkout) -> list[str]:
 def test_a_signal_before_anything_was_judged_has_its_code(name: str, code: int, slow: Checkout) -> None:
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     command = slow.command("repro", "106", "--json", "out.json")
-    process = subprocess.Popen(command, cwd=slow.root, env=slow.environment, **pipes)
+    process = subprocess.Popen(command, cwd=slow.root, env=slow.environment, preexec_fn=_heed, **pipes)
     assert process.stderr and process.stderr.readline().startswith("#106")  # it has begun
     process.send_signal(getattr(signal, f"SIG{name}"))
     out, err = process.communicate(timeout=60)

@@ -93,7 +93,7 @@ def test_no_command_takes_it(toys: Checkout, words: Sequence[str], code: int) ->
     (toys.root / "cpu.toml").write_text(requirement)
     before = (toys.goldens / STRAY / "kernel.cpu.json").read_bytes()
     done = toys.refault(*words)
-    assert done.returncode == code and "has the tolerance 1e+308" in done.stdout + done.stderr
+    assert done.returncode == code and "1e+308" in done.stdout + done.stderr
     assert "Traceback" not in done.stderr and "PASS" not in done.stdout
     assert (toys.goldens / STRAY / "kernel.cpu.json").read_bytes() == before
 

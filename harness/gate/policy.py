@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
+from harness import foreign
 from harness.gate import tables
 from harness.gate.tables import Table
 from harness.source import releases
@@ -93,7 +94,7 @@ def load(path: Path) -> Policy:
     bounds = _bounds(table, table.table("rates"), Bounds())
     policy = Policy(
         name=path.name,
-        digest=hashlib.sha256(path.read_bytes()).hexdigest(),
+        digest=hashlib.sha256(foreign.read(path, largest=foreign.LARGEST_TABLE)).hexdigest(),
         block=_block(table),
         require=tuple(_requirement(one, bounds) for one in table.tables("require")),
         quarantine=tuple(map(_quarantine, table.tables("quarantine"))),

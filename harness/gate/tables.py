@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import difflib
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
+from harness import foreign
 from harness.errors import BadInput
 
 
@@ -100,9 +100,6 @@ class Table:
 def read(path: Path) -> Table:
     """The file as one table. BadInput if it cannot be read, or is no TOML."""
     try:
-        return Table(path.name, tomllib.loads(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        problem = f"{path}: cannot be read ({error.strerror})"
-        raise BadInput(f"{problem}: give a policy file that can be") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path}: is no TOML ({error}): correct it there") from error
+        return Table(path.name, foreign.table(path))
+    except BadInput as error:
+        raise BadInput(f"{error}: give a policy in TOML") from error

@@ -161,10 +161,10 @@ def _parsed(data: Mapping[str, Any], path: Path, subjects: Mapping[str, Subject]
             disagreements=tuple(map(str, data["disagreements"])),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        cause = f"{error} is missing" if isinstance(error, KeyError) else " ".join(str(error).split())
-        raise BadInput(
-            f"{path}: holds no whole matrix ({cause}): give a file that `refault matrix --json` wrote"
-        ) from error
+        told = f"{error} is missing" if isinstance(error, KeyError) else " ".join(str(error).split())
+        cause = foreign.shown(told, 200)
+        problem = f"{foreign.shown(path)}: holds no whole matrix ({cause})"
+        raise BadInput(f"{problem}: give a file that `refault matrix --json` wrote") from error
 
 
 def _likeness(row: Mapping[str, Any]) -> Likeness:

@@ -166,8 +166,11 @@ def _of_matrix(path: Path) -> object:
 
 
 def _of_wheel(path: Path) -> object:
+    named = path.parent / "toy-1.2.3-py3-none-any.whl"
+    named.unlink(missing_ok=True)
+    named.symlink_to(path)
     with _fresh(path.parent / "unpacked") as to:
-        return wheels.unpack(path, wheels.read(path), to, "toy")
+        return wheels.unpack(named, wheels.read(named), to, "toy")
 
 
 def _of_tree(path: Path) -> object:

@@ -10,7 +10,7 @@ from harness.facts.expect import Expect, ExpectedFault, faults
 from harness.facts.kinds import ENDING_KINDS, FAULT_KINDS, FaultKind
 from harness.facts.lab import KernelLab, Lab
 from harness.facts.params import Choice, Grid, Integer, Integers, Lists, Param
-from harness.facts.place import CaseKey, Feature, Host, Platform, Tier
+from harness.facts.place import Feature, Host
 from harness.facts.reported import Launch, ReportedServer
 from harness.facts.reproducer import Configuration, Reproducer, Subject
 from harness.facts.revert import Edit, Form, Revert, edit, form
@@ -21,7 +21,6 @@ __all__ = [
     "FAULT_KINDS",
     "Bug",
     "Case",
-    "CaseKey",
     "Choice",
     "CodegenCase",
     "Configuration",
@@ -43,13 +42,11 @@ __all__ = [
     "Lists",
     "Param",
     "Params",
-    "Platform",
     "ReportedServer",
     "Reproducer",
     "Revert",
     "ServerCase",
     "Subject",
-    "Tier",
     "Tolerance",
     "Traffic",
     "Watch",

@@ -22,7 +22,6 @@ class Model(StrEnum):
     SWA = "tiny-swa"
 
 
-MODELS = frozenset(model.value for model in Model)
 HOSTS = tuple(host.value for host in Host)
 _DATA_PARALLEL_ATTENTION = frozenset({Model.QWEN3})
 """Upstream's llama splits its attention over tensor-parallel ranks alone."""

@@ -64,8 +64,7 @@ def enter(protected: Protected) -> None:
     """
     gone = _unshare()
     _mount("none", "/", _RECURSIVE | _PRIVATE)
-    writable = _in_order(protected.writable)
-    read_only = [path for path in _in_order(protected.read_only) if path not in writable]
+    read_only, writable = _in_order(protected.read_only), _in_order(protected.writable)
     for path in (*read_only, *writable):
         _mount(path, path, _BIND | _RECURSIVE)
     for path in read_only:

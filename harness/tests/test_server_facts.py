@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from harness import models
 from harness.errors import FactsError
 from harness.facts import Configuration, Grid, Integer, ServerCase, Tolerance, Traffic, watch
-from harness.facts.server import HOSTS, MODELS, Fences
+from harness.facts.server import HOSTS, Fences, Model
 from harness.suite import Request, attested
 from harness.tests.toyland.bench import subject
 
@@ -90,7 +90,7 @@ def test_a_mistake_names_module_and_field(mistake: str) -> None:
 
 
 def test_facts_and_models_name_the_same_models() -> None:
-    assert frozenset(models.NAMES) == MODELS
+    assert frozenset(models.NAMES) == frozenset(Model)
 
 
 def test_flags_become_words_in_their_order_and_an_empty_one_is_a_switch() -> None:

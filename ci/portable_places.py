@@ -81,22 +81,18 @@ def _small(made: Path, cache: Path) -> Ready:
 
 
 def _home_unset(made: Path, cache: Path) -> Ready:
-    return Ready(variables={"HOME": None, "XDG_CACHE_HOME": None, "REFAULT_CACHE": None})
+    return Ready(variables={"HOME": None, **_own_temporary(made)})
 
 
 def _home_gone(made: Path, cache: Path) -> Ready:
-    gone = {"HOME": str(made / "gone"), "XDG_CACHE_HOME": None, "REFAULT_CACHE": None}
-    return Ready(variables=gone)
+    return Ready(variables={"HOME": str(made / "gone"), **_own_temporary(made)})
 
 
 def _home_read_only(made: Path, cache: Path) -> Ready:
     """Permissions do not bind root, so that root's is a file system that is mounted to be read alone."""
-    home, temporary = made / "home", made / "tmp"
+    home = made / "home"
     home.mkdir()
-    temporary.mkdir()
-    variables = {
-        "HOME": str(home), "XDG_CACHE_HOME": None, "REFAULT_CACHE": None, "TMPDIR": str(temporary),
-    }  # fmt: skip
+    variables = {"HOME": str(home), **_own_temporary(made)}
     if os.getuid():
         home.chmod(0o555)
         return Ready(variables=variables)
@@ -110,14 +106,18 @@ def _user(made: Path, cache: Path) -> Ready:
         raise Absent("becoming another user needs root")
     if not shutil.which("setpriv"):
         raise Absent("no setpriv")
-    temporary = made / "tmp"
-    temporary.mkdir()
+    variables = {"HOME": None, **_own_temporary(made)}
     made.chmod(0o755)
-    for folder in (made, temporary):
+    for folder in (made, made / "tmp"):
         os.chown(folder, OTHER, OTHER)
     become = ("setpriv", "--reuid", str(OTHER), "--regid", str(OTHER), "--clear-groups")
-    variables = {"HOME": None, "XDG_CACHE_HOME": None, "REFAULT_CACHE": None, "TMPDIR": str(temporary)}
     return Ready(wrapper=(*_passable(), *become), variables=variables)
+
+
+def _own_temporary(made: Path) -> dict[str, str | None]:
+    """No cache named: what stands in for it lies with the temporary files, and goes with the place."""
+    (made / "tmp").mkdir()
+    return {"XDG_CACHE_HOME": None, "REFAULT_CACHE": None, "TMPDIR": str(made / "tmp")}
 
 
 _MADE = {

@@ -65,7 +65,10 @@ def _at_most(descriptor: int, most: int, expected: int) -> bytes:
 
 def text(path: str | os.PathLike[str], *, largest: int = LARGEST_DOCUMENT) -> str:
     """The text of a regular file in UTF-8. Raises BadInput as `read` does, and for other encodings."""
-    data = read(path, largest=largest)
+    return _decoded(read(path, largest=largest), path)
+
+
+def _decoded(data: bytes, path: str | os.PathLike[str]) -> str:
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -96,7 +99,12 @@ def parsed(told: str | bytes, *, finite: bool = True) -> Any:
 
 def table(path: str | os.PathLike[str], *, largest: int = LARGEST_TABLE) -> dict[str, Any]:
     """The TOML in a file. Raises BadInput as `text` does, and where it is no TOML."""
-    told = text(path, largest=largest)
+    return table_in(read(path, largest=largest), path)
+
+
+def table_in(data: bytes, path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The TOML in what `read` gave for a path. Raises BadInput, naming it, for other bytes."""
+    told = _decoded(data, path)
     try:
         return tomllib.loads(told)
     except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:

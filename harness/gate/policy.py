@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
-from harness import foreign
 from harness.gate import tables
 from harness.gate.tables import Table
 from harness.source import releases
@@ -90,11 +88,11 @@ class Policy:
 
 def load(path: Path) -> Policy:
     """Read and check a policy file. BadInput names the key and the remedy."""
-    table = tables.read(path)
+    table, digest = tables.read(path)
     bounds = _bounds(table, table.table("rates"), Bounds())
     policy = Policy(
         name=path.name,
-        digest=hashlib.sha256(foreign.read(path, largest=foreign.LARGEST_TABLE)).hexdigest(),
+        digest=digest,
         block=_block(table),
         require=tuple(_requirement(one, bounds) for one in table.tables("require")),
         quarantine=tuple(map(_quarantine, table.tables("quarantine"))),

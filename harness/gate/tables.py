@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -97,9 +98,10 @@ class Table:
         return found
 
 
-def read(path: Path) -> Table:
-    """The file as one table. BadInput if it cannot be read, or is no TOML."""
+def read(path: Path) -> tuple[Table, str]:
+    """The file as one table, and its sha256. BadInput if it cannot be read, or is no TOML."""
     try:
-        return Table(path.name, foreign.table(path))
+        data = foreign.read(path, largest=foreign.LARGEST_TABLE)
+        return Table(path.name, foreign.table_in(data, path)), hashlib.sha256(data).hexdigest()
     except BadInput as error:
         raise BadInput(f"{error}: give a policy in TOML") from error

@@ -22,10 +22,10 @@ from harness.errors import BadInput, Unresolved
 from harness.history import store
 from harness.suite import Request, Suite, planning
 from harness.tests.hostile import endings
-from harness.tests.hostile.endings import Typed
+from harness.tests.test_cli import processes_of
 from harness.tests.toyland import checkout
 from harness.tests.toyland.bench import Bench, bug
-from harness.tests.toyland.checkout import Checkout, Ended
+from harness.tests.toyland.checkout import Checkout, Ended, Typed
 from harness.verdict import Verdict
 
 ABSENT = "pr109_needs_both_vendors"
@@ -339,20 +339,7 @@ def test_what_was_judged_is_written_whatever_ends_the_run(
     assert document["partial"]["wanted"] == 2 and document["partial"]["ended_by"].startswith("SIG")
     assert [one["reproducer"] for one in document["results"]] == ["pr104_short_indptr"]
     assert not (slow.root / "gate/decision.json").exists()
-    assert not list(Path("/proc").glob("[0-9]*/cwd/nothing")) and _of(slow) == []
-
-
-def _of(place: Checkout) -> list[str]:
-    """The processes that were started for this checkout and live."""
-    mark = f"PYTHONPATH={place.environment['PYTHONPATH']}".encode()
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            if mark in (folder / "environ").read_bytes().split(b"\0"):
-                found.append((folder / "comm").read_text().strip())
-        except OSError:
-            continue
-    return found
+    assert processes_of(slow) == []
 
 
 @pytest.mark.parametrize(("name", "code"), [("TERM", 143), ("HUP", 129), ("INT", 130)])

@@ -25,9 +25,9 @@ from harness.serving import evidence, lines
 from harness.sweep.outcomes import Book
 from harness.tests import samples
 from harness.tests.hostile import endings
-from harness.tests.hostile.endings import Typed, one_line
+from harness.tests.hostile.endings import one_line
 from harness.tests.toyland import checkout
-from harness.tests.toyland.checkout import Checkout, Ended
+from harness.tests.toyland.checkout import Checkout, Ended, Typed
 from harness.verdict import Judgement, Verdict
 
 ABSENT = "pr109_needs_both_vendors"

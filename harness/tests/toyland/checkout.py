@@ -7,8 +7,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -47,10 +47,23 @@ class Checkout:
 
     def refault_each(self, commands: Sequence[Sequence[str]]) -> list[Ended]:
         """Run several commands, one after another, each in a fork of one interpreter: it starts slowly."""
-        driver = [sys.executable, "-P", "-c", _DRIVER, json.dumps(commands)]
-        common: dict[str, Any] = {"cwd": self.root, "env": self.environment, "timeout": 120}
+        return self.run_each([Typed(words) for words in commands])
+
+    def run_each(self, typed: Sequence[Typed], *, longest: int = 120, timeout: int = 120) -> list[Ended]:
+        """The same with variables of their own; one that takes over `longest` seconds ends by SIGALRM."""
+        told = json.dumps([[list(one.words), dict(one.variables)] for one in typed])
+        driver = [sys.executable, "-P", "-c", _DRIVER, str(longest), told]
+        common: dict[str, Any] = {"cwd": self.root, "env": self.environment, "timeout": timeout}
         done = subprocess.run(driver, capture_output=True, text=True, check=True, **common)
         return [Ended(*one) for one in json.loads(done.stdout)]
+
+
+@dataclass(frozen=True)
+class Typed:
+    """A command line, and the variables that it is given."""
+
+    words: Sequence[str]
+    variables: Mapping[str, str] = field(default_factory=dict)
 
 
 class Ended(NamedTuple):
@@ -62,22 +75,26 @@ class Ended(NamedTuple):
 
 
 _DRIVER = """
-import json, os, sys, tempfile
+import json, os, signal, sys, tempfile
 from harness.cli import main
 
-def ended(words):
+def ended(words, variables):
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         child = os.fork()
         if child == 0:
             for file, standard in ((out, 1), (err, 2)):
                 os.dup2(file.fileno(), standard)
+            os.environ.update(variables)
+            longest = int(sys.argv[1])
             sys.argv = ["refault", *words]
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+            signal.alarm(longest)
             main()
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         told = [file.seek(0) or file.read() for file in (out, err)]
         return [code, *told]
 
-print(json.dumps([ended(words) for words in json.loads(sys.argv[1])]))
+print(json.dumps([ended(*one) for one in json.loads(sys.argv[2])]))
 """
 
 

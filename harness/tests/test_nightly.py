@@ -19,8 +19,7 @@ import yaml
 from harness.cli import app
 from harness.process.pool import Pool
 from harness.tests.gate.invented import ON_CPU
-from harness.tests.toyland import bench, checkout, upstream
-from harness.tests.toyland.bench import bug
+from harness.tests.toyland import recorded, upstream
 from harness.tests.toyland.checkout import Checkout
 
 ROOT = Path(__file__).parents[2]
@@ -47,12 +46,8 @@ def night(job: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def toys(tmp_path_factory: pytest.TempPathFactory, cache: Path, kernel_pool: Pool) -> Checkout:
-    one = bench.lay_out(tmp_path_factory.mktemp("stored"), cache, kernel_pool)
-    one.record(bug(STRAY))
-    laid = checkout.lay_out(
-        tmp_path_factory.mktemp("night") / "checkout", cache, (STRAY, "pr104_short_indptr")
-    )
-    shutil.copytree(one.goldens.folder, laid.goldens)
+    bugs = (STRAY, "pr104_short_indptr")
+    laid = recorded.lay_out(tmp_path_factory, cache, kernel_pool, name="night", bugs=bugs)
     (laid.root / "cpu.toml").write_text(ON_CPU)
     return laid
 

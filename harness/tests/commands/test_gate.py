@@ -12,8 +12,7 @@ import pytest
 
 from harness.process.pool import Pool
 from harness.tests.gate.invented import ON_CPU
-from harness.tests.toyland import bench, checkout, upstream
-from harness.tests.toyland.bench import bug
+from harness.tests.toyland import recorded, upstream
 from harness.tests.toyland.checkout import Checkout
 
 NAMES = ("pr101_stray_store", "pr104_short_indptr")
@@ -30,10 +29,7 @@ expires = {YESTERDAY}
 @pytest.fixture(scope="module")
 def toys(tmp_path_factory: pytest.TempPathFactory, cache: Path, kernel_pool: Pool) -> Checkout:
     """A checkout with the golden of #101, policies, and a tree that lost its fix."""
-    one = bench.lay_out(tmp_path_factory.mktemp("stored"), cache, kernel_pool)
-    one.record(bug(NAMES[0]))
-    laid = checkout.lay_out(tmp_path_factory.mktemp("gate") / "checkout", cache, NAMES)
-    shutil.copytree(one.goldens.folder, laid.goldens)
+    laid = recorded.lay_out(tmp_path_factory, cache, kernel_pool, name="gate", bugs=NAMES)
     upstream.write(laid.root / "lost", upstream.altered("numel = pages * page_size", "numel = pages"))
     both = ON_CPU + ON_CPU.replace("cpu", "rocm-gfx942")
     policies = {"cpu": ON_CPU, "both": both, "expired": ON_CPU + EXPIRED, "twice": ON_CPU + "repeats = 2\n"}

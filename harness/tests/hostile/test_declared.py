@@ -16,8 +16,7 @@ import pytest
 from harness.process.pool import Pool
 from harness.tests.gate.invented import ON_CPU
 from harness.tests.hostile.declared import FORGERIES, Forgery
-from harness.tests.toyland import bench, checkout, upstream
-from harness.tests.toyland.bench import bug
+from harness.tests.toyland import recorded, upstream
 from harness.tests.toyland.checkout import Checkout, Ended
 
 STRAY = "pr101_stray_store"
@@ -33,12 +32,8 @@ needs_openssh = pytest.mark.skipif(not shutil.which("ssh-keygen"), reason="needs
 @pytest.fixture(scope="module")
 def toys(tmp_path_factory: pytest.TempPathFactory, cache: Path, kernel_pool: Pool) -> Checkout:
     """A checkout with the golden of #101, and what an honest run of it left in honest.json."""
-    one = bench.lay_out(tmp_path_factory.mktemp("stored"), cache, kernel_pool)
-    one.record(bug(STRAY))
-    laid = checkout.lay_out(
-        tmp_path_factory.mktemp("declared") / "checkout", cache, (STRAY, "pr104_short_indptr")
-    )
-    shutil.copytree(one.goldens.folder, laid.goldens)
+    bugs = (STRAY, "pr104_short_indptr")
+    laid = recorded.lay_out(tmp_path_factory, cache, kernel_pool, name="declared", bugs=bugs)
     for name, text in POLICIES.items():
         (laid.root / f"{name}.toml").write_text(text)
     done = laid.refault("run", "101", "--tier", "kernel", "--json", "honest.json")

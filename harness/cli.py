@@ -16,7 +16,6 @@ from harness.commands import bisect as bisect_command
 from harness.commands import gate as gate_command
 from harness.commands import history as history_command
 from harness.commands import interruption, running, streams
-from harness.commands import kit as kit_command
 from harness.commands import matrix as matrix_command
 from harness.commands import new as new_command
 from harness.commands import report as report_command
@@ -101,7 +100,6 @@ def app() -> None:
 app.add_command(bisect_command.command)
 app.add_command(gate_command.command)
 app.add_command(history_command.command)
-app.add_command(kit_command.command)
 app.add_command(matrix_command.command)
 app.add_command(new_command.command)
 app.add_command(report_command.command)

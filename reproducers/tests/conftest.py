@@ -49,12 +49,6 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 
 
 @pytest.fixture
-def scripts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Makes the scripts of `ci/` importable by their names."""
-    monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "ci"))
-
-
-@pytest.fixture
 def run(pool: Pool, upstream: Tree, workspace: Workspace, tmp_path: Path) -> Run:
     """Judges one case on a tree: by the repository's goldens, by none, or at a point by hand."""
 

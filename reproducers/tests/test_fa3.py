@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from ci import upstream_toggle
 from harness import catalogue
 from harness.errors import BadInput
 from harness.facts import Grid
@@ -77,7 +77,7 @@ def test_a_slice_two_tokens_too_wide_shows_fewer(run: Run, alter: Alter) -> None
 
 
 def test_upstreams_toggle_keeps_the_guard_which_fires_where_nothing_was_wrong(
-    upstream: Tree, workspace: Workspace, pool: Pool, scripts: None
+    upstream: Tree, workspace: Workspace, pool: Pool
 ) -> None:
     """Its own toggle for this bug, run as a third arm, takes the slice out and leaves the guard."""
     setting = Setting(
@@ -86,7 +86,7 @@ def test_upstreams_toggle_keeps_the_guard_which_fires_where_nothing_was_wrong(
         goldens=GoldenStore(catalogue.golden_folder()),
         workspace=workspace,
     )
-    found = importlib.import_module("upstream_toggle").compare(pr27360.REPRODUCER, setting, pool)
+    found = upstream_toggle.compare(pr27360.REPRODUCER, setting, pool)
     assert found.applies and not found.same
     parted = [row for row in found.rows if row.toggled and not row.reverted]
     assert {row.toggled[0].partition(":")[0] for row in parted} == {

@@ -294,7 +294,7 @@ def test_readers_give_a_value_or_refuse(tmp_path: Path) -> None:
     own = ("history", "triage", "events", "patch", "measured", "releases", "outcomes", "preload")
     names = [word for name in own for word in ("--reader", name)]
     done = subprocess.run(
-        [sys.executable, "ci/soak_readers.py", "--rounds", "1", "--seed", "1", "--keep", tmp_path, *names],
+        [sys.executable, "ci/soak/readers.py", "--rounds", "1", "--seed", "1", "--keep", tmp_path, *names],
         cwd=root, capture_output=True, text=True, timeout=110, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr

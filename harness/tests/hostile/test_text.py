@@ -302,7 +302,6 @@ APART = {
     "documents/__main__.py",  # a schema of Refault's own
     "source/known.py",  # digests, for its own table
     "source/bytecode.py",  # a digest, to the process that started it
-    "kit/install.py",  # runs alone, where no harness is
 }
 _ROOT = Path(next(iter(harness.__path__)))
 

@@ -1,4 +1,4 @@
-"""Whatever is killed, nothing of a pool is left a second later. Many more rounds: ci/soak_kills.py."""
+"""Whatever is killed, nothing of a pool is left a second later. Many more rounds: ci/soak/kills.py."""
 
 import os
 import signal

@@ -13,13 +13,13 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness import catalogue, requests
+from harness import catalogue
 from harness.golden import GoldenStore
 from harness.machine import this_machine
+from harness.machine.workspace import Workspace, default
 from harness.source.tree import installed
-from harness.suite import Request, Setting, Suite
+from harness.suite import Request, Setting, Suite, selection
 from harness.verdict import Verdict
-from harness.workspace import Workspace, default
 
 
 def seconds_shared(setting: Setting, wanted: Sequence[Request]) -> float:
@@ -49,7 +49,7 @@ def seconds_fresh(setting: Setting, wanted: Sequence[Request]) -> float:
 
 
 def _without_preload(setting: Setting, folder: Path) -> Workspace:
-    """A workspace that knows the reverted trees but not what a zygote could import ahead."""
+    """A workspace that knows the reverted trees but not what a fork server could import ahead."""
     (folder / "trees").symlink_to(setting.workspace.trees)
     return Workspace(folder)
 
@@ -69,7 +69,7 @@ def main() -> None:
         tree=installed(), machine=this_machine(), goldens=store, workspace=default(), lanes=lanes
     )
     known = catalogue.load_all()
-    wanted = requests.select([], ["codegen", "kernel"], known)
+    wanted = selection.select([], ["codegen", "kernel"], known)
     seconds_shared(setting, wanted)  # fills the caches, as a first `make reproduce` does
     shared, fresh = seconds_shared(setting, wanted), seconds_fresh(setting, wanted)
     arms = sum(len(request.asked) for request in wanted)

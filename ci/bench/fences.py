@@ -81,7 +81,10 @@ def work(name: str, device: str) -> int:
         _say(milliseconds=milliseconds(ways[way], int(steps), device))
     if installed is not None:
         installed.check()
-        _say(fenced=installed.fences.fenced, faults=[fault.signature for fault in installed.strays.faults()])
+        _say(
+            fenced=installed.fences.fenced,
+            faults=[fault.signature for fault in installed.violations.faults()],
+        )
     return 0
 
 
@@ -93,12 +96,12 @@ def _loaded(variant: Variant, device: str) -> tuple[dict[str, Callable[[], objec
     """The step by way of running it, with the fences around it."""
     import harness.host.preload  # noqa: F401  upstream asks for torchvision
     from ci.bench import decode_step
-    from harness.workspace import default
+    from harness.machine.workspace import default
 
     if device == "cpu":
-        from harness.host import serving
+        from harness.host import without_accelerator
 
-        serving.answer("sglang", lambda change: None)
+        without_accelerator.answer("sglang", lambda change: None)
     installed = _fenced(variant, device) if variant.fence else None
     decoder = decode_step.Decoder(default().models, device, graphs=not variant.padded)
     ways = {"eager": decoder.eager} | ({"graph": decoder.graph} if decoder.graph else {})
@@ -111,7 +114,7 @@ def _loaded(variant: Variant, device: str) -> tuple[dict[str, Callable[[], objec
 
 
 def _fenced(variant: Variant, device: str) -> Any:
-    """As harness/tiers/fenced_batches.py puts them into a scheduler."""
+    """As harness/tiers/server/batches_on_gpu.py puts them into a scheduler."""
     import importlib.util
 
     from ci.bench import decode_step

@@ -61,7 +61,7 @@ def watched(call: Callable[[], object]) -> Callable[[], None]:
         oracle = Oracle()
         with oracle.watching(root, entered=lambda kernel: None):
             call()
-        if faults := list(oracle.strays.faults()):
+        if faults := list(oracle.violations.faults()):
             raise SystemExit(f"bench: the oracle reports {faults[0].signature} in a clean run")
 
     return run

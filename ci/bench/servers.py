@@ -10,14 +10,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import catalogue, requests
+from harness import catalogue
 from harness.golden import GoldenStore
 from harness.machine import this_machine
+from harness.machine.workspace import default
 from harness.process.job import read_json
 from harness.source.tree import installed
-from harness.suite import Judged, Setting, Suite
-from harness.tiers.server import TIMES
-from harness.workspace import default
+from harness.suite import Judged, Setting, Suite, selection
+from harness.tiers.server.arm import TIMES
 
 CASES = ("paged_triton", "24394")
 
@@ -45,7 +45,7 @@ class Times:
 
 def measured(case: str, suite: Suite) -> Iterator[str]:
     """A line for each arm, once both have been judged; SystemExit where the verdict is no success."""
-    (request,) = requests.one(catalogue.find(case, catalogue.subjects()), ("server",), (), None)
+    (request,) = selection.one(catalogue.find(case, catalogue.subjects()), ("server",), (), None)
     (judged,) = suite.run([request])
     if judged.result.failed:
         raise SystemExit(f"bench: {case}: {judged.result.reason}; measure a tree on which it passes")

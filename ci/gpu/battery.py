@@ -114,14 +114,14 @@ def _watched(mode: str, program: Any, planted: bool, file: Path) -> tuple[list[d
     """The faults of one run with who told of them, and the error it ended with."""
     import torch
 
-    from harness.memory.strays import Strays
+    from harness.memory.violations import Violations
 
-    strays = {by: Strays() for by in (ZONES, NEIGHBOURS, CHECKS)}
+    violations = {by: Violations() for by in (ZONES, NEIGHBOURS, CHECKS)}
     error = None
     found = []
     torch.manual_seed(0)
     try:
-        with _detector(mode, strays, file):
+        with _detector(mode, violations, file):
             outputs = program.run(planted)
             torch.cuda.synchronize()
         if mode == CANARIES:
@@ -130,7 +130,7 @@ def _watched(mode: str, program: Any, planted: bool, file: Path) -> tuple[list[d
     except Exception as raised:  # noqa: BLE001 - whatever ends a program is what is asked for here
         error = f"{type(raised).__name__}: {str(raised).splitlines()[0] if str(raised) else ''}"
         error += _last_kernel()
-    found += [(by, fault) for by, seen in strays.items() for fault in seen.faults()]
+    found += [(by, fault) for by, seen in violations.items() for fault in seen.faults()]
     return [{**fault.to_json(), "by": by} for by, fault in found], error
 
 
@@ -150,12 +150,12 @@ def _again(program: Any, planted: bool, file: Path, pattern: Any) -> Any:
     import torch
 
     from harness.memory.poison import Poison
-    from harness.memory.strays import Strays
     from harness.memory.undefined import kept
+    from harness.memory.violations import Violations
 
-    strays = {by: Strays() for by in (ZONES, NEIGHBOURS, CHECKS)}
+    violations = {by: Violations() for by in (ZONES, NEIGHBOURS, CHECKS)}
     torch.manual_seed(0)
-    with _detector(CANARIES, strays, file, Poison(pattern)):
+    with _detector(CANARIES, violations, file, Poison(pattern)):
         outputs = program.run(planted)
         torch.cuda.synchronize()
     return kept(outputs)
@@ -169,7 +169,7 @@ def _last_kernel() -> str:
 
 
 @contextlib.contextmanager
-def _detector(mode: str, strays: Mapping[str, Any], file: Path, poison: Any = None) -> Iterator[None]:
+def _detector(mode: str, violations: Mapping[str, Any], file: Path, poison: Any = None) -> Iterator[None]:
     import torch
 
     from harness.memory import dispatch
@@ -193,13 +193,16 @@ def _detector(mode: str, strays: Mapping[str, Any], file: Path, poison: Any = No
             yield
         return
     if mode == INDICES:
-        with dispatch.checked(TorchChecks(str(TREE), strays[CHECKS], [], named)):
+        with dispatch.checked(TorchChecks(str(TREE), violations[CHECKS], [], named)):
             yield
         return
     electric = mode == ELECTRIC
     source = GuardedSource(device, DriverMemory(CUDA, 0)) if electric else AllocatorSource(device)
-    fences = DeviceFences(strays[ZONES], source, ledger=ledger, poison=poison)
-    with _around_launches(strays[NEIGHBOURS], fences), dispatch.checked(_allocations_only(fences, poison)):
+    fences = DeviceFences(violations[ZONES], source, ledger=ledger, poison=poison)
+    with (
+        _around_launches(violations[NEIGHBOURS], fences),
+        dispatch.checked(_allocations_only(fences, poison)),
+    ):
         try:
             yield
         finally:
@@ -210,17 +213,17 @@ def _allocations_only(fences: Any, poison: Any = None) -> Any:
     """Has allocations fenced and looks at no index."""
     from harness.memory.allocations import ALLOCATORS
     from harness.memory.dispatch import TorchChecks
-    from harness.memory.strays import Strays
+    from harness.memory.violations import Violations
     from harness.tests.memory.battery import ROOT as TREE
 
     class Allocations(TorchChecks):
         def _choose(self, func: Any) -> Any:
             return self._allocate if func.overloadpacket.__name__ in ALLOCATORS else None
 
-    return Allocations(str(TREE), Strays(), [], fences, poison=poison)
+    return Allocations(str(TREE), Violations(), [], fences, poison=poison)
 
 
-def _around_launches(strays: Any, fences: Any) -> contextlib.AbstractContextManager[None]:
+def _around_launches(violations: Any, fences: Any) -> contextlib.AbstractContextManager[None]:
     """Look at the zones behind every Triton launch of the program, so that the guilty one is named."""
     from harness.memory.device import launches
 
@@ -229,7 +232,7 @@ def _around_launches(strays: Any, fences: Any) -> contextlib.AbstractContextMana
         _LAUNCHED.append(name)
 
     return launches.checked(
-        launches.Launches(strays, None, entered, after=lambda name, tensors: fences.check(name))
+        launches.Launches(violations, None, entered, after=lambda name, tensors: fences.check(name))
     )
 
 
@@ -395,12 +398,12 @@ def summary(results: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
     }
     alarms = sum(cell.endswith("false alarm") for cells in shown.values() for cell in cells.values())
     ours = set().union(ended, *(found[column] for column in FENCES))
-    stray = [p.name for p in PROGRAMS if any(fault.kind in _STRAY for fault in p.expected)]
-    missed = [name for name in stray if name not in ours]
+    violation = [p.name for p in PROGRAMS if any(fault.kind in _STRAY for fault in p.expected)]
+    missed = [name for name in violation if name not in ours]
     counts = ", ".join(f"{column} {len(names)}" for column, names in found.items())
     left = ", ".join(missed) or "none"
     return (
-        f"Of {len(PROGRAMS)} programs show: {counts}; false alarms: {alarms}. Of the {len(stray)} with a "
+        f"Of {len(PROGRAMS)} programs show: {counts}; false alarms: {alarms}. Of the {len(violation)} with a "
         f"stray access, fences, index checks and outputs together miss {len(missed)}: {left}.\n"
     )
 
@@ -413,10 +416,10 @@ def facts() -> str:
     import torch
     import triton
 
-    from harness import devices
+    from harness.machine import nvidia
     from harness.memory.device import sanitizer
 
-    gpu = devices.gpu()
+    gpu = nvidia.gpu()
     tool = sanitizer.version() or "no compute-sanitizer"
     name = f"{gpu.name}, driver {gpu.driver}" if gpu else "no GPU"
     return f"{name}, torch {torch.__version__}, Triton {triton.__version__}, {tool}"

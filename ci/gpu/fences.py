@@ -67,11 +67,11 @@ def _fences(electric: bool = False, **facts: Any) -> tuple[Any, Any]:
     from harness.memory.device.driver import CUDA, DriverMemory
     from harness.memory.device.fences import DeviceFences
     from harness.memory.device.memory import AllocatorSource, GuardedSource
-    from harness.memory.strays import Strays
+    from harness.memory.violations import Violations
 
     device = torch.device("cuda", 0)
     torch.zeros(1, device=device)
-    strays = Strays()
+    strays = Violations()
     source = GuardedSource(device, DriverMemory(CUDA, 0)) if electric else AllocatorSource(device)
     return strays, DeviceFences(strays, source, **facts)
 
@@ -295,7 +295,7 @@ def _installed(assertions: bool) -> None:
         pages = torch.arange(8, dtype=torch.int32, device="cuda").reshape(4, 2)
         upstream.fill(table, columns, pages)
         installed.check()
-        _expect(installed.strays)
+        _expect(installed.violations)
         try:
             _stray_in_compiled(upstream, installed, table, columns, pages)
         except RuntimeError as error:
@@ -315,18 +315,18 @@ def _stray_in_compiled(upstream: Any, installed: Any, table: Any, columns: Any, 
     for _ in range(2):
         graph.replay()
     installed.check()
-    _expect(installed.strays)
+    _expect(installed.violations)
     columns[2, 1] = 2
     upstream.fill(table, columns, pages)
     installed.after_forward()
     installed.check()
-    _expect(installed.strays, "index-range page_table by scatter_ numel=2 first=2 last=2 count=1")
+    _expect(installed.violations, "index-range page_table by scatter_ numel=2 first=2 last=2 count=1")
     columns[3, 0] = 3
     graph.replay()
     torch.cuda.synchronize()
     print("raised by the replay alone:", installed.indices.raised)
     installed.poll()
-    _expect(installed.strays, "index-range page_table by scatter_ numel=2 first=2 last=3 count=3")
+    _expect(installed.violations, "index-range page_table by scatter_ numel=2 first=2 last=3 count=3")
 
 
 def step_allocator() -> None:

@@ -15,9 +15,9 @@ from ci.kit.fa3 import DTYPES, Needs
 from ci.kit.parts import Kit
 from ci.kit.target import Target
 from harness.errors import BadInput
+from harness.machine.workspace import default as default_workspace
 from harness.report import terminal
 from harness.source import releases
-from harness.workspace import default as default_workspace
 
 _LISTS = Path(__file__).parents[1] / "requirements"
 _DEFAULT = ("upstream.txt", "refault.txt")

@@ -9,7 +9,7 @@ import time
 
 from harness.tests.process.kill_round import FULL_LOAD, Round, random_rounds
 
-_WEIGHTS = {"parent": 6, "warden": 2, "zygote": 1, "minder": 1}
+_WEIGHTS = {"parent": 6, "supervisor": 2, "fork-server": 1, "watchdog": 1}
 
 
 def main() -> int:

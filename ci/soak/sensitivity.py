@@ -15,10 +15,10 @@ from concurrent.futures import Future
 from dataclasses import asdict
 from pathlib import Path
 
+from harness.machine.workspace import default
 from harness.models import NAMES
 from harness.process.job import Ended
 from harness.process.pool import Pool
-from harness.workspace import default
 from reproducers.tests import sensitivity
 from reproducers.tests.sensitivity import Trial
 

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ci.portable.signatures import Seen, differences, read
+from harness.machine.workspace import default
 from harness.process.pool import Pool
 from harness.tests.serving.left_behind import Watch
-from harness.workspace import default
 from reproducers.tests import injections, kills
 
 

@@ -15,12 +15,12 @@ from harness.errors import BadInput
 from harness.facts import Grid
 from harness.golden import GoldenStore
 from harness.machine import this_machine
+from harness.machine.workspace import Workspace
 from harness.observation import Point
 from harness.process.pool import Pool
 from harness.source.tree import Tree
 from harness.suite import Setting
 from harness.verdict import Result, Verdict
-from harness.workspace import Workspace
 from reproducers import pr27360_fa3_draft_expand_cache_loc as pr27360
 from reproducers.rigs import fa3
 from reproducers.tests import trees
@@ -132,7 +132,7 @@ def test_stray_stores_are_those_that_arithmetic_predicts(run: Run) -> None:
     judged = run(replace(pr27360.REPRODUCER, kernel=replace(kernel, grid=Grid(**axes))), goldens=False)
     told(judged.result, Verdict.UNRECORDED)  # so the bug shows where `overflows` says, and only there
     assert judged.result.reverted
-    counted = [(seen(point), pr27360.strays(point.params)) for point in judged.result.reverted.points]
+    counted = [(seen(point), pr27360.violations(point.params)) for point in judged.result.reverted.points]
     assert [both for both in counted if both[0] != both[1]] == []
 
 

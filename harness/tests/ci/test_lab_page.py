@@ -8,8 +8,8 @@ import pytest
 
 from ci import lab_page
 from harness.facts import lab
-from harness.tiers.codegen import CodegenLab
-from harness.tiers.lab import Lab
+from harness.tiers.codegen.arm import CodegenLab
+from harness.tiers.kernel.lab import Lab
 
 
 def test_the_page_is_made_from_the_docstrings() -> None:

@@ -25,7 +25,7 @@ from harness.tests.toyland.checkout import Checkout
 ROOT = Path(__file__).parents[3]
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
 STRAY = "pr101_stray_store"
-SHORT = ("--tests", "harness/tests/test_normalise.py", "--bugs", "101", "--tier", "kernel")
+SHORT = ("--tests", "harness/tests/observation/test_normalise.py", "--bugs", "101", "--tier", "kernel")
 _EXPRESSION = re.compile(r"\$\{\{(.*?)\}\}")
 
 

@@ -124,7 +124,7 @@ def kept(
             if results:
                 last.callback(report_command.finished, document, page)
             if target is not None:
-                last.callback(json_report.write, target, document)
+                last.callback(json_report.write, target, document, key)
 
 
 def ended(results: Sequence[Result], stopped: KeyboardInterrupt | None) -> int:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness import catalogue, requests
+from harness.facts import Tier
 from harness.golden import GoldenStore
 from harness.machine import this_machine
 from harness.process.job import read_json
@@ -45,7 +46,7 @@ class Times:
 
 def measured(case: str, suite: Suite) -> Iterator[str]:
     """A line for each arm, once both have been judged; SystemExit where the verdict is no success."""
-    (request,) = requests.one(catalogue.find(case, catalogue.subjects()), ("server",), (), None)
+    (request,) = requests.one(catalogue.find(case, catalogue.subjects()), (Tier.SERVER,), (), None)
     (judged,) = suite.run([request])
     if judged.result.failed:
         raise SystemExit(f"bench: {case}: {judged.result.reason}; measure a tree on which it passes")

@@ -105,6 +105,7 @@ def main() -> None:
 def _lab(code: Path, stand_ins: tuple[str, ...], folder: Path) -> Any:
     """The lab of a kernel case, in this very process."""
     importlib.import_module("harness.host.preload")  # before upstream, which imports torchvision
+    from harness.facts import Host, Platform
     from harness.host import lending, libraries, pretence
     from harness.memory.oracle import Oracle
     from harness.tiers.lab import Lab
@@ -113,7 +114,7 @@ def _lab(code: Path, stand_ins: tuple[str, ...], folder: Path) -> Any:
     lending.install()
     libraries.load(eagle.IMPORTS, stand_ins)
     if stand_ins:
-        pretence.pretend("cuda", code.name)
+        pretence.pretend(Platform(Host.CUDA), code.name)
     return Lab(folder=folder, root=code, oracle=Oracle(), entered=lambda kernel: None)
 
 

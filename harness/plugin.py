@@ -11,6 +11,7 @@ from _pytest._code.code import TerminalRepr
 
 from harness import catalogue, requests
 from harness.errors import RefaultError
+from harness.facts import Tier
 from harness.golden import GoldenStore
 from harness.machine import this_machine
 from harness.report.terminal import explain
@@ -33,7 +34,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--tier",
         action="append",
-        choices=requests.TIERS,
+        type=Tier,
+        choices=list(Tier),
         help=f"run the cases of this tier; repeatable (default: {', '.join(WITHOUT_SERVERS)})",
     )
 

@@ -10,12 +10,12 @@ from pathlib import Path
 import click
 
 from harness import catalogue, documents, foreign, requests, signatures
-from harness.commands import interruption, running
+from harness.commands import interruption, options, running
 from harness.commands import report as report_command
 from harness.commands.options import lanes_option, sign_option
 from harness.documents import Document
 from harness.errors import BadInput
-from harness.facts import Subject
+from harness.facts import Platform, Subject
 from harness.gate import policy as policies
 from harness.gate.again import Measure
 from harness.gate.decision import Decision, decide
@@ -23,7 +23,7 @@ from harness.gate.policy import Policy
 from harness.gate.results import Build, Results, gather, unfit
 from harness.gate.wanted import wanted
 from harness.golden import GoldenStore
-from harness.machine import Machine, this_machine
+from harness.machine import this_machine
 from harness.report import gate as report
 from harness.report import json as json_report
 from harness.report import terminal
@@ -55,7 +55,11 @@ _DECISION = ("decision.json", "decision.md", "decision.html")
     help="What must be shown; by default evidence from cuda-sm90 and rocm-gfx942.",
 )
 @click.option(
-    "--platform", "platforms", multiple=True, help="Ask only what the policy asks of this one; repeatable."
+    "--platform",
+    "platforms",
+    multiple=True,
+    callback=options.platforms,
+    help="Ask only what the policy asks of this one; repeatable.",
 )
 @click.option(
     "--report",
@@ -78,7 +82,7 @@ _DECISION = ("decision.json", "decision.md", "decision.html")
 def command(
     sglang: str | None,
     policy_file: Path,
-    platforms: tuple[str, ...],
+    platforms: tuple[Platform, ...],
     folder: Path,
     merge: bool,
     trust: Path | None,
@@ -179,7 +183,7 @@ def _tree(found: Sequence[Document], sglang: str | None) -> Tree:
 def _run(
     policy: Policy,
     known: Sequence[Subject],
-    platforms: Sequence[str],
+    platforms: Sequence[Platform],
     sglang: str,
     lanes: int,
     folder: Path,
@@ -209,7 +213,7 @@ def _run(
 
 
 def _requests(
-    policy: Policy, known: Sequence[Subject], platforms: Sequence[str], setting: Setting
+    policy: Policy, known: Sequence[Subject], platforms: Sequence[Platform], setting: Setting
 ) -> list[Request]:
     """What the policy asks and this machine can show, as often as the policy asks."""
     found: list[Request] = []
@@ -217,18 +221,9 @@ def _requests(
     for wish in wanted(policy, known):
         asked = (not platforms or wish.platform in platforms) and wish.requirement.asks(release)
         for request in requests.select([wish.subject.id], [wish.tier], [wish.subject]) if asked else ():
-            if _shows(request, setting.machine, wish.platform):
+            if request.platform_on(setting.machine) == wish.platform:  # as `Row.asked` says of its result
                 found += [request] * wish.requirement.bounds.repeats
     return found
-
-
-def _shows(request: Request, machine: Machine, platform: str) -> bool:
-    """Whether a case, run here, is evidence for the platform: what `Row.place` says of its result."""
-    if request.tier == "server":
-        return machine.platform == platform
-    if request.tier == "kernel" and request.platform:  # the machine's own accelerator
-        return machine.platform == platform and request.platform == machine.host
-    return (request.platform or "cpu") == platform
 
 
 def _judged(wanted: Sequence[Request], setting: Setting) -> tuple[list[Result], KeyboardInterrupt | None]:

@@ -23,7 +23,7 @@ from harness.commands.options import (
     tier_option,
 )
 from harness.errors import BadInput
-from harness.facts import Reproducer, Subject
+from harness.facts import Reproducer, Subject, Tier
 from harness.measured import Release
 from harness.plan import Here, Step
 from harness.report import closing, terminal
@@ -57,7 +57,7 @@ from harness.suite import Request, Setting, Suite
 @lanes_option
 def command(
     bug: str,
-    tiers: tuple[str, ...],
+    tiers: tuple[Tier, ...],
     arm: str | None,
     settings: tuple[str, ...],
     repeat: int,
@@ -96,7 +96,7 @@ def command(
             terminal.show(results, console, detail=True, expected=len(plan.wanted(steps)))
         closing.show(ending, console, brief=brief)
     if keep and not stopped:
-        _keep(requests.one(subject, (requests.SERVER,), settings, arm)[0], setting)
+        _keep(requests.one(subject, (Tier.SERVER,), settings, arm)[0], setting)
     sys.exit(running.ended(results, stopped))
 
 

@@ -134,12 +134,7 @@ def ended(results: Sequence[Result], stopped: KeyboardInterrupt | None) -> int:
 
 def ordered(judged: Sequence[Judged]) -> list[Result]:
     """The results as a report has them, not as they happened to end."""
-    return sorted((one.result for one in judged), key=place)
-
-
-def place(result: Result) -> tuple[str, str, str]:
-    """Where a result stands in a report."""
-    return result.reproducer, result.tier, result.platform
+    return sorted((one.result for one in judged), key=lambda result: result.key)
 
 
 def facts(tree: Tree) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from harness import catalogue, requests, standing
 from harness.commands import interruption
 from harness.commands.options import sglang_option
 from harness.errors import Unresolved
+from harness.facts import Tier
 from harness.golden import GoldenStore
 from harness.machine import this_machine
 from harness.report.terminal import tell
@@ -39,7 +40,7 @@ def command(bug: str, arm: str, settings: tuple[str, ...], sglang: str) -> None:
     BUG is a pull request number, an issue number, a reproducer's id, or a configuration.
     """
     subject = catalogue.find(bug, catalogue.subjects())
-    (request,) = requests.one(subject, (requests.SERVER,), settings, arm)
+    (request,) = requests.one(subject, (Tier.SERVER,), settings, arm)
     workspace = default_workspace()
     setting = Setting(
         tree=resolve(sglang, workspace.releases),

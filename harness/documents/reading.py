@@ -13,6 +13,7 @@ from harness.documents.rows import result
 from harness.documents.schema import schema
 from harness.documents.seal import FORMAT, digest
 from harness.errors import BadInput
+from harness.facts import Platform
 from harness.schema import departure
 from harness.verdict import Result
 
@@ -38,8 +39,8 @@ class Document:
     folder: Path | None = None
 
     @property
-    def platform(self) -> str:
-        return str(self.machine["platform"])
+    def platform(self) -> Platform:
+        return Platform.parse(self.machine["platform"])
 
     @property
     def source(self) -> str:
@@ -81,6 +82,7 @@ def parse(data: Any, *, name: str = "", folder: Path | None = None, place: str =
     _refuse_others(data, place)
     try:
         results = tuple(map(result, data["results"]))
+        Platform.parse(data["machine"]["platform"])
     except ValueError as error:
         raise BadInput(f"{place}: {error}: {_ANEW}") from error
     return Document(

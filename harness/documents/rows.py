@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from harness.facts import CaseKey
 from harness.observation import Attestation, Exit, Observation, Point
 from harness.verdict import Result, Verdict
 
 
 def result(row: Mapping[str, Any]) -> Result:
-    """One row of `results`. Raises ValueError where its parts contradict each other."""
+    """One row of `results`. Raises ValueError where its parts contradict each other, or a word is unknown."""
     arms = {name: observation(name, arm, row["params"]) for name, arm in row["arms"].items()}
     return Result(
-        reproducer=row["reproducer"], pr=row["pr"], issue=row["issue"], tier=row["tier"],
-        platform=row["platform"], params=dict(row["params"]), verdict=_verdict(row["verdict"]),
+        key=CaseKey.from_json(row), pr=row["pr"], issue=row["issue"], params=dict(row["params"]),
+        verdict=_verdict(row["verdict"]),
         evidence=row["evidence"], reason=row["reason"], drift=tuple(row["drift"]),
         seconds=float(row["seconds"]), configuration=bool(row.get("configuration", False)),
         rates=dict(row.get("rates", {})),

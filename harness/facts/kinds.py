@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
+from harness.facts.words import Word
 
 
-class FaultKind(StrEnum):
+class FaultKind(Word):
     """One thing that went wrong in memory, value or control."""
 
     OOB_WRITE = "oob-write"

@@ -12,7 +12,7 @@ from harness.golden import GoldenStore
 from harness.machine import Machine
 from harness.observation import Attestation, Fault, Observation, Point
 from harness.source.tree import Tree
-from harness.suite import Request, Setting, golden, judge_again, plan, platform_of
+from harness.suite import Request, Setting, golden, judge_again, plan
 from harness.verdict import ArmName, Result
 from harness.workspace import Workspace
 
@@ -50,7 +50,7 @@ class Measure:
             Request(reproducer=subject, tier=result.tier, platform=platform)
             for platform in subject.platforms(result.tier)
         )
-        found = next((one for one in named if platform_of(one, machine) == result.platform), None)
+        found = next((one for one in named if one.key(machine) == result.key), None)
         where = f"a machine of {machine.platform} makes no {result.tier} result for {result.platform}"
         return found or where
 
@@ -86,8 +86,7 @@ def _binds(request: Request) -> Callable[[Fault], bool]:
     """Whether a fault belongs among those that are judged."""
     watch: Watch | None = getattr(request.case, "watch", None)
     if watch is None:  # what was compiled: on a control, signatures are what both arms share
-        control = request.platform in request.case.controls
-        return lambda fault: not control or fault.kind != "signature"
+        return lambda fault: not request.is_control or fault.kind != "signature"
     return lambda fault: watch.judges(fault.kind, fault.buffer)
 
 

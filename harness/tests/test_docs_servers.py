@@ -11,7 +11,7 @@ import pytest
 
 from harness import catalogue, requests
 from harness.cli import app
-from harness.facts import FAULT_KINDS
+from harness.facts import FAULT_KINDS, Tier
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "servers.md").read_text()
@@ -30,7 +30,7 @@ def test_a_command_parses_and_names_what_has_a_server(words: list[str]) -> None:
     assert rest == []
     if bug := parsed.get("bug"):
         subject = catalogue.find(bug, catalogue.subjects())
-        (request,) = requests.one(subject, ("server",), (), None)
+        (request,) = requests.one(subject, (Tier.SERVER,), (), None)
         assert request.tier == "server"
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import Unresolved
-from harness.facts import KernelCase, Tolerance, Watch
+from harness.facts import KernelCase, Platform, Tier, Tolerance, Watch
 from harness.host import preload, pretence, toggle
 from harness.memory import oracle
 from harness.memory.oracle import Oracle
@@ -29,12 +29,13 @@ def enter(payload: Mapping[str, Any], folder: Path, testimony: Testimony) -> dic
 
     `toggle` in the payload is a pull request whose fix upstream's own toggle is to undo first.
     """
-    device = "cuda" if payload["platform"] else "cpu"  # as torch has it on AMD hardware, too
-    entry = Entry.begin(payload, folder, testimony, "kernel", (*preload.PATCHES, *oracle.patches(device)))
+    host = Platform.parse(payload["platform"]).host
+    device = "cuda" if host.has_devices else "cpu"  # as torch has it on AMD hardware, too
+    entry = Entry.begin(payload, folder, testimony, Tier.KERNEL, (*preload.PATCHES, *oracle.patches(device)))
     case = entry.case
     assert isinstance(case, KernelCase)
     if case.pretends:
-        entry.patched(pretence.pretend(case.pretends, payload["package"]))
+        entry.patched(pretence.pretend(Platform.parse(case.pretends), payload["package"]))
     if number := payload.get("toggle"):
         entry.patched(toggle.undo(number, payload["package"]))
     _answer(entry, case, device)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import Unresolved
+from harness.facts import Host
 from harness.host import forking, imports, interpreter, lending, preload, serving
 from harness.process import alterations
 from harness.process.job import write_json
@@ -117,7 +118,7 @@ def begin(settings: Mapping[str, Any]) -> None:
     report.patches += [*served_streams.part(report.folder), *served_events.report(report.event)]
     report.patches += [*preload.PATCHES, *lending.install()]
     imports.after({"setproctitle": functools.partial(_tell_titles, report=report)})
-    if settings["platform"] == "cpu":
+    if not Host(settings["host"]).has_devices:
         report.patches += [forking.fork_for_spawn(report.forked), interpreter.exchange_once()]
         serving.answer(settings["package"], report.patched)
         if settings["oracle"]:

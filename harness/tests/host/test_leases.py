@@ -15,6 +15,7 @@ import pytest
 import harness
 from harness import devices
 from harness.errors import BadInput, Unresolved
+from harness.facts import Host
 from harness.host import leases
 from harness.host.leases import Leases, Seats
 
@@ -154,9 +155,9 @@ def test_the_gpus_of_a_machine(
         node = tmp_path / f"sys/class/kfd/kfd/topology/nodes/{number}"
         node.mkdir(parents=True)
         (node / "gpu_id").write_text(f"{name}\n")
-    assert leases.of_this_machine(host, environment, tmp_path, tmp_path).gpus == gpus
+    assert leases.of_this_machine(Host(host), environment, tmp_path, tmp_path).gpus == gpus
 
 
 def test_the_driver_counts_nvidia_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(devices, "count", lambda: 3)
-    assert leases.of_this_machine("cuda", {}, folder=tmp_path).gpus == ("0", "1", "2")
+    assert leases.of_this_machine(Host.CUDA, {}, folder=tmp_path).gpus == ("0", "1", "2")

@@ -16,6 +16,7 @@ from harness.bisect.commits import Commits
 from harness.documents.schema import validate
 from harness.draft import patch
 from harness.errors import BadInput
+from harness.facts import Tier
 from harness.models import make
 from harness.source import kernels
 from harness.source.branch import branch
@@ -246,7 +247,7 @@ def test_a_revert_s_own_file_that_is_no_python_leaves_the_other_cases_their_verd
     (root / "sglang" / "pages.py").write_text(pages[:cut])
     setting = replace(fresh, tree=at(root)).setting
     with Suite(setting, pool=fresh.pool) as suite:
-        requests = [Request(reproducer=one, tier="kernel") for one in (STRAY, bug("pr104_short_indptr"))]
+        requests = [Request(reproducer=one, tier=Tier.KERNEL) for one in (STRAY, bug("pr104_short_indptr"))]
         found: dict[str, Result] = {one.result.reproducer: one.result for one in suite.run(requests)}
     assert found["pr101_stray_store"].verdict is Verdict.UNRECORDED
     other = found["pr104_short_indptr"]

@@ -14,12 +14,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness import catalogue, requests
-from harness.golden import GoldenStore
-from harness.machine import this_machine
 from harness.source.tree import installed
-from harness.suite import Request, Setting, Suite
+from harness.suite import Bench, Request, Setting, Suite
 from harness.verdict import Verdict
-from harness.workspace import Workspace, default
+from harness.workspace import Workspace
 
 
 def seconds_shared(setting: Setting, wanted: Sequence[Request]) -> float:
@@ -64,10 +62,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--lanes", type=int, default=2)
     lanes = parser.parse_args().lanes
-    store = GoldenStore(catalogue.golden_folder())
-    setting = Setting(
-        tree=installed(), machine=this_machine(), goldens=store, workspace=default(), lanes=lanes
-    )
+    setting = Bench.here(lanes).on(installed())
     known = catalogue.load_all()
     wanted = requests.select([], requests.WITHOUT_SERVERS, known)
     seconds_shared(setting, wanted)  # fills the caches, as a first `make reproduce` does

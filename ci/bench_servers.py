@@ -12,13 +12,10 @@ from pathlib import Path
 
 from harness import catalogue, requests
 from harness.facts import Tier
-from harness.golden import GoldenStore
-from harness.machine import this_machine
 from harness.process.job import read_json
 from harness.source.tree import installed
-from harness.suite import Judged, Setting, Suite
+from harness.suite import Bench, Judged, Suite
 from harness.tiers.server import TIMES
-from harness.workspace import default
 
 CASES = ("paged_triton", "24394")
 
@@ -67,13 +64,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("cases", nargs="*", default=CASES, help="bugs or configurations that have a server")
     options = parser.parse_args()
-    setting = Setting(
-        tree=installed(),
-        machine=this_machine(),
-        goldens=GoldenStore(catalogue.golden_folder()),
-        workspace=default(),
-    )
-    with Suite(setting) as suite:
+    with Suite(Bench.here().on(installed())) as suite:
         for case in options.cases:
             for line in measured(case, suite):
                 print(line, flush=True)

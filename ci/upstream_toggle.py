@@ -20,17 +20,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from harness import catalogue
 from harness.compare import changed_params, named_params
 from harness.facts import CPU, Reproducer, Tier
-from harness.golden import GoldenStore
-from harness.machine import this_machine
 from harness.observation import Observation, Point
 from harness.process.pool import Pool
-from harness.source.resolve import resolve
 from harness.source.symbols import functions_by_module
-from harness.suite import Request, Setting, Suite
+from harness.suite import Bench, Request, Setting, Suite
 from harness.tiers import arms
 from harness.tiers.arms import ArmPlan
 from harness.verdict import Verdict
-from harness.workspace import default
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,11 +118,7 @@ def main() -> None:
     options = parser.parse_args()
     known = catalogue.load_all()
     chosen = [catalogue.find(bug, known) for bug in options.bugs] or [one for one in known if one.kernel]
-    workspace = default()
-    setting = Setting(
-        tree=resolve(options.sglang, workspace.releases), machine=this_machine(),
-        goldens=GoldenStore(catalogue.golden_folder()), workspace=workspace,
-    )  # fmt: skip
+    setting = Bench.here().given(options.sglang)
     with Pool(setting.lanes) as pool:
         found = [compare(one, setting, pool) for one in chosen]
     for one in found:

@@ -203,9 +203,7 @@ def record(bugs: tuple[str, ...], tiers: tuple[Tier, ...], update: bool, sglang:
     judged, stopped = running.judge(wanted, setting)
     ordered = sorted(judged, key=lambda one: one.result.key)  # not as they happened to end
     outcomes = [_record(one, setting, update) for one in ordered]
-    if stopped:
-        sys.exit(interruption.code(stopped))
-    sys.exit(1 if any(outcome in ("refused", "differs") for outcome in outcomes) else 0)
+    interruption.end(stopped, int(any(outcome in ("refused", "differs") for outcome in outcomes)))
 
 
 def _refuse_orphans(known: Sequence[Subject]) -> None:

@@ -12,14 +12,10 @@ from _pytest._code.code import TerminalRepr
 from harness import catalogue, requests
 from harness.errors import RefaultError
 from harness.facts import Tier
-from harness.golden import GoldenStore
-from harness.machine import this_machine
 from harness.report.terminal import explain
 from harness.requests import WITHOUT_SERVERS
-from harness.source.resolve import resolve
-from harness.suite import Request, Setting, Suite
+from harness.suite import Bench, Request, Suite
 from harness.verdict import Result, Verdict
-from harness.workspace import default as default_workspace
 
 SUITE = pytest.StashKey[Suite]()
 
@@ -99,12 +95,7 @@ def _raise_unless_passed(result: Result) -> None:
 def _suite(config: pytest.Config) -> Suite:
     """This process's suite, made when the first case needs it."""
     if SUITE not in config.stash:
-        setting = Setting(
-            tree=resolve(config.getoption("--sglang"), default_workspace().releases),
-            machine=this_machine(),
-            goldens=GoldenStore(catalogue.golden_folder()),
-            workspace=default_workspace(),
-        )
+        setting = Bench.here().given(config.getoption("--sglang"))
         config.stash[SUITE] = Suite(setting).__enter__()
         config.add_cleanup(config.stash[SUITE].close)
     return config.stash[SUITE]

@@ -22,8 +22,6 @@ from harness.gate.decision import Decision, decide
 from harness.gate.policy import Policy
 from harness.gate.results import Build, Results, gather, unfit
 from harness.gate.wanted import wanted
-from harness.golden import GoldenStore
-from harness.machine import this_machine
 from harness.report import gate as report
 from harness.report import json as json_report
 from harness.report import terminal
@@ -31,7 +29,7 @@ from harness.source import known as known_releases
 from harness.source import releases
 from harness.source.resolve import resolve
 from harness.source.tree import Tree
-from harness.suite import Request, Setting
+from harness.suite import Bench, Request, Setting
 from harness.verdict import Result
 from harness.workspace import default as default_workspace
 
@@ -139,9 +137,7 @@ def _merged(
     """What the files show, judged again."""
     found, refused = _given(files, trust)
     tree, now = _tree(found, sglang), datetime.now(UTC)
-    measure = Measure(
-        tree=tree, known=known, goldens=GoldenStore(catalogue.golden_folder()), workspace=default_workspace()
-    )
+    measure = Measure(known=known, setting=Bench.here().on(tree))
 
     def scrutiny(document: Document, result: Result) -> str | None:
         whole = unfit(document, now, policy.max_age_days)
@@ -189,27 +185,22 @@ def _run(
     folder: Path,
     key: Path | None,
 ) -> Results:
-    machine, tree = this_machine(), resolve(sglang, default_workspace().releases)
-    setting = Setting(
-        tree=tree,
-        machine=machine,
-        goldens=GoldenStore(catalogue.golden_folder()),
-        workspace=default_workspace(),
-        lanes=lanes,
-    )
+    setting = Bench.here(lanes).given(sglang)
     asked = _requests(policy, known, platforms, setting)
     results, stopped = _judged(asked, setting)
     partial = interruption.partial(stopped, len(asked))
-    document = json_report.document(results, machine.to_json(), running.facts(tree), partial)
+    document = json_report.document(results, setting.machine.to_json(), running.facts(setting.tree), partial)
     with interruption.held():
         json_report.write(folder / RESULTS, document, key)
         report_command.finished(document, None)
     if stopped:
         told = f"ended by {interruption.name(stopped)}: no decision; {folder / RESULTS} has what was judged"
         terminal.tell(f"refault: {told}", stderr=True)
-        sys.exit(interruption.code(stopped))
+        interruption.end(stopped)
     # They were judged a moment ago, by this checkout and on this very build.
-    return gather([documents.parse(document, name=RESULTS)], Build.of(tree), lambda document, result: None)
+    return gather(
+        [documents.parse(document, name=RESULTS)], Build.of(setting.tree), lambda document, result: None
+    )
 
 
 def _requests(

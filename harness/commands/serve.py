@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
 from harness import catalogue, requests, standing
@@ -11,14 +9,10 @@ from harness.commands import interruption
 from harness.commands.options import sglang_option
 from harness.errors import Unresolved
 from harness.facts import Tier
-from harness.golden import GoldenStore
-from harness.machine import this_machine
 from harness.report.terminal import tell
 from harness.serving import by_hand
-from harness.source.resolve import resolve
 from harness.standing import Standing
-from harness.suite import Request, Setting, Suite
-from harness.workspace import default as default_workspace
+from harness.suite import Bench, Request, Suite
 
 
 @click.command("serve")
@@ -41,18 +35,11 @@ def command(bug: str, arm: str, settings: tuple[str, ...], sglang: str) -> None:
     """
     subject = catalogue.find(bug, catalogue.subjects())
     (request,) = requests.one(subject, (Tier.SERVER,), settings, arm)
-    workspace = default_workspace()
-    setting = Setting(
-        tree=resolve(sglang, workspace.releases),
-        machine=this_machine(),
-        goldens=GoldenStore(catalogue.golden_folder()),
-        workspace=workspace,
-    )
     try:
-        with Suite(setting) as suite:
+        with Suite(Bench.here().given(sglang)) as suite:
             keep(request, suite)
     except KeyboardInterrupt as stopped:
-        sys.exit(interruption.code(stopped))
+        interruption.end(stopped)
 
 
 def keep(request: Request, suite: Suite) -> None:

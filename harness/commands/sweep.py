@@ -13,20 +13,16 @@ from harness.commands import interruption, options
 from harness.commands.options import json_option, lanes_option, sglang_option
 from harness.errors import BadInput, RefaultError
 from harness.facts import Case, Platform, Reproducer, Tier, runs_on
-from harness.golden import GoldenStore
-from harness.machine import this_machine
 from harness.report import json as json_report
 from harness.report import scan as scan_report
 from harness.report import sweep as report
 from harness.report import terminal
 from harness.report.steps import Steps
-from harness.source.resolve import resolve
-from harness.suite import Setting, Suite
+from harness.suite import Bench, Setting, Suite
 from harness.sweep import space
 from harness.sweep.outcomes import Book, Outcome
 from harness.sweep.survey import Survey, so_far, survey
 from harness.sweep.walk import Walker
-from harness.workspace import default as default_workspace
 
 
 @click.command("sweep")
@@ -69,10 +65,10 @@ def command(
     """
     reproducer = catalogue.find(bug, catalogue.load_all())
     if others is not None:
-        _others(reproducer, "" if others == "all" else others, _setting(sglang, lanes), target)
+        _others(reproducer, "" if others == "all" else others, Bench.here(lanes).given(sglang), target)
         return
     tier, named = _case_of(reproducer, tier)
-    setting = _setting(sglang, lanes)
+    setting = Bench.here(lanes).given(sglang)
     if missing := setting.machine.missing(reproducer.requires):
         raise BadInput(f"{reproducer.short_id} cannot run here: this machine lacks {', '.join(missing)}")
     case = reproducer.case(tier, named)
@@ -117,7 +113,7 @@ def _ended(
     if target is not None:
         found = so_far(reproducer.expect.at(tier).reverted, seen)
         document = report.document(reproducer, found, facts, _head(setting))
-        json_report.write(target, {**document, "partial": interruption.partial(stopped, wanted)})
+        json_report.write(target, interruption.marked(document, stopped, wanted))
 
 
 def _others(reproducer: Reproducer, only: str, setting: Setting, target: json_report.Target | None) -> None:
@@ -145,13 +141,6 @@ def _case_of(reproducer: Reproducer, tier: Tier | None) -> tuple[Tier, Platform 
             f"{reproducer.short_id} has no case in tier {tier}: it has {', '.join(reproducer.tiers)}"
         )
     return tier, reproducer.platforms(tier)[0]
-
-
-def _setting(sglang: str, lanes: int) -> Setting:
-    workspace = default_workspace()
-    goldens = GoldenStore(catalogue.golden_folder())
-    tree = resolve(sglang, workspace.releases)
-    return Setting(tree=tree, machine=this_machine(), goldens=goldens, workspace=workspace, lanes=lanes)
 
 
 def _book(setting: Setting, reproducer: Reproducer, tier: Tier, platform: Platform, seed: int) -> Book:

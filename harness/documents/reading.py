@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from harness import foreign
-from harness.documents.rows import result
 from harness.documents.schema import schema
 from harness.documents.seal import FORMAT, digest
 from harness.errors import BadInput
@@ -81,7 +80,7 @@ def parse(data: Any, *, name: str = "", folder: Path | None = None, place: str =
     """The document in what was read as JSON. Raises BadInput, naming `place`, for damage or another form."""
     _refuse_others(data, place)
     try:
-        results = tuple(map(result, data["results"]))
+        results = tuple(map(Result.from_json, data["results"]))
         Platform.parse(data["machine"]["platform"])
     except ValueError as error:
         raise BadInput(f"{place}: {error}: {_ANEW}") from error

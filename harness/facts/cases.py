@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from harness.errors import BadInput
 from harness.facts.checks import Params, member, members, require
-from harness.facts.kinds import ENDING_KINDS, FaultKind
+from harness.facts.kinds import FaultKind
 from harness.facts.params import Grid, Param
 from harness.facts.place import Feature, Platform, Tier, accelerator
 
@@ -20,7 +20,7 @@ from harness.facts.place import Feature, Platform, Tier, accelerator
 class Watch:
     """What a case judges: fault kinds, and, if named, buffers. The rest is a finding.
 
-    Faults that end a run are always watched: see `ENDING_KINDS`.
+    Faults that end a run are always watched: see `FaultKind.ends`.
     """
 
     kinds: frozenset[str]
@@ -33,7 +33,7 @@ class Watch:
     def judges(self, kind: str, buffer: str | None) -> bool:
         """Whether a fault is part of the verdict, or a finding beside it."""
         named = not self.buffers or buffer in self.buffers
-        return kind in ENDING_KINDS or (kind in self.kinds and named)
+        return FaultKind(kind).ends or (kind in self.kinds and named)
 
 
 def watch(*kinds: str, buffers: Sequence[str] = ()) -> Watch:
@@ -177,6 +177,10 @@ class KernelCase(Case):
         """The same case on a real accelerator, where kernels are compiled: nothing is pretended there."""
         return replace(self, platform=platform, **{"pretends": None, "seconds": 240.0, **changes})
 
+    def watch_on(self, platform: Platform | None) -> Watch:
+        """What is judged of it there."""
+        return self.watch
+
 
 @dataclass(frozen=True, kw_only=True)
 class CodegenCase(Case):
@@ -212,3 +216,8 @@ class CodegenCase(Case):
     def is_control(self, platform: Platform) -> bool:
         """Whether both arms are meant to agree there."""
         return str(platform) in self.controls
+
+    def watch_on(self, platform: Platform | None) -> Watch:
+        """What is judged of it there: on a control, signatures are what both arms share."""
+        beside = {FaultKind.SIGNATURE} if platform and self.is_control(platform) else set()
+        return Watch(kinds=frozenset(FaultKind) - beside)

@@ -30,7 +30,7 @@ class ExpectedFault:
 
     def __post_init__(self) -> None:
         member(FaultKind, self.kind, "expect.kind")
-        only_exceptions = self.kind == "exception" or not (self.of or self.says)
+        only_exceptions = self.kind == FaultKind.EXCEPTION or not (self.of or self.says)
         require(only_exceptions, "expect.of", f"a fault of kind {self.kind} has no type and no message")
         named = self.of is None or self.of.isidentifier()
         require(named, "expect.of", f"{self.of!r} is no name of an exception, such as 'KeyError'")

@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.facts.cases import Space, Tolerance, Watch
 from harness.facts.checks import Params, member, members, require
-from harness.facts.place import Host, Tier
+from harness.facts.place import Host, Platform, Tier
 from harness.facts.words import Word
 
 
@@ -146,6 +146,10 @@ class ServerCase(Space):
         self._check_parallel(model)
         require(not self.loads or "load" in self.params, "server.loads", "needs a parameter named load")
         super().__post_init__()
+
+    def watch_on(self, platform: Platform | None) -> Watch:
+        """What is judged of it there."""
+        return self.watch
 
     def traffic_at(self, params: Params) -> Traffic:
         """The load at one point of the parameter space."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from harness.compare import one_line, plain, same_params, trace_digest
+from harness.compare import plain, same_params, trace_digest
 from harness.facts import CaseKey, OfCase, Params, Tolerance
 from harness.golden.form import FORMAT, check, digest
 from harness.golden.text import formatted
@@ -38,11 +38,7 @@ class GoldenPoint:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> GoldenPoint:
         """Read a point back. Raises ValueError where its parts contradict each other."""
-        point = Point.from_json(data)
-        told = [fault["signature"] for fault in (*data["faults"], *data["findings"])]
-        meant = [fault.signature for fault in (*point.faults, *point.findings)]
-        if data["outcome"] != point.outcome or told != meant:
-            raise ValueError(f"the point {one_line(point.params)} contradicts itself")
+        point = Point.from_file(data)
         digest = trace_digest(point.trace) if "trace" in data else data["trace_sha256"]
         return cls(point=point, digest=data["digest"], trace_digest=digest)
 

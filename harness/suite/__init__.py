@@ -5,9 +5,10 @@ from harness.suite.planning import attested, plan
 from harness.suite.recorded import golden
 from harness.suite.request import Request, missing
 from harness.suite.runner import Suite
-from harness.suite.setting import Setting
+from harness.suite.setting import Bench, Setting
 
 __all__ = [
+    "Bench",
     "Judged",
     "Request",
     "Setting",

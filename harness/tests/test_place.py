@@ -1,4 +1,4 @@
-"""Where cases run: words are read and written alike, others are refused, and one table says what runs where."""
+"""Where cases run: words are read as they are written, others are refused, and one table says where."""
 
 from __future__ import annotations
 

@@ -193,14 +193,9 @@ def _departs(plan: ArmPlan, points: Sequence[Point], ended: Ended) -> str | None
     asked = json.loads(json.dumps([dict(point) for point in plan.points]))  # tuples come as lists
     if [dict(point.params) for point in points] != asked[: len(points)]:
         return "a point was answered with other parameters than it was asked with"
-    if len(points) < len(asked) and not (points and _ends_the_device(points[-1])):
+    if len(points) < len(asked) and not (points and points[-1].ends_the_device):
         return f"{len(points)} of {len(asked)} points were answered"
     return None
-
-
-def _ends_the_device(point: Point) -> bool:
-    """Whether nothing can be run behind this point."""
-    return any(fault.kind == "device-fault" for fault in point.faults)
 
 
 def _ending_fault(ended: Ended) -> Fault | None:

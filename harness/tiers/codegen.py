@@ -19,7 +19,7 @@ from harness.facts import CodegenCase, Platform, Tier
 from harness.host import preload, pretence, targets
 from harness.host.standin import StandIn
 from harness.host.targets import Target
-from harness.observation import Event, Fault, Point
+from harness.observation import Event, Fault, Point, parted
 from harness.process.testimony import Testimony
 from harness.tiers import exceptions, ir_facts
 from harness.tiers.entry import Entry
@@ -126,11 +126,11 @@ def _point(entry: Entry, target: Target, params: Mapping[str, Any]) -> Point:
         logging.getLogger(__name__).exception("point %s", params)
         ended = (exceptions.as_fault(error, entry.code, entry.undone),)
     is_control = case.is_control(target.platform)
-    found = tuple(dict.fromkeys(lab.faults))
+    faults, findings = parted((*ended, *dict.fromkeys(lab.faults)), case.watch_on(target.platform))
     return Point(
         params=params,
-        faults=ended if is_control else (*ended, *found),
-        findings=found if is_control else (),
+        faults=faults,
+        findings=findings,
         notes=(*lab.notes, *_told(lab, is_control)),
         trace=tuple(lab.events),
     )

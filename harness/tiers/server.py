@@ -10,7 +10,7 @@ from typing import Any
 
 from harness import catalogue
 from harness.errors import FactsError, Unresolved
-from harness.facts import Host, Platform, ServerCase
+from harness.facts import FaultKind, Host, Platform, Raised, ServerCase
 from harness.host import environment
 from harness.models import Model, make
 from harness.observation import Attestation, Fault, Point
@@ -28,7 +28,6 @@ from harness.tiers.serving_faults import split
 from harness.tiers.undone import Undone
 from harness.traffic.answers import faults
 from harness.traffic.drive import Driven, drive, vocabulary
-from harness.verdict.broken import Raised
 
 _LOOK_EVERY = 10.0
 TIMES = "times.json"
@@ -224,6 +223,6 @@ class Run:
         """Unresolved if a reverted arm's server raised what only a broken revert raises."""
         undone, code = Undone.of(self.payload), Path(self.payload["root"]) / self.payload["package"]
         for fault in seen if undone else ():
-            told = Raised.told(fault.message or "") if fault.kind == "exception" else None
+            told = Raised.told(fault.message or "") if fault.kind == FaultKind.EXCEPTION else None
             if undone and told and (why := undone.broken(told, code)):
                 raise Unresolved(f"{why} (log: {self.log})")

@@ -141,7 +141,7 @@ def _shape(case: Evidence) -> Judgement | None:
         if point.faults and not bites:
             said = wording.said("reverted", case.reverted, point)
             return Judgement(Verdict.CHANGED, f"{said}; it must stay clean there")
-    if not any(wording.fits(case, fault) for fault in points[0].faults):
+    if not any(fault.shows(case.expected) for fault in points[0].faults):
         reason = (
             f"{wording.said('reverted', case.reverted, points[0])}; {wording.expected(case)} was expected"
         )

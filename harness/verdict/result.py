@@ -61,6 +61,18 @@ class Result(OfCase):
         arms = {name: observation.to_json() for name, observation in self.arms.items()}
         return dict(plain({**identity, **judged, "seconds": round(self.seconds, 3), "arms": arms}))
 
+    @classmethod
+    def from_json(cls, row: Mapping[str, Any]) -> Result:
+        """What `to_json` wrote. ValueError where its parts contradict each other, or a word is unknown."""
+        arms = {name: Observation.from_json(name, arm, row["params"]) for name, arm in row["arms"].items()}
+        return cls(
+            key=CaseKey.from_json(row), pr=row["pr"], issue=row["issue"], params=dict(row["params"]),
+            verdict=None if row["verdict"] is None else Verdict(row["verdict"]),
+            evidence=row["evidence"], reason=row["reason"], drift=tuple(row["drift"]),
+            seconds=float(row["seconds"]), configuration=bool(row.get("configuration", False)),
+            rates=dict(row.get("rates", {})), fixed=arms.get("fixed"), reverted=arms.get("reverted"),
+        )  # fmt: skip
+
 
 def exit_code(results: Sequence[Result]) -> int:
     """0 success, 1 a failing verdict, 3 only UNRESOLVED failures, 4 nothing but UNSUPPORTED.

@@ -25,7 +25,7 @@ from harness.history import Series, home, notable
 from harness.report.html.logs import Logs
 from harness.report.html.view import Background, ResultView, view
 from harness.report.marks import MARKS
-from harness.report.releases import Releases
+from harness.report.releases import Releases, beside, mark, tone, undone
 from harness.verdict import SEVERITY, Result, Verdict
 
 PACKED_FROM = 500
@@ -210,6 +210,7 @@ def _templates() -> Environment:
         lstrip_blocks=True,
     )
     templates.filters["breakable"] = _breakable
+    templates.filters |= {"mark": mark, "tone": tone, "beside": beside, "undone": undone}
     return templates
 
 

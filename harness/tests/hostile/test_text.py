@@ -27,19 +27,19 @@ from rich.text import Text
 
 import harness
 from harness.documents import Document
-from harness.facts import CPU, FAULT_KINDS, CaseKey, Tier
+from harness.facts import CPU, Bug, CaseKey, FaultKind, Tier
 from harness.gate.decision import Decision
 from harness.gate.entries import Entry
 from harness.gate.policy import Policy
 from harness.gate.results import Build
 from harness.history import ArmNight, Night, Series
-from harness.matrix import Applies, Status
+from harness.matrix import Applies, Cell, Status
 from harness.observation import Attestation, Exit, Fault, Module, Observation, Point, Sighting
 from harness.report import gate, html, junit, markdown, terminal, triage
 from harness.report import history as history_report
 from harness.report import json as json_report
 from harness.report import releases as releases_report
-from harness.report.releases import Releases, Square
+from harness.report.releases import Releases
 from harness.serving.logs import Reading
 from harness.verdict import Result, Verdict
 
@@ -80,7 +80,7 @@ def arm(name: str, text: str, *strays: Fault) -> Observation:
 
 
 def result(text: str, verdict: Verdict | None) -> Result:
-    kind = sorted(FAULT_KINDS)[0]
+    kind = min(FaultKind)
     seen = Sighting(place=text, mode=text, requests=(text,))
     fault = Fault(
         kind=kind,
@@ -134,19 +134,19 @@ def nights(text: str) -> Series:
 
 
 def measured(text: str) -> Releases:
-    square = Square(
-        bug=text,
+    one = Cell(
+        reproducer=text,
+        bug=Bug(pr=1, fixed_in="0.5.8", symptom="x"),
         release="0.5.9",
         status=Status.AFFECTED,
         revert=Applies.STALE,
         reason=text,
-        declared=Status.FIXED,
     )
     return Releases(
         name=text,
         refault=text,
         platform=text,
-        squares=(square,),
+        cells=(one,),
         likeness=((text, text),),
         disagreements=(text,),
     )

@@ -270,16 +270,10 @@ def test_a_run_names_what_is_broken_and_its_json_lists_it(tmp_path: Path, cache:
 
 
 def test_a_release_that_cannot_be_searched_is_no_release_without_the_bug(fresh: Bench) -> None:
-    from harness.matrix import Bench as Releases
     from harness.matrix import Status, published
-    from harness.source import releases
 
     setting = replace(fresh, tree=at(damaged(fresh.folder / "damaged", DAMAGED))).setting
-    known = releases.Releases(setting.workspace.releases)
-    bench = Releases(
-        releases=known, machine=setting.machine, goldens=setting.goldens, workspace=setting.workspace
-    )
-    (cell,) = published(setting.tree, STRAY, bench, fresh.pool)
+    (cell,) = published(setting.tree, STRAY, setting, fresh.pool)
     assert cell.status is Status.UNRESOLVED and "pages.py is no Python 3" in cell.reason
 
 

@@ -105,6 +105,7 @@ def main() -> None:
 def _lab(code: Path, stand_ins: tuple[str, ...], folder: Path) -> Any:
     """The lab of a kernel case, in this very process."""
     importlib.import_module("harness.host.preload")  # before upstream, which imports torchvision
+    from harness.facts import Host, Platform
     from harness.host import import_stand_ins, libraries, platform_switches
     from harness.memory.oracle import Oracle
     from harness.tiers.kernel.lab import Lab
@@ -113,7 +114,7 @@ def _lab(code: Path, stand_ins: tuple[str, ...], folder: Path) -> Any:
     import_stand_ins.install()
     libraries.load(eagle.IMPORTS, stand_ins)
     if stand_ins:
-        platform_switches.pretend("cuda", code.name)
+        platform_switches.pretend(Platform(Host.CUDA), code.name)
     return Lab(folder=folder, root=code, oracle=Oracle(), entered=lambda kernel: None)
 
 

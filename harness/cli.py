@@ -35,7 +35,7 @@ from harness.commands.options import (
 from harness.doctor import Check, State
 from harness.draft import marks
 from harness.errors import BadInput, RefaultError
-from harness.facts import Reproducer, Subject
+from harness.facts import Reproducer, Subject, Tier
 from harness.foreign import cause, shown
 from harness.golden import GoldenStore, Recorded
 from harness.machine import this_machine
@@ -163,7 +163,7 @@ def _widest(checks: Sequence[Check]) -> int:
 @detail_option
 def run(
     bugs: tuple[str, ...],
-    tiers: tuple[str, ...],
+    tiers: tuple[Tier, ...],
     sglang: str,
     target: json_report.Target | None,
     key: Path | None,
@@ -188,7 +188,7 @@ def run(
 @click.option("--update", is_flag=True, help="Replace goldens that differ, after showing the difference.")
 @sglang_option
 @lanes_option
-def record(bugs: tuple[str, ...], tiers: tuple[str, ...], update: bool, sglang: str, lanes: int) -> None:
+def record(bugs: tuple[str, ...], tiers: tuple[Tier, ...], update: bool, sglang: str, lanes: int) -> None:
     """Record missing goldens for this platform.
 
     A module in which `refault new` left a mark of what is to be done is refused.
@@ -200,11 +200,9 @@ def record(bugs: tuple[str, ...], tiers: tuple[str, ...], update: bool, sglang: 
     for module in dict.fromkeys(catalogue.file_of(request.reproducer) for request in wanted):
         marks.refuse(module)
     judged, stopped = running.judge(wanted, setting)
-    ordered = sorted(judged, key=lambda one: running.place(one.result))  # not as they happened to end
+    ordered = sorted(judged, key=lambda one: one.result.key)  # not as they happened to end
     outcomes = [_record(one, setting, update) for one in ordered]
-    if stopped:
-        sys.exit(interruption.code(stopped))
-    sys.exit(1 if any(outcome in ("refused", "differs") for outcome in outcomes) else 0)
+    interruption.end(stopped, int(any(outcome in ("refused", "differs") for outcome in outcomes)))
 
 
 def _refuse_orphans(known: Sequence[Subject]) -> None:
@@ -245,4 +243,9 @@ def _tell(recorded: Recorded) -> None:
 def _provenance(setting: Setting, result: Result) -> dict[str, str]:
     command = f"refault record {result.reproducer} --tier {result.tier}"
     versions = {"sglang": setting.tree.version or "unknown", **setting.machine.facts}
-    return {**versions, "platform": result.platform, "command": command, "recorded": date.today().isoformat()}
+    return {
+        **versions,
+        "platform": str(result.platform),
+        "command": command,
+        "recorded": date.today().isoformat(),
+    }

@@ -11,12 +11,9 @@ from _pytest._code.code import TerminalRepr
 
 from harness import catalogue
 from harness.errors import RefaultError
-from harness.golden import GoldenStore
-from harness.machine import this_machine
-from harness.machine.workspace import default as default_workspace
+from harness.facts import Tier
 from harness.report.terminal import explain
-from harness.source.resolve import resolve
-from harness.suite import Request, Setting, Suite, selection
+from harness.suite import Bench, Request, Suite, selection
 from harness.suite.selection import WITHOUT_SERVERS
 from harness.verdict import Result, Verdict
 
@@ -33,7 +30,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--tier",
         action="append",
-        choices=selection.TIERS,
+        type=Tier,
+        choices=list(Tier),
         help=f"run the cases of this tier; repeatable (default: {', '.join(WITHOUT_SERVERS)})",
     )
 
@@ -97,12 +95,7 @@ def _raise_unless_passed(result: Result) -> None:
 def _suite(config: pytest.Config) -> Suite:
     """This process's suite, made when the first case needs it."""
     if SUITE not in config.stash:
-        setting = Setting(
-            tree=resolve(config.getoption("--sglang"), default_workspace().releases),
-            machine=this_machine(),
-            goldens=GoldenStore(catalogue.golden_folder()),
-            workspace=default_workspace(),
-        )
+        setting = Bench.here().given(config.getoption("--sglang"))
         config.stash[SUITE] = Suite(setting).__enter__()
         config.add_cleanup(config.stash[SUITE].close)
     return config.stash[SUITE]

@@ -23,7 +23,7 @@ from harness.commands.options import (
     tier_option,
 )
 from harness.errors import BadInput
-from harness.facts import Reproducer, Subject
+from harness.facts import Reproducer, Subject, Tier
 from harness.matrix import last_measured
 from harness.matrix.last_measured import Release
 from harness.report import json as json_report
@@ -58,7 +58,7 @@ from harness.suite.repro_plan import Here, Step
 @lanes_option
 def command(
     bug: str,
-    tiers: tuple[str, ...],
+    tiers: tuple[Tier, ...],
     arm: str | None,
     settings: tuple[str, ...],
     repeat: int,
@@ -97,7 +97,7 @@ def command(
             terminal.show(results, console, detail=True, expected=len(repro_plan.wanted(steps)))
         repro_ending.show(ending, console, brief=brief)
     if keep and not stopped:
-        _keep(selection.one(subject, (selection.SERVER,), settings, arm)[0], setting)
+        _keep(selection.one(subject, (Tier.SERVER,), settings, arm)[0], setting)
     sys.exit(running.ended(results, stopped))
 
 

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
 from harness import catalogue
 from harness.commands import interruption
 from harness.commands.options import sglang_option
 from harness.errors import Unresolved
-from harness.golden import GoldenStore
-from harness.machine import this_machine
-from harness.machine.workspace import default as default_workspace
+from harness.facts import Tier
 from harness.report.terminal import tell
 from harness.serving import by_hand
-from harness.source.resolve import resolve
-from harness.suite import Request, Setting, Suite, kept_servers, selection
+from harness.suite import Bench, Request, Suite, kept_servers, selection
 from harness.suite.kept_servers import KeptServer
 
 
@@ -39,19 +34,12 @@ def command(bug: str, arm: str, settings: tuple[str, ...], sglang: str) -> None:
     BUG is a pull request number, an issue number, a reproducer's id, or a configuration.
     """
     subject = catalogue.find(bug, catalogue.subjects())
-    (request,) = selection.one(subject, (selection.SERVER,), settings, arm)
-    workspace = default_workspace()
-    setting = Setting(
-        tree=resolve(sglang, workspace.releases),
-        machine=this_machine(),
-        goldens=GoldenStore(catalogue.golden_folder()),
-        workspace=workspace,
-    )
+    (request,) = selection.one(subject, (Tier.SERVER,), settings, arm)
     try:
-        with Suite(setting) as suite:
+        with Suite(Bench.here().given(sglang)) as suite:
             keep(request, suite)
     except KeyboardInterrupt as stopped:
-        sys.exit(interruption.code(stopped))
+        interruption.end(stopped)
 
 
 def keep(request: Request, suite: Suite) -> None:

@@ -20,7 +20,7 @@ def show(reproducer: Reproducer, found: Found, console: Console) -> None:
 
 def document(reproducer: Reproducer, found: Found, head: Mapping[str, Any]) -> dict[str, Any]:
     """The JSON of a scan; its form is in docs/sweep.md."""
-    told = {"reproducer": reproducer.id, "platform": found.platform, "modules": found.modules}
+    told = {"reproducer": reproducer.id, "platform": str(found.platform), "modules": found.modules}
     counts = {"kernels": found.kernels, "left_out": dict(found.left_out)}
     return {
         "refault": __version__,

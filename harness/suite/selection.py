@@ -8,16 +8,14 @@ from typing import Any
 
 from harness import catalogue
 from harness.errors import BadInput
-from harness.facts import Subject
+from harness.facts import Subject, Tier
 from harness.suite import Request
 from harness.verdict import BOTH, ArmName
 
-SERVER = "server"
-TIERS = ("codegen", "kernel", SERVER)
-WITHOUT_SERVERS = TIERS[:-1]
+WITHOUT_SERVERS = (Tier.CODEGEN, Tier.KERNEL)
 
 
-def select(names: Sequence[str], tiers: Sequence[str], known: Sequence[Subject]) -> list[Request]:
+def select(names: Sequence[str], tiers: Sequence[Tier], known: Sequence[Subject]) -> list[Request]:
     """Every case of the named reproducers (all of them for none) in the wanted tiers.
 
     Servers, which take minutes, are run where their tier is asked for, or a subject that has no other.
@@ -27,7 +25,11 @@ def select(names: Sequence[str], tiers: Sequence[str], known: Sequence[Subject])
         Request(reproducer=reproducer, tier=tier, platform=platform)
         for reproducer in {one.id: one for one in chosen}.values()
         for tier in reproducer.tiers
-        if (tier in tiers if tiers else tier != SERVER or (names and reproducer.tiers == (SERVER,)))
+        if (
+            tier in tiers
+            if tiers
+            else tier in WITHOUT_SERVERS or (names and reproducer.tiers == (Tier.SERVER,))
+        )
         for platform in reproducer.platforms(tier)
     ]
     if not found:
@@ -36,7 +38,9 @@ def select(names: Sequence[str], tiers: Sequence[str], known: Sequence[Subject])
     return found
 
 
-def one(reproducer: Subject, tiers: Sequence[str], settings: Sequence[str], arm: str | None) -> list[Request]:
+def one(
+    reproducer: Subject, tiers: Sequence[Tier], settings: Sequence[str], arm: str | None
+) -> list[Request]:
     """The cases of one reproducer, at its own points or at one given by `--set`."""
     asked: tuple[ArmName, ...] = BOTH if arm is None else ("fixed",) if arm == "fixed" else ("reverted",)
     return [

@@ -42,7 +42,7 @@ def show(
 
 
 def _cells(result: Result) -> list[str]:
-    identity = [result.reproducer, result.tier, result.platform]
+    identity = list(result.key.to_json().values())
     return [visible(cell) for cell in (*identity, word(result), f"{result.seconds:.1f}", result.reason)]
 
 

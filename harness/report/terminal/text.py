@@ -54,4 +54,4 @@ def word(result: Result | None) -> str:
 
 def name(result: Result) -> str:
     """What a result is of."""
-    return f"{result.reproducer} {result.tier} {result.platform}"
+    return str(result.key)

@@ -20,8 +20,10 @@ from harness.facts import (
     Integers,
     KernelCase,
     KernelLab,
+    Platform,
     Reproducer,
     Revert,
+    Tier,
     Tolerance,
     edit,
     faults,
@@ -258,10 +260,17 @@ def test_a_case_on_an_accelerator_needs_it_and_pretends_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("tier", "host", "kind"),
-    [("kernel", "cpu", "oob-read"), ("kernel", "cuda", "nan"), ("server", "cuda", "device-fault")],
+    ("tier", "where", "kind"),
+    [
+        (Tier.KERNEL, "cpu", "oob-read"),
+        (Tier.KERNEL, "cuda-sm90", "nan"),
+        (Tier.SERVER, "cuda-sm90", "device-fault"),
+        (Tier.SERVER, "cpu", "oob-read"),
+        (Tier.CODEGEN, "cuda-sm90", "oob-read"),
+    ],
 )
-def test_what_the_reverted_arm_shows_depends_on_where_it_runs(tier: str, host: str, kind: str) -> None:
+def test_what_the_reverted_arm_shows_depends_on_where_it_runs(tier: Tier, where: str, kind: str) -> None:
     expect = Expect(reverted=faults("oob-read"), device=faults("device-fault"), device_kernel=faults("nan"))
-    assert expect.at(tier, host).reverted.kind == kind
-    assert Expect(reverted=faults("oob-read")).at(tier, host).reverted.kind == "oob-read"
+    platform = Platform.parse(where)
+    assert expect.at(tier, platform).reverted.kind == kind
+    assert Expect(reverted=faults("oob-read")).at(tier, platform).reverted.kind == "oob-read"

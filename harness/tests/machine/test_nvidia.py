@@ -111,7 +111,7 @@ def test_the_platform_needs_a_gpu_and_a_torch_for_it(
     monkeypatch.setattr(nvidia, "gpu", lambda: gpu)
     monkeypatch.setattr(nvidia, "torch_cuda", lambda: cuda)
     found = features.this_machine()
-    assert found.platform == platform
+    assert str(found.platform) == platform
     assert (found.facts.get("gpu"), found.facts.get("cuda")) == (
         ("NVIDIA H200", "13.0") if platform != "cpu" else (None, None)
     )

@@ -10,7 +10,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.errors import BadInput, GoldenError
-from harness.facts import Bug, Expect, Integer, KernelCase, KernelLab, Reproducer, Revert, edit, faults, watch
+from harness.facts import (
+    CPU,
+    Bug,
+    CaseKey,
+    Expect,
+    Integer,
+    KernelCase,
+    KernelLab,
+    Reproducer,
+    Revert,
+    Tier,
+    edit,
+    faults,
+    watch,
+)
 from harness.observation import Attestation, Exit, Fault, Module, Point
 from harness.tests.samples import (
     FUNCTION,
@@ -541,10 +555,10 @@ def _reproducer() -> Reproducer:
 
 
 def test_conclude_names_the_bug_and_how_it_was_judged() -> None:
-    row = conclude(_reproducer(), case(), tier="kernel", platform="cpu", params={"page_size": 16})
+    row = conclude(_reproducer(), case(), CaseKey("pr12_pages", Tier.KERNEL, CPU), params={"page_size": 16})
     assert (row.reproducer, row.pr, row.issue, row.verdict) == ("pr12_pages", 12, 11, Verdict.PASS)
     assert (row.evidence, row.judged_by, row.failed) == ("fault", "goldens", False)
-    told = conclude(_reproducer(), by_hand(expect=expecting("signature")), tier="codegen", platform="cpu")
+    told = conclude(_reproducer(), by_hand(expect=expecting("signature")), row.key)
     assert (told.evidence, told.judged_by) == ("signature", "by hand")
 
 

@@ -50,6 +50,16 @@ class Runaway(RefaultError):
     """A kernel accessed only memory outside its arguments, and was stopped: it might never have ended."""
 
 
+class CaptureError(RefaultError, RuntimeError):
+    """A device refuses `what` while a stream is captured: torch tells it with these words (CUDA error 900).
+
+    It is a RuntimeError too, as torch's own is, so that code under test meets it as it would meet that.
+    """
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"operation not permitted when stream is capturing: {what}")
+
+
 class DeviceGone(RefaultError):
     """A device refused what `kernel` did, in the driver's words `what`: this process can use it no more."""
 

@@ -83,6 +83,7 @@ class CUDAGraph:
         stage.refuse("a replay")
         if self.recording is None:
             raise RuntimeError("this graph was not captured: there is nothing to replay")
+        self.recording.computed.clear()
         liveness.report(self.recording)
         with torch.inference_mode():
             for node in self.recording.nodes:

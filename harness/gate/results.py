@@ -12,7 +12,7 @@ from harness.errors import BadInput
 from harness.facts import CaseKey, OfCase, Platform, runs_on
 from harness.source import known
 from harness.source.tree import Tree
-from harness.verdict import Result, Verdict
+from harness.verdict import EvidenceClass, Result, Verdict
 
 _AHEAD = timedelta(hours=1)
 """How far clocks may differ."""
@@ -58,6 +58,7 @@ class Row(OfCase):
     verdict: Verdict | None
     reason: str
     problem: str | None = None
+    evidence: EvidenceClass = EvidenceClass.FAULT
 
     @property
     def asked(self) -> CaseKey:
@@ -145,4 +146,5 @@ def _row(result: Result, machine: Platform, problem: str | None) -> Row:
         verdict=result.verdict,
         reason=result.reason,
         problem=problem,
+        evidence=result.evidence,
     )

@@ -62,7 +62,7 @@ class Square:
         return self.declared is not None and self.status in _RULED and self.status is not self.declared
 
     @property
-    def beside(self) -> str:
+    def against_declared(self) -> str:
         """How the declared status stands to the measured one."""
         if self.declared is None:
             return "nothing declared"

@@ -165,10 +165,10 @@ def _published(cell: Cell, judged: Judged) -> Cell:
         return replace(cell, status=Status.UNRESOLVED, reason=result.reason)
     if not faults:
         return replace(cell, status=Status.FIXED, reason="clean as published")
-    told = "; ".join(fault.signature for fault in faults)
+    text = "; ".join(fault.signature for fault in faults)
     if any(_fits(judged.evidence.expected, fault) for fault in faults):
-        return replace(cell, status=Status.AFFECTED, reason=told, published=faults)
-    return replace(cell, status=Status.UNRESOLVED, reason=f"it faults in another way: {told}")
+        return replace(cell, status=Status.AFFECTED, reason=text, published=faults)
+    return replace(cell, status=Status.UNRESOLVED, reason=f"it faults in another way: {text}")
 
 
 def _fits(expected: ExpectedFault, fault: Fault) -> bool:

@@ -161,8 +161,8 @@ def _parsed(data: Mapping[str, Any], path: Path, subjects: Mapping[str, Subject]
             disagreements=tuple(map(str, data["disagreements"])),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        told = f"{error} is missing" if isinstance(error, KeyError) else " ".join(str(error).split())
-        cause = foreign.shown(told, 200)
+        text = f"{error} is missing" if isinstance(error, KeyError) else " ".join(str(error).split())
+        cause = foreign.shown(text, 200)
         problem = f"{foreign.shown(path)}: holds no whole matrix ({cause})"
         raise BadInput(f"{problem}: give a file that `refault matrix --json` wrote") from error
 

@@ -25,7 +25,7 @@ from harness.observation.compare import one_line
 from harness.report.html.logs import Logs
 from harness.report.html.view import Background, ResultView, view
 from harness.report.marks import MARKS
-from harness.report.releases import Releases, beside, mark, tone, undone
+from harness.report.releases import Releases, mark, tone, undone
 from harness.verdict import SEVERITY, Result, Verdict
 
 PACKED_FROM = 500
@@ -210,7 +210,7 @@ def _templates() -> Environment:
         lstrip_blocks=True,
     )
     templates.filters["breakable"] = _breakable
-    templates.filters |= {"mark": mark, "tone": tone, "beside": beside, "undone": undone}
+    templates.filters |= {one.__name__: one for one in (mark, tone, against_declared, undone)}
     return templates
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from harness.commands.options import release as release_of
 from harness.errors import BadInput
 from harness.kit import build, pins
 from harness.kit.build import Order
@@ -15,7 +16,6 @@ from harness.kit.fa3 import DTYPES, Needs
 from harness.kit.parts import Kit
 from harness.kit.target import Target
 from harness.report import terminal
-from harness.source import releases
 from harness.workspace import default as default_workspace
 
 _LISTS = Path(__file__).parents[2] / "ci/requirements"
@@ -33,10 +33,7 @@ def _size(context: click.Context, param: click.Parameter, value: str) -> int:
 
 
 def _release(context: click.Context, param: click.Parameter, value: str) -> str:
-    release = releases.parse(value)
-    if release is None:
-        raise BadInput(f"--sglang {value}: write a release number, such as 0.5.15")
-    return release
+    return release_of("--sglang", value, "write a release number, such as 0.5.15")
 
 
 @click.command("kit")

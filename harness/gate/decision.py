@@ -166,17 +166,14 @@ def _nothing(judged: Sequence[_Judged]) -> tuple[Entry, ...]:
     if any(one.entry.verdict is Verdict.PASS and not one.blocks for one in judged):
         return ()
     remedy = "see that the policy asks something of this build"
-    return (
-        Entry(reproducer=ALL, tier="any", platform="any", reason="not one result is a PASS", remedy=remedy),
-    )
+    return (Entry(reproducer=ALL, reason="not one result is a PASS", remedy=remedy),)
 
 
 def _refused(told: tuple[str, str]) -> Entry:
     """A file that does not count: whoever gave it meant it to."""
     source, why = told
     return Entry(
-        reproducer=ALL, tier="any", platform="any", lacking="refused",
-        reason=f"{source} does not count: {why}",
+        reproducer=ALL, lacking="refused", reason=f"{source} does not count: {why}",
         remedy="sign it with --sign where it is made, or leave it out",
     )  # fmt: skip
 
@@ -198,14 +195,6 @@ def _beside(results: Results, wanting: set[CaseKey]) -> tuple[Entry, ...]:
 
 def _as_entry(row: Row) -> Entry:
     if row.problem:
-        return Entry(
-            reproducer=row.reproducer, tier=row.tier, platform=row.asked.platform, lacking="unproven",
-            reason=f"cannot be judged again: {line(row.problem)}",
-        )  # fmt: skip
-    return Entry(
-        reproducer=row.reproducer,
-        tier=row.tier,
-        platform=row.asked.platform,
-        verdict=row.verdict,
-        reason=line(row.reason),
-    )
+        reason = f"cannot be judged again: {line(row.problem)}"
+        return Entry(**vars(row.asked), lacking="unproven", reason=reason)
+    return Entry(**vars(row.asked), verdict=row.verdict, reason=line(row.reason))

@@ -14,7 +14,7 @@ from harness.verdict import Result, Verdict
 def explain(result: Result) -> str:
     """The verdict with its evidence as plain text; also what a failing test shows."""
     number = f" (#{result.pr or result.issue})" if result.pr or result.issue else ""
-    lines = [f"{word(result)} {name(result)}{number}: {result.reason}"]
+    lines = [f"{word(result)} {result.key}{number}: {result.reason}"]
     if result.params:
         lines.append(f"  {'params':<11} {named_params(result.params)}")
     for row in evidence(result):
@@ -50,8 +50,3 @@ def _counts(results: Sequence[Result]) -> str:
 def word(result: Result | None) -> str:
     """A verdict's word; one arm alone has no verdict."""
     return result.verdict.value if result and result.verdict else "one arm"
-
-
-def name(result: Result) -> str:
-    """What a result is of."""
-    return str(result.key)

@@ -18,9 +18,9 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from harness import catalogue
-from harness.compare import changed_params, named_params
 from harness.facts import CPU, Reproducer, Tier
 from harness.observation import Observation, Point
+from harness.observation.compare import changed_params, named_params
 from harness.process.pool import Pool
 from harness.source.symbols import functions_by_module
 from harness.suite import Bench, Request, Setting, Suite

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from _pytest._code.code import TerminalRepr
 
-from harness import catalogue, requests
+from harness import catalogue
 from harness.errors import RefaultError
 from harness.facts import Tier
 from harness.report.terminal import explain
-from harness.requests import WITHOUT_SERVERS
-from harness.suite import Bench, Request, Suite
+from harness.suite import Bench, Request, Suite, selection
+from harness.suite.selection import WITHOUT_SERVERS
 from harness.verdict import Result, Verdict
 
 SUITE = pytest.StashKey[Suite]()
@@ -48,7 +48,7 @@ class ReproducerFile(pytest.File):
     def collect(self) -> Iterator[pytest.Item]:
         subject = catalogue.load(f"{catalogue.PACKAGE}.{self.path.stem}")
         tiers = set(subject.tiers) & set(self.config.getoption("--tier") or WITHOUT_SERVERS)
-        for request in requests.select([subject.id], tuple(tiers), [subject]) if tiers else ():
+        for request in selection.select([subject.id], tuple(tiers), [subject]) if tiers else ():
             yield CaseItem.from_parent(self, name=request.name, request=request)
 
     def repr_failure(

@@ -10,10 +10,10 @@ from harness.bisect.search import Answer, Step
 from harness.errors import BadInput
 from harness.facts import Reproducer
 from harness.matrix import Cell, Status
+from harness.observation.rates import Rate
 from harness.process.pool import Pool
 from harness.source.tree import Tree
 from harness.suite import Bench
-from harness.traffic.rates import Rate
 
 _CLEAN = (Status.FIXED, Status.NOT_YET_PRESENT)
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import click
 
-from harness import catalogue, documents, foreign, requests, signatures
+from harness import catalogue, documents, foreign
 from harness.commands import interruption, options, running
 from harness.commands import report as report_command
 from harness.commands.options import lanes_option, sign_option
-from harness.documents import Document
+from harness.documents import Document, signatures
 from harness.errors import BadInput
 from harness.facts import Platform, Subject
 from harness.gate import policy as policies
@@ -22,6 +22,7 @@ from harness.gate.decision import Decision, decide
 from harness.gate.policy import Policy
 from harness.gate.results import Build, Results, gather, unfit
 from harness.gate.wanted import wanted
+from harness.machine.workspace import default as default_workspace
 from harness.report import gate as report
 from harness.report import json as json_report
 from harness.report import terminal
@@ -29,9 +30,8 @@ from harness.source import known as known_releases
 from harness.source import releases
 from harness.source.resolve import resolve
 from harness.source.tree import Tree
-from harness.suite import Bench, Request, Setting
+from harness.suite import Bench, Request, Setting, selection
 from harness.verdict import Result
-from harness.workspace import default as default_workspace
 
 RESULTS = "results.json"
 """What a gate that runs something leaves for a merge."""
@@ -205,7 +205,7 @@ def _requests(
     release = known_releases.release(setting.tree)
     for wish in wanted(policy, known):
         asked = (not platforms or wish.platform in platforms) and wish.requirement.asks(release)
-        for request in requests.select([wish.subject.id], [wish.tier], [wish.subject]) if asked else ():
+        for request in selection.select([wish.subject.id], [wish.tier], [wish.subject]) if asked else ():
             if request.platform_on(setting.machine) == wish.platform:  # as `Row.asked` says of its result
                 found += [request] * wish.requirement.bounds.repeats
     return found

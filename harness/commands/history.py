@@ -15,10 +15,10 @@ from harness.documents import load_all
 from harness.errors import BadInput
 from harness.facts import Platform
 from harness.history import Series
+from harness.machine.workspace import default as default_workspace
 from harness.report import history as report
 from harness.report import json as json_report
 from harness.report import terminal
-from harness.workspace import default as default_workspace
 
 
 @click.command("history")

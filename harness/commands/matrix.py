@@ -8,12 +8,12 @@ from datetime import date
 
 import click
 
-from harness import catalogue, matrix, measured
+from harness import catalogue, matrix
 from harness.commands import interruption
 from harness.commands.options import json_option, lanes_option, release
 from harness.errors import BadInput
 from harness.facts import Reproducer
-from harness.matrix import Cell
+from harness.matrix import Cell, last_measured
 from harness.report import json as json_report
 from harness.report import matrix as report
 from harness.report import terminal
@@ -88,7 +88,7 @@ def _report(
     stopped: KeyboardInterrupt | None,
     wanted: int,
 ) -> list[str]:
-    measured.keep(bench.workspace.matrix, cells, chosen, date.today())
+    last_measured.keep(bench.workspace.matrix, cells, chosen, date.today())
     compared = matrix.likenesses(cells)
     problems = matrix.disagreements(cells, compared)
     report.show(cells, compared, problems, terminal.console(stderr=target == "-"))

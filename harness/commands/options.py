@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from harness import signatures
+from harness.documents import signatures
 from harness.errors import BadInput
 from harness.facts import Platform, Tier
 from harness.report import json as json_report

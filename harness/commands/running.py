@@ -10,13 +10,13 @@ from typing import Any
 from harness.commands import interruption
 from harness.commands import report as report_command
 from harness.foreign import shown
-from harness.repeat import repeated, summed
 from harness.report import json as json_report
 from harness.report import terminal
 from harness.report.progress import Progress
 from harness.source.branch import branch
 from harness.source.tree import Tree
 from harness.suite import Bench, Judged, Request, Setting, Suite
+from harness.suite.repeat import repeated, summed
 from harness.verdict import Result, exit_code
 
 _TOLD = 3

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from harness import __version__, catalogue, requests, scan
+from harness import __version__, catalogue
 from harness.commands import interruption
 from harness.commands.options import json_option, lanes_option, sglang_option
 from harness.errors import BadInput, RefaultError
@@ -18,8 +18,8 @@ from harness.report import scan as scan_report
 from harness.report import sweep as report
 from harness.report import terminal
 from harness.report.steps import Steps
-from harness.suite import Bench, Setting, Suite
-from harness.sweep import space
+from harness.suite import Bench, Setting, Suite, selection
+from harness.sweep import scan, space
 from harness.sweep.outcomes import Book, Outcome
 from harness.sweep.survey import Survey, so_far, survey
 from harness.sweep.walk import Walker
@@ -29,7 +29,7 @@ from harness.sweep.walk import Walker
 @click.argument("bug")
 @click.option(
     "--tier",
-    type=click.Choice([one.value for one in requests.WITHOUT_SERVERS]),
+    type=click.Choice([one.value for one in selection.WITHOUT_SERVERS]),
     callback=lambda context, param, word: word and Tier(word),
     help="The case to sweep; its kernel case by default.",
 )

@@ -29,14 +29,14 @@ class FaultKind(Word):
     LEAK = "leak"
 
     @property
-    def strays(self) -> bool:
+    def violations(self) -> bool:
         """Whether its `first` and `last` lie outside the buffer, or the row."""
         return self in (FaultKind.OOB_WRITE, FaultKind.OOB_READ, FaultKind.INDEX_RANGE)
 
     @property
     def is_of_memory(self) -> bool:
         """Whether a device reports it as a device fault, if at all."""
-        return self.strays or self is FaultKind.SHORT_BUFFER
+        return self.violations or self is FaultKind.SHORT_BUFFER
 
     @property
     def is_of_values(self) -> bool:

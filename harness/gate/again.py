@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from harness.compare import named_params, same_params
 from harness.facts import Subject
 from harness.machine import Machine
 from harness.observation import Attestation, Observation, Point
+from harness.observation.compare import named_params, same_params
 from harness.suite import Request, Setting, golden, judge_again, plan
 from harness.verdict import ArmName, Result
 

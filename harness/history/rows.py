@@ -8,11 +8,11 @@ from itertools import groupby
 from statistics import median
 from typing import NamedTuple
 
-from harness.compare import one_line
 from harness.documents import Document
 from harness.facts import CaseKey, Platform, Tier
 from harness.history.line import Home, home_of
 from harness.history.series import ArmNight, Night, Series
+from harness.observation.compare import one_line
 from harness.verdict import SEVERITY, Result, Verdict
 
 

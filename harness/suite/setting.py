@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness import catalogue, workspace
+from harness import catalogue
 from harness.golden import GoldenStore
-from harness.machine import Machine, this_machine
+from harness.machine import Machine, this_machine, workspace
+from harness.machine.workspace import Workspace
 from harness.source.releases import Releases
 from harness.source.resolve import resolve
 from harness.source.tree import Tree
-from harness.workspace import Workspace
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -69,7 +69,7 @@ def kind(tier: Tier, platform: Platform) -> str:
 
 def environment(kind: str, package: str, learned: Sequence[str] = ()) -> Environment:
     """What the arms of one kind share. Kinds that differ never share a process."""
-    base = ("harness.host.preload", f"harness.tiers.{'kernel' if kind == 'device' else kind}")
+    base = ("harness.host.preload", f"harness.tiers.{'kernel' if kind == 'device' else kind}.arm")
     learns = kind != "device"
     return Environment(
         variables=dict(_VARIABLES[kind]),
@@ -86,7 +86,7 @@ def job(plan: ArmPlan, folder: Path, shared: Environment, protected: Protected =
     share = max(1.0, len(plan.points) / len(case.points()))
     memory = MEMORY_MB[kind(plan.tier, plan.platform)]
     limits = Limits(seconds=case.seconds * share, memory_mb=memory)
-    entry = f"harness.tiers.{plan.tier}:enter"
+    entry = f"harness.tiers.{plan.tier}.arm:enter"
     return Job(
         entry=entry,
         payload=_payload(plan),
@@ -99,12 +99,12 @@ def job(plan: ArmPlan, folder: Path, shared: Environment, protected: Protected =
     )
 
 
-def standing_job(plan: ArmPlan, folder: Path, shared: Environment, protected: Protected = _NOTHING) -> Job:
+def kept_server_job(plan: ArmPlan, folder: Path, shared: Environment, protected: Protected = _NOTHING) -> Job:
     """The arm's server alone, for inspection: it runs until it is ended, and STANDING says where."""
     arm = job(plan, folder, shared, protected)
     limits = Limits(seconds=_A_WEEK, memory_mb=arm.limits.memory_mb)
     payload = {**arm.payload, "point": dict(plan.points[0])}
-    entry = f"harness.tiers.{plan.tier}:stand"
+    entry = f"harness.tiers.{plan.tier}.arm:stand"
     return replace(arm, entry=entry, payload=payload, limits=limits, questions=None)
 
 

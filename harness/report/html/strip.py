@@ -116,7 +116,7 @@ def told(fault: Fault) -> str:
     holds = f"{name} holds {_elements(numel)}" if numel is not None else name
     if fault.kind == FaultKind.INDEX_RANGE:
         return f"a row of {name} holds {_elements(numel)}; {who} uses {_range(fault)}, {fault.count} times"
-    if fault.sort.strays:
+    if fault.sort.violations:
         does = "writes" if fault.kind == FaultKind.OOB_WRITE else "reads"
         return f"{holds}; {who} {does} {_elements(fault.count)} outside it, at {_range(fault)}"
     if fault.kind == FaultKind.SHORT_BUFFER and numel is not None and fault.needed is not None:
@@ -141,13 +141,13 @@ def _middle(fault: Fault, row: int) -> Iterator[Part]:
             yield _part("missing", fault.numel, fault.needed - 1, "missing")
     elif fault.first is None or fault.last is None:
         return
-    elif fault.sort.strays:
-        yield from _strays(fault, fault.numel, fault.first, fault.last, row)
+    elif fault.sort.violations:
+        yield from _violations(fault, fault.numel, fault.first, fault.last, row)
     elif fault.sort.is_of_values and 0 <= fault.first <= fault.last < fault.numel:
         yield from _within(fault, fault.numel, fault.first, fault.last)
 
 
-def _strays(fault: Fault, numel: int, first: int, last: int, row: int) -> Iterator[Part]:
+def _violations(fault: Fault, numel: int, first: int, last: int, row: int) -> Iterator[Part]:
     if first < 0:
         yield _part("stray", first, min(last, -1), "stray", _count(fault))
         if last < -1:

@@ -12,7 +12,7 @@ from harness.errors import BadInput
 from harness.facts import CaseKey, OfCase, Platform, runs_on
 from harness.source import known
 from harness.source.tree import Tree
-from harness.verdict import Result, Verdict
+from harness.verdict import EvidenceClass, Result, Verdict
 
 _AHEAD = timedelta(hours=1)
 """How far clocks may differ."""
@@ -58,6 +58,7 @@ class Row(OfCase):
     verdict: Verdict | None
     reason: str
     problem: str | None = None
+    evidence: EvidenceClass = EvidenceClass.FAULT
 
     @property
     def asked(self) -> CaseKey:
@@ -124,8 +125,10 @@ def _rows(documents: Sequence[Document], scrutiny: Scrutiny) -> Iterator[Row]:
             if own and own in logs:  # each arm of each run has a log of its own
                 problem = problem or "the logs of its arms are those of another result: one run counts once"
             logs.add(own)
-            verdict, reason, machine = result.verdict, result.reason, document.platform
-            yield Row(key=result.key, machine=machine, verdict=verdict, reason=reason, problem=problem)
+            yield Row(
+                key=result.key, machine=document.platform, verdict=result.verdict, reason=result.reason,
+                problem=problem, evidence=result.evidence,
+            )  # fmt: skip
 
 
 def unfit(document: Document, now: datetime, max_age_days: int) -> str | None:

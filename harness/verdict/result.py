@@ -10,7 +10,7 @@ from harness.errors import BadInput
 from harness.facts import CaseKey, OfCase, Params
 from harness.observation import Observation
 from harness.observation.compare import plain
-from harness.verdict.kinds import Verdict
+from harness.verdict.kinds import EvidenceClass, Verdict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +22,7 @@ class Result(OfCase):
     issue: int | None = None
     params: Params = field(default_factory=dict)
     verdict: Verdict | None
-    evidence: Literal["fault", "signature"] = "fault"
+    evidence: EvidenceClass = EvidenceClass.FAULT
     reason: str = ""
     drift: tuple[str, ...] = ()
     seconds: float = 0.0
@@ -50,7 +50,7 @@ class Result(OfCase):
         verdict = self.verdict.value if self.verdict else None
         judged: dict[str, Any] = {
             "verdict": verdict,
-            "evidence": self.evidence,
+            "evidence": self.evidence.value,
             "reason": self.reason,
             "drift": self.drift,
         }
@@ -68,7 +68,7 @@ class Result(OfCase):
         return cls(
             key=CaseKey.from_json(row), pr=row["pr"], issue=row["issue"], params=dict(row["params"]),
             verdict=None if row["verdict"] is None else Verdict(row["verdict"]),
-            evidence=row["evidence"], reason=row["reason"], drift=tuple(row["drift"]),
+            evidence=EvidenceClass(row["evidence"]), reason=row["reason"], drift=tuple(row["drift"]),
             seconds=float(row["seconds"]), configuration=bool(row.get("configuration", False)),
             rates=dict(row.get("rates", {})), fixed=arms.get("fixed"), reverted=arms.get("reverted"),
         )  # fmt: skip

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
 from harness import catalogue, leftovers
+from harness.catalogue import Catalogue
 from harness.errors import RefaultError
 from harness.facts import Subject
 from harness.golden import GoldenStore
@@ -40,15 +42,15 @@ class Check:
     found: str
 
 
-def checks(machine: Machine, workspace: Workspace, subjects: Sequence[Subject]) -> Iterator[Check]:
-    """Every check in the order in which it is shown; `subjects` are all that there are."""
+def checks(machine: Machine, workspace: Workspace, known: Catalogue) -> Iterator[Check]:
+    """Every check in the order in which it is shown; `known` is all that can be run."""
     facts = ", ".join(f"{name} {value}" for name, value in machine.facts.items())
     yield Check("platform", State.OK, f"{machine.platform}; {facts}")
     yield Check("features", State.OK, ", ".join(sorted(machine.features)) or "none")
     yield _gpus(machine)
     yield _upstream()
-    yield from (_subject(subject, machine) for subject in subjects)
-    yield _goldens(machine, subjects)
+    yield from (_subject(subject, machine) for subject in known.subjects)
+    yield from (_goldens(machine, known, folder) for folder in GoldenStore.of(known.homes).folders)
     yield _cache(workspace)
     yield _protection()
     yield _left(leftovers.found())
@@ -110,10 +112,14 @@ def _requests(subject: Subject) -> list[Request]:
     ]
 
 
-def _goldens(machine: Machine, subjects: Sequence[Subject]) -> Check:
-    """Whether every case that runs here has its golden, under the platform that its result is of."""
-    store = GoldenStore(catalogue.golden_folder())
-    orphans = store.orphans({(subject.id, tier) for subject in subjects for tier in subject.tiers})
+def _goldens(machine: Machine, known: Catalogue, folder: Path) -> Check:
+    """Whether every case that runs here has its golden in this folder, if it belongs there.
+
+    It lies under the platform that the case's result is of.
+    """
+    store = GoldenStore.of(known.homes)
+    subjects = [subject for subject in known.subjects if store.folder_of(subject.id) == folder]
+    orphans = GoldenStore(folder).orphans({(one.id, tier) for one in subjects for tier in one.tiers})
     if orphans:
         told = f"owned by nothing in the catalogue, delete them: {', '.join(map(str, orphans))}"
         return Check("goldens", State.WRONG, told)
@@ -130,7 +136,7 @@ def _goldens(machine: Machine, subjects: Sequence[Subject]) -> Check:
     counts = [f"{have[platform]} of {count} for {platform}" for platform, count in sorted(wanted.items())]
     state = State.OK if have == wanted else State.LACKS
     record = "" if have == wanted else "; `refault record` adds them"
-    return Check("goldens", state, f"{', '.join(counts) or 'none asked for'} in {store.folder}{record}")
+    return Check("goldens", state, f"{', '.join(counts) or 'none asked for'} in {folder}{record}")
 
 
 def _cache(workspace: Workspace) -> Check:

@@ -13,8 +13,9 @@ from harness import catalogue
 from harness.bisect.commits import Commits
 from harness.bisect.probe import Prober
 from harness.bisect.search import Answer, Boundary, Step, most, search
+from harness.catalogue import Catalogue
 from harness.commands import interruption
-from harness.commands.options import json_option, lanes_option
+from harness.commands.options import json_option, lanes_option, reproducers_option
 from harness.errors import BadInput, RefaultError
 from harness.facts import Reproducer
 from harness.golden import GoldenStore
@@ -59,6 +60,7 @@ class Line:
     show_default=True,
     help="Runs of each, for a bug that does not show every time.",
 )
+@reproducers_option
 @json_option
 @lanes_option
 def command(
@@ -67,6 +69,7 @@ def command(
     bad: str,
     checkout: Path | None,
     repeats: int,
+    elsewhere: tuple[Path, ...],
     target: json_report.Target | None,
     lanes: int,
 ) -> None:
@@ -75,8 +78,9 @@ def command(
     Each one is judged by the fault that the reproducer expects. What cannot be run, or faults in
     another way, is skipped. Ends with 3 where skipped ones leave the place open.
     """
-    reproducer = catalogue.find(bug, catalogue.load_all())
-    bench = _bench(lanes)
+    known = catalogue.read(elsewhere)
+    reproducer = catalogue.find(bug, known.reproducers)
+    bench = _bench(lanes, known)
     line = _commits(checkout, good, bad) if checkout else _releases(bench.releases, good, bad)
     console = terminal.console(stderr=target == "-")
 
@@ -127,13 +131,14 @@ def _found(
         return search(line.names, line.first, probe)
 
 
-def _bench(lanes: int) -> Bench:
+def _bench(lanes: int, known: Catalogue) -> Bench:
     workspace = default_workspace()
     return Bench(
         releases=Releases(workspace.releases),
         machine=this_machine(),
-        goldens=GoldenStore(catalogue.golden_folder()),
+        goldens=GoldenStore.of(known.homes),
         workspace=workspace,
+        homes=known.homes,
         lanes=lanes,
     )
 

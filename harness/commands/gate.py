@@ -10,9 +10,10 @@ from pathlib import Path
 import click
 
 from harness import catalogue, documents, foreign, requests, signatures
+from harness.catalogue import Catalogue
 from harness.commands import interruption, running
 from harness.commands import report as report_command
-from harness.commands.options import lanes_option, sign_option
+from harness.commands.options import lanes_option, reproducers_option, sign_option
 from harness.documents import Document
 from harness.errors import BadInput
 from harness.facts import Subject
@@ -72,6 +73,7 @@ _DECISION = ("decision.json", "decision.md", "decision.html")
     metavar="FILE",
     help="With --merge: only results that one of these signers signed count (ssh-keygen's ALLOWED SIGNERS).",
 )
+@reproducers_option
 @sign_option
 @lanes_option
 @click.argument("files", nargs=-1, metavar="[RESULTS]...", type=click.Path(path_type=Path))
@@ -82,6 +84,7 @@ def command(
     folder: Path,
     merge: bool,
     trust: Path | None,
+    elsewhere: tuple[Path, ...],
     key: Path | None,
     lanes: int,
     files: tuple[Path, ...],
@@ -93,14 +96,14 @@ def command(
     showed.
     """
     _refuse_mixed(merge, trust, key, files)
-    policy, known = policies.load(policy_file), catalogue.subjects()
+    policy, known = policies.load(policy_file), catalogue.read(elsewhere)
     if merge:
         results = _merged(policy, known, sglang, trust, files)
         _prepare(folder, _DECISION)
     else:
         _prepare(folder, (*_DECISION, RESULTS))
         results = _run(policy, known, platforms, sglang or "installed", lanes, folder, key)
-    decision = decide(policy, results, known, date.today(), platforms)
+    decision = decide(policy, results, known.subjects, date.today(), platforms)
     _write(decision, folder)
     for line in filter(None, report.lines(decision)):
         terminal.tell(line)
@@ -130,13 +133,13 @@ def _refuse_mixed(merge: bool, trust: Path | None, key: Path | None, files: Sequ
 
 
 def _merged(
-    policy: Policy, known: Sequence[Subject], sglang: str | None, trust: Path | None, files: Sequence[Path]
+    policy: Policy, known: Catalogue, sglang: str | None, trust: Path | None, files: Sequence[Path]
 ) -> Results:
     """What the files show, judged again."""
     found, refused = _given(files, trust)
     tree, now = _tree(found, sglang), datetime.now(UTC)
     measure = Measure(
-        tree=tree, known=known, goldens=GoldenStore(catalogue.golden_folder()), workspace=default_workspace()
+        tree=tree, known=known.subjects, goldens=GoldenStore.of(known.homes), workspace=default_workspace()
     )
 
     def scrutiny(document: Document, result: Result) -> str | None:
@@ -178,7 +181,7 @@ def _tree(found: Sequence[Document], sglang: str | None) -> Tree:
 
 def _run(
     policy: Policy,
-    known: Sequence[Subject],
+    known: Catalogue,
     platforms: Sequence[str],
     sglang: str,
     lanes: int,
@@ -189,17 +192,18 @@ def _run(
     setting = Setting(
         tree=tree,
         machine=machine,
-        goldens=GoldenStore(catalogue.golden_folder()),
+        goldens=GoldenStore.of(known.homes),
+        homes=known.homes,
         workspace=default_workspace(),
         lanes=lanes,
     )
-    asked = _requests(policy, known, platforms, setting)
+    asked = _requests(policy, known.subjects, platforms, setting)
     results, stopped = _judged(asked, setting)
     partial = interruption.partial(stopped, len(asked))
     document = json_report.document(results, machine.to_json(), running.facts(tree), partial)
     with interruption.held():
         json_report.write(folder / RESULTS, document, key)
-        report_command.finished(document, None)
+        report_command.finished(document, None, known)
     if stopped:
         told = f"ended by {interruption.name(stopped)}: no decision; {folder / RESULTS} has what was judged"
         terminal.tell(f"refault: {told}", stderr=True)

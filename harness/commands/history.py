@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from harness import catalogue, history
-from harness.commands.options import json_option
+from harness.commands.options import json_option, reproducers_option
 from harness.documents import load_all
 from harness.errors import BadInput
 from harness.history import Series
@@ -31,12 +31,14 @@ from harness.workspace import default as default_workspace
     help="The store; that of the cache if none is named.",
 )
 @click.option("--platform", "platforms", multiple=True, help="Only this platform; repeatable.")
+@reproducers_option
 @json_option
 def command(
     words: tuple[str, ...],
     importing: bool,
     store: Path | None,
     platforms: tuple[str, ...],
+    elsewhere: tuple[Path, ...],
     target: json_report.Target | None,
 ) -> None:
     """Show how verdicts, rates and durations went over the runs kept, and name what moved.
@@ -49,8 +51,9 @@ def command(
         words = ()
     elif not os.path.lexists(path):
         raise BadInput(f"{path}: there is no history yet: make it with `refault history --import FILES`")
+    ids = _named(words, elsewhere) if words else set()
     with history.opened(path) as kept:
-        series = _chosen(kept.series(), words, platforms)
+        series = _chosen(kept.series(), ids, platforms)
     report.show(series, terminal.console(stderr=target == "-"))
     if target is not None:
         json_report.write(target, report.document(series))
@@ -64,9 +67,13 @@ def _import(path: Path, files: Sequence[Path]) -> None:
     terminal.tell(f"{path}: {taken} runs taken, {known} known already", stderr=True)
 
 
-def _chosen(series: Sequence[Series], bugs: Sequence[str], platforms: Sequence[str]) -> list[Series]:
-    known = catalogue.subjects() if bugs else ()
-    ids = {catalogue.find(bug, known).id for bug in bugs}
+def _named(bugs: Sequence[str], elsewhere: Sequence[Path]) -> set[str]:
+    """The ids of the bugs that were named."""
+    known = catalogue.read(elsewhere).subjects
+    return {catalogue.find(bug, known).id for bug in bugs}
+
+
+def _chosen(series: Sequence[Series], ids: set[str], platforms: Sequence[str]) -> list[Series]:
     return [
         one
         for one in series

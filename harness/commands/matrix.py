@@ -6,13 +6,15 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import click
 
 from harness import catalogue, matrix, measured
+from harness.catalogue import Catalogue
 from harness.commands import interruption
-from harness.commands.options import json_option, lanes_option
+from harness.commands.options import json_option, lanes_option, reproducers_option
 from harness.errors import BadInput
 from harness.facts import Reproducer
 from harness.golden import GoldenStore
@@ -37,19 +39,25 @@ from harness.workspace import default as default_workspace
     metavar="A,B,…",
     help="Release numbers, or all that there are.",
 )
+@reproducers_option
 @json_option
 @lanes_option
-def command(bugs: tuple[str, ...], wanted: str, target: json_report.Target | None, lanes: int) -> None:
+def command(
+    bugs: tuple[str, ...],
+    wanted: str,
+    elsewhere: tuple[Path, ...],
+    target: json_report.Target | None,
+    lanes: int,
+) -> None:
     """Run reproducers (all of them without BUGS) on releases as they were published.
 
     Where a release has the fix, the arm with the fix undone runs too. Ends with 1 where that disagrees
     with what the reproducers declare.
     """
-    known = catalogue.load_all()
-    chosen = list({one.id: one for one in (catalogue.find(bug, known) for bug in bugs)}.values()) or list(
-        known
-    )
-    bench = _bench(lanes)
+    known = catalogue.read(elsewhere)
+    named = [catalogue.find(bug, known.reproducers) for bug in bugs]
+    chosen = list({one.id: one for one in named or known.reproducers}.values())
+    bench = _bench(lanes, known)
     names = _releases(wanted, bench.releases)
     cells, stopped = _measured(chosen, names, bench)
     with interruption.held():
@@ -57,14 +65,14 @@ def command(bugs: tuple[str, ...], wanted: str, target: json_report.Target | Non
     sys.exit(interruption.code(stopped) if stopped else matrix.exit_code(cells, problems))
 
 
-def _bench(lanes: int) -> Bench:
+def _bench(lanes: int, known: Catalogue) -> Bench:
     workspace = default_workspace()
-    goldens = GoldenStore(catalogue.golden_folder())
     return Bench(
         releases=Releases(workspace.releases),
         machine=this_machine(),
-        goldens=goldens,
+        goldens=GoldenStore.of(known.homes),
         workspace=workspace,
+        homes=known.homes,
         lanes=lanes,
     )
 

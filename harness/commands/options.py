@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from harness import requests, signatures
+from harness import homes, requests, signatures
 from harness.errors import BadInput
 from harness.report import json as json_report
 
@@ -72,6 +72,16 @@ sglang_option = click.option(
     default="installed",
     show_default=True,
     help="The tree under test: installed, a release, a wheel, or a path that holds sglang/.",
+)
+reproducers_option = click.option(
+    "--reproducers",
+    "elsewhere",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    envvar=homes.VARIABLE,
+    show_envvar=True,
+    metavar="FOLDER",
+    help="A folder of reproducers beside Refault's own; repeatable.",
 )
 tier_option = click.option(
     "--tier", "tiers", multiple=True, type=click.Choice(requests.TIERS), help="Only this tier; repeatable."

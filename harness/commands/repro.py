@@ -18,6 +18,7 @@ from harness.commands.options import (
     html_option,
     json_option,
     lanes_option,
+    reproducers_option,
     sglang_option,
     sign_option,
     tier_option,
@@ -51,6 +52,7 @@ from harness.suite import Request, Setting, Suite
 @click.option("--keep", is_flag=True, help="Then start both arms' servers, and leave them up until Ctrl-C.")
 @click.option("--detail", is_flag=True, help="Show both arms side by side, with all of the evidence.")
 @sglang_option
+@reproducers_option
 @json_option
 @sign_option
 @html_option
@@ -64,6 +66,7 @@ def command(
     keep: bool,
     detail: bool,
     sglang: str,
+    elsewhere: tuple[Path, ...],
     target: json_report.Target | None,
     key: Path | None,
     page: Path | None,
@@ -75,11 +78,12 @@ def command(
     quickest on this machine; a tier, a parameter or an arm of one's own brings all of the evidence.
     """
     check_signing(key, target)
-    subject = catalogue.find(bug, catalogue.subjects())
+    known = catalogue.read(elsewhere)
+    subject = catalogue.find(bug, known.subjects)
     if keep and not subject.server:
         raise BadInput(f"--keep: {subject.short_id} has no server")
     asked = requests.one(subject, tiers or subject.tiers, settings, arm)
-    setting = running.setting(sglang, lanes)
+    setting = running.setting(sglang, lanes, known)
     steps = plan.of(asked, _here(setting), asked=bool(tiers))
     _announce(subject, setting, steps)
     judged, stopped = running.judge(plan.wanted(steps), setting, repeat, arms=True)
@@ -91,7 +95,7 @@ def command(
         version=setting.tree.version, target=None if sglang == "installed" else sglang,
     )  # fmt: skip
     partial = interruption.partial(stopped, len(plan.wanted(steps)))
-    with running.kept(results, setting, target, page, partial, key):
+    with running.kept(results, setting, known, target, page, partial, key):
         if not brief:
             terminal.show(results, console, detail=True, expected=len(plan.wanted(steps)))
         closing.show(ending, console, brief=brief)

@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from harness import catalogue
+from harness.catalogue import Catalogue
 from harness.commands import interruption
 from harness.commands import report as report_command
 from harness.foreign import shown
@@ -28,7 +28,7 @@ _TOLD = 3
 """Broken files that are named before a run; the JSON has them all."""
 
 
-def setting(sglang: str, lanes: int) -> Setting:
+def setting(sglang: str, lanes: int, known: Catalogue) -> Setting:
     """This machine and its cache, with the tree that `--sglang` named; what of that is broken is told."""
     workspace = default_workspace()
     tree = resolve(sglang, workspace.releases)
@@ -36,7 +36,8 @@ def setting(sglang: str, lanes: int) -> Setting:
     return Setting(
         tree=tree,
         machine=this_machine(),
-        goldens=GoldenStore(catalogue.golden_folder()),
+        goldens=GoldenStore.of(known.homes),
+        homes=known.homes,
         workspace=workspace,
         lanes=lanes,
     )
@@ -88,6 +89,7 @@ def tell(
     judged: Sequence[Judged],
     expected: int,
     setting: Setting,
+    known: Catalogue,
     target: json_report.Target | None,
     page: Path | None,
     *,
@@ -97,7 +99,7 @@ def tell(
 ) -> None:
     """Print the table and the evidence, then keep the results."""
     results = ordered(judged)
-    with kept(results, setting, target, page, interruption.partial(stopped, expected), key):
+    with kept(results, setting, known, target, page, interruption.partial(stopped, expected), key):
         terminal.show(results, terminal.console(stderr=target == "-"), detail=detail, expected=expected)
 
 
@@ -105,6 +107,7 @@ def tell(
 def kept(
     results: Sequence[Result],
     setting: Setting,
+    known: Catalogue,
     target: json_report.Target | None,
     page: Path | None,
     partial: Mapping[str, Any] | None = None,
@@ -122,7 +125,7 @@ def kept(
     finally:
         with interruption.held(), ExitStack() as last:
             if results:
-                last.callback(report_command.finished, document, page)
+                last.callback(report_command.finished, document, page, known)
             if target is not None:
                 last.callback(json_report.write, target, document)
 

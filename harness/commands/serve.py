@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import click
 
 from harness import catalogue, requests, standing
 from harness.commands import interruption
-from harness.commands.options import sglang_option
+from harness.commands.options import reproducers_option, sglang_option
 from harness.errors import Unresolved
 from harness.golden import GoldenStore
 from harness.machine import this_machine
@@ -33,18 +34,21 @@ from harness.workspace import default as default_workspace
     "--set", "settings", multiple=True, metavar="NAME=VALUE", help="A parameter of the case; repeatable."
 )
 @sglang_option
-def command(bug: str, arm: str, settings: tuple[str, ...], sglang: str) -> None:
+@reproducers_option
+def command(bug: str, arm: str, settings: tuple[str, ...], sglang: str, elsewhere: tuple[Path, ...]) -> None:
     """Start the server of one arm, say how to talk to it, and leave it up until Ctrl-C.
 
     BUG is a pull request number, an issue number, a reproducer's id, or a configuration.
     """
-    subject = catalogue.find(bug, catalogue.subjects())
+    known = catalogue.read(elsewhere)
+    subject = catalogue.find(bug, known.subjects)
     (request,) = requests.one(subject, (requests.SERVER,), settings, arm)
     workspace = default_workspace()
     setting = Setting(
         tree=resolve(sglang, workspace.releases),
         machine=this_machine(),
-        goldens=GoldenStore(catalogue.golden_folder()),
+        goldens=GoldenStore.of(known.homes),
+        homes=known.homes,
         workspace=workspace,
     )
     try:

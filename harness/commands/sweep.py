@@ -4,29 +4,26 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import click
 
 from harness import __version__, catalogue, requests, scan
-from harness.commands import interruption
-from harness.commands.options import json_option, lanes_option, sglang_option
+from harness.commands import interruption, running
+from harness.commands.options import json_option, lanes_option, reproducers_option, sglang_option
 from harness.errors import BadInput, RefaultError
 from harness.facts import Case, Reproducer
-from harness.golden import GoldenStore
-from harness.machine import this_machine
 from harness.report import json as json_report
 from harness.report import scan as scan_report
 from harness.report import sweep as report
 from harness.report import terminal
 from harness.report.steps import Steps
-from harness.source.resolve import resolve
 from harness.suite import Setting, Suite
 from harness.sweep import space
 from harness.sweep.outcomes import Book, Outcome
 from harness.sweep.survey import Survey, so_far, survey
 from harness.sweep.walk import Walker
-from harness.workspace import default as default_workspace
 
 
 @click.command("sweep")
@@ -48,6 +45,7 @@ from harness.workspace import default as default_workspace
     "whose name holds TEXT (all: in all of them; minutes).",
 )
 @sglang_option
+@reproducers_option
 @json_option
 @lanes_option
 def command(
@@ -58,6 +56,7 @@ def command(
     resume: bool,
     others: str | None,
     sglang: str,
+    elsewhere: tuple[Path, ...],
     target: json_report.Target | None,
     lanes: int,
 ) -> None:
@@ -66,12 +65,13 @@ def command(
     Ends with 1 where the reproducer's arithmetic is wrong about a point. What the fixed arm shows is a
     finding, not a failure.
     """
-    reproducer = catalogue.find(bug, catalogue.load_all())
+    known = catalogue.read(elsewhere)
+    reproducer = catalogue.find(bug, known.reproducers)
     if others is not None:
-        _others(reproducer, "" if others == "all" else others, _setting(sglang, lanes), target)
+        _others(reproducer, "" if others == "all" else others, running.setting(sglang, lanes, known), target)
         return
     tier, platform = _case_of(reproducer, tier)
-    setting = _setting(sglang, lanes)
+    setting = running.setting(sglang, lanes, known)
     if missing := setting.machine.missing(reproducer.requires):
         raise BadInput(f"{reproducer.short_id} cannot run here: this machine lacks {', '.join(missing)}")
     case = reproducer.case(tier, platform)
@@ -143,13 +143,6 @@ def _case_of(reproducer: Reproducer, tier: str | None) -> tuple[str, str | None]
             f"{reproducer.short_id} has no case in tier {tier}: it has {', '.join(reproducer.tiers)}"
         )
     return tier, reproducer.platforms(tier)[0]
-
-
-def _setting(sglang: str, lanes: int) -> Setting:
-    workspace = default_workspace()
-    goldens = GoldenStore(catalogue.golden_folder())
-    tree = resolve(sglang, workspace.releases)
-    return Setting(tree=tree, machine=this_machine(), goldens=goldens, workspace=workspace, lanes=lanes)
 
 
 def _book(setting: Setting, reproducer: Reproducer, tier: str, platform: str | None, seed: int) -> Book:

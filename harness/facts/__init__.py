@@ -7,7 +7,7 @@ from harness.facts.bug import Bug
 from harness.facts.cases import Case, CodegenCase, KernelCase, Tolerance, Watch, watch
 from harness.facts.checks import Params
 from harness.facts.expect import Expect, ExpectedFault, faults
-from harness.facts.kinds import ENDING_KINDS, FAULT_KINDS, FaultKind
+from harness.facts.kinds import ENDING_KINDS, FAULT_KINDS, DeclaredKind, FaultKind
 from harness.facts.lab import KernelLab, Lab
 from harness.facts.params import Choice, Grid, Integer, Integers, Lists, Param
 from harness.facts.place import Feature, Host
@@ -24,6 +24,7 @@ __all__ = [
     "Choice",
     "CodegenCase",
     "Configuration",
+    "DeclaredKind",
     "Edit",
     "Expect",
     "ExpectedFault",

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from harness.errors import BadInput
 from harness.facts.checks import Params, members, require
-from harness.facts.kinds import ENDING_KINDS, FaultKind
+from harness.facts.kinds import ENDING_KINDS, check_kind
 from harness.facts.params import Grid, Param
 from harness.facts.place import Feature
 
@@ -28,7 +28,8 @@ class Watch:
     buffers: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
-        members(FaultKind, self.kinds, "watch.kinds")
+        for kind in sorted(self.kinds):
+            check_kind(kind, "watch.kinds")
         require(self.kinds, "watch.kinds", "is empty: such a case judges nothing")
 
     def judges(self, kind: str, buffer: str | None) -> bool:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.facts.checks import Params, member, require
-from harness.facts.kinds import FaultKind
+from harness.facts.checks import Params, require
+from harness.facts.kinds import check_kind
 
 Bites = Mapping[str, Sequence[Any]] | Callable[[Params], bool]
 
@@ -28,7 +28,7 @@ class ExpectedFault:
     says: str | None = None
 
     def __post_init__(self) -> None:
-        member(FaultKind, self.kind, "expect.kind")
+        check_kind(self.kind, "expect.kind")
         only_exceptions = self.kind == "exception" or not (self.of or self.says)
         require(only_exceptions, "expect.of", f"a fault of kind {self.kind} has no type and no message")
         named = self.of is None or self.of.isidentifier()
@@ -73,6 +73,12 @@ class Expect:
     server: ExpectedFault | None = None
     device: ExpectedFault | None = None
     device_kernel: ExpectedFault | None = None
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The fault kinds that are expected somewhere."""
+        others = (self.codegen, self.server, self.device, self.device_kernel)
+        return tuple(one.kind for one in (self.reverted, *others) if one)
 
     def at(self, tier: str, host: str = "cpu") -> Expect:
         """The expectation in one tier, on one kind of machine."""

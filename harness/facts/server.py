@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from harness.facts.cases import Space, Tolerance, Watch
 from harness.facts.checks import Params, member, members, require
+from harness.facts.kinds import declared
 from harness.facts.place import Host
 
 
@@ -145,6 +146,8 @@ class ServerCase(Space):
             self._check_flags(flags)
         require(self.ranks >= 1, "server.ranks", "must be at least 1")
         self._check_parallel(model)
+        own = ", ".join(sorted(declared(self.watch.kinds)))
+        require(not own, "server.watch", f"{own}: only a kernel case can report a kind of its own")
         require(not self.loads or "load" in self.params, "server.loads", "needs a parameter named load")
         super().__post_init__()
 

@@ -1,12 +1,12 @@
-"""The goldens below one folder: read, written whole or not at all, and compared with new ones."""
+"""The goldens of every home: read, written whole or not at all, and compared with new ones."""
 
 from __future__ import annotations
 
 import difflib
 import os
 import re
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +15,7 @@ from harness.compare import plain
 from harness.errors import BadInput, FactsError, GoldenError
 from harness.golden.form import FORMAT
 from harness.golden.record import Golden
+from harness.homes import Home
 
 _LARGEST = 64 * foreign.MIB
 """The largest golden has some 200 KiB."""
@@ -33,16 +34,35 @@ class Recorded:
 
 @dataclass(frozen=True)
 class GoldenStore:
-    """The goldens below one folder: `<reproducer>/<tier>.<platform>.json`."""
+    """Goldens by identity: `<reproducer>/<tier>.<platform>.json` below the folder of its home.
+
+    `folder` is that of every reproducer that is not in `elsewhere`.
+    """
 
     folder: Path
+    elsewhere: Mapping[str, Path] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, homes: Sequence[Home]) -> GoldenStore:
+        """The goldens of these homes, the first of which is Refault's own."""
+        elsewhere = {module: home.goldens for home in homes[1:] for module in home.modules}
+        return cls(homes[0].goldens, elsewhere)
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """Every folder of goldens, each once."""
+        return tuple(dict.fromkeys((self.folder, *self.elsewhere.values())))
+
+    def folder_of(self, reproducer: str) -> Path:
+        """The folder of a reproducer's goldens."""
+        return self.elsewhere.get(reproducer, self.folder)
 
     def path(self, reproducer: str, tier: str, platform: str) -> Path:
         """Where the golden of this identity lives. Raises GoldenError for a part that is no plain name."""
         for part in (reproducer, tier, platform):
             if not _PART.fullmatch(part):
                 raise GoldenError(f"{part!r} cannot be part of a golden's path: use letters, digits, . + - _")
-        return self.folder / reproducer / f"{tier}.{platform}.json"
+        return self.folder_of(reproducer) / reproducer / f"{tier}.{platform}.json"
 
     def load(self, reproducer: str, tier: str, platform: str) -> Golden | None:
         """The golden of this identity, or None. Raises GoldenError for an unreadable or a foreign one."""
@@ -92,8 +112,12 @@ class GoldenStore:
 
     def orphans(self, owned: Collection[tuple[str, str]]) -> list[Path]:
         """Files that none of the `owned` (reproducer, tier) pairs accounts for, hidden ones apart."""
-        files = (path for path in self.folder.rglob("*") if path.is_file() or path.is_symlink())
-        return sorted(path for path in files if not self._is_owned(path.relative_to(self.folder), owned))
+        return [path for folder in self.folders for path in self._orphans(folder, owned)]
+
+    def _orphans(self, folder: Path, owned: Collection[tuple[str, str]]) -> list[Path]:
+        own = {pair for pair in owned if self.folder_of(pair[0]) == folder}
+        files = (path for path in folder.rglob("*") if path.is_file() or path.is_symlink())
+        return sorted(path for path in files if not self._is_owned(path.relative_to(folder), own))
 
     def _is_owned(self, path: Path, owned: Collection[tuple[str, str]]) -> bool:
         if path.name.startswith("."):

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from harness.errors import RefaultError, StaleRevert, Unresolved
 from harness.facts import ExpectedFault, Reproducer
 from harness.golden import GoldenStore
+from harness.homes import Home
 from harness.machine import Machine
 from harness.matrix.cells import Applies, Cell, Status, predates
 from harness.observation import Fault
@@ -33,6 +34,7 @@ class Bench:
     machine: Machine
     goldens: GoldenStore
     workspace: Workspace
+    homes: tuple[Home, ...] = ()
     lanes: int = 2
 
 
@@ -119,6 +121,7 @@ def _setting(tree: Tree, bench: Bench) -> Setting:
         machine=bench.machine,
         goldens=bench.goldens,
         workspace=bench.workspace,
+        homes=bench.homes,
         lanes=bench.lanes,
     )
 

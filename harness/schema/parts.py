@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.facts import FAULT_KINDS
+from harness.facts.kinds import DECLARED
 
 Schema = dict[str, Any]
 
@@ -43,7 +44,8 @@ def fault() -> Schema:
     numbers = dict.fromkeys(("numel", "first", "last", "count", "needed"), INTEGER)
     met = {"place": TEXT, "mode": TEXT, "requests": listed(TEXT)}
     seen = {"seen": closed({}, {**met, **numbers})}
-    return closed({"kind": {"enum": sorted(FAULT_KINDS)}, "signature": LINE}, {**names, **numbers, **seen})
+    kind: Schema = {"anyOf": [{"enum": sorted(FAULT_KINDS)}, {"type": "string", "pattern": f"^{DECLARED}$"}]}
+    return closed({"kind": kind, "signature": LINE}, {**names, **numbers, **seen})
 
 
 def event() -> Schema:

@@ -87,6 +87,7 @@ def arm(name: ArmName, request: Request, tree: Tree, setting: Setting) -> ArmPla
         host=setting.machine.host,
         models=setting.workspace.models,
         bug=expect.reverted if expect else None,
+        homes=setting.homes,
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from harness.errors import BadInput, Forged
 from harness.facts import ExpectedFault, ServerCase, Subject
+from harness.homes import OWN, Home
 from harness.host import environment as variables
 from harness.observation import Attestation, Exit, Fault, Observation, Point
 from harness.process.confine import Protected
@@ -48,6 +49,7 @@ class ArmPlan:
 
     `host` is the kind of machine ("cpu", "cuda", "rocm"), `models` where the server tier keeps its models.
     `bug` is what a reverted arm is to show; the other arms have none. `bytecode` was made for the run.
+    `homes` are where reproducers are.
     """
 
     name: str
@@ -61,6 +63,7 @@ class ArmPlan:
     models: Path | None = None
     bug: ExpectedFault | None = None
     bytecode: Bytecode = field(default_factory=Bytecode)
+    homes: tuple[Home, ...] = ()
 
 
 def kind(tier: str, platform: str | None) -> str:
@@ -68,14 +71,19 @@ def kind(tier: str, platform: str | None) -> str:
     return "device" if tier == "kernel" and platform else tier
 
 
-def environment(kind: str, package: str, learned: Sequence[str] = ()) -> Environment:
-    """What the arms of one kind share. Kinds that differ never share a process."""
+def environment(
+    kind: str, package: str, learned: Sequence[str] = (), homes: Sequence[Home] = ()
+) -> Environment:
+    """What the arms of one kind share: nothing of the package under test, nor of any home.
+
+    Kinds that differ never share a process.
+    """
     base = ("harness.host.preload", f"harness.tiers.{'kernel' if kind == 'device' else kind}")
     learns = kind != "device"
     return Environment(
         variables=dict(_VARIABLES[kind]),
         preload=(*base, *learned) if learns else base,
-        arm_only=frozenset({package, "reproducers"}),
+        arm_only=frozenset({package, OWN, *(home.top for home in homes)}),
         learns=learns,
     )
 
@@ -97,6 +105,7 @@ def job(plan: ArmPlan, folder: Path, shared: Environment, protected: Protected =
         devices=_devices(plan),
         questions=tuple(dict(point) for point in plan.points),
         protected=protected,
+        watched=_watched(plan),
     )
 
 
@@ -112,7 +121,13 @@ def standing_job(plan: ArmPlan, folder: Path, shared: Environment, protected: Pr
         environment=shared,
         devices=_devices(plan),
         protected=protected,
+        watched=_watched(plan),
     )
+
+
+def _watched(plan: ArmPlan) -> frozenset[str]:
+    """The packages of reproducers, in which an arm must alter nothing."""
+    return frozenset({OWN, *(home.top for home in plan.homes)})
 
 
 def _devices(plan: ArmPlan) -> int:
@@ -131,6 +146,7 @@ def _payload(plan: ArmPlan) -> dict[str, Any]:
         "bytecode": plan.bytecode.to_json(),
         "functions": {module: list(names) for module, names in plan.functions.items()},
         "reproducer": plan.reproducer.module,
+        "homes": [home.to_json() for home in plan.homes],
         "platform": plan.platform,
         "host": plan.host,
         "models": str(plan.models) if plan.models else None,

@@ -54,7 +54,7 @@ class Entry:
         listed = list(patches)
         attestor = _attest(payload, root, testimony, listed)
         listed += lending.install()  # after the attestation, whose hand in an import it leaves alone
-        case = catalogue.load(payload["reproducer"]).case(tier, payload.get("platform"))
+        case = catalogue.load(payload["reproducer"], payload["homes"]).case(tier, payload.get("platform"))
         testimony.tell("case", payload["reproducer"])  # so that it is looked at as it is now
         if case is None:
             raise FactsError(f"{payload['reproducer']}: {tier}: the reproducer has no such case")

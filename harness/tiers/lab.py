@@ -9,9 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from harness.errors import FactsError
+from harness.facts import DeclaredKind
 from harness.host import topology
 from harness.host.standin import StandIn
 from harness.memory.oracle import Oracle
+from harness.normalise import message as normalised
 from harness.observation import Fault
 
 
@@ -80,6 +83,13 @@ class Lab:
         self.oracle.mark(buffer=buffer, numel=numel, needed=needed)
         if numel < needed:
             self.oracle.strays.add(Fault(kind="short-buffer", buffer=buffer, numel=numel, needed=needed))
+
+    def report(self, kind: DeclaredKind, buffer: str, *, count: int, numel: int, message: str = "") -> None:
+        """Report a fault of a declared kind; FactsError for any other."""
+        if not isinstance(kind, DeclaredKind):
+            raise FactsError(f"lab.report: {kind!r} is no DeclaredKind: what Refault knows, it finds itself")
+        told = normalised(message) or None
+        self.oracle.strays.add(Fault(kind=kind, buffer=buffer, count=count, numel=numel, message=told))
 
     def note(self, text: str) -> None:
         """Something a person should know about this point; never part of the verdict."""

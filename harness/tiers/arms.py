@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import BadInput, Forged
-from harness.facts import ExpectedFault, ServerCase, Subject
+from harness.facts import DeclaredKind, ExpectedFault, ServerCase, Subject
 from harness.homes import OWN, Home
 from harness.host import environment as variables
 from harness.observation import Attestation, Exit, Fault, Observation, Point
@@ -155,8 +155,9 @@ def _payload(plan: ArmPlan) -> dict[str, Any]:
 
 
 def _declared(bug: ExpectedFault) -> dict[str, str | None]:
-    """What tells the bug of a reverted arm from a revert that is broken."""
-    return {"kind": bug.kind, "of": bug.of, "says": bug.says}
+    """What tells the bug of a reverted arm from a revert that is broken; `about` where its kind is declared."""
+    about = {"about": bug.kind.about} if isinstance(bug.kind, DeclaredKind) else {}
+    return {"kind": bug.kind, "of": bug.of, "says": bug.says, **about}
 
 
 def observation(plan: ArmPlan, ended: Ended) -> Observation:

@@ -59,7 +59,7 @@ class KernelLab(Lab, Protocol):
 
         `count` of the `numel` elements of `buffer` are wrong; `message` says more, and must be the same in
         every run: no addresses, times or paths. A kind that the case does not watch is a finding. Raises
-        FactsError for one of Refault's own kinds: those are found by the arm.
+        FactsError for one of Refault's own kinds, which the arm finds, and for a count out of 1 to `numel`.
         """
 
     def single_rank(self) -> None:

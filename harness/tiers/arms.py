@@ -155,7 +155,7 @@ def _payload(plan: ArmPlan) -> dict[str, Any]:
 
 
 def _declared(bug: ExpectedFault) -> dict[str, str | None]:
-    """What tells the bug of a reverted arm from a revert that is broken; `about` where its kind is declared."""
+    """What tells the bug of a reverted arm from a broken revert; `about` where its kind is declared."""
     about = {"about": bug.kind.about} if isinstance(bug.kind, DeclaredKind) else {}
     return {"kind": bug.kind, "of": bug.of, "says": bug.says, **about}
 

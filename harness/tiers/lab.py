@@ -85,9 +85,13 @@ class Lab:
             self.oracle.strays.add(Fault(kind="short-buffer", buffer=buffer, numel=numel, needed=needed))
 
     def report(self, kind: DeclaredKind, buffer: str, *, count: int, numel: int, message: str = "") -> None:
-        """Report a fault of a declared kind; FactsError for any other."""
+        """Report a fault of a declared kind; FactsError for any other, and for a count out of range."""
         if not isinstance(kind, DeclaredKind):
             raise FactsError(f"lab.report: {kind!r} is no DeclaredKind: what Refault knows, it finds itself")
+        if not 1 <= count <= numel:
+            raise FactsError(
+                f"lab.report: {count} of {numel} elements of {buffer}: report what is wrong alone"
+            )
         told = normalised(message) or None
         self.oracle.strays.add(Fault(kind=kind, buffer=buffer, count=count, numel=numel, message=told))
 

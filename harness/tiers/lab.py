@@ -89,9 +89,8 @@ class Lab:
         if not isinstance(kind, DeclaredKind):
             raise FactsError(f"lab.report: {kind!r} is no DeclaredKind: what Refault knows, it finds itself")
         if not 1 <= count <= numel:
-            raise FactsError(
-                f"lab.report: {count} of {numel} elements of {buffer}: report what is wrong alone"
-            )
+            wrong = f"{count} of {numel} elements of {buffer}"
+            raise FactsError(f"lab.report: {wrong}: report what is wrong alone")
         told = normalised(message) or None
         self.oracle.strays.add(Fault(kind=kind, buffer=buffer, count=count, numel=numel, message=told))
 

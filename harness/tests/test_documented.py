@@ -6,7 +6,7 @@ import json
 import shlex
 import subprocess
 import sys
-from importlib.util import module_from_spec, spec_from_file_location
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -72,8 +72,9 @@ def test_a_command_parses(command: str) -> None:
 
 @pytest.mark.parametrize("command", [one for one in COMMANDS if "python" in one.split()[0]])
 def test_a_script_is_there(command: str) -> None:
-    word = shlex.split(command)[1]
-    assert word == "-c" or (ROOT / word).is_file()
+    option, *words = shlex.split(command)[1:]
+    module = words[0] if option == "-m" else None
+    assert option == "-c" or (find_spec(module) if module else (ROOT / option).is_file())
 
 
 def test_what_is_a_command_on_a_page() -> None:

@@ -24,9 +24,11 @@ class Shield:
 
     def raise_it(self) -> None:
         """Keep in mind how things are before any arm runs."""
-        if self._protection is Protection.COMPARED:
-            for folder in self._setting.goldens.folders:
+        for folder in self._setting.goldens.folders:
+            # What is not there yet cannot be mounted, and an arm could make it.
+            if self._protection is Protection.COMPARED or not folder.exists():
                 self._guard.watch(folder, restored=True)
+        if self._protection is Protection.COMPARED:
             for folder in (_OURS, *self._homes(), self._setting.tree.folder):
                 self._guard.watch(folder)
 

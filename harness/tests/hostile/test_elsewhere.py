@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -84,6 +85,16 @@ def test_no_arm_writes_there_unseen(what: str, place: Place) -> None:
         return
     assert result.verdict is Verdict.UNRESOLVED and f"forged or broken: {file}" in result.reason
     assert (file.read_bytes() == before) is ("golden" in what)
+
+
+def test_no_arm_makes_a_folder_of_goldens_where_none_was(place: Place) -> None:
+    shutil.rmtree(place.home.goldens)
+    forged = place.home.goldens / MODULE / "kernel.cpu.json"
+    made = f"file = pathlib.Path({str(forged)!r})\nattempt(lambda: file.parent.mkdir(parents=True))\n"
+    write = Write("a golden", f"{made}attempt(lambda: file.write_text('forged'))", "")
+    result = place.judge(STORE, place.bench.on(write.pages()))
+    assert result.verdict is Verdict.UNRESOLVED and f"forged or broken: {forged}" in result.reason
+    assert not forged.exists()
 
 
 @pytest.mark.parametrize("what", ALTERED)

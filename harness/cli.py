@@ -207,7 +207,7 @@ def record(
 ) -> None:
     """Record missing goldens for this platform.
 
-    A module in which `refault new` left a mark of what is to be done is refused.
+    A draft of `refault new` in which a TODO is left is refused.
     """
     known = catalogue.read(elsewhere)
     _refuse_orphans(known)

@@ -13,6 +13,7 @@ from harness.catalogue import Catalogue
 from harness.errors import RefaultError
 from harness.facts import Subject
 from harness.golden import GoldenStore
+from harness.homes import Home
 from harness.host import leases
 from harness.host.leases import Holder
 from harness.leftovers import Leftovers
@@ -49,6 +50,7 @@ def checks(machine: Machine, workspace: Workspace, known: Catalogue) -> Iterator
     yield Check("features", State.OK, ", ".join(sorted(machine.features)) or "none")
     yield _gpus(machine)
     yield _upstream()
+    yield from map(_home, known.homes)
     yield from (_subject(subject, machine) for subject in known.subjects)
     yield from (_goldens(machine, known, folder) for folder in GoldenStore.of(known.homes).folders)
     yield _cache(workspace)
@@ -78,6 +80,11 @@ def _upstream() -> Check:
     except RefaultError as error:
         return Check("sglang", State.WRONG, str(error))
     return Check("sglang", State.OK, f"{found.version} at {found.root}")
+
+
+def _home(home: Home) -> Check:
+    """Where reproducers live."""
+    return Check("home", State.OK, f"{home.package}: {len(home.modules)} modules in {home.folder}")
 
 
 def _subject(subject: Subject, machine: Machine) -> Check:

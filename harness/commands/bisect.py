@@ -58,7 +58,7 @@ class Line:
     type=click.IntRange(1),
     default=1,
     show_default=True,
-    help="Runs of each, for a bug that does not show every time.",
+    help="Runs of each candidate, for a bug that does not show every time.",
 )
 @reproducers_option
 @json_option
@@ -73,10 +73,10 @@ def command(
     target: json_report.Target | None,
     lanes: int,
 ) -> None:
-    """Find where BUG came or went between a good and a bad release, whichever is the older.
+    """Find the release (or commit) in which BUG came in or was fixed, between a good and a bad one.
 
-    Each one is judged by the fault that the reproducer expects. What cannot be run, or faults in
-    another way, is skipped. Ends with 3 where skipped ones leave the place open.
+    A candidate is judged by the fault that the reproducer expects. One that cannot be run, or faults in
+    another way, is skipped. Ends with 3 where skipped candidates leave the place open.
     """
     known = catalogue.read(elsewhere)
     reproducer = catalogue.find(bug, known.reproducers)

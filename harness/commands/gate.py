@@ -24,7 +24,7 @@ from harness.gate.policy import Policy
 from harness.gate.results import Build, Results, gather, unfit
 from harness.gate.wanted import wanted
 from harness.golden import GoldenStore
-from harness.machine import Machine, this_machine
+from harness.machine import Machine
 from harness.report import gate as report
 from harness.report import json as json_report
 from harness.report import terminal
@@ -56,7 +56,10 @@ _DECISION = ("decision.json", "decision.md", "decision.html")
     help="What must be shown; by default evidence from cuda-sm90 and rocm-gfx942.",
 )
 @click.option(
-    "--platform", "platforms", multiple=True, help="Ask only what the policy asks of this one; repeatable."
+    "--platform",
+    "platforms",
+    multiple=True,
+    help="Ask only for what the policy requires of this platform; repeatable.",
 )
 @click.option(
     "--report",
@@ -91,9 +94,8 @@ def command(
 ) -> None:
     """Decide whether a build may be released: 0 if it may, 1 if something blocks it.
 
-    Runs what the policy asks and this machine can show. RESULTS are files that `--json` wrote, or the
-    results.json of another gate; they need --merge. What they say is judged again from what their arms
-    showed.
+    Runs what the policy requires and this machine can show. RESULTS are files that `--json` wrote, or the
+    results.json of another gate; they need --merge. They are judged again from what their arms showed.
     """
     _refuse_mixed(merge, trust, key, files)
     policy, known = policies.load(policy_file), catalogue.read(elsewhere)
@@ -188,19 +190,11 @@ def _run(
     folder: Path,
     key: Path | None,
 ) -> Results:
-    machine, tree = this_machine(), resolve(sglang, default_workspace().releases)
-    setting = Setting(
-        tree=tree,
-        machine=machine,
-        goldens=GoldenStore.of(known.homes),
-        homes=known.homes,
-        workspace=default_workspace(),
-        lanes=lanes,
-    )
+    setting = running.setting(sglang, lanes, known)
     asked = _requests(policy, known.subjects, platforms, setting)
     results, stopped = _judged(asked, setting)
     partial = interruption.partial(stopped, len(asked))
-    document = json_report.document(results, machine.to_json(), running.facts(tree), partial)
+    document = json_report.document(results, setting.machine.to_json(), running.facts(setting.tree), partial)
     with interruption.held():
         json_report.write(folder / RESULTS, document, key)
         report_command.finished(document, None, known)
@@ -209,7 +203,9 @@ def _run(
         terminal.tell(f"refault: {told}", stderr=True)
         sys.exit(interruption.code(stopped))
     # They were judged a moment ago, by this checkout and on this very build.
-    return gather([documents.parse(document, name=RESULTS)], Build.of(tree), lambda document, result: None)
+    return gather(
+        [documents.parse(document, name=RESULTS)], Build.of(setting.tree), lambda document, result: None
+    )
 
 
 def _requests(

@@ -41,9 +41,9 @@ def command(
     elsewhere: tuple[Path, ...],
     target: json_report.Target | None,
 ) -> None:
-    """Show how verdicts, rates and durations went over the runs kept, and name what moved.
+    """Show the verdicts, rates and durations of the runs kept, and name what changed.
 
-    With --import, the store is filled from result files; one that is there already is left out.
+    With --import, the store is filled from result files; a run that is there already is left out.
     """
     path = store or default_workspace().history
     if importing:

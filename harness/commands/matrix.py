@@ -51,7 +51,7 @@ def command(
 ) -> None:
     """Run reproducers (all of them without BUGS) on releases as they were published.
 
-    Where a release has the fix, the arm with the fix undone runs too. Ends with 1 where that disagrees
+    Where a release has the fix, the reverted arm runs too. Ends with 1 where what was measured disagrees
     with what the reproducers declare.
     """
     known = catalogue.read(elsewhere)

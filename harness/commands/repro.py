@@ -47,7 +47,7 @@ from harness.suite import Request, Setting, Suite
     type=click.IntRange(1),
     default=1,
     metavar="N",
-    help="Run each case up to N times, until the arms' rates of faults are surely apart.",
+    help="Run each case up to N times, until the intervals of the arms' fault rates (95 %) are apart.",
 )
 @click.option("--keep", is_flag=True, help="Then start both arms' servers, and leave them up until Ctrl-C.")
 @click.option("--detail", is_flag=True, help="Show both arms side by side, with all of the evidence.")
@@ -74,8 +74,8 @@ def command(
 ) -> None:
     """Reproduce one bug in both arms and show the evidence.
 
-    BUG is a pull request number, an issue number, or a reproducer's id. It alone runs what shows the bug
-    quickest on this machine; a tier, a parameter or an arm of one's own brings all of the evidence.
+    BUG is a pull request number, an issue number, or a reproducer's id. Without --tier, --set and --arm
+    only what shows the bug quickest on this machine runs, and the evidence is told in brief.
     """
     check_signing(key, target)
     known = catalogue.read(elsewhere)

@@ -51,6 +51,13 @@ def _tell_broken(tree: Tree) -> None:
         terminal.tell(f"refault: and {more} more files of the tree are like that", stderr=True)
 
 
+def _tell_without_goldens(setting: Setting) -> None:
+    """Which homes have no folder of goldens: all of their cases are UNRECORDED."""
+    for home in (home for home in setting.homes if not home.goldens.is_dir()):
+        told = f"{home.package} has no goldens yet, in {shown(home.goldens)}: `refault record` makes them"
+        terminal.tell(f"refault: {told}", stderr=True)
+
+
 def judge(
     wanted: Sequence[Request], setting: Setting, repeat: int = 1, *, arms: bool = False
 ) -> tuple[list[Judged], KeyboardInterrupt | None]:
@@ -58,6 +65,7 @@ def judge(
 
     With `arms`, the progress on standard error tells of each arm.
     """
+    _tell_without_goldens(setting)
     found: list[Judged] = []
     progress = Progress(len(wanted), arms=arms)
     try:

@@ -8,17 +8,13 @@ from pathlib import Path
 import click
 
 from harness import catalogue, requests, standing
-from harness.commands import interruption
+from harness.commands import interruption, running
 from harness.commands.options import reproducers_option, sglang_option
 from harness.errors import Unresolved
-from harness.golden import GoldenStore
-from harness.machine import this_machine
 from harness.report.terminal import tell
 from harness.serving import by_hand
-from harness.source.resolve import resolve
 from harness.standing import Standing
 from harness.suite import Request, Setting, Suite
-from harness.workspace import default as default_workspace
 
 
 @click.command("serve")
@@ -43,16 +39,8 @@ def command(bug: str, arm: str, settings: tuple[str, ...], sglang: str, elsewher
     known = catalogue.read(elsewhere)
     subject = catalogue.find(bug, known.subjects)
     (request,) = requests.one(subject, (requests.SERVER,), settings, arm)
-    workspace = default_workspace()
-    setting = Setting(
-        tree=resolve(sglang, workspace.releases),
-        machine=this_machine(),
-        goldens=GoldenStore.of(known.homes),
-        homes=known.homes,
-        workspace=workspace,
-    )
     try:
-        with Suite(setting) as suite:
+        with Suite(running.setting(sglang, Setting.lanes, known)) as suite:
             keep(request, suite)
     except KeyboardInterrupt as stopped:
         sys.exit(interruption.code(stopped))

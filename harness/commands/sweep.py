@@ -37,12 +37,12 @@ from harness.sweep.walk import Walker
     "--seed", type=int, default=0, show_default=True, help="Which sample of a large space is taken."
 )
 @click.option("--limit", type=click.IntRange(1), default=200, show_default=True, help="Points at most.")
-@click.option("--resume", is_flag=True, help="Go on where a sweep with the same arguments was broken off.")
+@click.option("--resume", is_flag=True, help="Continue a sweep with the same arguments that was interrupted.")
 @click.option(
     "--others",
     metavar="TEXT",
-    help="In place of the space: look for the store of a codegen case in the other kernels of modules "
-    "whose name holds TEXT (all: in all of them; minutes).",
+    help="Instead of the sweep, look for the store of a codegen case in the other kernels of the modules "
+    "whose name contains TEXT (all: in every module, which takes minutes).",
 )
 @sglang_option
 @reproducers_option

@@ -34,8 +34,8 @@ _LOOKED_AT = 8192
 def command(file: str, elsewhere: tuple[Path, ...], target: json_report.Target | None) -> None:
     """Read a server's log: its faults, what the machine lacked, and which reproducers match.
 
-    FILE is a log as a server, a container or a launcher wrote it; - is standard input. Of a log above
-    64 MiB its end is read. Ends with 0 when the log was read, whatever it says.
+    FILE is a log as a server, a container or a launcher wrote it; - is standard input. Only the
+    last 64 MiB of a log are read. Ends with 0 when the log was read, whatever it says.
     """
     text = text_of(file)
     reading = logs.read(text)

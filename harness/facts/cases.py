@@ -125,9 +125,9 @@ class Space:
 class Case(Space):
     """Real upstream functions to call, at some points.
 
-    `call(lab, **params)` drives upstream; `imports` are the upstream modules loaded before it,
-    `stand_ins` the accelerator libraries that upstream imports names from after `imports` (inert
-    where they are missing).
+    `call(lab, **params)` drives upstream. `imports` are the upstream modules loaded before it;
+    `stand_ins` are accelerator libraries that upstream imports names from later, for which inert names
+    stand in where they are missing.
     """
 
     call: Callable[..., Mapping[str, Any]]

@@ -16,8 +16,8 @@ Bites = Mapping[str, Sequence[Any]] | Callable[[Params], bool]
 class ExpectedFault:
     """The shape of the bug: what the reverted arm shows, and at which points only.
 
-    `of` is the type of an exception, and `says` a part of its message. They are what tells a bug that is
-    a NameError or the like from a revert that is broken.
+    `of` is the type of an exception, and `says` a part of its message. They tell a bug that is itself a
+    NameError or the like from a broken revert.
     """
 
     kind: str
@@ -62,10 +62,11 @@ def faults(
 
 @dataclass(frozen=True, kw_only=True)
 class Expect:
-    """What the reverted arm shows; `codegen` and `server` are those of these tiers, where they are others.
+    """What the reverted arm shows; `codegen` and `server` hold for these tiers, where they show something
+    else.
 
-    `device` is that of a server on an accelerator, whose memory stops what the CPU's oracle lets go on;
-    `device_kernel` that of the kernel tier's case there, where it is another.
+    `device` holds for a server on an accelerator, where a stray access ends the process that the CPU's
+    oracle lets go on; `device_kernel` for the kernel tier's case there, where it shows something else.
     """
 
     reverted: ExpectedFault

@@ -40,6 +40,7 @@ def watched(packages: Iterable[str] = (), *, rest: float = 0.0) -> Callable[...,
     """
     known: dict[str, dict[Key, Any]] = {}
     prints: dict[str, Holds] = {}
+    others: set[str] = set()
     now, looked = time.monotonic, [0.0]
     whole = frozenset({OURS, *packages})
     looked_into, listed, same, hides, printed = _entries, _modules, _same, _BUILTINS, _fingerprint
@@ -49,7 +50,7 @@ def watched(packages: Iterable[str] = (), *, rest: float = 0.0) -> Callable[...,
         if hurried and now() - looked[0] < rest:
             return found
         looked[0] = now()
-        for name, module in listed(whole):
+        for name, module in listed(whole, others):
             if name in prints and prints[name]():
                 continue
             entries = dict(looked_into(name, module))
@@ -63,7 +64,7 @@ def watched(packages: Iterable[str] = (), *, rest: float = 0.0) -> Callable[...,
                     found.append(".".join(key))
             added = (key for key in entries.keys() - before.keys() if key[0] == name)
             found += [f"{name}.{key[1]}" for key in added if key[1] in hides and name not in STANDARD]
-        return found
+        return sorted(found)
 
     look()
     return look
@@ -93,9 +94,12 @@ def _same(one: Any, other: Any) -> bool:
     return one is other or (type(one) is type(other) is str and one == other)
 
 
-def _modules(whole: frozenset[str]) -> Iterator[tuple[str, ModuleType]]:
-    for name, module in list(sys.modules.items()):
-        if isinstance(module, ModuleType) and (name.partition(".")[0] in whole or name in STANDARD):
+def _modules(whole: frozenset[str], others: set[str]) -> Iterator[tuple[str, ModuleType]]:
+    """Those that are watched. The names of all others join `others`, and are not looked at again."""
+    for name in sys.modules.keys() - others:
+        if name.partition(".")[0] not in whole and name not in STANDARD:
+            others.add(name)
+        elif isinstance(module := sys.modules.get(name), ModuleType):
             yield name, module
 
 

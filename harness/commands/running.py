@@ -21,7 +21,7 @@ from harness.source.branch import branch
 from harness.source.resolve import resolve
 from harness.source.tree import Tree
 from harness.suite import Judged, Request, Setting, Suite
-from harness.verdict import Result, exit_code
+from harness.verdict import Result, Verdict, exit_code
 from harness.workspace import default as default_workspace
 
 _TOLD = 3
@@ -51,9 +51,12 @@ def _tell_broken(tree: Tree) -> None:
         terminal.tell(f"refault: and {more} more files of the tree are like that", stderr=True)
 
 
-def _tell_without_goldens(setting: Setting) -> None:
-    """Which homes have no folder of goldens: all of their cases are UNRECORDED."""
-    for home in (home for home in setting.homes if not home.goldens.is_dir()):
+def _tell_without_goldens(setting: Setting, judged: Sequence[Judged]) -> None:
+    """Why results are UNRECORDED: their homes have no folder of goldens, and where that would be."""
+    unrecorded = {one.result.reproducer for one in judged if one.result.verdict is Verdict.UNRECORDED}
+    for home in (home for home in setting.homes if unrecorded & set(home.modules)):
+        if home.goldens.is_dir():
+            continue
         told = f"{home.package} has no goldens yet, in {shown(home.goldens)}: `refault record` makes them"
         terminal.tell(f"refault: {told}", stderr=True)
 
@@ -65,7 +68,6 @@ def judge(
 
     With `arms`, the progress on standard error tells of each arm.
     """
-    _tell_without_goldens(setting)
     found: list[Judged] = []
     progress = Progress(len(wanted), arms=arms)
     try:
@@ -76,6 +78,7 @@ def judge(
                 progress.finished(judged.result)
     except KeyboardInterrupt as stopped:
         return found, stopped
+    _tell_without_goldens(setting, found)
     return found, None
 
 

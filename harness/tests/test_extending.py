@@ -52,7 +52,9 @@ def test_every_command_of_the_page_ends_with_0(typed: dict[str, Ended]) -> None:
     failed = {command: done for command, done in typed.items() if done.returncode}
     # Before its golden is recorded a reproducer is UNRECORDED, which is no success.
     assert list(failed) == ["refault repro 901 --reproducers acme_bugs"], failed
-    assert "UNRECORDED" in failed["refault repro 901 --reproducers acme_bugs"].stdout
+    before = failed["refault repro 901 --reproducers acme_bugs"]
+    assert "UNRECORDED" in before.stdout
+    assert f"refault: {PACKAGE} has no goldens yet, in {typed['folder'].stdout}/golden" in before.stderr
 
 
 def test_it_is_listed_and_shown_beside_our_own(typed: dict[str, Ended]) -> None:

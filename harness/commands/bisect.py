@@ -13,14 +13,10 @@ from harness import catalogue
 from harness.bisect.commits import Commits
 from harness.bisect.probe import Prober
 from harness.bisect.search import Answer, Boundary, Step, most, search
-from harness.catalogue import Catalogue
 from harness.commands import interruption
 from harness.commands.options import json_option, lanes_option, reproducers_option
 from harness.errors import BadInput, RefaultError
 from harness.facts import Reproducer
-from harness.golden import GoldenStore
-from harness.machine import this_machine
-from harness.matrix import Bench
 from harness.process.pool import Pool
 from harness.report import bisect as report
 from harness.report import json as json_report
@@ -28,7 +24,7 @@ from harness.report import terminal
 from harness.source import releases
 from harness.source.releases import Releases
 from harness.source.tree import Tree
-from harness.workspace import default as default_workspace
+from harness.suite import Bench
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,8 +76,12 @@ def command(
     """
     known = catalogue.read(elsewhere)
     reproducer = catalogue.find(bug, known.reproducers)
-    bench = _bench(lanes, known)
-    line = _commits(checkout, good, bad) if checkout else _releases(bench.releases, good, bad)
+    bench = Bench.here(known.homes, lanes)
+    line = (
+        _commits(Commits(checkout, bench.workspace.commits), good, bad)
+        if checkout
+        else _releases(bench.releases, good, bad)
+    )
     console = terminal.console(stderr=target == "-")
 
     def say(text: str) -> None:
@@ -99,8 +99,7 @@ def command(
             if target is not None:
                 titles = {step.name: line.title(step.name) for step in steps}
                 told = report.begun(reproducer, steps, line.kind, titles, machine)
-                partial = interruption.partial(stopped, most(len(line.names)))
-                json_report.write(target, {**told, "partial": partial})
+                json_report.write(target, interruption.marked(told, stopped, most(len(line.names))))
         raise
     titles = {step.name: line.title(step.name) for step in found.steps}
     for text in report.lines(reproducer, found, titles):
@@ -131,18 +130,6 @@ def _found(
         return search(line.names, line.first, probe)
 
 
-def _bench(lanes: int, known: Catalogue) -> Bench:
-    workspace = default_workspace()
-    return Bench(
-        releases=Releases(workspace.releases),
-        machine=this_machine(),
-        goldens=GoldenStore.of(known.homes),
-        workspace=workspace,
-        homes=known.homes,
-        lanes=lanes,
-    )
-
-
 def _releases(known: Releases, good: str, bad: str) -> Line:
     """The releases between two, candidates left out. BadInput if one is none, or if they are the same."""
     ends = sorted((_release("--good", good), _release("--bad", bad)), key=releases.order)
@@ -165,8 +152,7 @@ def _release(option: str, text: str) -> str:
     return found
 
 
-def _commits(checkout: Path, good: str, bad: str) -> Line:
-    known = Commits(checkout, default_workspace().commits)
+def _commits(known: Commits, good: str, bad: str) -> Line:
     older = known.is_ancestor(good, bad)
     return Line(
         kind="commits",

@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import click
 
-from harness import catalogue, matrix, measured
-from harness.catalogue import Catalogue
+from harness import catalogue, matrix
 from harness.commands import interruption
 from harness.commands.options import json_option, lanes_option, reproducers_option
 from harness.errors import BadInput
 from harness.facts import Reproducer
-from harness.golden import GoldenStore
-from harness.machine import this_machine
-from harness.matrix import Bench, Cell
+from harness.matrix import Cell, last_measured
 from harness.report import json as json_report
 from harness.report import matrix as report
 from harness.report import terminal
 from harness.report.steps import Steps
 from harness.source import releases
 from harness.source.releases import Releases
-from harness.workspace import default as default_workspace
+from harness.suite import Bench
 
 
 @click.command("matrix")
@@ -57,24 +52,12 @@ def command(
     known = catalogue.read(elsewhere)
     named = [catalogue.find(bug, known.reproducers) for bug in bugs]
     chosen = list({one.id: one for one in named or known.reproducers}.values())
-    bench = _bench(lanes, known)
+    bench = Bench.here(known.homes, lanes)
     names = _releases(wanted, bench.releases)
     cells, stopped = _measured(chosen, names, bench)
     with interruption.held():
-        problems = _report(cells, bench, target, interruption.partial(stopped, len(chosen) * len(names)))
-    sys.exit(interruption.code(stopped) if stopped else matrix.exit_code(cells, problems))
-
-
-def _bench(lanes: int, known: Catalogue) -> Bench:
-    workspace = default_workspace()
-    return Bench(
-        releases=Releases(workspace.releases),
-        machine=this_machine(),
-        goldens=GoldenStore.of(known.homes),
-        workspace=workspace,
-        homes=known.homes,
-        lanes=lanes,
-    )
+        problems = _report(cells, chosen, bench, target, stopped, len(chosen) * len(names))
+    interruption.end(stopped, matrix.exit_code(cells, problems))
 
 
 def _releases(wanted: str, known: Releases) -> list[str]:
@@ -105,20 +88,25 @@ def _measured(
         with closing(matrix.run(chosen, names, bench)) as running, steps.running():
             for cell in running:
                 cells.append(cell)
-                steps.done(f"{cell.reproducer.short_id} {cell.release}: {cell.status}")
+                steps.done(f"{cell.short_id} {cell.release}: {cell.status}")
     except KeyboardInterrupt as stopped:
         return matrix.settled(cells), stopped
     return matrix.settled(cells), None
 
 
 def _report(
-    cells: Sequence[Cell], bench: Bench, target: json_report.Target | None, partial: Mapping[str, Any] | None
+    cells: Sequence[Cell],
+    chosen: Sequence[Reproducer],
+    bench: Bench,
+    target: json_report.Target | None,
+    stopped: KeyboardInterrupt | None,
+    wanted: int,
 ) -> list[str]:
-    measured.keep(bench.workspace.matrix, cells, date.today())
+    last_measured.keep(bench.workspace.matrix, cells, chosen, date.today())
     compared = matrix.likenesses(cells)
     problems = matrix.disagreements(cells, compared)
     report.show(cells, compared, problems, terminal.console(stderr=target == "-"))
     if target is not None:
         told = report.document(cells, compared, problems, bench.machine.to_json())
-        json_report.write(target, {**told, **({"partial": partial} if partial else {})})
+        json_report.write(target, interruption.marked(told, stopped, wanted))
     return problems

@@ -8,12 +8,12 @@ from datetime import date
 from typing import Any
 
 from harness.errors import BadInput
-from harness.facts import Subject
+from harness.facts import CaseKey, Platform, Subject
 from harness.gate import quarantine, remedies
 from harness.gate.entries import Entry, line
 from harness.gate.policy import ALL, Bounds, Policy
 from harness.gate.results import Build, Results, Row
-from harness.gate.wanted import Key, Wanted, unmet, wanted
+from harness.gate.wanted import Wanted, unmet, wanted
 from harness.verdict import Verdict
 
 
@@ -27,7 +27,7 @@ class Decision:
 
     build: Build
     policy: Policy
-    platforms: tuple[str, ...]
+    platforms: tuple[Platform, ...]
     blocking: tuple[Entry, ...] = ()
     quarantined: tuple[Entry, ...] = ()
     borne: tuple[Entry, ...] = ()
@@ -48,7 +48,7 @@ class Decision:
             **{name: [entry.to_json() for entry in getattr(self, name)] for name in lists},
             "sglang": {"release": self.build.release, "version": self.build.version, "tree": self.build.tree},
             "policy": {"name": self.policy.name, "sha256": self.policy.digest},
-            "platforms": list(self.platforms),
+            "platforms": list(map(str, self.platforms)),
             "results": list(self.sources),
         }
 
@@ -58,7 +58,7 @@ def decide(
     results: Results,
     known: Sequence[Subject],
     today: date,
-    platforms: Sequence[str] = (),
+    platforms: Sequence[Platform] = (),
 ) -> Decision:
     """The decision on one build.
 
@@ -88,10 +88,10 @@ def decide(
     )
 
 
-def _asked(policy: Policy, platforms: Sequence[str]) -> tuple[str, ...]:
+def _asked(policy: Policy, platforms: Sequence[Platform]) -> tuple[Platform, ...]:
     for platform in platforms:
         if platform not in policy.platforms:
-            have = ", ".join(policy.platforms)
+            have = ", ".join(map(str, policy.platforms))
             raise BadInput(f"--platform {platform}: {policy.name} asks nothing of it: it has {have}")
     return tuple(dict.fromkeys(platforms)) or policy.platforms
 
@@ -106,29 +106,37 @@ class _Judged:
 
 
 def _judge(wish: Wanted, policy: Policy, results: Results) -> _Judged:
-    rows = [row for row in results.rows if (row.reproducer, row.tier, row.place) == wish.key and row.verdict]
+    rows = [row for row in results.rows if row.asked == wish.key and row.verdict]
     if not rows:
         reason = _why_missing(wish, results)
         return _Judged(wish.entry(None, reason, remedies.missing(wish, results.build)), True)
     # A case for the platform and one for its whole family are two things that must both hold.
     groups = {row.platform: [one for one in rows if one.platform == row.platform] for row in rows}
-    judged = [_unproven(wish, rows, results.build)] if any(row.problem for row in rows) else []
+    judged = [_unproven(wish, rows, results.build)] if any(map(_doubt, rows)) else []
     judged += [_judge_runs(wish, policy, group, results.build) for group in groups.values()]
     return next((one for one in judged if one.blocks), judged[0])
 
 
 def _unproven(wish: Wanted, rows: Sequence[Row], build: Build) -> _Judged:
-    """A result that is not what its arms show; that others are does not make up for it."""
-    problem = next(row.problem for row in rows if row.problem)
-    reason, remedy = f"cannot be judged again: {line(problem)}", remedies.missing(wish, build)
+    """A result that does not count; that others do does not make up for it."""
+    reason, remedy = next(filter(None, map(_doubt, rows))), remedies.missing(wish, build)
     return _Judged(replace(wish.entry(None, reason, remedy), lacking="unproven"), True)
+
+
+def _doubt(row: Row) -> str | None:
+    """Why a result does not count, whatever it says; None where it does."""
+    if row.problem:
+        return f"cannot be judged again: {line(row.problem)}"
+    if row.evidence.counts_for(row.asked.platform):
+        return None
+    return f"its evidence is {row.evidence}, which counts for the cpu alone and not for {row.asked.platform}"
 
 
 def _why_missing(wish: Wanted, results: Results) -> str:
     if not results.machines:
         return "no results at all"
-    if wish.platform not in (*results.machines, *(row.place for row in results.rows)):
-        return f"no results from {wish.platform}, only from {', '.join(results.machines)}"
+    if wish.platform not in (*results.machines, *(row.asked.platform for row in results.rows)):
+        return f"no results from {wish.platform}, only from {', '.join(map(str, results.machines))}"
     return "it was not run, or with one arm only"
 
 
@@ -190,22 +198,22 @@ def _spared(wishes: Sequence[Wanted], wanting: Sequence[Wanted]) -> tuple[Entry,
     )
 
 
-def _beside(results: Results, wanting: set[Key]) -> tuple[Entry, ...]:
+def _beside(results: Results, wanting: set[CaseKey]) -> tuple[Entry, ...]:
     """Failures of which the policy asks nothing: they do not decide, and are not hidden either."""
-    failed = [row for row in results.rows if row.problem or (row.verdict and not row.verdict.success)]
-    return tuple(_as_entry(row) for row in failed if (row.reproducer, row.tier, row.place) not in wanting)
+    failed = [row for row in results.rows if _doubt(row) or (row.verdict and not row.verdict.success)]
+    return tuple(_as_entry(row) for row in failed if row.asked not in wanting)
 
 
 def _as_entry(row: Row) -> Entry:
-    if row.problem:
+    if doubt := _doubt(row):
         return Entry(
-            reproducer=row.reproducer, tier=row.tier, platform=row.place, lacking="unproven",
-            reason=f"cannot be judged again: {line(row.problem)}",
+            reproducer=row.reproducer, tier=row.tier, platform=row.asked.platform, lacking="unproven",
+            reason=doubt,
         )  # fmt: skip
     return Entry(
         reproducer=row.reproducer,
         tier=row.tier,
-        platform=row.place,
+        platform=row.asked.platform,
         verdict=row.verdict,
         reason=line(row.reason),
     )

@@ -12,6 +12,7 @@ import pytest
 
 from harness import catalogue, homes
 from harness.errors import BadInput, FactsError
+from harness.facts import CPU, CaseKey, Tier
 from harness.golden import GoldenStore
 from harness.homes import Home
 from harness.tests.toyland import elsewhere
@@ -115,13 +116,13 @@ def test_each_golden_has_its_folder_and_its_owner_there(tmp_path: Path) -> None:
     acme = Home(package="acme", folder=package(tmp_path / "acme", pr9004_x=""))
     store = GoldenStore.of([own, acme])
     assert store.folders == (own.goldens, tmp_path / "golden")
-    path = store.path("pr9004_x", "kernel", "cpu")
+    path = store.path(CaseKey("pr9004_x", Tier.KERNEL, CPU))
     assert path == tmp_path / "golden/pr9004_x/kernel.cpu.json"
     path.parent.mkdir(parents=True)
     path.write_text("{}")
     ours = {(one.id, tier) for one in catalogue.subjects() for tier in one.tiers}
     assert store.orphans(ours) == [path]
-    assert store.orphans({*ours, ("pr9004_x", "kernel")}) == []
+    assert store.orphans({*ours, ("pr9004_x", Tier.KERNEL)}) == []
 
 
 # --- what is refused -------------------------------------------------------------------------------

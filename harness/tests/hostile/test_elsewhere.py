@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pytest
 
 from harness import catalogue, homes
-from harness.facts import Subject
+from harness.facts import Subject, Tier
 from harness.golden import GoldenStore
 from harness.homes import Home
 from harness.process.pool import Pool
@@ -47,7 +47,7 @@ class Place(NamedTuple):
         goldens = GoldenStore(on.goldens.folder, {MODULE: self.home.goldens})
         setting = replace(on.setting, goldens=goldens, homes=(homes.own(), self.home))
         with Suite(setting, pool=on.pool) as suite:
-            (judged,) = suite.run([Request(reproducer=subject, tier="kernel")])
+            (judged,) = suite.run([Request(reproducer=subject, tier=Tier.KERNEL)])
         return judged.result
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
 from harness import catalogue
+from harness.catalogue import Catalogue
 from harness.errors import RefaultError
 from harness.facts import Platform, Subject
 from harness.golden import GoldenStore
+from harness.homes import Home
 from harness.machine import Machine, gpu_leases
 from harness.machine.gpu_leases import Holder
 from harness.machine.workspace import Workspace
@@ -40,15 +43,16 @@ class Check:
     found: str
 
 
-def checks(machine: Machine, workspace: Workspace, subjects: Sequence[Subject]) -> Iterator[Check]:
-    """Every check in the order in which it is shown; `subjects` are all that there are."""
+def checks(machine: Machine, workspace: Workspace, known: Catalogue) -> Iterator[Check]:
+    """Every check in the order in which it is shown; `known` is all that can be run."""
     facts = ", ".join(f"{name} {value}" for name, value in machine.facts.items())
     yield Check("platform", State.OK, f"{machine.platform}; {facts}")
     yield Check("features", State.OK, ", ".join(sorted(machine.features)) or "none")
     yield _gpus(machine)
     yield _upstream()
-    yield from (_subject(subject, machine) for subject in subjects)
-    yield _goldens(machine, subjects)
+    yield from map(_home, known.homes)
+    yield from (_subject(subject, machine) for subject in known.subjects)
+    yield from (_goldens(machine, known, folder) for folder in GoldenStore.of(known.homes).folders)
     yield _cache(workspace)
     yield _protection()
     yield _left(leftovers.found())
@@ -76,6 +80,11 @@ def _upstream() -> Check:
     except RefaultError as error:
         return Check("sglang", State.WRONG, str(error))
     return Check("sglang", State.OK, f"{found.version} at {found.root}")
+
+
+def _home(home: Home) -> Check:
+    """Where reproducers live."""
+    return Check("home", State.OK, f"{home.package}: {len(home.modules)} modules in {home.folder}")
 
 
 def _subject(subject: Subject, machine: Machine) -> Check:
@@ -106,10 +115,14 @@ def _requests(subject: Subject) -> list[Request]:
     return [Request(reproducer=subject, tier=tier, platform=platform) for tier, platform in subject.cases]
 
 
-def _goldens(machine: Machine, subjects: Sequence[Subject]) -> Check:
-    """Whether every case that runs here has its golden, under the platform that its result is of."""
-    store = GoldenStore(catalogue.golden_folder())
-    orphans = store.orphans({(subject.id, tier) for subject in subjects for tier in subject.tiers})
+def _goldens(machine: Machine, known: Catalogue, folder: Path) -> Check:
+    """Whether every case that runs here has its golden in this folder, if it belongs there.
+
+    It lies under the platform that the case's result is of.
+    """
+    store = GoldenStore.of(known.homes)
+    subjects = [subject for subject in known.subjects if store.folder_of(subject.id) == folder]
+    orphans = GoldenStore(folder).orphans({(one.id, tier) for one in subjects for tier in one.tiers})
     if orphans:
         text = f"owned by nothing in the catalogue, delete them: {', '.join(map(str, orphans))}"
         return Check("goldens", State.WRONG, text)
@@ -126,7 +139,7 @@ def _goldens(machine: Machine, subjects: Sequence[Subject]) -> Check:
     counts = [f"{have[platform]} of {count} for {platform}" for platform, count in sorted(wanted.items())]
     state = State.OK if have == wanted else State.LACKS
     record = "" if have == wanted else "; `refault record` adds them"
-    return Check("goldens", state, f"{', '.join(counts) or 'none asked for'} in {store.folder}{record}")
+    return Check("goldens", state, f"{', '.join(counts) or 'none asked for'} in {folder}{record}")
 
 
 def _cache(workspace: Workspace) -> Check:

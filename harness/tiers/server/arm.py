@@ -71,7 +71,7 @@ def stand(payload: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def _case(payload: Mapping[str, Any]) -> ServerCase:
-    case = catalogue.load(payload["reproducer"]).server
+    case = catalogue.load(payload["reproducer"], payload["homes"]).server
     if case is None:
         raise FactsError(f"{payload['reproducer']}: server: the reproducer has no such case")
     return case

@@ -11,12 +11,11 @@ from typing import Any, TypeVar
 
 import click
 
-from harness import __version__, catalogue, doctor, leftovers, requests
+from harness import __version__, catalogue, doctor
 from harness.commands import bisect as bisect_command
 from harness.commands import gate as gate_command
 from harness.commands import history as history_command
 from harness.commands import interruption, running, streams
-from harness.commands import kit as kit_command
 from harness.commands import matrix as matrix_command
 from harness.commands import new as new_command
 from harness.commands import report as report_command
@@ -36,17 +35,18 @@ from harness.commands.options import (
 from harness.doctor import Check, State
 from harness.draft import marks
 from harness.errors import BadInput, RefaultError
-from harness.facts import Reproducer, Subject
+from harness.facts import Reproducer, Subject, Tier
 from harness.foreign import cause, shown
 from harness.golden import GoldenStore, Recorded
 from harness.machine import this_machine
+from harness.machine.workspace import default as default_workspace
 from harness.report import json as json_report
 from harness.report.describe import describe
 from harness.report.terminal import tell
+from harness.serving import leftovers
 from harness.source.resolve import resolve
-from harness.suite import Judged, Setting
+from harness.suite import Judged, Setting, selection
 from harness.verdict import Result, Verdict, golden_of
-from harness.workspace import default as default_workspace
 
 _LONGEST = 2000
 """Characters of an error that are shown."""
@@ -101,7 +101,6 @@ def app() -> None:
 app.add_command(bisect_command.command)
 app.add_command(gate_command.command)
 app.add_command(history_command.command)
-app.add_command(kit_command.command)
 app.add_command(matrix_command.command)
 app.add_command(new_command.command)
 app.add_command(report_command.command)
@@ -164,7 +163,7 @@ def _widest(checks: Sequence[Check]) -> int:
 @detail_option
 def run(
     bugs: tuple[str, ...],
-    tiers: tuple[str, ...],
+    tiers: tuple[Tier, ...],
     sglang: str,
     target: json_report.Target | None,
     key: Path | None,
@@ -176,7 +175,7 @@ def run(
     check_signing(key, target)
     known = catalogue.subjects()
     _refuse_orphans(known)
-    wanted = requests.select(bugs, tiers, known)
+    wanted = selection.select(bugs, tiers, known)
     setting = running.setting(sglang, lanes)
     results, stopped = running.judge(wanted, setting)
     running.tell(results, len(wanted), setting, target, page, detail=detail, stopped=stopped, key=key)
@@ -189,7 +188,7 @@ def run(
 @click.option("--update", is_flag=True, help="Replace goldens that differ, after showing the difference.")
 @sglang_option
 @lanes_option
-def record(bugs: tuple[str, ...], tiers: tuple[str, ...], update: bool, sglang: str, lanes: int) -> None:
+def record(bugs: tuple[str, ...], tiers: tuple[Tier, ...], update: bool, sglang: str, lanes: int) -> None:
     """Record missing goldens for this platform.
 
     A module in which `refault new` left a mark of what is to be done is refused.
@@ -197,15 +196,13 @@ def record(bugs: tuple[str, ...], tiers: tuple[str, ...], update: bool, sglang: 
     known = catalogue.subjects()
     _refuse_orphans(known)
     setting = running.setting(sglang, lanes)
-    wanted = requests.select(bugs, tiers, known)
+    wanted = selection.select(bugs, tiers, known)
     for module in dict.fromkeys(catalogue.file_of(request.reproducer) for request in wanted):
         marks.refuse(module)
     judged, stopped = running.judge(wanted, setting)
-    ordered = sorted(judged, key=lambda one: running.place(one.result))  # not as they happened to end
+    ordered = sorted(judged, key=lambda one: one.result.key)  # not as they happened to end
     outcomes = [_record(one, setting, update) for one in ordered]
-    if stopped:
-        sys.exit(interruption.code(stopped))
-    sys.exit(1 if any(outcome in ("refused", "differs") for outcome in outcomes) else 0)
+    interruption.end(stopped, int(any(outcome in ("refused", "differs") for outcome in outcomes)))
 
 
 def _refuse_orphans(known: Sequence[Subject]) -> None:
@@ -246,4 +243,9 @@ def _tell(recorded: Recorded) -> None:
 def _provenance(setting: Setting, result: Result) -> dict[str, str]:
     command = f"refault record {result.reproducer} --tier {result.tier}"
     versions = {"sglang": setting.tree.version or "unknown", **setting.machine.facts}
-    return {**versions, "platform": result.platform, "command": command, "recorded": date.today().isoformat()}
+    return {
+        **versions,
+        "platform": str(result.platform),
+        "command": command,
+        "recorded": date.today().isoformat(),
+    }

@@ -7,19 +7,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from harness import catalogue, leftovers
+from harness import catalogue
 from harness.errors import RefaultError
-from harness.facts import Subject
+from harness.facts import Platform, Subject
 from harness.golden import GoldenStore
-from harness.host import leases
-from harness.host.leases import Holder
-from harness.leftovers import Leftovers
-from harness.machine import Machine
+from harness.machine import Machine, gpu_leases
+from harness.machine.gpu_leases import Holder
+from harness.machine.workspace import Workspace
 from harness.process import protection
 from harness.process.protection import Protection
+from harness.serving import leftovers
+from harness.serving.leftovers import Leftovers
 from harness.source import tree
-from harness.suite import Request, golden, missing, platform_of
-from harness.workspace import Workspace
+from harness.suite import Request, golden, missing
 
 
 class State(StrEnum):
@@ -57,7 +57,7 @@ def checks(machine: Machine, workspace: Workspace, subjects: Sequence[Subject]) 
 def _gpus(machine: Machine) -> Check:
     """Which GPUs arms may lease, and who holds one."""
     try:
-        holders = leases.of_this_machine(machine.host).holders()
+        holders = gpu_leases.of_this_machine(machine.host).holders()
     except RefaultError as error:
         return Check("gpus", State.WRONG, str(error))
     if not holders:
@@ -84,7 +84,7 @@ def _subject(subject: Subject, machine: Machine) -> Check:
     elsewhere: dict[str, tuple[str, ...]] = {}
     for request in _requests(subject):
         lacking = missing(request, machine)
-        words = " on ".join(filter(None, (request.tier, request.platform)))
+        words = " on ".join(request.words)
         if lacking:
             elsewhere[words] = lacking
         else:
@@ -117,10 +117,10 @@ def _goldens(machine: Machine, subjects: Sequence[Subject]) -> Check:
     if orphans:
         told = f"owned by nothing in the catalogue, delete them: {', '.join(map(str, orphans))}"
         return Check("goldens", State.WRONG, told)
-    wanted, have = Counter[str](), Counter[str]()
+    wanted, have = Counter[Platform](), Counter[Platform]()
     try:
         for request in (request for subject in subjects for request in _requests(subject)):
-            platform = platform_of(request, machine)
+            platform = request.platform_on(machine)
             found = golden(request, machine, store)
             if not missing(request, machine):
                 wanted[platform] += 1

@@ -17,9 +17,6 @@ from harness.commands import interruption
 from harness.commands.options import json_option, lanes_option
 from harness.errors import BadInput, RefaultError
 from harness.facts import Reproducer
-from harness.golden import GoldenStore
-from harness.machine import this_machine
-from harness.matrix import Bench
 from harness.process.pool import Pool
 from harness.report import bisect as report
 from harness.report import json as json_report
@@ -27,7 +24,7 @@ from harness.report import terminal
 from harness.source import releases
 from harness.source.releases import Releases
 from harness.source.tree import Tree
-from harness.workspace import default as default_workspace
+from harness.suite import Bench
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,8 +73,12 @@ def command(
     another way, is skipped. Ends with 3 where skipped ones leave the place open.
     """
     reproducer = catalogue.find(bug, catalogue.load_all())
-    bench = _bench(lanes)
-    line = _commits(checkout, good, bad) if checkout else _releases(bench.releases, good, bad)
+    bench = Bench.here(lanes)
+    line = (
+        _commits(Commits(checkout, bench.workspace.commits), good, bad)
+        if checkout
+        else _releases(bench.releases, good, bad)
+    )
     console = terminal.console(stderr=target == "-")
 
     def say(text: str) -> None:
@@ -95,8 +96,7 @@ def command(
             if target is not None:
                 titles = {step.name: line.title(step.name) for step in steps}
                 told = report.begun(reproducer, steps, line.kind, titles, machine)
-                partial = interruption.partial(stopped, most(len(line.names)))
-                json_report.write(target, {**told, "partial": partial})
+                json_report.write(target, interruption.marked(told, stopped, most(len(line.names))))
         raise
     titles = {step.name: line.title(step.name) for step in found.steps}
     for text in report.lines(reproducer, found, titles):
@@ -127,17 +127,6 @@ def _found(
         return search(line.names, line.first, probe)
 
 
-def _bench(lanes: int) -> Bench:
-    workspace = default_workspace()
-    return Bench(
-        releases=Releases(workspace.releases),
-        machine=this_machine(),
-        goldens=GoldenStore(catalogue.golden_folder()),
-        workspace=workspace,
-        lanes=lanes,
-    )
-
-
 def _releases(known: Releases, good: str, bad: str) -> Line:
     """The releases between two, candidates left out. BadInput if one is none, or if they are the same."""
     ends = sorted((_release("--good", good), _release("--bad", bad)), key=releases.order)
@@ -160,8 +149,7 @@ def _release(option: str, text: str) -> str:
     return found
 
 
-def _commits(checkout: Path, good: str, bad: str) -> Line:
-    known = Commits(checkout, default_workspace().commits)
+def _commits(known: Commits, good: str, bad: str) -> Line:
     older = known.is_ancestor(good, bad)
     return Line(
         kind="commits",

@@ -9,14 +9,16 @@ from pathlib import Path
 import click
 
 from harness import catalogue, history
+from harness.commands import options
 from harness.commands.options import json_option
 from harness.documents import load_all
 from harness.errors import BadInput
+from harness.facts import Platform
 from harness.history import Series
+from harness.machine.workspace import default as default_workspace
 from harness.report import history as report
 from harness.report import json as json_report
 from harness.report import terminal
-from harness.workspace import default as default_workspace
 
 
 @click.command("history")
@@ -30,13 +32,19 @@ from harness.workspace import default as default_workspace
     metavar="FILE",
     help="The store; that of the cache if none is named.",
 )
-@click.option("--platform", "platforms", multiple=True, help="Only this platform; repeatable.")
+@click.option(
+    "--platform",
+    "platforms",
+    multiple=True,
+    callback=options.platforms,
+    help="Only this platform; repeatable.",
+)
 @json_option
 def command(
     words: tuple[str, ...],
     importing: bool,
     store: Path | None,
-    platforms: tuple[str, ...],
+    platforms: tuple[Platform, ...],
     target: json_report.Target | None,
 ) -> None:
     """Show how verdicts, rates and durations went over the runs kept, and name what moved.
@@ -64,7 +72,7 @@ def _import(path: Path, files: Sequence[Path]) -> None:
     terminal.tell(f"{path}: {taken} runs taken, {known} known already", stderr=True)
 
 
-def _chosen(series: Sequence[Series], bugs: Sequence[str], platforms: Sequence[str]) -> list[Series]:
+def _chosen(series: Sequence[Series], bugs: Sequence[str], platforms: Sequence[Platform]) -> list[Series]:
     known = catalogue.subjects() if bugs else ()
     ids = {catalogue.find(bug, known).id for bug in bugs}
     return [

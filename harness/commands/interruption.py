@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 from harness.errors import RefaultError
 
@@ -43,6 +44,19 @@ def code(error: KeyboardInterrupt) -> int:
 def partial(error: KeyboardInterrupt | RefaultError | None, wanted: int) -> dict[str, Any] | None:
     """What a document says of a run that was ended; `wanted` is how many results it was to have."""
     return {"ended_by": name(error), "wanted": wanted} if error else None
+
+
+def marked(
+    document: dict[str, Any], error: KeyboardInterrupt | RefaultError | None, wanted: int
+) -> dict[str, Any]:
+    """A document that says what ended its run, where something did."""
+    told = partial(error, wanted)
+    return {**document, "partial": told} if told else document
+
+
+def end(stopped: KeyboardInterrupt | None, otherwise: int = 0) -> NoReturn:
+    """Leave the command with the code of the signal that stopped it, or else with this one."""
+    sys.exit(code(stopped) if stopped else otherwise)
 
 
 @contextmanager

@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from datetime import date
-from typing import Any
 
 import click
 
-from harness import catalogue, matrix, measured
+from harness import catalogue, matrix
 from harness.commands import interruption
 from harness.commands.options import json_option, lanes_option
 from harness.errors import BadInput
 from harness.facts import Reproducer
-from harness.golden import GoldenStore
-from harness.machine import this_machine
-from harness.matrix import Bench, Cell
+from harness.matrix import Cell, last_measured
 from harness.report import json as json_report
 from harness.report import matrix as report
 from harness.report import terminal
 from harness.report.steps import Steps
 from harness.source import releases
 from harness.source.releases import Releases
-from harness.workspace import default as default_workspace
+from harness.suite import Bench
 
 
 @click.command("matrix")
@@ -49,24 +45,12 @@ def command(bugs: tuple[str, ...], wanted: str, target: json_report.Target | Non
     chosen = list({one.id: one for one in (catalogue.find(bug, known) for bug in bugs)}.values()) or list(
         known
     )
-    bench = _bench(lanes)
+    bench = Bench.here(lanes)
     names = _releases(wanted, bench.releases)
     cells, stopped = _measured(chosen, names, bench)
     with interruption.held():
-        problems = _report(cells, bench, target, interruption.partial(stopped, len(chosen) * len(names)))
-    sys.exit(interruption.code(stopped) if stopped else matrix.exit_code(cells, problems))
-
-
-def _bench(lanes: int) -> Bench:
-    workspace = default_workspace()
-    goldens = GoldenStore(catalogue.golden_folder())
-    return Bench(
-        releases=Releases(workspace.releases),
-        machine=this_machine(),
-        goldens=goldens,
-        workspace=workspace,
-        lanes=lanes,
-    )
+        problems = _report(cells, chosen, bench, target, stopped, len(chosen) * len(names))
+    interruption.end(stopped, matrix.exit_code(cells, problems))
 
 
 def _releases(wanted: str, known: Releases) -> list[str]:
@@ -97,20 +81,25 @@ def _measured(
         with closing(matrix.run(chosen, names, bench)) as running, steps.running():
             for cell in running:
                 cells.append(cell)
-                steps.done(f"{cell.reproducer.short_id} {cell.release}: {cell.status}")
+                steps.done(f"{cell.short_id} {cell.release}: {cell.status}")
     except KeyboardInterrupt as stopped:
         return matrix.settled(cells), stopped
     return matrix.settled(cells), None
 
 
 def _report(
-    cells: Sequence[Cell], bench: Bench, target: json_report.Target | None, partial: Mapping[str, Any] | None
+    cells: Sequence[Cell],
+    chosen: Sequence[Reproducer],
+    bench: Bench,
+    target: json_report.Target | None,
+    stopped: KeyboardInterrupt | None,
+    wanted: int,
 ) -> list[str]:
-    measured.keep(bench.workspace.matrix, cells, date.today())
+    last_measured.keep(bench.workspace.matrix, cells, chosen, date.today())
     compared = matrix.likenesses(cells)
     problems = matrix.disagreements(cells, compared)
     report.show(cells, compared, problems, terminal.console(stderr=target == "-"))
     if target is not None:
         told = report.document(cells, compared, problems, bench.machine.to_json())
-        json_report.write(target, {**told, **({"partial": partial} if partial else {})})
+        json_report.write(target, interruption.marked(told, stopped, wanted))
     return problems

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from harness import requests, signatures
+from harness.documents import signatures
 from harness.errors import BadInput
+from harness.facts import Platform, Tier
 from harness.report import json as json_report
 
 
@@ -19,6 +21,24 @@ def target(context: click.Context, param: click.Parameter, value: str | None) ->
     target: json_report.Target = "-" if value == "-" else Path(value)
     json_report.check_writable(target)
     return target
+
+
+def tier(context: click.Context, param: click.Parameter, value: str | None) -> Tier | None:
+    """The tier that is written so, once click has refused all others."""
+    return None if value is None else Tier(value)
+
+
+def tiers(context: click.Context, param: click.Parameter, value: Sequence[str]) -> tuple[Tier, ...]:
+    """`tier` of each."""
+    return tuple(map(Tier, value))
+
+
+def platforms(context: click.Context, param: click.Parameter, value: Sequence[str]) -> tuple[Platform, ...]:
+    """The platforms that are written so."""
+    try:
+        return tuple(map(Platform.parse, value))
+    except ValueError as error:
+        raise BadInput(f"{param.opts[0]} {error}") from error
 
 
 def place(context: click.Context, param: click.Parameter, value: Path | None) -> Path | None:
@@ -74,5 +94,10 @@ sglang_option = click.option(
     help="The tree under test: installed, a release, a wheel, or a path that holds sglang/.",
 )
 tier_option = click.option(
-    "--tier", "tiers", multiple=True, type=click.Choice(requests.TIERS), help="Only this tier; repeatable."
+    "--tier",
+    "tiers",
+    multiple=True,
+    type=click.Choice([one.value for one in Tier]),
+    callback=tiers,
+    help="Only this tier; repeatable.",
 )

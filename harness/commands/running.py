@@ -7,22 +7,17 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from harness import catalogue
 from harness.commands import interruption
 from harness.commands import report as report_command
 from harness.foreign import shown
-from harness.golden import GoldenStore
-from harness.machine import this_machine
-from harness.repeat import repeated, summed
 from harness.report import json as json_report
 from harness.report import terminal
 from harness.report.progress import Progress
 from harness.source.branch import branch
-from harness.source.resolve import resolve
 from harness.source.tree import Tree
-from harness.suite import Judged, Request, Setting, Suite
+from harness.suite import Bench, Judged, Request, Setting, Suite
+from harness.suite.repeat import repeated, summed
 from harness.verdict import Result, exit_code
-from harness.workspace import default as default_workspace
 
 _TOLD = 3
 """Broken files that are named before a run; the JSON has them all."""
@@ -30,16 +25,9 @@ _TOLD = 3
 
 def setting(sglang: str, lanes: int) -> Setting:
     """This machine and its cache, with the tree that `--sglang` named; what of that is broken is told."""
-    workspace = default_workspace()
-    tree = resolve(sglang, workspace.releases)
-    _tell_broken(tree)
-    return Setting(
-        tree=tree,
-        machine=this_machine(),
-        goldens=GoldenStore(catalogue.golden_folder()),
-        workspace=workspace,
-        lanes=lanes,
-    )
+    found = Bench.here(lanes).given(sglang)
+    _tell_broken(found.tree)
+    return found
 
 
 def _tell_broken(tree: Tree) -> None:
@@ -124,7 +112,7 @@ def kept(
             if results:
                 last.callback(report_command.finished, document, page)
             if target is not None:
-                last.callback(json_report.write, target, document)
+                last.callback(json_report.write, target, document, key)
 
 
 def ended(results: Sequence[Result], stopped: KeyboardInterrupt | None) -> int:
@@ -134,12 +122,7 @@ def ended(results: Sequence[Result], stopped: KeyboardInterrupt | None) -> int:
 
 def ordered(judged: Sequence[Judged]) -> list[Result]:
     """The results as a report has them, not as they happened to end."""
-    return sorted((one.result for one in judged), key=place)
-
-
-def place(result: Result) -> tuple[str, str, str]:
-    """Where a result stands in a report."""
-    return result.reproducer, result.tier, result.platform
+    return sorted((one.result for one in judged), key=lambda result: result.key)
 
 
 def facts(tree: Tree) -> dict[str, Any]:

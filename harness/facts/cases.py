@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import inspect
 import math
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, ClassVar
 
 from harness.errors import BadInput
-from harness.facts.checks import Params, members, require
-from harness.facts.kinds import ENDING_KINDS, FaultKind
+from harness.facts.checks import Params, member, members, require
+from harness.facts.kinds import FaultKind
 from harness.facts.params import Grid, Param
-from harness.facts.place import Feature
+from harness.facts.place import Feature, Platform, Tier, accelerator
 
 
 @dataclass(frozen=True, kw_only=True)
 class Watch:
     """What a case judges: fault kinds, and, if named, buffers. The rest is a finding.
 
-    Faults that end a run are always watched: see `ENDING_KINDS`.
+    Faults that end a run are always watched: see `FaultKind.ends`.
     """
 
     kinds: frozenset[str]
@@ -34,7 +33,7 @@ class Watch:
     def judges(self, kind: str, buffer: str | None) -> bool:
         """Whether a fault is part of the verdict, or a finding beside it."""
         named = not self.buffers or buffer in self.buffers
-        return kind in ENDING_KINDS or (kind in self.kinds and named)
+        return FaultKind(kind).ends or (kind in self.kinds and named)
 
 
 def watch(*kinds: str, buffers: Sequence[str] = ()) -> Watch:
@@ -68,7 +67,7 @@ class Space:
     arm, `recorded` how far floats may be from those of the golden.
     """
 
-    tier: ClassVar[str] = "case"
+    tier: ClassVar[Tier]
 
     params: Mapping[str, Param] = field(default_factory=dict)
     grid: Grid = field(default_factory=Grid)
@@ -153,7 +152,7 @@ class KernelCase(Case):
     `platform` is the one ("rocm") whose real accelerator it needs.
     """
 
-    tier: ClassVar[str] = "kernel"
+    tier = Tier.KERNEL
 
     watch: Watch
     reference: Callable[..., Mapping[str, Any]] | None = None
@@ -167,26 +166,20 @@ class KernelCase(Case):
             "kernel.tolerance",
             "a reference needs one, and it needs a reference",
         )
-        require(
-            self.pretends in (None, "cuda", "rocm"),
-            "kernel.pretends",
-            f"{self.pretends!r} is not cuda or rocm",
-        )
-        require(
-            self.platform in (None, "cuda", "rocm"),
-            "kernel.platform",
-            f"{self.platform!r} is not cuda or rocm",
-        )
+        if self.pretends:
+            accelerator(self.pretends, "kernel.pretends")
         if self.platform:
-            object.__setattr__(self, "requires", self.requires | {self.platform})
+            needed = accelerator(self.platform, "kernel.platform")
+            object.__setattr__(self, "requires", self.requires | {needed})
         super().__post_init__()
 
     def on(self, platform: str, **changes: Any) -> KernelCase:
         """The same case on a real accelerator, where kernels are compiled: nothing is pretended there."""
         return replace(self, platform=platform, **{"pretends": None, "seconds": 240.0, **changes})
 
-
-_TARGET = re.compile(r"rocm-gfx[0-9a-f]+|cuda-sm\d+")
+    def watch_on(self, platform: Platform | None) -> Watch:
+        """What is judged of it there."""
+        return self.watch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,23 +191,33 @@ class CodegenCase(Case):
     (rocm-gfx942, cuda-sm90); `controls` are further ones, on which both arms are meant to agree.
     """
 
-    tier: ClassVar[str] = "codegen"
+    tier = Tier.CODEGEN
 
     targets: tuple[str, ...]
     controls: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         require(self.targets, "codegen.targets", "is empty: there is nothing to compile for")
-        for target in self.platforms:
+        for target in (*self.targets, *self.controls):
+            chip = member(Platform.parse, target, "codegen.targets").chip
+            require(chip, "codegen.targets", f"{target!r} is not like rocm-gfx942 or cuda-sm90")
             require(
-                _TARGET.fullmatch(target),
+                self.platforms.count(Platform.parse(target)) == 1,
                 "codegen.targets",
-                f"{target!r} is not like rocm-gfx942 or cuda-sm90",
+                f"{target} is named twice",
             )
-            require(self.platforms.count(target) == 1, "codegen.targets", f"{target} is named twice")
         super().__post_init__()
 
     @property
-    def platforms(self) -> tuple[str, ...]:
+    def platforms(self) -> tuple[Platform, ...]:
         """Targets and controls, in the order in which they are shown."""
-        return (*self.targets, *self.controls)
+        return tuple(map(Platform.parse, (*self.targets, *self.controls)))
+
+    def is_control(self, platform: Platform) -> bool:
+        """Whether both arms are meant to agree there."""
+        return str(platform) in self.controls
+
+    def watch_on(self, platform: Platform | None) -> Watch:
+        """What is judged of it there: on a control, signatures are what both arms share."""
+        beside = {FaultKind.SIGNATURE} if platform and self.is_control(platform) else set()
+        return Watch(kinds=frozenset(FaultKind) - beside)

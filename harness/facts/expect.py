@@ -8,6 +8,7 @@ from typing import Any
 
 from harness.facts.checks import Params, member, require
 from harness.facts.kinds import FaultKind
+from harness.facts.place import CPU, Platform, Tier
 
 Bites = Mapping[str, Sequence[Any]] | Callable[[Params], bool]
 
@@ -29,7 +30,7 @@ class ExpectedFault:
 
     def __post_init__(self) -> None:
         member(FaultKind, self.kind, "expect.kind")
-        only_exceptions = self.kind == "exception" or not (self.of or self.says)
+        only_exceptions = self.kind == FaultKind.EXCEPTION or not (self.of or self.says)
         require(only_exceptions, "expect.of", f"a fault of kind {self.kind} has no type and no message")
         named = self.of is None or self.of.isidentifier()
         require(named, "expect.of", f"{self.of!r} is no name of an exception, such as 'KeyError'")
@@ -74,9 +75,11 @@ class Expect:
     device: ExpectedFault | None = None
     device_kernel: ExpectedFault | None = None
 
-    def at(self, tier: str, host: str = "cpu") -> Expect:
-        """The expectation in one tier, on one kind of machine."""
-        server = self.server if host == "cpu" else self.device or self.server
-        kernel = None if host == "cpu" else self.device_kernel
-        other = {"codegen": self.codegen, "server": server, "kernel": kernel}.get(tier)
+    def at(self, tier: Tier, platform: Platform = CPU) -> Expect:
+        """The expectation in one tier, where the case runs."""
+        other = {
+            Tier.CODEGEN: self.codegen,
+            Tier.KERNEL: self.device_kernel if platform.host.has_devices else None,
+            Tier.SERVER: (platform.host.has_devices and self.device) or self.server,
+        }[tier]
         return Expect(reverted=other) if other else self

@@ -1,11 +1,14 @@
-"""What can go wrong, as a closed set."""
+"""What can go wrong, as a closed set, and what each kind carries."""
 
 from __future__ import annotations
 
-from enum import StrEnum
+from harness.facts.words import Word
+
+EXTENT = ("numel", "first", "last", "count", "needed")
+"""The numbers of a fault, in elements, in the order in which they are told."""
 
 
-class FaultKind(StrEnum):
+class FaultKind(Word):
     """One thing that went wrong in memory, value or control."""
 
     OOB_WRITE = "oob-write"
@@ -25,7 +28,27 @@ class FaultKind(StrEnum):
     HANG = "hang"
     LEAK = "leak"
 
+    @property
+    def violations(self) -> bool:
+        """Whether its `first` and `last` lie outside the buffer, or the row."""
+        return self in (FaultKind.OOB_WRITE, FaultKind.OOB_READ, FaultKind.INDEX_RANGE)
 
-FAULT_KINDS = frozenset(kind.value for kind in FaultKind)
-ENDING_KINDS = frozenset({FaultKind.EXCEPTION, FaultKind.CRASH, FaultKind.HANG, FaultKind.DEVICE_FAULT})
-"""Faults that end a run: whatever came after them was not seen, so they bind in every case."""
+    @property
+    def is_of_memory(self) -> bool:
+        """Whether a device reports it as a device fault, if at all."""
+        return self.violations or self is FaultKind.SHORT_BUFFER
+
+    @property
+    def is_of_values(self) -> bool:
+        """Whether its elements lie inside the buffer, and hold what they should not."""
+        return self in (FaultKind.WRONG_VALUE, FaultKind.NAN)
+
+    @property
+    def ends(self) -> bool:
+        """Whether it ends a run: whatever came after it was not seen, so it binds in every case."""
+        return self in (FaultKind.EXCEPTION, FaultKind.CRASH, FaultKind.HANG, FaultKind.DEVICE_FAULT)
+
+    @property
+    def preposition(self) -> str:
+        """What stands before the buffer where the fault is told in a line."""
+        return {FaultKind.OOB_WRITE: "into ", FaultKind.OOB_READ: "from "}.get(self, "")

@@ -12,7 +12,7 @@ from harness.facts.bug import Bug
 from harness.facts.cases import CodegenCase, KernelCase
 from harness.facts.checks import author, members, require
 from harness.facts.expect import Expect
-from harness.facts.place import Feature
+from harness.facts.place import CPU, Feature, Host, Platform, Tier
 from harness.facts.reported import ReportedServer
 from harness.facts.revert import Revert
 from harness.facts.server import ServerCase
@@ -40,23 +40,25 @@ class Subject:
         for attribute, value in derived.items():
             object.__setattr__(self, attribute, getattr(self, attribute) or value)
 
-    def case(self, tier: str, platform: str | None = None) -> Any:
-        """The case of one tier and platform, as `platforms` names it."""
-        return self.device if tier == "kernel" and platform is not None else getattr(self, tier)
+    def case(self, tier: Tier, platform: Platform | None = None) -> Any:
+        """The case of one tier and platform, as `platforms` names it or as it was run."""
+        return self.device if tier is Tier.KERNEL and platform not in (None, CPU) else getattr(self, tier)
 
-    def platforms(self, tier: str) -> tuple[str | None, ...]:
-        """What a tier is judged for, one result each; None is whatever machine it runs on."""
-        if tier == "codegen" and self.codegen:
+    def platforms(self, tier: Tier) -> tuple[Platform | None, ...]:
+        """What a tier is judged for, one result each; `harness.facts.place.runs_on` says what None is."""
+        if tier is Tier.CODEGEN and self.codegen:
             return self.codegen.platforms
-        return (None, self.device.platform) if tier == "kernel" and self.device else (None,)
+        if tier is Tier.KERNEL and self.device and self.device.platform:
+            return None, Platform(Host(self.device.platform))
+        return (None,)
 
     @property
     def id(self) -> str:
         return self.module.rpartition(".")[2]
 
     @property
-    def tiers(self) -> tuple[str, ...]:
-        return tuple(tier for tier in ("codegen", "kernel", "server") if getattr(self, tier, None))
+    def tiers(self) -> tuple[Tier, ...]:
+        return tuple(tier for tier in Tier if getattr(self, tier, None))
 
     @property
     def short_id(self) -> str:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import string
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Any
 
 from harness.facts.cases import Space, Tolerance, Watch
 from harness.facts.checks import Params, member, members, require
-from harness.facts.place import Host
+from harness.facts.place import Host, Platform, Tier
+from harness.facts.words import Word
 
 
-class Model(StrEnum):
+class Model(Word):
     """The models that `harness.models` makes."""
 
     LLAMA = "tiny-llama"
@@ -22,7 +22,6 @@ class Model(StrEnum):
     SWA = "tiny-swa"
 
 
-HOSTS = tuple(host.value for host in Host)
 _DATA_PARALLEL_ATTENTION = frozenset({Model.QWEN3})
 """Upstream's llama splits its attention over tensor-parallel ranks alone."""
 _OWN_FLAGS = {
@@ -119,7 +118,7 @@ class ServerCase(Space):
     oracle does.
     """
 
-    tier: ClassVar[str] = "server"
+    tier = Tier.SERVER
 
     model: str
     flags: Mapping[str, str]
@@ -148,15 +147,19 @@ class ServerCase(Space):
         require(not self.loads or "load" in self.params, "server.loads", "needs a parameter named load")
         super().__post_init__()
 
+    def watch_on(self, platform: Platform | None) -> Watch:
+        """What is judged of it there."""
+        return self.watch
+
     def traffic_at(self, params: Params) -> Traffic:
         """The load at one point of the parameter space."""
         return self.loads.get(params.get("load", ""), self.traffic)
 
-    def dtype_on(self, host: str) -> str:
+    def dtype_on(self, host: Host) -> str:
         """The type of the weights there."""
-        return "float32" if host == "cpu" else self.dtype
+        return self.dtype if host.has_devices else "float32"
 
-    def tolerance_on(self, host: str) -> Tolerance:
+    def tolerance_on(self, host: Host) -> Tolerance:
         """How far answers there may be from the reference."""
         return self.coarser.get(self.dtype_on(host), self.tolerance)
 
@@ -178,7 +181,7 @@ class ServerCase(Space):
                 known = name is None or name in self.params
                 require(known, f"server.flags.{flag}", f"{name!r} is no parameter")
 
-    def arguments(self, host: str, params: Params) -> tuple[str, ...]:
+    def arguments(self, host: Host, params: Params) -> tuple[str, ...]:
         """The command-line arguments beside the model's, on `host`, at one point."""
         flags: dict[str, Any] = {**self.flags, **self.on.get(host, {})}
         words: list[str] = ["--tp-size", str(self.ranks)] if self.ranks > 1 else []

@@ -8,12 +8,12 @@ from datetime import date
 from typing import Any
 
 from harness.errors import BadInput
-from harness.facts import Subject
+from harness.facts import CaseKey, Platform, Subject
 from harness.gate import quarantine, remedies
 from harness.gate.entries import Entry, line
 from harness.gate.policy import ALL, Bounds, Policy
 from harness.gate.results import Build, Results, Row
-from harness.gate.wanted import Key, Wanted, unmet, wanted
+from harness.gate.wanted import Wanted, unmet, wanted
 from harness.verdict import Verdict
 
 
@@ -27,7 +27,7 @@ class Decision:
 
     build: Build
     policy: Policy
-    platforms: tuple[str, ...]
+    platforms: tuple[Platform, ...]
     blocking: tuple[Entry, ...] = ()
     quarantined: tuple[Entry, ...] = ()
     borne: tuple[Entry, ...] = ()
@@ -48,7 +48,7 @@ class Decision:
             **{name: [entry.to_json() for entry in getattr(self, name)] for name in lists},
             "sglang": {"release": self.build.release, "version": self.build.version, "tree": self.build.tree},
             "policy": {"name": self.policy.name, "sha256": self.policy.digest},
-            "platforms": list(self.platforms),
+            "platforms": list(map(str, self.platforms)),
             "results": list(self.sources),
         }
 
@@ -58,7 +58,7 @@ def decide(
     results: Results,
     known: Sequence[Subject],
     today: date,
-    platforms: Sequence[str] = (),
+    platforms: Sequence[Platform] = (),
 ) -> Decision:
     """The decision on one build.
 
@@ -88,10 +88,10 @@ def decide(
     )
 
 
-def _asked(policy: Policy, platforms: Sequence[str]) -> tuple[str, ...]:
+def _asked(policy: Policy, platforms: Sequence[Platform]) -> tuple[Platform, ...]:
     for platform in platforms:
         if platform not in policy.platforms:
-            have = ", ".join(policy.platforms)
+            have = ", ".join(map(str, policy.platforms))
             raise BadInput(f"--platform {platform}: {policy.name} asks nothing of it: it has {have}")
     return tuple(dict.fromkeys(platforms)) or policy.platforms
 
@@ -106,7 +106,7 @@ class _Judged:
 
 
 def _judge(wish: Wanted, policy: Policy, results: Results) -> _Judged:
-    rows = [row for row in results.rows if (row.reproducer, row.tier, row.place) == wish.key and row.verdict]
+    rows = [row for row in results.rows if row.asked == wish.key and row.verdict]
     if not rows:
         reason = _why_missing(wish, results)
         return _Judged(wish.entry(None, reason, remedies.missing(wish, results.build)), True)
@@ -127,16 +127,16 @@ def _doubt(row: Row) -> str | None:
     """Why a result does not count, whatever it says; None where it does."""
     if row.problem:
         return f"cannot be judged again: {line(row.problem)}"
-    if row.evidence.counts_for(row.place):
+    if row.evidence.counts_for(row.asked.platform):
         return None
-    return f"its evidence is {row.evidence}, which counts for the cpu alone and not for {row.place}"
+    return f"its evidence is {row.evidence}, which counts for the cpu alone and not for {row.asked.platform}"
 
 
 def _why_missing(wish: Wanted, results: Results) -> str:
     if not results.machines:
         return "no results at all"
-    if wish.platform not in (*results.machines, *(row.place for row in results.rows)):
-        return f"no results from {wish.platform}, only from {', '.join(results.machines)}"
+    if wish.platform not in (*results.machines, *(row.asked.platform for row in results.rows)):
+        return f"no results from {wish.platform}, only from {', '.join(map(str, results.machines))}"
     return "it was not run, or with one arm only"
 
 
@@ -198,21 +198,22 @@ def _spared(wishes: Sequence[Wanted], wanting: Sequence[Wanted]) -> tuple[Entry,
     )
 
 
-def _beside(results: Results, wanting: set[Key]) -> tuple[Entry, ...]:
+def _beside(results: Results, wanting: set[CaseKey]) -> tuple[Entry, ...]:
     """Failures of which the policy asks nothing: they do not decide, and are not hidden either."""
     failed = [row for row in results.rows if _doubt(row) or (row.verdict and not row.verdict.success)]
-    return tuple(_as_entry(row) for row in failed if (row.reproducer, row.tier, row.place) not in wanting)
+    return tuple(_as_entry(row) for row in failed if row.asked not in wanting)
 
 
 def _as_entry(row: Row) -> Entry:
     if doubt := _doubt(row):
         return Entry(
-            reproducer=row.reproducer, tier=row.tier, platform=row.place, lacking="unproven", reason=doubt
+            reproducer=row.reproducer, tier=row.tier, platform=row.asked.platform, lacking="unproven",
+            reason=doubt,
         )  # fmt: skip
     return Entry(
         reproducer=row.reproducer,
         tier=row.tier,
-        platform=row.place,
+        platform=row.asked.platform,
         verdict=row.verdict,
         reason=line(row.reason),
     )

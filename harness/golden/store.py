@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from harness import foreign
-from harness.compare import plain
 from harness.errors import BadInput, FactsError, GoldenError
+from harness.facts import CaseKey, Tier
 from harness.golden.form import FORMAT
 from harness.golden.record import Golden
+from harness.observation.compare import plain
 
 _LARGEST = 64 * foreign.MIB
 """The largest golden has some 200 KiB."""
@@ -37,27 +38,26 @@ class GoldenStore:
 
     folder: Path
 
-    def path(self, reproducer: str, tier: str, platform: str) -> Path:
-        """Where the golden of this identity lives. Raises GoldenError for a part that is no plain name."""
-        for part in (reproducer, tier, platform):
-            if not _PART.fullmatch(part):
-                raise GoldenError(f"{part!r} cannot be part of a golden's path: use letters, digits, . + - _")
-        return self.folder / reproducer / f"{tier}.{platform}.json"
+    def path(self, key: CaseKey) -> Path:
+        """Where the golden of a case lives. Raises GoldenError for a reproducer that is no plain name."""
+        if not _PART.fullmatch(key.reproducer):
+            told = f"{key.reproducer!r} cannot be part of a golden's path"
+            raise GoldenError(f"{told}: use letters, digits, . + - _")
+        return self.folder / key.reproducer / f"{key.tier}.{key.platform}.json"
 
-    def load(self, reproducer: str, tier: str, platform: str) -> Golden | None:
-        """The golden of this identity, or None. Raises GoldenError for an unreadable or a foreign one."""
-        path = self.path(reproducer, tier, platform)
+    def load(self, key: CaseKey) -> Golden | None:
+        """The golden of a case, or None. Raises GoldenError for an unreadable or a foreign one."""
+        path = self.path(key)
         if not os.path.lexists(path):
             return None
         golden = _parsed(path)
-        if (golden.reproducer, golden.tier, golden.platform) != (reproducer, tier, platform):
-            owner = f"{golden.reproducer} {golden.tier} {golden.platform}"
-            raise GoldenError(f"{path}: is the golden of {owner}: move it there, or delete it")
+        if golden.key != key:
+            raise GoldenError(f"{path}: is the golden of {golden.key}: move it there, or delete it")
         return golden
 
     def save(self, golden: Golden) -> Path:
         """Write a golden, whole or not at all. Raises BadInput where the place cannot be written."""
-        path = self.path(golden.reproducer, golden.tier, golden.platform)
+        path = self.path(golden.key)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             _write_whole(path, golden.text)
@@ -67,8 +67,7 @@ class GoldenStore:
 
     def propose(self, golden: Golden) -> Recorded:
         """What recording would change; writes nothing."""
-        path = self.path(golden.reproducer, golden.tier, golden.platform)
-        old = self.load(golden.reproducer, golden.tier, golden.platform)
+        path, old = self.path(golden.key), self.load(golden.key)
         if old is None:
             return Recorded(path, "new", _diff(path, "", golden.text))
         if _lasting(old.to_json()) == _lasting(golden.to_json()):
@@ -90,12 +89,12 @@ class GoldenStore:
         self.save(golden)
         return proposed if proposed.status == "new" else replace(proposed, status="updated")
 
-    def orphans(self, owned: Collection[tuple[str, str]]) -> list[Path]:
+    def orphans(self, owned: Collection[tuple[str, Tier]]) -> list[Path]:
         """Files that none of the `owned` (reproducer, tier) pairs accounts for, hidden ones apart."""
         files = (path for path in self.folder.rglob("*") if path.is_file() or path.is_symlink())
         return sorted(path for path in files if not self._is_owned(path.relative_to(self.folder), owned))
 
-    def _is_owned(self, path: Path, owned: Collection[tuple[str, str]]) -> bool:
+    def _is_owned(self, path: Path, owned: Collection[tuple[str, Tier]]) -> bool:
         if path.name.startswith("."):
             return True
         tier, _, platform = path.name.removesuffix(".json").partition(".")

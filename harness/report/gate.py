@@ -42,7 +42,7 @@ tr:first-child th { white-space: nowrap }
 
 def lines(decision: Decision) -> Iterator[str]:
     """The decision for a terminal: what blocks in full, the rest counted."""
-    where = ", ".join(decision.platforms)
+    where = ", ".join(map(str, decision.platforms))
     for entry, names in _grouped(decision.blocking):
         place = "" if entry.lacking == "refused" else f"{', '.join(names)} {entry.tier} {entry.platform}: "
         yield f"{entry.word:<11} {place}{entry.reason}"
@@ -81,7 +81,7 @@ def page(decision: Decision) -> str:
 def _about(decision: Decision) -> str:
     results = ", ".join(decision.sources) or "none"
     return (
-        f"{decision.build.name}, by {decision.policy.name}, on {', '.join(decision.platforms)}. "
+        f"{decision.build.name}, by {decision.policy.name}, on {', '.join(map(str, decision.platforms))}. "
         f"Results: {results}."
     )
 
@@ -90,7 +90,7 @@ def _grouped(entries: Sequence[Entry]) -> Iterator[tuple[Entry, list[str]]]:
     """Entries that differ in the reproducer alone, as one."""
     groups: dict[tuple[str, ...], list[Entry]] = {}
     for entry in entries:
-        groups.setdefault((entry.tier, entry.platform, entry.word, entry.reason), []).append(entry)
+        groups.setdefault((entry.tier, str(entry.platform), entry.word, entry.reason), []).append(entry)
     for group in groups.values():
         yield group[0], [entry.reproducer.partition("_")[0] for entry in group]
 
@@ -104,11 +104,11 @@ def _word(entry: Entry) -> str:
 
 
 def _place(entry: Entry) -> str:
-    return f"{entry.reproducer} {entry.tier} {entry.platform}"
+    return " ".join(_cells(entry)[:3])
 
 
 def _cells(entry: Entry) -> tuple[str, ...]:
-    return entry.reproducer, entry.tier, entry.platform, entry.word, entry.told
+    return entry.reproducer, entry.tier, str(entry.platform), entry.word, entry.told
 
 
 def _row(entry: Entry) -> str:

@@ -10,7 +10,7 @@ from rich.console import Console
 from harness import __version__
 from harness.facts import Reproducer
 from harness.report.terminal import say
-from harness.scan import Found
+from harness.sweep.scan import Found
 
 
 def show(reproducer: Reproducer, found: Found, console: Console) -> None:
@@ -20,7 +20,7 @@ def show(reproducer: Reproducer, found: Found, console: Console) -> None:
 
 def document(reproducer: Reproducer, found: Found, head: Mapping[str, Any]) -> dict[str, Any]:
     """The JSON of a scan; its form is in docs/sweep.md."""
-    told = {"reproducer": reproducer.id, "platform": found.platform, "modules": found.modules}
+    told = {"reproducer": reproducer.id, "platform": str(found.platform), "modules": found.modules}
     counts = {"kernels": found.kernels, "left_out": dict(found.left_out)}
     return {
         "refault": __version__,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from harness.facts import FAULT_KINDS
+from harness.facts import EXTENT, FaultKind
 
 Schema = dict[str, Any]
 
@@ -40,10 +40,13 @@ def closed(
 def fault() -> Schema:
     """What `Fault.to_json` writes."""
     names = dict.fromkeys(("buffer", "kernel", "process", "message"), TEXT)
-    numbers = dict.fromkeys(("numel", "first", "last", "count", "needed"), INTEGER)
+    numbers = dict.fromkeys(EXTENT, INTEGER)
     met = {"place": TEXT, "mode": TEXT, "requests": listed(TEXT)}
     seen = {"seen": closed({}, {**met, **numbers})}
-    return closed({"kind": {"enum": sorted(FAULT_KINDS)}, "signature": LINE}, {**names, **numbers, **seen})
+    return closed(
+        {"kind": {"enum": sorted(kind.value for kind in FaultKind)}, "signature": LINE},
+        {**names, **numbers, **seen},
+    )
 
 
 def event() -> Schema:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import harness
+from harness.facts import Tier
 from harness.process.confine import Protected
 from harness.process.protection import Protection
 from harness.suite.guard import Guard
@@ -33,7 +34,7 @@ class Shield:
         tree, workspace = plan.tree, self._setting.workspace
         if self._protection is Protection.COMPARED:
             self._guard.watch(tree.folder)
-        models = plan.models if plan.tier == "server" else None
+        models = plan.models if plan.tier is Tier.SERVER else None
         if models:
             models.mkdir(parents=True, exist_ok=True)
         everywhere = (_OURS.parent, workspace.root, self._setting.goldens.folder)

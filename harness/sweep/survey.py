@@ -94,9 +94,7 @@ def _smallest_bite(
 ) -> Outcome | None:
     """The smallest point with a fault of the expected kind and buffer, however its kernel is called."""
     faults = [fault for outcome in outcomes if outcome.bites for fault in outcome.arms["reverted"].faults]
-    kinds = [
-        fault for fault in faults if fault.kind == expected.kind and expected.buffer in (None, fault.buffer)
-    ]
+    kinds = [fault for fault in faults if fault.shows(expected, kernels=False)]
     if not kinds:
         return None
     return smallest(case, Symptom.of(kinds[0], "reverted", watched=True), outcomes, walker, told)

@@ -9,21 +9,22 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from harness import catalogue, doctor, leftovers
+from harness import catalogue, doctor
 from harness.cli import app
 from harness.doctor import Check, State
 from harness.errors import BadInput
-from harness.facts import Feature, Subject
-from harness.leftovers import Leftovers
+from harness.facts import CPU, Feature, Platform, Subject
 from harness.machine import Machine
+from harness.machine.workspace import Workspace
 from harness.process import protection
+from harness.serving import leftovers
+from harness.serving.leftovers import Leftovers
 from harness.source import tree
 from harness.source.tree import Tree
 from harness.tests.toyland.bench import Bench, bug, subject
-from harness.workspace import Workspace
 
 MACHINE = Machine(
-    platform="cpu", features=frozenset(Feature) - {Feature.CUDA, Feature.ROCM}, facts={"torch": "2.13.0"}
+    platform=CPU, features=frozenset(Feature) - {Feature.CUDA, Feature.ROCM}, facts={"torch": "2.13.0"}
 )
 KNOWN = (bug("pr104_short_indptr"), bug("pr109_needs_both_vendors"))
 
@@ -95,7 +96,7 @@ def test_a_kernel_golden_is_the_cpus_whatever_else_the_machine_has(
     fresh.record(bug("pr104_short_indptr"))
     goldens = fresh.goldens.folder
     monkeypatch.setattr(catalogue, "golden_folder", lambda: goldens)
-    cuda = replace(MACHINE, platform="cuda-sm90")
+    cuda = replace(MACHINE, platform=Platform.parse("cuda-sm90"))
     assert look(tmp_path, cuda)["goldens"] == Check("goldens", State.OK, f"1 of 1 for cpu in {goldens}")
 
 

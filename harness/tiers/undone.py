@@ -8,10 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from harness.facts import ExpectedFault
+from harness.facts import ExpectedFault, Raised
 from harness.source.attributes import defines
 from harness.source.tree import Tree
-from harness.verdict.broken import Raised, broken
+from harness.verdict.broken import broken
 
 
 @dataclass(frozen=True)

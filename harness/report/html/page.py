@@ -15,17 +15,17 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from harness import __version__
-from harness.compare import one_line
 from harness.documents import Document
 from harness.errors import GoldenError
-from harness.facts import Subject
+from harness.facts import CaseKey, Subject
 from harness.foreign import visible
 from harness.golden import Golden, GoldenStore
 from harness.history import Series, home, notable
+from harness.observation.compare import one_line
 from harness.report.html.logs import Logs
 from harness.report.html.view import Background, ResultView, view
 from harness.report.marks import MARKS
-from harness.report.releases import Releases
+from harness.report.releases import Releases, beside, mark, tone, undone
 from harness.verdict import SEVERITY, Result, Verdict
 
 PACKED_FROM = 500
@@ -111,7 +111,7 @@ def _head(documents: Sequence[Document], matrices: Sequence[Releases]) -> dict[s
         "several_trees": len({document.sglang.get("tree") for document in documents}) > 1,
         "verdicts": choices,
         "tiers": sorted({result.tier for result in results}),
-        "platforms": sorted({result.platform for result in results}),
+        "platforms": sorted({str(result.platform) for result in results}),
         "refault": __version__,
     }
 
@@ -128,7 +128,8 @@ def _without_time(document: Document) -> Runs:
     about = document.sglang
     return Runs(
         version=str(about.get("version") or "of unknown version"), origin=str(about.get("origin")),
-        tree=str(about.get("tree", ""))[:12], platform=document.platform, refault=document.refault, when="",
+        tree=str(about.get("tree", ""))[:12], platform=str(document.platform),
+        refault=document.refault, when="",
     )  # fmt: skip
 
 
@@ -145,11 +146,11 @@ def _rows(documents: Sequence[Document]) -> Iterator[tuple[Document, Result]]:
     return ((document, result) for document in documents for result in document.results)
 
 
-def _order(row: tuple[Document, Result]) -> tuple[int, str, str, str]:
+def _order(row: tuple[Document, Result]) -> tuple[int, CaseKey]:
     """Failing results first, the worst verdict before the others."""
     result = row[1]
     rank = -SEVERITY.index(result.verdict) if result.verdict else 1
-    return rank, result.reproducer, result.tier, result.platform
+    return rank, result.key
 
 
 def _named(views: Sequence[ResultView]) -> list[str]:
@@ -164,12 +165,11 @@ def _named(views: Sequence[ResultView]) -> list[str]:
 
 def _background(result: Result, document: Document, sources: Sources, goldens: _Goldens) -> Background:
     golden, problem = goldens.of(result)
-    identity = (result.reproducer, result.tier, result.platform)
     own = home(document.sglang, document.machine)
     series = (
         one
         for one in sources.history
-        if (one.reproducer, one.tier, one.platform) == identity
+        if one.key == result.key
         and one.params == one_line(result.params)
         and (one.line, one.host) == (own.line, own.host)
     )
@@ -185,17 +185,16 @@ class _Goldens:
 
     def __init__(self, store: GoldenStore | None) -> None:
         self._store = store
-        self._read: dict[tuple[str, str, str], tuple[Golden | None, str | None]] = {}
+        self._read: dict[CaseKey, tuple[Golden | None, str | None]] = {}
 
     def of(self, result: Result) -> tuple[Golden | None, str | None]:
-        identity = (result.reproducer, result.tier, result.platform)
-        if identity not in self._read:
-            self._read[identity] = self._load(identity)
-        return self._read[identity]
+        if result.key not in self._read:
+            self._read[result.key] = self._load(result.key)
+        return self._read[result.key]
 
-    def _load(self, identity: tuple[str, str, str]) -> tuple[Golden | None, str | None]:
+    def _load(self, key: CaseKey) -> tuple[Golden | None, str | None]:
         try:
-            return (self._store.load(*identity) if self._store else None), None
+            return (self._store.load(key) if self._store else None), None
         except GoldenError as error:
             return None, str(error)
 
@@ -211,6 +210,7 @@ def _templates() -> Environment:
         lstrip_blocks=True,
     )
     templates.filters["breakable"] = _breakable
+    templates.filters |= {"mark": mark, "tone": tone, "beside": beside, "undone": undone}
     return templates
 
 

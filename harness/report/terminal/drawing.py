@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.compare import named_params
 from harness.foreign import visible
+from harness.observation.compare import named_params
 from harness.report.terminal.aspects import evidence
 from harness.report.terminal.lines import Plain, say
 from harness.report.terminal.text import explain, judged, name, summary
@@ -42,7 +42,7 @@ def show(
 
 
 def _cells(result: Result) -> list[str]:
-    identity = [result.reproducer, result.tier, result.platform]
+    identity = list(result.key.to_json().values())
     return [visible(cell) for cell in (*identity, judged(result), f"{result.seconds:.1f}", result.reason)]
 
 

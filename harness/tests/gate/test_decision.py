@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import BadInput
+from harness.facts import CPU, Platform
 from harness.gate.decision import decide
 from harness.gate.results import Build
 from harness.tests.gate.invented import BUILD, KNOWN, ON_CPU, decided, policy, results, row
@@ -253,12 +254,12 @@ def test_failures_beside_the_policy_are_told(tmp_path: Path) -> None:
 
 def test_a_platform_can_be_asked_alone(tmp_path: Path) -> None:
     ours = policy(tmp_path, ON_CPU + ON_CPU.replace("cpu", "cuda-sm90"))
-    found = decide(ours, results(row()), KNOWN, date(2026, 6, 15), ["cpu"])
-    assert found.word == "pass" and found.platforms == ("cpu",)
+    found = decide(ours, results(row()), KNOWN, date(2026, 6, 15), [CPU])
+    assert found.word == "pass" and found.platforms == (CPU,)
     with pytest.raises(
-        BadInput, match=r"--platform tpu: gate\.toml asks nothing of it: it has cpu, cuda-sm90"
+        BadInput, match=r"--platform rocm: gate\.toml asks nothing of it: it has cpu, cuda-sm90"
     ):
-        decide(ours, results(row()), KNOWN, date(2026, 6, 15), ["tpu"])
+        decide(ours, results(row()), KNOWN, date(2026, 6, 15), [Platform.parse("rocm")])
 
 
 def test_the_json_says_what_was_decided_on(tmp_path: Path) -> None:

@@ -8,12 +8,11 @@ from typing import Any
 import pytest
 
 from harness.errors import Unresolved
-from harness.facts import ServerCase
+from harness.facts import Raised, ServerCase
 from harness.observation import Fault
 from harness.tests.toyland.bench import subject
-from harness.tiers.server import Run
+from harness.tiers.server.arm import Run
 from harness.tiers.undone import Undone
-from harness.verdict.broken import Raised
 
 LOST = "AttributeError in grow: 'Table' object has no attribute '{}'"
 

@@ -100,8 +100,8 @@ def _subject(subject: Subject, machine: Machine) -> Check:
             here.append(words)
     lacks = sorted({name for lacking in elsewhere.values() for name in lacking})
     if not here:
-        told = f"UNSUPPORTED here: this machine lacks {', '.join(lacks)}"
-        return Check(_name(subject), State.LACKS, told)
+        text = f"UNSUPPORTED here: this machine lacks {', '.join(lacks)}"
+        return Check(_name(subject), State.LACKS, text)
     others = f"; {', '.join(elsewhere)} would need {', '.join(lacks)}" if lacks else ""
     return Check(_name(subject), State.OK, f"{', '.join(here)}{others}")
 
@@ -128,8 +128,8 @@ def _goldens(machine: Machine, known: Catalogue, folder: Path) -> Check:
     subjects = [subject for subject in known.subjects if store.folder_of(subject.id) == folder]
     orphans = GoldenStore(folder).orphans({(one.id, tier) for one in subjects for tier in one.tiers})
     if orphans:
-        told = f"owned by nothing in the catalogue, delete them: {', '.join(map(str, orphans))}"
-        return Check("goldens", State.WRONG, told)
+        text = f"owned by nothing in the catalogue, delete them: {', '.join(map(str, orphans))}"
+        return Check("goldens", State.WRONG, text)
     wanted, have = Counter[Platform](), Counter[Platform]()
     try:
         for request in (request for subject in subjects for request in _requests(subject)):
@@ -149,8 +149,8 @@ def _goldens(machine: Machine, known: Catalogue, folder: Path) -> Check:
 def _cache(workspace: Workspace) -> Check:
     runs = len(list(workspace.runs.iterdir())) if workspace.runs.is_dir() else 0
     trees = len(list(workspace.trees.iterdir())) if workspace.trees.is_dir() else 0
-    told = f"{workspace.root}: {trees} reverted trees, {runs} runs kept; delete it at any time"
-    return Check("cache", State.OK, told)
+    text = f"{workspace.root}: {trees} reverted trees, {runs} runs kept; delete it at any time"
+    return Check("cache", State.OK, text)
 
 
 def _protection() -> Check:
@@ -160,11 +160,11 @@ def _protection() -> Check:
     except RefaultError as error:
         return Check("protection", State.WRONG, str(error))
     if way is Protection.READ_ONLY:
-        told = "read-only: arms see checkout, goldens, cache and trees mounted read-only"
-        return Check("protection", State.OK, told)
+        text = "read-only: arms see checkout, goldens, cache and trees mounted read-only"
+        return Check("protection", State.OK, text)
     why = protection.refused() or f"{protection.VARIABLE} asks for it"
-    told = "compared: what an arm changes in checkout, goldens and trees is seen once it has ended"
-    return Check("protection", State.LACKS, f"{told}; no read-only folders for arms ({why})")
+    text = "compared: what an arm changes in checkout, goldens and trees is seen once it has ended"
+    return Check("protection", State.LACKS, f"{text}; no read-only folders for arms ({why})")
 
 
 def _left(left: Leftovers) -> Check:
@@ -174,6 +174,6 @@ def _left(left: Leftovers) -> Check:
     folders = [f"folders of runs: {', '.join(map(str, left.folders))}"] if left.folders else []
     segments = [f"{len(left.segments)} segments of servers in /dev/shm"] if left.segments else []
     remedy = "no process here uses them: `refault doctor --clean` removes them"
-    told = "; ".join([*folders, *segments, remedy])
+    text = "; ".join([*folders, *segments, remedy])
     shared = ", which would harm a container that shares /dev/shm and uses them" if left.segments else ""
-    return Check("leftovers", State.LEFT, told + shared)
+    return Check("leftovers", State.LEFT, text + shared)

@@ -196,8 +196,8 @@ def _run(
         json_report.write(folder / RESULTS, document, key)
         report_command.finished(document, None, known)
     if stopped:
-        told = f"ended by {interruption.name(stopped)}: no decision; {folder / RESULTS} has what was judged"
-        terminal.tell(f"refault: {told}", stderr=True)
+        text = f"ended by {interruption.name(stopped)}: no decision; {folder / RESULTS} has what was judged"
+        terminal.tell(f"refault: {text}", stderr=True)
         interruption.end(stopped)
     # They were judged a moment ago, by this checkout and on this very build.
     return gather(

@@ -113,8 +113,8 @@ def _ended(
     target: json_report.Target | None,
 ) -> None:
     """Tell of what was seen until the sweep was ended; nothing is shrunk any more."""
-    told = f"ended after {len(seen)} of {wanted} points: go on with --resume"
-    terminal.say(terminal.console(stderr=True), [told])
+    text = f"ended after {len(seen)} of {wanted} points: go on with --resume"
+    terminal.say(terminal.console(stderr=True), [text])
     if target is not None:
         found = so_far(reproducer.expect.at(tier).reverted, seen)
         document = report.document(reproducer, found, facts, _head(setting))

@@ -89,12 +89,12 @@ def _hardware() -> str:
 
     No name of the machine: a container has another each time.
     """
-    told = (
+    text = (
         Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
         if Path("/proc/cpuinfo").is_file()
         else ""
     )
-    model = re.search(r"^model name\s*:\s*(.+)$", told, re.MULTILINE)
+    model = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
     return f"{model[1].strip() if model else python_platform.machine()}, {len(os.sched_getaffinity(0))} CPUs"
 
 

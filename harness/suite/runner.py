@@ -224,8 +224,8 @@ class Suite:
 
 def _why(error: Exception) -> str:
     """Refault's own errors in their words, any other with its type."""
-    told = str(error) if isinstance(error, RefaultError) else f"{type(error).__name__}: {error}"
-    return foreign.shown(" ".join(told.split()))
+    text = str(error) if isinstance(error, RefaultError) else f"{type(error).__name__}: {error}"
+    return foreign.shown(" ".join(text.split()))
 
 
 def _wait_for_one(waiting: Sequence[_Running]) -> None:

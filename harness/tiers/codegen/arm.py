@@ -90,9 +90,9 @@ def signatures(event: Event) -> Iterator[Fault]:
     for argument in event["mixed_width"]:
         stores = [s for s in event["stores"] if str(s.get("argument")) == argument and "conversion" in s]
         first = stores[0]
-        told = f"{first['value']} {first['conversion']} and stored as {first['element']}"
+        text = f"{first['value']} {first['conversion']} and stored as {first['element']}"
         yield Fault(
-            kind="signature", buffer=argument, kernel=event["kernel"], count=len(stores), message=told
+            kind="signature", buffer=argument, kernel=event["kernel"], count=len(stores), message=text
         )
 
 

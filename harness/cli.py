@@ -271,9 +271,5 @@ def _tell(recorded: Recorded) -> None:
 def _provenance(setting: Setting, result: Result) -> dict[str, str]:
     command = f"refault record {result.reproducer} --tier {result.tier}"
     versions = {"sglang": setting.tree.version or "unknown", **setting.machine.facts}
-    return {
-        **versions,
-        "platform": str(result.platform),
-        "command": command,
-        "recorded": date.today().isoformat(),
-    }
+    own = {"platform": str(result.platform), "command": command}
+    return {**versions, **own, "recorded": date.today().isoformat()}

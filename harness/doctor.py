@@ -112,11 +112,7 @@ def _name(subject: Subject) -> str:
 
 
 def _requests(subject: Subject) -> list[Request]:
-    return [
-        Request(reproducer=subject, tier=tier, platform=platform)
-        for tier in subject.tiers
-        for platform in subject.platforms(tier)
-    ]
+    return [Request(reproducer=subject, tier=tier, platform=platform) for tier, platform in subject.cases]
 
 
 def _goldens(machine: Machine, known: Catalogue, folder: Path) -> Check:

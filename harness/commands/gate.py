@@ -53,13 +53,7 @@ _DECISION = ("decision.json", "decision.md", "decision.html")
     metavar="FILE",
     help="What must be shown; by default evidence from cuda-sm90 and rocm-gfx942.",
 )
-@click.option(
-    "--platform",
-    "platforms",
-    multiple=True,
-    callback=options.platforms,
-    help="Ask only for what the policy requires of this platform; repeatable.",
-)
+@options.platforms_option(help="Ask only for what the policy requires of this platform; repeatable.")
 @click.option(
     "--report",
     "folder",
@@ -189,7 +183,8 @@ def _run(
 ) -> Results:
     setting = running.setting(sglang, lanes, known)
     asked = _requests(policy, known.subjects, platforms, setting)
-    results, stopped = _judged(asked, setting)
+    judged, stopped = running.judge(asked, setting) if asked else ([], None)
+    results = running.ordered(judged)
     partial = interruption.partial(stopped, len(asked))
     document = json_report.document(results, setting.machine.to_json(), running.facts(setting.tree), partial)
     with interruption.held():
@@ -200,9 +195,8 @@ def _run(
         terminal.tell(f"refault: {text}", stderr=True)
         interruption.end(stopped)
     # They were judged a moment ago, by this checkout and on this very build.
-    return gather(
-        [documents.parse(document, name=RESULTS)], Build.of(setting.tree), lambda document, result: None
-    )
+    own, build = documents.parse(document, name=RESULTS), Build.of(setting.tree)
+    return gather([own], build, lambda document, result: None)
 
 
 def _requests(
@@ -217,12 +211,6 @@ def _requests(
             if request.platform_on(setting.machine) == wish.platform:  # as `Row.asked` says of its result
                 found += [request] * wish.requirement.bounds.repeats
     return found
-
-
-def _judged(wanted: Sequence[Request], setting: Setting) -> tuple[list[Result], KeyboardInterrupt | None]:
-    """The results, and the signal that ended the run before all of them were judged, if one did."""
-    judged, stopped = running.judge(wanted, setting) if wanted else ([], None)
-    return running.ordered(judged), stopped
 
 
 def _write(decision: Decision, folder: Path) -> None:

@@ -32,13 +32,7 @@ from harness.report import terminal
     metavar="FILE",
     help="The store; that of the cache if none is named.",
 )
-@click.option(
-    "--platform",
-    "platforms",
-    multiple=True,
-    callback=options.platforms,
-    help="Only this platform; repeatable.",
-)
+@options.platforms_option(help="Only this platform; repeatable.")
 @reproducers_option
 @json_option
 def command(

@@ -11,7 +11,7 @@ import click
 
 from harness import catalogue, matrix
 from harness.commands import interruption
-from harness.commands.options import json_option, lanes_option, reproducers_option
+from harness.commands.options import json_option, lanes_option, release, reproducers_option
 from harness.errors import BadInput
 from harness.facts import Reproducer
 from harness.matrix import Cell, last_measured
@@ -66,16 +66,9 @@ def _releases(wanted: str, known: Releases) -> list[str]:
         if not found:
             raise BadInput("no package index answers and no release is cached: connect, or name releases")
         return list(found)
-    return sorted({_release(word) for word in wanted.split(",")}, key=releases.order)
-
-
-def _release(word: str) -> str:
-    release = releases.parse(word)
-    if release is None:
-        raise BadInput(
-            f"--releases {word!r}: write release numbers between commas, such as 0.5.12.post1,0.5.13"
-        )
-    return release
+    remedy = "write release numbers between commas, such as 0.5.12.post1,0.5.13"
+    named = {release("--releases", word, remedy) for word in wanted.split(",")}
+    return sorted(named, key=releases.order)
 
 
 def _measured(

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from harness import __version__, catalogue
-from harness.commands import interruption, options
+from harness.commands import interruption
 from harness.commands.options import json_option, lanes_option, reproducers_option, sglang_option
 from harness.errors import BadInput, RefaultError
 from harness.facts import Case, Platform, Reproducer, Tier, runs_on
@@ -31,7 +31,7 @@ from harness.sweep.walk import Walker
 @click.option(
     "--tier",
     type=click.Choice([one.value for one in selection.WITHOUT_SERVERS]),
-    callback=options.tier,
+    callback=lambda context, param, word: word and Tier(word),
     help="The case to sweep; its kernel case by default.",
 )
 @click.option(

@@ -94,6 +94,10 @@ class Space:
             self.check(point)
         return point
 
+    def is_control(self, platform: Platform | None) -> bool:
+        """Whether both arms are meant to agree there."""
+        return False
+
     def _check_point(self, point: Params) -> None:
         try:
             self.point(point)
@@ -199,14 +203,11 @@ class CodegenCase(Case):
 
     def __post_init__(self) -> None:
         require(self.targets, "codegen.targets", "is empty: there is nothing to compile for")
-        for target in (*self.targets, *self.controls):
+        named = [*self.targets, *self.controls]
+        for target in named:
             chip = member(Platform.parse, target, "codegen.targets").chip
             require(chip, "codegen.targets", f"{target!r} is not like rocm-gfx942 or cuda-sm90")
-            require(
-                self.platforms.count(Platform.parse(target)) == 1,
-                "codegen.targets",
-                f"{target} is named twice",
-            )
+            require(named.count(target) == 1, "codegen.targets", f"{target} is named twice")
         super().__post_init__()
 
     @property
@@ -214,11 +215,10 @@ class CodegenCase(Case):
         """Targets and controls, in the order in which they are shown."""
         return tuple(map(Platform.parse, (*self.targets, *self.controls)))
 
-    def is_control(self, platform: Platform) -> bool:
-        """Whether both arms are meant to agree there."""
+    def is_control(self, platform: Platform | None) -> bool:
         return str(platform) in self.controls
 
     def watch_on(self, platform: Platform | None) -> Watch:
         """What is judged of it there: on a control, signatures are what both arms share."""
-        beside = {FaultKind.SIGNATURE} if platform and self.is_control(platform) else set()
+        beside = {FaultKind.SIGNATURE} if self.is_control(platform) else set()
         return Watch(kinds=frozenset(FaultKind) - beside)

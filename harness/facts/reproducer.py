@@ -54,6 +54,11 @@ class Subject:
         return (None,)
 
     @property
+    def cases(self) -> tuple[tuple[Tier, Platform | None], ...]:
+        """Every case by its tier and platform."""
+        return tuple((tier, platform) for tier in self.tiers for platform in self.platforms(tier))
+
+    @property
     def id(self) -> str:
         return self.module.rpartition(".")[2]
 

@@ -185,17 +185,14 @@ def _nothing(judged: Sequence[_Judged]) -> tuple[Entry, ...]:
     if any(one.entry.verdict is Verdict.PASS and not one.blocks for one in judged):
         return ()
     remedy = "see that the policy asks something of this build"
-    return (
-        Entry(reproducer=ALL, tier="any", platform="any", reason="not one result is a PASS", remedy=remedy),
-    )
+    return (Entry(reproducer=ALL, reason="not one result is a PASS", remedy=remedy),)
 
 
 def _refused(told: tuple[str, str]) -> Entry:
     """A file that does not count: whoever gave it meant it to."""
     source, why = told
     return Entry(
-        reproducer=ALL, tier="any", platform="any", lacking="refused",
-        reason=f"{source} does not count: {why}",
+        reproducer=ALL, lacking="refused", reason=f"{source} does not count: {why}",
         remedy="sign it with --sign where it is made, or leave it out",
     )  # fmt: skip
 
@@ -217,14 +214,5 @@ def _unasked(results: Results, wanting: set[CaseKey]) -> tuple[Entry, ...]:
 
 def _as_entry(row: Row) -> Entry:
     if doubt := _doubt(row):
-        return Entry(
-            reproducer=row.reproducer, tier=row.tier, platform=row.asked.platform, lacking="unproven",
-            reason=doubt,
-        )  # fmt: skip
-    return Entry(
-        reproducer=row.reproducer,
-        tier=row.tier,
-        platform=row.asked.platform,
-        verdict=row.verdict,
-        reason=line(row.reason),
-    )
+        return Entry(**vars(row.asked), lacking="unproven", reason=doubt)
+    return Entry(**vars(row.asked), verdict=row.verdict, reason=line(row.reason))

@@ -82,7 +82,9 @@ class GoldenStore:
             path.parent.mkdir(parents=True, exist_ok=True)
             _write_whole(path, golden.text)
         except OSError as error:
-            raise BadInput(f"{path}: cannot be written ({_cause(error)}): make the place writable") from error
+            raise BadInput(
+                f"{path}: cannot be written ({foreign.cause(error)}): make the place writable"
+            ) from error
         return path
 
     def propose(self, golden: Golden) -> Recorded:
@@ -133,7 +135,7 @@ def _parsed(path: Path) -> Golden:
         if version == FORMAT:
             return Golden.from_json(data)
     except (ValueError, FactsError) as error:
-        raise GoldenError(f"{path}: unreadable ({_cause(error)}): {_REMEDY}") from error
+        raise GoldenError(f"{path}: unreadable ({foreign.cause(error)}): {_REMEDY}") from error
     except BadInput as error:  # whose message begins with the path
         raise GoldenError(f"{error}: {_REMEDY}") from error
     told = foreign.shown(repr(version), 20)
@@ -147,11 +149,6 @@ def _write_whole(path: Path, text: str) -> None:
         os.replace(draft, path)
     finally:
         draft.unlink(missing_ok=True)
-
-
-def _cause(error: Exception) -> str:
-    text = (error.strerror if isinstance(error, OSError) else None) or str(error)
-    return " ".join(text.split())
 
 
 def _lasting(data: dict[str, Any]) -> dict[str, Any]:

@@ -51,14 +51,10 @@ class Machine:
 
     @classmethod
     def from_json(cls, told: Mapping[str, Any]) -> Machine:
-        """A machine as far as what a case needs: its platform, its features, its GPUs.
-
-        ValueError for a platform that there is not.
-        """
+        """A machine as far as what a case needs: platform, features, GPUs. ValueError for no platform."""
         features = frozenset(feature for feature in Feature if feature in told["features"])
-        return cls(
-            platform=Platform.parse(told["platform"]), features=features, gpus=int(told.get("gpus", 0))
-        )
+        platform, gpus = Platform.parse(told["platform"]), int(told.get("gpus", 0))
+        return cls(platform=platform, features=features, gpus=gpus)
 
 
 def _version(distribution: str) -> str | None:

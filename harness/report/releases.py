@@ -13,6 +13,7 @@ from harness.errors import BadInput
 from harness.facts import Reproducer, Subject
 from harness.matrix import Applies, Cell, Likeness, Status
 from harness.report.matrix import likeness_told
+from harness.report.terminal.lines import columns
 from harness.source.releases import order
 
 MARKS: Mapping[Status, tuple[str, str]] = {
@@ -24,14 +25,6 @@ MARKS: Mapping[Status, tuple[str, str]] = {
 }
 """Sign and tone of each status."""
 _REVERTS = {Applies.APPLIES: "the fix can be undone", Applies.STALE: "STALE: the fix cannot be undone"}
-
-
-def mark(cell: Cell) -> str:
-    return MARKS[cell.status][0]
-
-
-def tone(cell: Cell) -> str:
-    return MARKS[cell.status][1]
 
 
 def undone(cell: Cell) -> str:
@@ -86,9 +79,7 @@ def lines(matrix: Releases) -> Iterator[str]:
         [release, *(status_told(matrix.at(release, bug)) for bug in matrix.bugs)]
         for release in matrix.releases
     ]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        yield "  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)).rstrip()
+    yield from columns(rows)
     for bug in matrix.bugs:
         yield from ("", bug, *(f"  {line}" for line in matrix.told(bug)))
     yield ""

@@ -6,20 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from harness.facts import (
-    CPU,
-    CaseKey,
-    CodegenCase,
-    Configuration,
-    Expect,
-    Feature,
-    Platform,
-    Reproducer,
-    ServerCase,
-    Subject,
-    Tier,
-    runs_on,
-)
+from harness.facts import Configuration, Expect, Reproducer, ServerCase, Subject
+from harness.facts.place import CPU, CaseKey, Feature, Platform, Tier, runs_on
 from harness.machine import Machine
 from harness.tiers import arms
 from harness.verdict import BOTH, ArmName
@@ -76,12 +64,6 @@ class Request:
     def environment(self, machine: Machine) -> str:
         """The kind of environment its arms share."""
         return arms.kind(self.tier, self.platform_on(machine))
-
-    @property
-    def is_control(self) -> bool:
-        """Whether it is compiled for a declared control, on which both arms are meant to agree."""
-        compiled = self.case if isinstance(self.case, CodegenCase) else None
-        return bool(compiled and self.platform and compiled.is_control(self.platform))
 
     @property
     def by_hand(self) -> bool:

@@ -141,9 +141,8 @@ class Suite:
         bytecode = self._bytecodes.of_cases([request]).done
         plan = replace(planning.arm(name, request, tree, self._setting), bytecode=bytecode)
         folder = self._new_folder(f"{subject.id}.standing.{name}")
-        shared = self._shared(request)
-        protected = self._shield.over(plan)
-        return folder, self._pool.submit(arms.kept_server_job(plan, folder, shared, protected))
+        job = arms.kept_server_job(plan, folder, self._shared(request), self._shield.over(plan))
+        return folder, self._pool.submit(job)
 
     def _ready(self, waiting: list[_Running]) -> list[_Running]:
         """Take those out of `waiting` whose arms have all ended."""
@@ -192,11 +191,7 @@ class Suite:
         for name, planned in running.case.plans.items():
             plan = replace(planned, bytecode=making.done)
             folder = self._new_folder(f"{request.reproducer.id}.{request.name}.{name}")
-            shared, protected = (
-                self.environment(request.environment(self._setting.machine)),
-                self._shield.over(plan),
-            )
-            jobs[name] = arms.job(plan, folder, shared, protected)
+            jobs[name] = arms.job(plan, folder, self._shared(request), self._shield.over(plan))
         for name, job in jobs.items():
             self._started(running.arm(name))
             running.futures[name] = self._pool.submit(job)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -110,18 +110,11 @@ def job(plan: ArmPlan, folder: Path, shared: Environment, protected: Protected =
 
 def kept_server_job(plan: ArmPlan, folder: Path, shared: Environment, protected: Protected = _NOTHING) -> Job:
     """The arm's server alone, for inspection: it runs until it is ended, and STANDING says where."""
-    limits = Limits(seconds=_A_WEEK, memory_mb=MEMORY_MB[plan.tier])
+    arm = job(plan, folder, shared, protected)
+    limits = Limits(seconds=_A_WEEK, memory_mb=arm.limits.memory_mb)
+    payload = {**arm.payload, "point": dict(plan.points[0])}
     entry = f"harness.tiers.{plan.tier}.arm:stand"
-    return Job(
-        entry=entry,
-        payload={**_payload(plan), "point": dict(plan.points[0])},
-        folder=folder,
-        limits=limits,
-        environment=shared,
-        devices=_devices(plan),
-        protected=protected,
-        watched=_watched(plan),
-    )
+    return replace(arm, entry=entry, payload=payload, limits=limits, questions=None)
 
 
 def _watched(plan: ArmPlan) -> frozenset[str]:

@@ -35,9 +35,8 @@ POLICIES = sorted({policy.DEFAULT, *ROOT.glob("ci/gate*.toml")})
 
 def requests() -> Iterator[Request]:
     for subject in SUBJECTS:
-        for tier in subject.tiers:
-            for platform in subject.platforms(tier):
-                yield Request(reproducer=subject, tier=tier, platform=platform)
+        for tier, platform in subject.cases:
+            yield Request(reproducer=subject, tier=tier, platform=platform)
 
 
 def named(request: Request) -> str:

@@ -62,7 +62,7 @@ class Library:
 
 def test_an_h200_is_told() -> None:
     library = Library()
-    assert nvidia.gpu({}, library) == H200 and H200.platform == "cuda-sm90"
+    assert nvidia.gpu({}, library) == H200 and H200.chip == 90
     assert library.shut == 1
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from harness import catalogue, leftovers
+from harness import amd_check, catalogue, leftovers, torch_build
+from harness.amd_check import Use
 from harness.errors import RefaultError
 from harness.facts import Subject
 from harness.golden import GoldenStore
@@ -45,6 +47,7 @@ def checks(machine: Machine, workspace: Workspace, subjects: Sequence[Subject]) 
     facts = ", ".join(f"{name} {value}" for name, value in machine.facts.items())
     yield Check("platform", State.OK, f"{machine.platform}; {facts}")
     yield Check("features", State.OK, ", ".join(sorted(machine.features)) or "none")
+    yield from _amd()
     yield _gpus(machine)
     yield _upstream()
     yield from (_subject(subject, machine) for subject in subjects)
@@ -52,6 +55,16 @@ def checks(machine: Machine, workspace: Workspace, subjects: Sequence[Subject]) 
     yield _cache(workspace)
     yield _protection()
     yield _left(leftovers.found())
+
+
+_AMD: Mapping[Use, State] = {Use.WORKS: State.OK, Use.LACKING: State.LACKS, Use.WRONG: State.WRONG}
+
+
+def _amd() -> Iterator[Check]:
+    """How it stands with AMD's GPUs, where there is one: a machine whose cannot be used counts as a CPU."""
+    found = amd_check.look(torch_build.hip(), os.environ)
+    if found.use is not Use.NONE:
+        yield Check("amd", _AMD[found.use], found.told)
 
 
 def _gpus(machine: Machine) -> Check:

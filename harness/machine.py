@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness import devices
+from harness import amd, devices, hip_visible, torch_build
 from harness.facts.place import Feature, Host
 
 SOFTWARE = ("torch", "triton", "numpy", "transformers")
@@ -93,8 +93,11 @@ def _hardware() -> str:
     return f"{model[1].strip() if model else python_platform.machine()}, {len(os.sched_getaffinity(0))} CPUs"
 
 
-def this_machine() -> Machine:
-    """Looks without importing torch, which would cost seconds and touch an accelerator."""
+def this_machine(root: Path = Path("/")) -> Machine:
+    """Looks without importing torch, which would cost seconds and touch an accelerator.
+
+    `root` stands for the file system in which AMD's driver publishes its GPUs, in tests.
+    """
     versions = {name: version for name in SOFTWARE if (version := _version(name))}
     features = {name for name in (Feature.TORCH, Feature.TRITON) if name in versions}
     features |= {name for name in (Feature.AITER, Feature.SGL_KERNEL) if importlib.util.find_spec(name)}
@@ -104,13 +107,40 @@ def this_machine() -> Machine:
         features.add(Feature.FLASHINFER)
     if _has_device("/dev/nvidiactl"):
         features.add(Feature.CUDA)
-    if _has_device("/dev/kfd"):
-        features.add(Feature.ROCM)
     facts = {"python": python_platform.python_version(), "system": python_platform.system(), **versions}
-    gpu, cuda = devices.gpu(), devices.torch_cuda()
-    if gpu is None or cuda is None:  # a GPU that torch cannot use is none
+    gpus = _nvidia(torch_build.cuda()) or _amd(torch_build.hip(), root)
+    if gpus is None:
         return Machine(platform="cpu", features=frozenset(features), facts=facts, hardware=_hardware())
     return Machine(
-        platform=gpu.platform, features=frozenset(features), gpus=devices.visible(),
-        facts={**facts, **gpu.facts, "cuda": cuda}, hardware=_hardware(),
+        platform=gpus.platform, features=frozenset({*features, *gpus.features}), gpus=gpus.number,
+        facts={**facts, **gpus.facts}, hardware=_hardware(),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Gpus:
+    """The GPUs that torch can use here; one that it was not built for is none."""
+
+    platform: str
+    number: int
+    facts: Mapping[str, str]
+    features: frozenset[Feature] = frozenset()
+
+
+def _nvidia(built: str | None) -> _Gpus | None:
+    gpu = devices.gpu() if built else None
+    if gpu is None or built is None:
+        return None
+    return _Gpus(platform=gpu.platform, number=devices.visible(), facts={**gpu.facts, "cuda": built})
+
+
+def _amd(built: str | None, root: Path) -> _Gpus | None:
+    seen = hip_visible.of_this_machine(os.environ, root) if built else ()
+    if not seen or built is None or not seen[0].gpu.version:
+        return None
+    first = seen[0].gpu
+    told = {"gpu": amd.name(first, root), "driver": amd.driver(root), "hip": built}
+    return _Gpus(
+        platform=first.platform, number=len(seen), features=frozenset({Feature.ROCM}),
+        facts={name: value for name, value in told.items() if value},
     )  # fmt: skip

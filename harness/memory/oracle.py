@@ -17,8 +17,8 @@ from harness.memory.device.memory import AllocatorSource
 from harness.memory.fences import Fences
 from harness.memory.poison import Poison
 from harness.memory.reads import Reads
-from harness.memory.strays import Strays
 from harness.memory.undefined import leaves
+from harness.memory.violations import Violations
 from harness.observation import Event
 
 REACH = 16 << 10
@@ -41,7 +41,7 @@ class Oracle:
     under test has its buffers: on an accelerator compiled kernels run, whose lanes nobody sees.
     """
 
-    strays: Strays = field(default_factory=Strays)
+    violations: Violations = field(default_factory=Violations)
     events: list[dict[str, Any]] = field(default_factory=list)
     as_hardware: bool = True
     traced: bool = True
@@ -54,9 +54,9 @@ class Oracle:
 
     def _fences(self) -> Fences | DeviceFences:
         if self.device == "cpu":
-            return Fences(self.strays)
+            return Fences(self.violations)
         place = torch.device(self.device, torch.cuda.current_device())
-        return DeviceFences(self.strays, AllocatorSource(place, REACH), poison=self.poison)
+        return DeviceFences(self.violations, AllocatorSource(place, REACH), poison=self.poison)
 
     @property
     def _reads(self) -> Reads | None:
@@ -86,7 +86,7 @@ class Oracle:
         events = self.events if self.traced else None
         torch_checks = dispatch.TorchChecks(
             str(root),
-            self.strays,
+            self.violations,
             events,
             self.fences,
             as_hardware=self.as_hardware,
@@ -109,10 +109,10 @@ class Oracle:
     ) -> AbstractContextManager[None]:
         if self.device == "cpu":
             checks = lanes.LaneChecks(
-                self.strays, events, entered, self._after_launch, self.poison, self._reads
+                self.violations, events, entered, self._after_launch, self.poison, self._reads
             )
             return lanes.checked(checks)
-        return launches.checked(launches.Launches(self.strays, events, entered, after=self._after_launch))
+        return launches.checked(launches.Launches(self.violations, events, entered, after=self._after_launch))
 
     def placed(self, tensor: torch.Tensor, name: str) -> torch.Tensor:
         """A tensor of the case's where the code under test has its buffers; on a device inside a fence."""

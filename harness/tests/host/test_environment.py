@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness import hip_visible
 from harness.host import environment
-from harness.tests.kfd import TREES
+from harness.machine import hip_visible
+from harness.tests.machine.kfd import TREES
 
 
 def test_kernels_are_interpreted_on_the_cpu_and_compiled_for_codegen() -> None:

@@ -11,6 +11,10 @@ from harness.machine import Machine
 from harness.tiers import arms
 from harness.verdict import BOTH, ArmName
 
+_SERVING: Mapping[str, frozenset[Feature]] = {"rocm": frozenset({Feature.AITER})}
+"""What every server of upstream's needs on a kind of machine: with HIP, 0.5.15 imports aiter with its
+quantization, whichever attention back end is asked for (quark/schemes/quark_w4a4_mxfp4.py)."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
@@ -84,5 +88,7 @@ def missing(request: Request, machine: Machine) -> tuple[str, ...]:
     """The features that a case needs and this machine lacks."""
     on_the_cpu = request.tier == "kernel" and request.platform is None
     own = frozenset({Feature.INTERPRETER} if on_the_cpu else ())
-    ranks = request.case.ranks if isinstance(request.case, ServerCase) else 1
+    ranks = 1
+    if isinstance(request.case, ServerCase):
+        own, ranks = _SERVING.get(machine.host, frozenset()), request.case.ranks
     return machine.missing(own | request.reproducer.requires | request.case.requires, ranks)

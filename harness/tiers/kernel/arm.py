@@ -31,7 +31,10 @@ def enter(payload: Mapping[str, Any], folder: Path, testimony: Testimony) -> dic
     `toggle` in the payload is a pull request whose fix upstream's own toggle is to undo first.
     """
     device = "cuda" if payload["platform"] else "cpu"  # as torch has it on AMD hardware, too
-    entry = Entry.begin(payload, folder, testimony, "kernel", (*preload.PATCHES, *oracle.patches(device)))
+    patches = [*preload.PATCHES, *oracle.patches(device)]
+    if device == "cpu":
+        patches += platform_switches.hide_hip()
+    entry = Entry.begin(payload, folder, testimony, "kernel", patches)
     case = entry.case
     assert isinstance(case, KernelCase)
     if case.pretends:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import click
 
 from harness import catalogue, doctor
+from harness.catalogue import Catalogue
+from harness.commands.options import reproducers_option
 from harness.commands.options import target as json_target
 from harness.doctor import Check, State
 from harness.errors import BadInput
@@ -35,7 +38,14 @@ from harness.suite import Foreseen, foresee
     metavar="FILE",
     help="Also write which cases run, there or here, as JSON; - for standard output.",
 )
-def command(clean: bool, platform: str | None, gpus: int | None, target: json_report.Target | None) -> None:
+@reproducers_option
+def command(
+    clean: bool,
+    platform: str | None,
+    gpus: int | None,
+    target: json_report.Target | None,
+    elsewhere: tuple[Path, ...],
+) -> None:
     """Say what this machine has and lacks. Ends with 1 if something is wrong.
 
     With --on: every case on a machine of that platform that has what upstream's image for it brings, with the
@@ -46,8 +56,9 @@ def command(clean: bool, platform: str | None, gpus: int | None, target: json_re
     if platform and clean:
         raise BadInput("--clean is for this machine: leave out --on, or clean first")
     machine = described(platform, gpus) if platform else this_machine()
-    code = 0 if platform else _examine(machine, clean, target)
-    cases = list(foresee(machine, catalogue.subjects()))
+    known = catalogue.read(elsewhere)
+    code = 0 if platform else _examine(machine, known, clean, target)
+    cases = list(foresee(machine, known.subjects))
     if platform:
         _tell(machine, cases, target)
     if target is not None:
@@ -56,10 +67,10 @@ def command(clean: bool, platform: str | None, gpus: int | None, target: json_re
     sys.exit(code)
 
 
-def _examine(machine: Machine, clean: bool, target: json_report.Target | None) -> int:
+def _examine(machine: Machine, known: Catalogue, clean: bool, target: json_report.Target | None) -> int:
     if clean:
         leftovers.found().remove()
-    checks = list(doctor.checks(machine, default_workspace(), catalogue.subjects()))
+    checks = list(doctor.checks(machine, default_workspace(), known))
     for check in checks:
         tell(f"{check.state:<6} {check.name:<{_widest(checks)}} {check.found}", stderr=target == "-")
     return 1 if any(check.state is State.WRONG for check in checks) else 0

@@ -40,10 +40,6 @@ class Gpu:
         major, minor, step = self.version // 10000, self.version // 100 % 100, self.version % 100
         return f"gfx{major}{minor:x}{step:x}"
 
-    @property
-    def platform(self) -> str:
-        return f"rocm-{self.architecture}"
-
 
 def published(root: Path = Path("/")) -> tuple[Gpu, ...]:
     """Every GPU whose node can be read, in the order of the nodes.

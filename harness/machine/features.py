@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.facts.place import Feature, Host
+from harness.facts.place import CPU, Feature, Host, Platform
 from harness.machine import amd, hip_visible, nvidia, torch_build
 
 SOFTWARE = ("torch", "triton", "numpy", "transformers")
@@ -28,32 +28,33 @@ class Machine:
     `facts`, which goldens keep.
     """
 
-    platform: str
+    platform: Platform
     features: frozenset[Feature]
     gpus: int = 0
     facts: Mapping[str, str] = field(default_factory=dict)
     hardware: str = ""
 
     @property
-    def host(self) -> str:
-        """The kind of machine: cpu, cuda or rocm."""
-        return self.platform.partition("-")[0]
+    def host(self) -> Host:
+        """The kind of machine."""
+        return self.platform.host
 
     def missing(self, required: frozenset[str], ranks: int = 1) -> tuple[str, ...]:
         """What of these features, and of a GPU for each rank, this machine lacks."""
-        few = ranks > 1 and Host(self.host).has_devices and self.gpus < ranks
+        few = ranks > 1 and self.host.has_devices and self.gpus < ranks
         return (*sorted(required - self.features), *([f"{ranks} GPUs"] if few else []))
 
     def to_json(self) -> dict[str, Any]:
-        told = {"platform": self.platform, "features": sorted(self.features), **self.facts}
+        told = {"platform": str(self.platform), "features": sorted(self.features), **self.facts}
         more = {"gpus": self.gpus, "hardware": self.hardware}
         return {**told, **{name: value for name, value in more.items() if value}}
 
     @classmethod
     def from_json(cls, told: Mapping[str, Any]) -> Machine:
-        """A machine as far as what a case needs: its platform, its features, its GPUs."""
+        """A machine as far as what a case needs: platform, features, GPUs. ValueError for no platform."""
         features = frozenset(feature for feature in Feature if feature in told["features"])
-        return cls(platform=str(told["platform"]), features=features, gpus=int(told.get("gpus", 0)))
+        platform, gpus = Platform.parse(told["platform"]), int(told.get("gpus", 0))
+        return cls(platform=platform, features=features, gpus=gpus)
 
 
 def _version(distribution: str) -> str | None:
@@ -84,12 +85,12 @@ def _hardware() -> str:
 
     No name of the machine: a container has another each time.
     """
-    told = (
+    text = (
         Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
         if Path("/proc/cpuinfo").is_file()
         else ""
     )
-    model = re.search(r"^model name\s*:\s*(.+)$", told, re.MULTILINE)
+    model = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
     return f"{model[1].strip() if model else python_platform.machine()}, {len(os.sched_getaffinity(0))} CPUs"
 
 
@@ -110,7 +111,7 @@ def this_machine(root: Path = Path("/")) -> Machine:
     facts = {"python": python_platform.python_version(), "system": python_platform.system(), **versions}
     gpus = _nvidia(torch_build.cuda()) or _amd(torch_build.hip(), root)
     if gpus is None:
-        return Machine(platform="cpu", features=frozenset(features), facts=facts, hardware=_hardware())
+        return Machine(platform=CPU, features=frozenset(features), facts=facts, hardware=_hardware())
     return Machine(
         platform=gpus.platform, features=frozenset({*features, *gpus.features}), gpus=gpus.number,
         facts={**facts, **gpus.facts}, hardware=_hardware(),
@@ -121,7 +122,7 @@ def this_machine(root: Path = Path("/")) -> Machine:
 class _Gpus:
     """The GPUs that torch can use here; one that it was not built for is none."""
 
-    platform: str
+    platform: Platform
     number: int
     facts: Mapping[str, str]
     features: frozenset[Feature] = frozenset()
@@ -131,7 +132,8 @@ def _nvidia(built: str | None) -> _Gpus | None:
     gpu = nvidia.gpu() if built else None
     if gpu is None or built is None:
         return None
-    return _Gpus(platform=gpu.platform, number=nvidia.visible(), facts={**gpu.facts, "cuda": built})
+    chip = Platform(Host.CUDA, f"sm{gpu.chip}")
+    return _Gpus(platform=chip, number=nvidia.visible(), facts={**gpu.facts, "cuda": built})
 
 
 def _amd(built: str | None, root: Path) -> _Gpus | None:
@@ -141,6 +143,8 @@ def _amd(built: str | None, root: Path) -> _Gpus | None:
     first = seen[0].gpu
     told = {"gpu": amd.name(first, root), "driver": amd.driver(root), "hip": built}
     return _Gpus(
-        platform=first.platform, number=len(seen), features=frozenset({Feature.ROCM}),
+        platform=Platform(Host.ROCM, first.architecture),
+        number=len(seen),
+        features=frozenset({Feature.ROCM}),
         facts={name: value for name, value in told.items() if value},
-    )  # fmt: skip
+    )

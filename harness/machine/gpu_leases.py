@@ -17,9 +17,10 @@ from io import TextIOWrapper
 from pathlib import Path
 
 from harness.errors import BadInput, Unresolved
+from harness.facts import Host
 from harness.machine import hip_visible, nvidia
 
-_VARIABLES: Mapping[str, str] = {"cuda": hip_visible.CUDA, "rocm": hip_visible.HIP}
+_VARIABLES: Mapping[Host, str] = {Host.CUDA: hip_visible.CUDA, Host.ROCM: hip_visible.HIP}
 """What tells an arm which GPUs it may see, by kind of machine."""
 _LOOK_EVERY = 0.5
 
@@ -89,19 +90,19 @@ class Leases:
 
 
 def of_this_machine(
-    host: str,
+    host: Host,
     environment: Mapping[str, str] | None = None,
     root: Path = Path("/"),
     folder: Path | None = None,
 ) -> Leases:
-    """The leases of a machine of this kind ("cuda", "rocm"; any other has no GPU).
+    """The leases of a machine of this kind (a CPU has no GPU).
 
     A choice that was made from outside, as by a CI runner, is kept to. `root` stands for the file
     system in tests.
     """
     environment = os.environ if environment is None else environment
-    locks = _amd(environment, root) if host == "rocm" else {}
-    gpus = _nvidia(environment) if host == "cuda" else tuple(locks)
+    locks = _amd(environment, root) if host is Host.ROCM else {}
+    gpus = _nvidia(environment) if host is Host.CUDA else tuple(locks)
     home = folder or Path(tempfile.gettempdir()) / "refault-gpus"
     return Leases(gpus=gpus, variable=_VARIABLES.get(host, ""), folder=home, locks=locks)
 

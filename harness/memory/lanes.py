@@ -48,9 +48,14 @@ _PATCHED: tuple[tuple[str, Any, str], ...] = (
     ("InterpreterBuilder", _BUILDER, "create_atomic_cas"),
     ("interpreter_builder", interpreter.interpreter_builder, "options"),
 )
+_ORIGINALS = tuple(getattr(owner, name) for _, owner, name in _PATCHED)
 PATCHES = tuple(
     ".".join(filter(None, ("triton.runtime.interpreter", owner, name))) for owner, _, name in _PATCHED
 )
+
+
+class OfAllocations(interpreter.GridExecutor):  # type: ignore[misc]
+    """A launch that knows its tensors by addresses alone: each may reach all of the allocation it lies in."""
 
 
 @dataclass
@@ -89,7 +94,7 @@ class Launch:
 
 
 class LaneChecks:
-    """The lane checker of one run. `events` takes the launches (None: nobody asks), `strays` the faults.
+    """The lane checker of one run. `events` takes the launches (None: nobody asks), `violations` the faults.
 
     `entered` is told the name of each kernel, `after` as well, once it ran, with its tensors.
     """
@@ -199,7 +204,8 @@ class LaneChecks:
         window = self._windows.find(low)
         if window is not None and window is self._windows.find(high):
             argument, start = window.argument, window.bias - window.base
-            if low + start >= 0 and high + start + width <= argument.nbytes and not argument.gaps:
+            within = low + start >= argument.floor and high + start + width <= argument.nbytes
+            if within and not argument.gaps:
                 argument.touch(low + start, high + start + width - 1, kind == "oob-write")
                 self._launch.astray = 0
                 return addresses + window.delta, active, False
@@ -247,7 +253,7 @@ class LaneChecks:
     def _report(self, argument: Argument, offsets: Offsets, width: int, kind: str) -> None:
         """Stray elements, counted in the type that the kernel's pointer has at the access."""
         assert self._launch is not None
-        past = (offsets < 0) | (offsets + width > argument.nbytes)
+        past = (offsets < argument.floor) | (offsets + width > argument.nbytes)
         for lanes, message in ((past, None), (~past, "between the rows of the slice that was passed")):
             if lanes.any():
                 numel = argument.nbytes // width
@@ -300,7 +306,8 @@ def _opened(executor: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Lau
     frame = sys._getframe(3)
     names = names_of([tensor for _, tensor in given], frame)
     pairs = zip(given, names, strict=True)
-    arguments = [Argument(name, tensor, found or name) for (name, tensor), found in pairs]
+    whole = isinstance(executor, OfAllocations)
+    arguments = [Argument(name, tensor, found or name, whole=whole) for (name, tensor), found in pairs]
     scalars = {name: value for name, value in bound.items() if isinstance(value, bool | int | float | str)}
     grid = executor.grid(bound) if callable(executor.grid) else executor.grid
     code = executor.fn.__code__
@@ -330,10 +337,8 @@ def _lanes(mask: Any) -> Lanes:
 
 @contextmanager
 def checked(checks: LaneChecks) -> Iterator[None]:
-    """Patch the interpreter of this process for as long as the block runs."""
-    raw_call, raw_convert, raw_move, raw_point, raw_load, raw_store, raw_rmw, raw_cas, options = (
-        getattr(owner, name) for _, owner, name in _PATCHED
-    )
+    """Patch the interpreter of this process for as long as the block runs; the innermost checker sees all."""
+    raw_call, raw_convert, raw_move, raw_point, raw_load, raw_store, raw_rmw, raw_cas, options = _ORIGINALS
     handle = interpreter.TensorHandle
 
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:

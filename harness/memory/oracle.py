@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from harness.memory import dispatch, lanes, reads
+from harness.memory import dispatch, lanes, reads, watch
 from harness.memory.device import gone, launches
 from harness.memory.device.fences import DeviceFences
 from harness.memory.device.memory import AllocatorSource
@@ -19,6 +19,7 @@ from harness.memory.poison import Poison
 from harness.memory.reads import Reads
 from harness.memory.undefined import leaves
 from harness.memory.violations import Violations
+from harness.memory.watch import Watch
 from harness.observation import Event
 
 REACH = 16 << 10
@@ -34,7 +35,7 @@ def patches(device: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Oracle:
-    """What the detectors saw: faults through `strays`, the trace in `events`.
+    """What the detectors saw: faults through `violations`, the trace in `events`.
 
     `as_hardware` says how a torch operation with stray indices goes on: see `dispatch.TorchChecks`.
     Without `traced` no events are kept: there is no end to what a server runs. `device` is where the code
@@ -94,8 +95,9 @@ class Oracle:
             reads=self._reads,
         )
         lost = False
+        told = Watch(root, self.violations, self.fences, self.poison)
         try:
-            with self._launches(events, entered), dispatch.checked(torch_checks):
+            with watch.kept(told), self._launches(events, entered), dispatch.checked(torch_checks):
                 yield
         except Exception as error:
             lost = gone.what(error) is not None

@@ -8,15 +8,15 @@ from itertools import groupby
 
 from rich.console import Console
 
-from harness.facts import Reproducer, Subject
+from harness.facts import Reproducer, Subject, Tier
 from harness.matrix import declared
 from harness.matrix.last_measured import Release
 from harness.observation import Observation
 from harness.observation.compare import named_params
-from harness.report.terminal import explain, say, summary, word
+from harness.report.terminal import explain, judged, say, summary
 from harness.source import releases
 from harness.suite.repro_plan import Step
-from harness.verdict import Result
+from harness.verdict import EvidenceClass, Result
 
 FAULTS = 4
 """How many faults of an arm are listed before the rest is only counted."""
@@ -71,11 +71,11 @@ def _failed(result: Result) -> Iterator[str]:
 def _held(result: Result) -> Iterator[str]:
     place = f"{result.tier} {result.platform}"
     if not result.arms:
-        yield f"{word(result)} {place}: {result.reason}"
+        yield f"{judged(result)} {place}: {result.reason}"
         return
     why = "" if any(seen.main.faults for seen in result.arms.values()) else f": {result.reason}"
     point = f", default point {named_params(result.params)}" if result.params else ""
-    yield f"{word(result)} {place}, {_time(result)}{point}{why}"
+    yield f"{judged(result)} {place}, {_time(result)}{point}{why}"
     for name, seen in result.arms.items():
         yield from _indented(name, _shown(seen, result))
 
@@ -93,7 +93,7 @@ def _indented(name: str, lines: Iterator[str]) -> Iterator[str]:
 def _shown(seen: Observation, result: Result) -> Iterator[str]:
     """How many points fault, then the faults and the notes of the default one."""
     faulty, count = sum(bool(point.faults) for point in seen.points), len(seen.points)
-    shows = "have the signature" if result.evidence == "signature" else "fault"
+    shows = "have the signature" if result.evidence is EvidenceClass.SIGNATURE else "fault"
     if not faulty:
         yield "clean" if count == 1 else f"clean at all {count} points"
         return
@@ -150,7 +150,7 @@ def _by_hand(ending: Ending) -> Iterator[str]:
     if any(result.arms for result in ending.results):
         arms = "both arms side by side, with all evidence" if is_bug else "all of the evidence"
         commands[f"refault repro {name} --detail{tree}"] = arms
-    if any(step.request.tier == "server" and not step.missing for step in ending.steps):
+    if any(step.request.tier is Tier.SERVER and not step.missing for step in ending.steps):
         arm, what = ("reverted", "its server with the fix undone") if is_bug else ("fixed", "its server")
         commands[f"refault serve {name} --arm {arm}{tree}"] = f"{what}, left up"
         if is_bug:
@@ -169,12 +169,12 @@ def _not_shown(ending: Ending) -> Iterator[str]:
 def _untold(ending: Ending) -> Iterator[str]:
     for step in ending.steps:
         if step.missing:
-            case = " on ".join(filter(None, (step.request.tier, step.request.platform)))
+            case = " on ".join(step.request.words)
             yield f"{case}: this machine lacks {', '.join(step.missing)}"
     for step in ending.steps:
         if step.put_off:
             yield f"{step.request.tier} on {step.platform}, though it can be: {step.command}"
-    if any(result.evidence == "signature" and result.arms for result in ending.results):
+    if any(result.evidence is EvidenceClass.SIGNATURE and result.arms for result in ending.results):
         yield "wrong values in the codegen tier: it identifies the kernel and proves none; that takes the GPU"
     if isinstance(ending.subject, Reproducer) and ending.subject.reported:
         reported = ending.subject.reported

@@ -7,22 +7,22 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.facts import ServerCase, Subject
+from harness.facts import CaseKey, OfCase, ServerCase, Subject
 from harness.facts.server import Model
 from harness.machine import Machine
-from harness.suite.request import Request, missing, platform_of
+from harness.suite.request import Request, missing
 
 _PROGRAM = ("python3", "-m", "sglang.launch_server")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Foreseen:
-    """One case on one machine: the `platform` of its result, what it `lacks` there, and, where it runs and
-    has a server, that one's `arguments` at the default point. The model goes by its name in them.
+class Foreseen(OfCase):
+    """One case on one machine: the key of its result, what it `lacks` there, and, where it runs and has a
+    server, that one's `arguments` at the default point. The model goes by its name in them.
     """
 
     request: Request
-    platform: str
+    key: CaseKey
     lacks: tuple[str, ...] = ()
     arguments: tuple[str, ...] = ()
 
@@ -36,28 +36,22 @@ class Foreseen:
         return shlex.join((*_PROGRAM, *self.arguments)) if self.arguments else ""
 
     def to_json(self) -> dict[str, Any]:
-        case = {
-            "reproducer": self.request.reproducer.id,
-            "tier": self.request.tier,
-            "platform": self.platform,
-        }
         told = {"lacks": list(self.lacks), "arguments": list(self.arguments)}
-        return {**case, "runs": self.runs, **told}
+        return {**self.key.to_json(), "runs": self.runs, **told}
 
 
 def foresee(machine: Machine, subjects: Sequence[Subject]) -> Iterator[Foreseen]:
     """Every case of these, in their order."""
     for subject in subjects:
-        for tier in subject.tiers:
-            for platform in subject.platforms(tier):
-                yield _foreseen(Request(reproducer=subject, tier=tier, platform=platform), machine)
+        for tier, platform in subject.cases:
+            yield _foreseen(Request(reproducer=subject, tier=tier, platform=platform), machine)
 
 
 def _foreseen(request: Request, machine: Machine) -> Foreseen:
     lacks = missing(request, machine)
     return Foreseen(
         request=request,
-        platform=platform_of(request, machine),
+        key=request.key(machine),
         lacks=lacks,
         arguments=() if lacks else _arguments(request.case, machine),
     )

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 
 from harness import catalogue
-from harness.facts import ServerCase, Subject
+from harness.facts import Host, Platform, ServerCase, Subject
 from harness.host import platform_switches, preload
 from harness.models import make
 
@@ -45,7 +45,7 @@ def main() -> None:
 
 
 def _be_an_mi300() -> None:
-    platform_switches.pretend("rocm-gfx942", "sglang")
+    platform_switches.pretend(Platform.parse("rocm-gfx942"), "sglang")
     cuda: Any = torch.cuda
     cuda.is_available = lambda: True
     cuda.device_count = lambda: 2
@@ -63,9 +63,11 @@ def _servers() -> Iterator[tuple[Subject, ServerCase]]:
 
 
 def _read(arguments: Any, case: ServerCase, models: Path) -> dict[str, Any]:
-    model = make(case.model, models, dtype=case.dtype_on("rocm"))
+    model = make(case.model, models, dtype=case.dtype_on(Host.ROCM))
     draft = str(model.draft) if model.draft else None
-    parsed = arguments.prepare_server_args(list(case.command("rocm", case.default, str(model.path), draft)))
+    parsed = arguments.prepare_server_args(
+        list(case.command(Host.ROCM, case.default, str(model.path), draft))
+    )
     return {name: getattr(parsed, name) for name in READ}
 
 

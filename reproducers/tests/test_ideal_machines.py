@@ -15,7 +15,7 @@ from harness.gate import policy
 from harness.gate.wanted import Wanted, wanted
 from harness.machine import Machine
 from harness.machine.described import described
-from harness.suite.request import Request, missing, platform_of
+from harness.suite.request import Request, missing
 
 IDEAL = {
     "a CPU": described("cpu"),
@@ -32,9 +32,8 @@ POLICIES = sorted({policy.DEFAULT, *ROOT.glob("ci/gate*.toml")})
 
 def requests() -> Iterator[Request]:
     for subject in SUBJECTS:
-        for tier in subject.tiers:
-            for platform in subject.platforms(tier):
-                yield Request(reproducer=subject, tier=tier, platform=platform)
+        for tier, platform in subject.cases:
+            yield Request(reproducer=subject, tier=tier, platform=platform)
 
 
 def named(request: Request) -> str:
@@ -48,9 +47,7 @@ def test_every_case_runs_somewhere(request_: Request) -> None:
 
 
 def meets(request: Request, machine: Machine, wish: Wanted) -> bool:
-    here = platform_of(request, machine)
-    family = here == machine.host and machine.platform == wish.platform  # a case for a whole family
-    return (here == wish.platform or family) and not missing(request, machine)
+    return request.platform_on(machine) == wish.platform and not missing(request, machine)
 
 
 @pytest.mark.parametrize("file", POLICIES, ids=lambda path: path.stem)

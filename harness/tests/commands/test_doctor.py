@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from harness import catalogue, doctor
+from harness.catalogue import Catalogue
 from harness.cli import app
 from harness.doctor import Check, State
 from harness.errors import BadInput
@@ -19,7 +20,7 @@ KNOWN = (bug("pr104_short_indptr"), bug("pr109_needs_both_vendors"))
 
 @pytest.fixture(autouse=True)
 def known(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(catalogue, "subjects", lambda: KNOWN)
+    monkeypatch.setattr(catalogue, "read", lambda named: Catalogue(homes=(), subjects=KNOWN))
 
 
 def run(*words: str) -> Result:

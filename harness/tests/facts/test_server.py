@@ -12,8 +12,19 @@ from hypothesis import strategies as st
 
 from harness import models
 from harness.errors import FactsError
-from harness.facts import Configuration, Grid, Integer, ServerCase, Tolerance, Traffic, watch
-from harness.facts.server import HOSTS, Fences, Model
+from harness.facts import (
+    Configuration,
+    DeclaredKind,
+    Grid,
+    Host,
+    Integer,
+    ServerCase,
+    Tier,
+    Tolerance,
+    Traffic,
+    watch,
+)
+from harness.facts.server import Fences, Model
 from harness.suite import Request, attested
 from harness.tests.toyland.bench import subject
 
@@ -30,6 +41,10 @@ def case(**facts: Any) -> ServerCase:
 
 
 MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
+    "a declared kind": (
+        lambda: case(watch=watch(DeclaredKind("acme:lost-page", "a page is lost"))),
+        "server.watch: acme:lost-page: only a kernel case can report a kind of its own",
+    ),
     "no request": (lambda: traffic(requests=0), "traffic.requests: must be at least 1"),
     "no token out": (lambda: traffic(output_tokens=0), "traffic.output_tokens: must be at least 1"),
     "no round": (lambda: traffic(rounds=0), "traffic.rounds: must be at least 1"),
@@ -95,12 +110,12 @@ def test_facts_and_models_name_the_same_models() -> None:
 
 def test_flags_become_words_in_their_order_and_an_empty_one_is_a_switch() -> None:
     one = case(flags={"page-size": "16", "disable-radix-cache": ""}, on={"cuda": {"page-size": "32"}})
-    assert one.arguments("cpu", {}) == ("--page-size", "16", "--disable-radix-cache")
-    assert one.arguments("cuda", {}) == ("--page-size", "32", "--disable-radix-cache")
+    assert one.arguments(Host.CPU, {}) == ("--page-size", "16", "--disable-radix-cache")
+    assert one.arguments(Host.CUDA, {}) == ("--page-size", "32", "--disable-radix-cache")
 
 
-@given(st.integers(1, 4096), st.sampled_from(HOSTS))
-def test_a_parameter_is_put_into_its_flag(size: int, host: str) -> None:
+@given(st.integers(1, 4096), st.sampled_from(Host))
+def test_a_parameter_is_put_into_its_flag(size: int, host: Host) -> None:
     params = {"page_size": Integer(16)}
     one = case(flags={"page-size": "{page_size}"}, params=params, grid=Grid(page_size=[2, 16]))
     assert one.arguments(host, one.point({"page_size": size})) == ("--page-size", str(size))
@@ -109,7 +124,7 @@ def test_a_parameter_is_put_into_its_flag(size: int, host: str) -> None:
 
 def test_a_configuration_has_the_fixed_arm_alone_and_names_of_its_own() -> None:
     toy = subject("config_toy")
-    assert Request(reproducer=toy, tier="server").asked == ("fixed",)
+    assert Request(reproducer=toy, tier=Tier.SERVER).asked == ("fixed",)
     assert (toy.id, toy.short_id, toy.tiers) == ("config_toy", "config_toy", ("server",))
     assert isinstance(toy, Configuration)
     with pytest.raises(FactsError, match=r"configuration\.enters"):

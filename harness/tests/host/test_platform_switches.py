@@ -8,6 +8,7 @@ from types import ModuleType
 import pytest
 import torch
 
+from harness.facts import Platform
 from harness.host.platform_switches import hide_hip, pretend
 
 
@@ -21,18 +22,21 @@ def module(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return ours
 
 
+CUDA = Platform.parse("cuda")
+
+
 @pytest.mark.parametrize(
     ("platform", "hip", "cpu"), [("rocm-gfx942", True, False), ("cuda", False, False), ("cpu", False, True)]
 )
 def test_each_platform_has_its_switches(platform: str, hip: bool, cpu: bool, module: ModuleType) -> None:
-    pretend(platform, "toyland_under_test")
+    pretend(Platform.parse(platform), "toyland_under_test")
     assert (vars(module)["_is_hip"], vars(module)["_is_cpu"]) == (hip, cpu)
     assert (torch.version.hip is not None) is hip
 
 
 def test_what_was_changed_is_listed(module: ModuleType) -> None:
-    assert pretend("cuda", "toyland_under_test") == ("toyland_under_test.allocation._is_cpu, as on cuda",)
-    assert pretend("cuda", "toyland_under_test") == ()
+    assert pretend(CUDA, "toyland_under_test") == ("toyland_under_test.allocation._is_cpu, as on cuda",)
+    assert pretend(CUDA, "toyland_under_test") == ()
 
 
 def test_a_torch_for_hip_is_none_to_what_is_imported_on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -44,11 +48,11 @@ def test_a_torch_for_hip_is_none_to_what_is_imported_on_the_cpu(monkeypatch: pyt
 def test_a_case_can_be_on_hip_again_behind_that(module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.version, "hip", "7.0.51831")
     hide_hip()
-    assert pretend("rocm", "toyland_under_test")[0] == "torch.version.hip, as on rocm"
+    assert pretend(Platform.parse("rocm"), "toyland_under_test")[0] == "torch.version.hip, as on rocm"
     assert torch.version.hip and vars(module)["_is_hip"]
 
 
 def test_other_packages_and_other_names_stay(module: ModuleType) -> None:
-    assert pretend("cuda", "toyland_under") == ()
-    pretend("cuda", "toyland_under_test")
+    assert pretend(CUDA, "toyland_under") == ()
+    pretend(CUDA, "toyland_under_test")
     assert vars(module)["_is_cpu_name"] == "cpu"

@@ -23,7 +23,7 @@ from harness.machine.described import described
 )
 def test_a_platform_brings_its_features(platform: str, host: str, has: set[str], lacks: set[str]) -> None:
     found = described(platform)
-    assert (found.platform, found.host) == (platform, host)
+    assert (str(found.platform), found.host.value) == (platform, host)
     assert has <= found.features and not lacks & found.features
 
 
@@ -52,7 +52,7 @@ def test_a_machine_with_gpus_has_one_unless_told_otherwise(
 )
 def test_what_is_no_platform_is_refused_with_an_example(platform: str) -> None:
     with pytest.raises(
-        BadInput, match="is no platform: write it like rocm-gfx942, cuda-sm90 or cpu"
+        BadInput, match="names no machine: write it like rocm-gfx942, cuda-sm90 or cpu"
     ) as error:
         described(platform)
     assert "\n" not in str(error.value)

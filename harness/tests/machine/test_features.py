@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from harness.facts import Feature
+from harness.facts import CPU, Feature, Platform
 from harness.machine import Machine, features, hip_visible, nvidia, this_machine, torch_build
 from harness.tests.machine.kfd import TREES, Tree
 
 
 def test_missing_features_are_named_in_order() -> None:
-    one = Machine(platform="cpu", features=frozenset({Feature.TORCH, Feature.TRITON}))
+    one = Machine(platform=CPU, features=frozenset({Feature.TORCH, Feature.TRITON}))
     assert one.missing(frozenset({"torch", "zeta", "alpha"})) == ("alpha", "zeta")
     assert one.missing(frozenset({"torch"})) == one.missing(frozenset()) == ()
 
@@ -36,7 +36,11 @@ def test_an_amd_machine_is_recognised(
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setattr(torch_build, "hip", lambda: "7.0.51831")
     found = this_machine(tree.write(tmp_path))
-    assert (found.platform, found.gpus, found.host) == (f"rocm-{tree.architecture}", tree.gpus, "rocm")
+    assert (str(found.platform), found.gpus, found.host.value) == (
+        f"rocm-{tree.architecture}",
+        tree.gpus,
+        "rocm",
+    )
     assert Feature.ROCM in found.features and found.facts["hip"] == "7.0.51831"
     assert found.missing(frozenset({"rocm"}), ranks=2) == (() if tree.gpus > 1 else ("2 GPUs",))
 
@@ -47,7 +51,7 @@ def test_a_machine_without_a_gpu_that_is_known_is_a_cpu(
 ) -> None:
     monkeypatch.setattr(torch_build, "hip", lambda: "7.0.51831")
     found = this_machine(TREES[name].write(tmp_path))
-    assert (found.platform, found.gpus) == ("cpu", 0) and Feature.ROCM not in found.features
+    assert (found.platform, found.gpus) == (CPU, 0) and Feature.ROCM not in found.features
 
 
 def test_an_mi300_whose_torch_is_not_built_for_it_has_no_rocm(
@@ -55,7 +59,7 @@ def test_an_mi300_whose_torch_is_not_built_for_it_has_no_rocm(
 ) -> None:
     monkeypatch.setattr(torch_build, "hip", lambda: None)
     found = this_machine(TREES["MI300X"].write(tmp_path))
-    assert found.platform == "cpu" and Feature.ROCM not in found.features
+    assert found.platform == CPU and Feature.ROCM not in found.features
 
 
 def test_an_mi300_is_told_with_what_its_goldens_keep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,7 +99,7 @@ def test_a_cpu_holds_any_number_of_ranks(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_json_carries_platform_features_and_versions() -> None:
     data = Machine(
-        platform="cpu", features=frozenset({Feature.TRITON, Feature.AITER}), facts={"python": "3.11"}
+        platform=CPU, features=frozenset({Feature.TRITON, Feature.AITER}), facts={"python": "3.11"}
     ).to_json()
     assert data == {"platform": "cpu", "features": ["aiter", "triton"], "python": "3.11"}
 
@@ -128,6 +132,13 @@ def test_the_hardware_is_told_and_is_no_fact_that_a_golden_keeps() -> None:
 
 
 def test_what_a_document_says_of_a_machine_is_read_back_as_far_as_cases_need_it() -> None:
-    one = Machine(platform="cuda-sm90", features=frozenset({Feature.CUDA}), gpus=2, facts={"python": "3.11"})
+    one = Machine(
+        platform=Platform.parse("cuda-sm90"),
+        features=frozenset({Feature.CUDA}),
+        gpus=2,
+        facts={"python": "3.11"},
+    )
     told = {**one.to_json(), "features": ["cuda", "gravity coils"]}
-    assert Machine.from_json(told) == Machine(platform="cuda-sm90", features=one.features, gpus=2)
+    assert Machine.from_json(told) == Machine(
+        platform=Platform.parse("cuda-sm90"), features=one.features, gpus=2
+    )

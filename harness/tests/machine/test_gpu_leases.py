@@ -14,6 +14,7 @@ import pytest
 
 import harness
 from harness.errors import BadInput, Unresolved
+from harness.facts import Host
 from harness.machine import gpu_leases, hip_visible, nvidia
 from harness.machine.gpu_leases import Leases, Seats
 from harness.tests.machine.kfd import TREES
@@ -153,12 +154,12 @@ def test_the_gpus_of_a_machine(
     tmp_path: Path, host: str, environment: dict[str, str], gpus: tuple[str, ...]
 ) -> None:
     root = TREES["MI300X"].write(tmp_path / "root")
-    assert gpu_leases.of_this_machine(host, environment, root, tmp_path).gpus == gpus
+    assert gpu_leases.of_this_machine(Host(host), environment, root, tmp_path).gpus == gpus
 
 
 def test_an_arm_on_an_mi300_sees_the_gpu_that_it_leased_and_no_other(tmp_path: Path) -> None:
     root, outer = TREES["MI300X"].write(tmp_path / "root"), {"ROCR_VISIBLE_DEVICES": "6,5,4"}
-    seats = Seats(gpu_leases.of_this_machine("rocm", outer, root, tmp_path / "locks"), 1, patience=0.0)
+    seats = Seats(gpu_leases.of_this_machine(Host.ROCM, outer, root, tmp_path / "locks"), 1, patience=0.0)
     with seats.seat() as first, seats.seat(2) as more:
         seen = [hip_visible.of_this_machine({**outer, **one}, root) for one in (first, more)]
     assert [[each.gpu.node for each in one] for one in seen] == [[8], [7, 6]]
@@ -168,7 +169,7 @@ def test_an_arm_on_an_mi300_sees_the_gpu_that_it_leased_and_no_other(tmp_path: P
 def test_one_gpu_is_leased_once_whatever_number_each_run_has_for_it(tmp_path: Path) -> None:
     root = TREES["MI300X"].write(tmp_path / "root")
     all_of_them, fifth = (
-        gpu_leases.of_this_machine("rocm", environment, root, tmp_path / "locks")
+        gpu_leases.of_this_machine(Host.ROCM, environment, root, tmp_path / "locks")
         for environment in ({}, {"ROCR_VISIBLE_DEVICES": "4"})
     )
     lease = fifth.take()
@@ -180,7 +181,7 @@ def test_one_gpu_is_leased_once_whatever_number_each_run_has_for_it(tmp_path: Pa
 
 def test_each_partition_of_a_card_is_leased_by_itself(tmp_path: Path) -> None:
     root = TREES["MI300X in CPX mode"].write(tmp_path / "root")
-    known = gpu_leases.of_this_machine("rocm", {}, root, tmp_path / "locks")
+    known = gpu_leases.of_this_machine(Host.ROCM, {}, root, tmp_path / "locks")
     taken = [known.take() for _ in range(32)]
     assert len({lease.gpu for lease in taken if lease}) == 32 and known.take() is None
     for lease in taken:
@@ -190,4 +191,4 @@ def test_each_partition_of_a_card_is_leased_by_itself(tmp_path: Path) -> None:
 
 def test_the_driver_counts_nvidia_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nvidia, "count", lambda: 3)
-    assert gpu_leases.of_this_machine("cuda", {}, folder=tmp_path).gpus == ("0", "1", "2")
+    assert gpu_leases.of_this_machine(Host.CUDA, {}, folder=tmp_path).gpus == ("0", "1", "2")

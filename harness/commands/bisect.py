@@ -14,7 +14,7 @@ from harness.bisect.commits import Commits
 from harness.bisect.probe import Prober
 from harness.bisect.search import Answer, Boundary, Step, most, search
 from harness.commands import interruption
-from harness.commands.options import json_option, lanes_option
+from harness.commands.options import json_option, lanes_option, release, reproducers_option
 from harness.errors import BadInput, RefaultError
 from harness.facts import Reproducer
 from harness.process.pool import Pool
@@ -54,8 +54,9 @@ class Line:
     type=click.IntRange(1),
     default=1,
     show_default=True,
-    help="Runs of each, for a bug that does not show every time.",
+    help="Runs of each candidate, for a bug that does not show every time.",
 )
+@reproducers_option
 @json_option
 @lanes_option
 def command(
@@ -64,21 +65,20 @@ def command(
     bad: str,
     checkout: Path | None,
     repeats: int,
+    elsewhere: tuple[Path, ...],
     target: json_report.Target | None,
     lanes: int,
 ) -> None:
-    """Find where BUG came or went between a good and a bad release, whichever is the older.
+    """Find the release (or commit) in which BUG came in or was fixed, between a good and a bad one.
 
-    Each one is judged by the fault that the reproducer expects. What cannot be run, or faults in
-    another way, is skipped. Ends with 3 where skipped ones leave the place open.
+    A candidate is judged by the fault that the reproducer expects. One that cannot be run, or faults in
+    another way, is skipped. Ends with 3 where skipped candidates leave the place open.
     """
-    reproducer = catalogue.find(bug, catalogue.load_all())
-    bench = Bench.here(lanes)
-    line = (
-        _commits(Commits(checkout, bench.workspace.commits), good, bad)
-        if checkout
-        else _releases(bench.releases, good, bad)
-    )
+    known = catalogue.read(elsewhere)
+    reproducer = catalogue.find(bug, known.reproducers)
+    bench = Bench.here(known.homes, lanes)
+    commits = Commits(checkout, bench.workspace.commits) if checkout else None
+    line = _commits(commits, good, bad) if commits else _releases(bench.releases, good, bad)
     console = terminal.console(stderr=target == "-")
 
     def say(text: str) -> None:
@@ -129,7 +129,9 @@ def _found(
 
 def _releases(known: Releases, good: str, bad: str) -> Line:
     """The releases between two, candidates left out. BadInput if one is none, or if they are the same."""
-    ends = sorted((_release("--good", good), _release("--bad", bad)), key=releases.order)
+    remedy = "is no release: write one such as 0.5.13, or add --checkout DIR"
+    ends = [release("--good", good, remedy), release("--bad", bad, remedy)]
+    ends.sort(key=releases.order)
     if ends[0] == ends[1]:
         raise BadInput(f"--good and --bad are both {ends[0]}: give two")
     inside = [one for one in known.published(ends[0]) if releases.order(one) < releases.order(ends[1])]
@@ -140,13 +142,6 @@ def _releases(known: Releases, good: str, bad: str) -> Line:
         tree=known.tree,
         title=str,
     )
-
-
-def _release(option: str, text: str) -> str:
-    found = releases.parse(text)
-    if found is None:
-        raise BadInput(f"{option} {text!r}: is no release: write one such as 0.5.13, or add --checkout DIR")
-    return found
 
 
 def _commits(known: Commits, good: str, bad: str) -> Line:

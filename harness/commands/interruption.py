@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 from harness.errors import RefaultError
 
 _LIKE_CTRL_C = (signal.SIGTERM, signal.SIGHUP)
+Ending = KeyboardInterrupt | RefaultError
 SIGNALLED = 128
 """The exit code is this and the signal's number, as shells have it."""
 
@@ -31,7 +32,7 @@ def take() -> None:
             signal.signal(number, _stop)
 
 
-def name(error: KeyboardInterrupt | RefaultError) -> str:
+def name(error: Ending) -> str:
     """What ended a run: a signal's name, or what went wrong."""
     return signal.Signals(_number(error)).name if isinstance(error, KeyboardInterrupt) else str(error)
 
@@ -41,14 +42,12 @@ def code(error: KeyboardInterrupt) -> int:
     return SIGNALLED + _number(error)
 
 
-def partial(error: KeyboardInterrupt | RefaultError | None, wanted: int) -> dict[str, Any] | None:
+def partial(error: Ending | None, wanted: int) -> dict[str, Any] | None:
     """What a document says of a run that was ended; `wanted` is how many results it was to have."""
     return {"ended_by": name(error), "wanted": wanted} if error else None
 
 
-def marked(
-    document: dict[str, Any], error: KeyboardInterrupt | RefaultError | None, wanted: int
-) -> dict[str, Any]:
+def marked(document: dict[str, Any], error: Ending | None, wanted: int) -> dict[str, Any]:
     """A document that says what ended its run, where something did."""
     told = partial(error, wanted)
     return {**document, "partial": told} if told else document

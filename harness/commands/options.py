@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import click
 
+from harness import homes
 from harness.documents import signatures
 from harness.errors import BadInput
 from harness.facts import Platform, Tier
 from harness.report import json as json_report
+from harness.source import releases
 
 
 def target(context: click.Context, param: click.Parameter, value: str | None) -> json_report.Target | None:
@@ -23,18 +26,7 @@ def target(context: click.Context, param: click.Parameter, value: str | None) ->
     return target
 
 
-def tier(context: click.Context, param: click.Parameter, value: str | None) -> Tier | None:
-    """The tier that is written so, once click has refused all others."""
-    return None if value is None else Tier(value)
-
-
-def tiers(context: click.Context, param: click.Parameter, value: Sequence[str]) -> tuple[Tier, ...]:
-    """`tier` of each."""
-    return tuple(map(Tier, value))
-
-
-def platforms(context: click.Context, param: click.Parameter, value: Sequence[str]) -> tuple[Platform, ...]:
-    """The platforms that are written so."""
+def _platforms(context: click.Context, param: click.Parameter, value: Sequence[str]) -> tuple[Platform, ...]:
     try:
         return tuple(map(Platform.parse, value))
     except ValueError as error:
@@ -57,6 +49,16 @@ def check_signing(key: Path | None, target: json_report.Target | None) -> None:
     signatures.check_key(key)
 
 
+def release(option: str, text: str, remedy: str) -> str:
+    """The number of a release. BadInput, which ends with the remedy, for anything else."""
+    found = releases.parse(text)
+    if found is None:
+        raise BadInput(f"{option} {text!r}: {remedy}")
+    return found
+
+
+platforms_option = partial(click.option, "--platform", "platforms", multiple=True, callback=_platforms)
+"""Platforms to keep to, as many as are named; takes `help`."""
 sign_option = click.option(
     "--sign",
     "key",
@@ -93,11 +95,21 @@ sglang_option = click.option(
     show_default=True,
     help="The tree under test: installed, a release, a wheel, or a path that holds sglang/.",
 )
+reproducers_option = click.option(
+    "--reproducers",
+    "elsewhere",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    envvar=homes.VARIABLE,
+    show_envvar=True,
+    metavar="FOLDER",
+    help="A folder of reproducers beside Refault's own; repeatable.",
+)
 tier_option = click.option(
     "--tier",
     "tiers",
     multiple=True,
     type=click.Choice([one.value for one in Tier]),
-    callback=tiers,
+    callback=lambda context, param, words: tuple(map(Tier, words)),
     help="Only this tier; repeatable.",
 )

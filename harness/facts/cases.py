@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from harness.errors import BadInput
 from harness.facts.checks import Params, member, members, require
-from harness.facts.kinds import FaultKind
+from harness.facts.kinds import FaultKind, check_kind, kind_of
 from harness.facts.params import Grid, Param
 from harness.facts.place import Feature, Platform, Tier, accelerator
 
@@ -27,13 +27,14 @@ class Watch:
     buffers: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
-        members(FaultKind, self.kinds, "watch.kinds")
+        for kind in sorted(self.kinds):
+            check_kind(kind, "watch.kinds")
         require(self.kinds, "watch.kinds", "is empty: such a case judges nothing")
 
     def judges(self, kind: str, buffer: str | None) -> bool:
         """Whether a fault is part of the verdict, or a finding beside it."""
         named = not self.buffers or buffer in self.buffers
-        return FaultKind(kind).ends or (kind in self.kinds and named)
+        return kind_of(kind).ends or (kind in self.kinds and named)
 
 
 def watch(*kinds: str, buffers: Sequence[str] = ()) -> Watch:
@@ -93,6 +94,10 @@ class Space:
             self.check(point)
         return point
 
+    def is_control(self, platform: Platform | None) -> bool:
+        """Whether both arms are meant to agree there."""
+        return False
+
     def _check_point(self, point: Params) -> None:
         try:
             self.point(point)
@@ -123,9 +128,9 @@ class Space:
 class Case(Space):
     """Real upstream functions to call, at some points.
 
-    `call(lab, **params)` drives upstream; `imports` are the upstream modules loaded before it,
-    `stand_ins` the accelerator libraries that upstream imports names from after `imports` (inert
-    where they are missing).
+    `call(lab, **params)` drives upstream. `imports` are the upstream modules loaded before it;
+    `stand_ins` are accelerator libraries that upstream imports names from later, for which inert names
+    stand in where they are missing.
     """
 
     call: Callable[..., Mapping[str, Any]]
@@ -198,14 +203,11 @@ class CodegenCase(Case):
 
     def __post_init__(self) -> None:
         require(self.targets, "codegen.targets", "is empty: there is nothing to compile for")
-        for target in (*self.targets, *self.controls):
+        named = [*self.targets, *self.controls]
+        for target in named:
             chip = member(Platform.parse, target, "codegen.targets").chip
             require(chip, "codegen.targets", f"{target!r} is not like rocm-gfx942 or cuda-sm90")
-            require(
-                self.platforms.count(Platform.parse(target)) == 1,
-                "codegen.targets",
-                f"{target} is named twice",
-            )
+            require(named.count(target) == 1, "codegen.targets", f"{target} is named twice")
         super().__post_init__()
 
     @property
@@ -213,11 +215,10 @@ class CodegenCase(Case):
         """Targets and controls, in the order in which they are shown."""
         return tuple(map(Platform.parse, (*self.targets, *self.controls)))
 
-    def is_control(self, platform: Platform) -> bool:
-        """Whether both arms are meant to agree there."""
+    def is_control(self, platform: Platform | None) -> bool:
         return str(platform) in self.controls
 
     def watch_on(self, platform: Platform | None) -> Watch:
         """What is judged of it there: on a control, signatures are what both arms share."""
-        beside = {FaultKind.SIGNATURE} if platform and self.is_control(platform) else set()
+        beside = {FaultKind.SIGNATURE} if self.is_control(platform) else set()
         return Watch(kinds=frozenset(FaultKind) - beside)

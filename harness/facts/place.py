@@ -54,7 +54,7 @@ class Feature(Word):
     FLASHINFER = "flashinfer"
 
 
-_WORD = re.compile(r"cpu|cuda(-sm\d+)?|rocm(-gfx[0-9a-f]+)?")
+_WORD = re.compile(r"cpu|cuda(-sm[0-9]+)?|rocm(-gfx[0-9a-f]+)?")
 _LIKE = ("cpu", "cuda", "cuda-sm90", "rocm", "rocm-gfx942")
 
 
@@ -129,7 +129,6 @@ class OfCase:
 
     @property
     def reproducer(self) -> str:
-        """The reproducer's id."""
         return self.key.reproducer
 
     @property

@@ -17,8 +17,8 @@ class Entry:
     """
 
     reproducer: str
-    tier: Tier | Literal["any"]
-    platform: Platform | Literal["any"]
+    tier: Tier | Literal["any"] = "any"
+    platform: Platform | Literal["any"] = "any"
     verdict: Verdict | None = None
     reason: str
     remedy: str = ""

@@ -125,7 +125,10 @@ def _rows(documents: Sequence[Document], scrutiny: Scrutiny) -> Iterator[Row]:
             if own and own in logs:  # each arm of each run has a log of its own
                 problem = problem or "the logs of its arms are those of another result: one run counts once"
             logs.add(own)
-            yield _row(result, document.platform, problem)
+            yield Row(
+                key=result.key, machine=document.platform, verdict=result.verdict, reason=result.reason,
+                problem=problem, evidence=result.evidence,
+            )  # fmt: skip
 
 
 def unfit(document: Document, now: datetime, max_age_days: int) -> str | None:
@@ -137,14 +140,3 @@ def unfit(document: Document, now: datetime, max_age_days: int) -> str | None:
     if document.at < now - timedelta(days=max_age_days):
         return f"it is of {document.at:%Y-%m-%d}, more than {max_age_days} days ago: run it anew"
     return None
-
-
-def _row(result: Result, machine: Platform, problem: str | None) -> Row:
-    return Row(
-        key=result.key,
-        machine=machine,
-        verdict=result.verdict,
-        reason=result.reason,
-        problem=problem,
-        evidence=result.evidence,
-    )

@@ -27,14 +27,7 @@ class Wanted:
         return CaseKey(self.subject.id, self.tier, self.platform)
 
     def entry(self, verdict: Verdict | None, reason: str, remedy: str = "") -> Entry:
-        return Entry(
-            reproducer=self.subject.id,
-            tier=self.tier,
-            platform=self.platform,
-            verdict=verdict,
-            reason=reason,
-            remedy=remedy,
-        )
+        return Entry(**vars(self.key), verdict=verdict, reason=reason, remedy=remedy)
 
 
 def wanted(policy: Policy, known: Sequence[Subject]) -> list[Wanted]:

@@ -47,14 +47,8 @@ class Row(NamedTuple):
 
     @property
     def home(self) -> Home:
-        return home_of(
-            self.machine,
-            version=self.sglang,
-            origin=self.origin,
-            tree=self.tree,
-            root=self.root,
-            branch=self.branch,
-        )
+        told = {name: getattr(self, name) for name in ("origin", "tree", "root", "branch")}
+        return home_of(self.machine, version=self.sglang, **told)
 
 
 def run_row(document: Document) -> tuple[str | None, ...]:

@@ -90,7 +90,7 @@ def _failing(results: Sequence[tuple[Document, Result]]) -> Iterator[str]:
         yield from ("", "## Failing", "")
     for _, result in failing:
         assert result.verdict is not None  # no failing result lacks one
-        yield f"- **{judged(result)} {escaped(_identity(result))}**: {escaped(result.reason)}"
+        yield f"- **{judged(result)} {escaped(str(result.key))}**: {escaped(result.reason)}"
         for name, arm in result.arms.items():
             yield from (f"  - {name}: `{_code(fault.signature)}`" for fault in arm.main.faults[:3])
 
@@ -104,7 +104,7 @@ def _rest(results: Sequence[tuple[Document, Result]]) -> Iterator[str]:
         "| verdict | reproducer | tier | platform | seconds | reason |",
         "| --- | --- | --- | --- | ---: | --- |",
     )
-    for result in sorted(rest, key=_identity):
+    for result in sorted(rest, key=lambda result: str(result.key)):
         cells = (
             judged(result),
             *result.key.to_json().values(),
@@ -117,11 +117,7 @@ def _rest(results: Sequence[tuple[Document, Result]]) -> Iterator[str]:
 
 def _severity(row: tuple[Document, Result]) -> tuple[int, str]:
     verdict = row[1].verdict or Verdict.PASS
-    return -SEVERITY.index(verdict), _identity(row[1])
-
-
-def _identity(result: Result) -> str:
-    return str(result.key)
+    return -SEVERITY.index(verdict), str(row[1].key)
 
 
 def escaped(text: str) -> str:

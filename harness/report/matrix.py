@@ -10,6 +10,7 @@ from rich.console import Console
 from harness import __version__
 from harness.matrix import Applies, Cell, Likeness
 from harness.report.terminal import say
+from harness.report.terminal.lines import columns
 from harness.source.releases import order
 
 _WORDS = {Applies.APPLIES: "reverts", Applies.STALE: "STALE"}
@@ -42,10 +43,7 @@ def _table(cells: Sequence[Cell]) -> list[str]:
         ["release", *bugs],
         *([release, *(found.get((release, bug), "") for bug in bugs)] for release in releases),
     ]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    ]
+    return columns(rows)
 
 
 def _word(cell: Cell) -> str:

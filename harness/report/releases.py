@@ -13,6 +13,7 @@ from harness.errors import BadInput
 from harness.facts import Reproducer, Subject
 from harness.matrix import Applies, Cell, Likeness, Status
 from harness.report.matrix import likeness_told
+from harness.report.terminal.lines import columns
 from harness.source.releases import order
 
 MARKS: Mapping[Status, tuple[str, str]] = {
@@ -26,20 +27,12 @@ MARKS: Mapping[Status, tuple[str, str]] = {
 _REVERTS = {Applies.APPLIES: "the fix can be undone", Applies.STALE: "STALE: the fix cannot be undone"}
 
 
-def mark(cell: Cell) -> str:
-    return MARKS[cell.status][0]
-
-
-def tone(cell: Cell) -> str:
-    return MARKS[cell.status][1]
-
-
 def undone(cell: Cell) -> str:
     """What came of undoing the fix; empty where it was not asked for."""
     return _REVERTS.get(cell.revert, "")
 
 
-def beside(cell: Cell) -> str:
+def against_declared(cell: Cell) -> str:
     """How the declared status stands to the measured one."""
     if cell.declared is None:
         return "nothing declared"
@@ -86,9 +79,7 @@ def lines(matrix: Releases) -> Iterator[str]:
         [release, *(status_told(matrix.at(release, bug)) for bug in matrix.bugs)]
         for release in matrix.releases
     ]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        yield "  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)).rstrip()
+    yield from columns(rows)
     for bug in matrix.bugs:
         yield from ("", bug, *(f"  {line}" for line in matrix.told(bug)))
     yield ""
@@ -138,8 +129,8 @@ def _parsed(data: Mapping[str, Any], path: Path, subjects: Mapping[str, Subject]
             disagreements=tuple(map(str, data["disagreements"])),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        told = f"{error} is missing" if isinstance(error, KeyError) else " ".join(str(error).split())
-        cause = foreign.shown(told, 200)
+        text = f"{error} is missing" if isinstance(error, KeyError) else " ".join(str(error).split())
+        cause = foreign.shown(text, 200)
         problem = f"{foreign.shown(path)}: holds no whole matrix ({cause})"
         raise BadInput(f"{problem}: give a file that `refault matrix --json` wrote") from error
 

@@ -69,7 +69,7 @@ def _evidence(case: Planned, shown: Mapping[ArmName, Arm], setting: Setting) -> 
     request = case.request
     return Evidence(
         expect=expected(request, setting.machine),
-        control=request.is_control,
+        control=request.case.is_control(request.platform),
         fixed=shown["fixed"],
         reverted=shown["reverted"],
         golden=case.golden,

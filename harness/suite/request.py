@@ -6,23 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from harness.facts import (
-    CPU,
-    CaseKey,
-    CodegenCase,
-    Configuration,
-    Expect,
-    Feature,
-    Platform,
-    Reproducer,
-    ServerCase,
-    Subject,
-    Tier,
-    runs_on,
-)
+from harness.facts import Configuration, Expect, Reproducer, ServerCase, Subject
+from harness.facts.place import CPU, CaseKey, Feature, Host, Platform, Tier, runs_on
 from harness.machine import Machine
 from harness.tiers import arms
 from harness.verdict import BOTH, ArmName
+
+_SERVING: Mapping[Host, frozenset[Feature]] = {Host.ROCM: frozenset({Feature.AITER})}
+"""What every server of upstream's needs on a kind of machine: with HIP, 0.5.15 imports aiter with its
+quantization, whichever attention back end is asked for (quark/schemes/quark_w4a4_mxfp4.py)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,12 +70,6 @@ class Request:
         return arms.kind(self.tier, self.platform_on(machine))
 
     @property
-    def is_control(self) -> bool:
-        """Whether it is compiled for a declared control, on which both arms are meant to agree."""
-        compiled = self.case if isinstance(self.case, CodegenCase) else None
-        return bool(compiled and self.platform and compiled.is_control(self.platform))
-
-    @property
     def by_hand(self) -> bool:
         return self.overrides is not None or bool(self.given)
 
@@ -100,5 +86,7 @@ def missing(request: Request, machine: Machine) -> tuple[str, ...]:
     """The features that a case needs and this machine lacks."""
     interpreted = request.tier is Tier.KERNEL and request.platform_on(machine) == CPU
     own = frozenset({Feature.INTERPRETER} if interpreted else ())
-    ranks = request.case.ranks if isinstance(request.case, ServerCase) else 1
+    ranks = 1
+    if isinstance(request.case, ServerCase):
+        own, ranks = _SERVING.get(machine.host, frozenset()), request.case.ranks
     return machine.missing(own | request.reproducer.requires | request.case.requires, ranks)

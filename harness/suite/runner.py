@@ -72,7 +72,7 @@ class Suite:
         self._environments = Environments(setting)
         self._bytecodes = Bytecodes(setting, self._folder)
         seats = gpu_leases.Seats(gpu_leases.of_this_machine(setting.machine.host), setting.lanes)
-        self._pool = pool or Pool(setting.lanes, lend=seats.seat)
+        self._pool = pool or Pool(setting.lanes, lease=seats.seat)
         self._owns_pool = pool is None
         self._numbers = count(1)
         self._shield = Shield(setting, self._pool.protection)
@@ -141,9 +141,8 @@ class Suite:
         bytecode = self._bytecodes.of_cases([request]).done
         plan = replace(planning.arm(name, request, tree, self._setting), bytecode=bytecode)
         folder = self._new_folder(f"{subject.id}.standing.{name}")
-        shared = self._shared(request)
-        protected = self._shield.over(plan)
-        return folder, self._pool.submit(arms.kept_server_job(plan, folder, shared, protected))
+        job = arms.kept_server_job(plan, folder, self._shared(request), self._shield.over(plan))
+        return folder, self._pool.submit(job)
 
     def _ready(self, waiting: list[_Running]) -> list[_Running]:
         """Take those out of `waiting` whose arms have all ended."""
@@ -192,11 +191,7 @@ class Suite:
         for name, planned in running.case.plans.items():
             plan = replace(planned, bytecode=making.done)
             folder = self._new_folder(f"{request.reproducer.id}.{request.name}.{name}")
-            shared, protected = (
-                self.environment(request.environment(self._setting.machine)),
-                self._shield.over(plan),
-            )
-            jobs[name] = arms.job(plan, folder, shared, protected)
+            jobs[name] = arms.job(plan, folder, self._shared(request), self._shield.over(plan))
         for name, job in jobs.items():
             self._started(running.arm(name))
             running.futures[name] = self._pool.submit(job)
@@ -224,8 +219,8 @@ class Suite:
 
 def _why(error: Exception) -> str:
     """Refault's own errors in their words, any other with its type."""
-    told = str(error) if isinstance(error, RefaultError) else f"{type(error).__name__}: {error}"
-    return foreign.shown(" ".join(told.split()))
+    text = str(error) if isinstance(error, RefaultError) else f"{type(error).__name__}: {error}"
+    return foreign.shown(" ".join(text.split()))
 
 
 def _wait_for_one(waiting: Sequence[_Running]) -> None:

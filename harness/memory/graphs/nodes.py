@@ -12,7 +12,7 @@ from torch.utils._pytree import tree_flatten
 
 from harness.errors import Unresolved
 from harness.memory.graphs.aliases import tensors_in
-from harness.memory.graphs.places import Place, Standing, recorded, standing
+from harness.memory.graphs.places import KeptServer, Place, recorded, standing
 
 _MODES = torch._C.DispatchKeySet(torch._C.DispatchKey.Python) | torch._C.DispatchKeySet(
     torch._C.DispatchKey.PythonTLSSnapshot
@@ -37,7 +37,7 @@ class Node:
     names: Mapping[str, torch.Tensor] = field(default_factory=dict)
 
     @cached_property
-    def _standing(self) -> Standing:
+    def _standing(self) -> KeptServer:
         return standing(self.place)
 
     def run(self) -> None:

@@ -6,9 +6,10 @@ import base64
 import json
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cache, partial
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -25,7 +26,8 @@ from harness.observation.compare import one_line
 from harness.report.html.logs import Logs
 from harness.report.html.view import Background, ResultView, view
 from harness.report.marks import MARKS
-from harness.report.releases import Releases, beside, mark, tone, undone
+from harness.report.releases import MARKS as RELEASES
+from harness.report.releases import Releases, against_declared, undone
 from harness.verdict import SEVERITY, Result, Verdict
 
 PACKED_FROM = 500
@@ -66,10 +68,14 @@ class Choice:
     count: int
 
 
+_Read = Callable[[CaseKey], tuple[Golden | None, str | None]]
+"""A case's golden, or why it cannot be read."""
+
+
 def render(documents: Sequence[Document], sources: Sources, matrices: Sequence[Releases] = ()) -> str:
     """The whole page as HTML. It refers to no other file: styles and script are in it."""
     ordered = sorted(_rows(documents), key=_order)
-    goldens = _Goldens(sources.goldens)
+    goldens = cache(partial(_golden, sources.goldens))
     views = [
         view(f"r{index}", result, document, _background(result, document, sources, goldens))
         for index, (document, result) in enumerate(ordered)
@@ -163,8 +169,8 @@ def _named(views: Sequence[ResultView]) -> list[str]:
     ]
 
 
-def _background(result: Result, document: Document, sources: Sources, goldens: _Goldens) -> Background:
-    golden, problem = goldens.of(result)
+def _background(result: Result, document: Document, sources: Sources, goldens: _Read) -> Background:
+    golden, problem = goldens(result.key)
     own = home(document.sglang, document.machine)
     series = (
         one
@@ -180,23 +186,12 @@ def _background(result: Result, document: Document, sources: Sources, goldens: _
     )  # fmt: skip
 
 
-class _Goldens:
-    """Reads each golden once; one that cannot be read is told, not raised: the results still count."""
-
-    def __init__(self, store: GoldenStore | None) -> None:
-        self._store = store
-        self._read: dict[CaseKey, tuple[Golden | None, str | None]] = {}
-
-    def of(self, result: Result) -> tuple[Golden | None, str | None]:
-        if result.key not in self._read:
-            self._read[result.key] = self._load(result.key)
-        return self._read[result.key]
-
-    def _load(self, key: CaseKey) -> tuple[Golden | None, str | None]:
-        try:
-            return (self._store.load(key) if self._store else None), None
-        except GoldenError as error:
-            return None, str(error)
+def _golden(store: GoldenStore | None, key: CaseKey) -> tuple[Golden | None, str | None]:
+    """A case's golden; one that cannot be read is told, not raised: the results still count."""
+    try:
+        return (store.load(key) if store else None), None
+    except GoldenError as error:
+        return None, str(error)
 
 
 def _templates() -> Environment:
@@ -210,7 +205,8 @@ def _templates() -> Environment:
         lstrip_blocks=True,
     )
     templates.filters["breakable"] = _breakable
-    templates.filters |= {"mark": mark, "tone": tone, "beside": beside, "undone": undone}
+    templates.filters |= {"against_declared": against_declared, "undone": undone}
+    templates.filters["marks"] = lambda cell: RELEASES[cell.status]
     return templates
 
 

@@ -165,9 +165,8 @@ def _violations(fault: Fault, numel: int, first: int, last: int, row: int) -> It
 def _within(fault: Fault, numel: int, first: int, last: int) -> Iterator[Part]:
     if first > 0:
         yield _part("buffer", 0, first - 1, "right")
-    yield _part(
-        "wrong", first, last, "wrong" if fault.kind == FaultKind.WRONG_VALUE else "nan", _count(fault)
-    )
+    label = "wrong" if fault.kind == FaultKind.WRONG_VALUE else "nan"
+    yield _part("wrong", first, last, label, _count(fault))
     if last < numel - 1:
         yield _part("buffer", last + 1, numel - 1, "right")
 
@@ -267,13 +266,9 @@ def _extents(fault: Fault, argument: dict[str, Any]) -> Iterator[_Use]:
 
 def _spans(fault: Fault, event: Event) -> Iterator[_Use]:
     """An indexing operation tells the span of its indices in the dimension they index."""
-    told = event.get("indices", ())
+    told = event.get("indices", ()) if fault.kind == FaultKind.INDEX_RANGE else ()
     for index in told if isinstance(told, list | tuple) else ():
-        if (
-            fault.kind != FaultKind.INDEX_RANGE
-            or not isinstance(index, dict)
-            or index.get("extent") != fault.numel
-        ):
+        if not isinstance(index, dict) or index.get("extent") != fault.numel:
             continue
         if _are_whole(span := index.get("span")) and len(span) == 2:
             first, last = span

@@ -63,7 +63,7 @@ def test_a_signature_is_put_aside_on_a_control_alone(platform: str, aside: bool)
     compiled = CodegenCase(call=lambda lab: {}, imports=(), targets=("rocm-gfx942",), controls=("cuda-sm90",))
     subject = replace(bug(STRAY), codegen=compiled)
     request = Request(reproducer=subject, tier=Tier.CODEGEN, platform=Platform.parse(platform))
-    assert request.is_control is aside
+    assert request.case.is_control(request.platform) is aside
     told = [*_put_aside(Point(params={}, findings=(Fault(kind="signature"),)), request)]
     assert told == ([] if aside else ["signature is put aside as a finding, and the case watches it"])
     assert [*_put_aside(Point(params={}, findings=(Fault(kind="exception"),)), request)]

@@ -10,21 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.errors import BadInput, GoldenError
-from harness.facts import (
-    CPU,
-    Bug,
-    CaseKey,
-    Expect,
-    Integer,
-    KernelCase,
-    KernelLab,
-    Reproducer,
-    Revert,
-    Tier,
-    edit,
-    faults,
-    watch,
-)
+from harness.facts import Bug, Expect, Integer, KernelCase, KernelLab, Reproducer, Revert, edit, faults, watch
+from harness.facts.place import CPU, CaseKey, Tier
 from harness.observation import Attestation, Exit, Fault, Module, Point
 from harness.tests.samples import (
     FUNCTION,

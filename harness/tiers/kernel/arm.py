@@ -30,9 +30,12 @@ def enter(payload: Mapping[str, Any], folder: Path, testimony: Testimony) -> dic
 
     `toggle` in the payload is a pull request whose fix upstream's own toggle is to undo first.
     """
-    host = Platform.parse(payload["platform"]).host
-    device = "cuda" if host.has_devices else "cpu"  # as torch has it on AMD hardware, too
-    entry = Entry.begin(payload, folder, testimony, Tier.KERNEL, (*preload.PATCHES, *oracle.patches(device)))
+    on_device = Platform.parse(payload["platform"]).host.has_devices
+    device = "cuda" if on_device else "cpu"  # as torch has it on AMD hardware, too
+    patches = [*preload.PATCHES, *oracle.patches(device)]
+    if not on_device:
+        patches += platform_switches.hide_hip()
+    entry = Entry.begin(payload, folder, testimony, Tier.KERNEL, patches)
     case = entry.case
     assert isinstance(case, KernelCase)
     if case.pretends:
@@ -90,9 +93,7 @@ def _again(entry: Entry, case: KernelCase, given: Mapping[str, Any], lab: Lab) -
         except Exception as error:
             logging.getLogger(__name__).exception("once more under the %s poison", pattern.value)
             fault = exceptions.as_fault(error, entry.code)
-            if (
-                fault.kind == FaultKind.DEVICE_FAULT
-            ):  # of the process, and with it of every point behind this one
+            if fault.kind == FaultKind.DEVICE_FAULT:  # of the process, and so of every point behind this
                 lab.oracle.violations.add(fault)
             return None
 

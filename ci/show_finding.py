@@ -72,14 +72,14 @@ def window_free(lab: Any) -> Iterator[str]:
             request = swa.admit(rig)
             for _ in range(2):
                 swa.extend(rig, request, 20)
-            told = f"page {page_size}: {request.evicted} of {request.length} tokens had left the window"
+            text = f"page {page_size}: {request.evicted} of {request.length} tokens had left the window"
             try:
                 rig.allocator.free(request.slots)
             except AssertionError as error:
-                yield f"{told}; free of all of them: AssertionError {error}".rstrip()
+                yield f"{text}; free of all of them: AssertionError {error}".rstrip()
             else:
                 free = rig.allocator.swa_available_size()
-                yield f"{told}; free of all of them: {free} of 48 slots are free"
+                yield f"{text}; free of all of them: {free} of 48 slots are free"
 
 
 FINDINGS: dict[str, tuple[Callable[[Any], Iterator[str]], tuple[str, ...]]] = {

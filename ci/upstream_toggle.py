@@ -17,7 +17,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from harness import catalogue
+from harness import catalogue, homes
 from harness.facts import CPU, Reproducer, Tier
 from harness.observation import Observation, Point
 from harness.observation.compare import changed_params, named_params
@@ -118,7 +118,7 @@ def main() -> None:
     options = parser.parse_args()
     known = catalogue.load_all()
     chosen = [catalogue.find(bug, known) for bug in options.bugs] or [one for one in known if one.kernel]
-    setting = Bench.here().given(options.sglang)
+    setting = Bench.here((homes.own(),)).given(options.sglang)
     with Pool(setting.lanes) as pool:
         found = [compare(one, setting, pool) for one in chosen]
     for one in found:

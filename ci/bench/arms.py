@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness import catalogue
+from harness import catalogue, homes
 from harness.machine.workspace import Workspace
 from harness.source.tree import installed
 from harness.suite import Bench, Request, Setting, Suite, selection
@@ -62,7 +62,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--lanes", type=int, default=2)
     lanes = parser.parse_args().lanes
-    setting = Bench.here(lanes).on(installed())
+    setting = Bench.here((homes.own(),), lanes).on(installed())
     known = catalogue.load_all()
     wanted = selection.select([], selection.WITHOUT_SERVERS, known)
     seconds_shared(setting, wanted)  # fills the caches, as a first `make reproduce` does

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import catalogue
+from harness import catalogue, homes
 from harness.facts import Tier
 from harness.process.job import read_json
 from harness.source.tree import installed
@@ -64,7 +64,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("cases", nargs="*", default=CASES, help="bugs or configurations that have a server")
     options = parser.parse_args()
-    with Suite(Bench.here().on(installed())) as suite:
+    with Suite(Bench.here((homes.own(),)).on(installed())) as suite:
         for case in options.cases:
             for line in measured(case, suite):
                 print(line, flush=True)

@@ -14,7 +14,7 @@ from harness.bisect.commits import Commits
 from harness.bisect.probe import Prober
 from harness.bisect.search import Answer, Boundary, Step, most, search
 from harness.commands import interruption
-from harness.commands.options import json_option, lanes_option, release
+from harness.commands.options import json_option, lanes_option, release, reproducers_option
 from harness.errors import BadInput, RefaultError
 from harness.facts import Reproducer
 from harness.process.pool import Pool
@@ -54,8 +54,9 @@ class Line:
     type=click.IntRange(1),
     default=1,
     show_default=True,
-    help="Runs of each, for a bug that does not show every time.",
+    help="Runs of each candidate, for a bug that does not show every time.",
 )
+@reproducers_option
 @json_option
 @lanes_option
 def command(
@@ -64,16 +65,18 @@ def command(
     bad: str,
     checkout: Path | None,
     repeats: int,
+    elsewhere: tuple[Path, ...],
     target: json_report.Target | None,
     lanes: int,
 ) -> None:
-    """Find where BUG came or went between a good and a bad release, whichever is the older.
+    """Find the release (or commit) in which BUG came in or was fixed, between a good and a bad one.
 
-    Each one is judged by the fault that the reproducer expects. What cannot be run, or faults in
-    another way, is skipped. Ends with 3 where skipped ones leave the place open.
+    A candidate is judged by the fault that the reproducer expects. One that cannot be run, or faults in
+    another way, is skipped. Ends with 3 where skipped candidates leave the place open.
     """
-    reproducer = catalogue.find(bug, catalogue.load_all())
-    bench = Bench.here(lanes)
+    known = catalogue.read(elsewhere)
+    reproducer = catalogue.find(bug, known.reproducers)
+    bench = Bench.here(known.homes, lanes)
     commits = Commits(checkout, bench.workspace.commits) if checkout else None
     line = _commits(commits, good, bad) if commits else _releases(bench.releases, good, bad)
     console = terminal.console(stderr=target == "-")

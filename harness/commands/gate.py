@@ -10,9 +10,10 @@ from pathlib import Path
 import click
 
 from harness import catalogue, documents, foreign
+from harness.catalogue import Catalogue
 from harness.commands import interruption, options, running
 from harness.commands import report as report_command
-from harness.commands.options import lanes_option, sign_option
+from harness.commands.options import lanes_option, reproducers_option, sign_option
 from harness.documents import Document, signatures
 from harness.errors import BadInput
 from harness.facts import Platform, Subject
@@ -52,7 +53,7 @@ _DECISION = ("decision.json", "decision.md", "decision.html")
     metavar="FILE",
     help="What must be shown; by default evidence from cuda-sm90 and rocm-gfx942.",
 )
-@options.platforms_option(help="Ask only what the policy asks of this one; repeatable.")
+@options.platforms_option(help="Ask only for what the policy requires of this platform; repeatable.")
 @click.option(
     "--report",
     "folder",
@@ -68,6 +69,7 @@ _DECISION = ("decision.json", "decision.md", "decision.html")
     metavar="FILE",
     help="With --merge: only results that one of these signers signed count (ssh-keygen's ALLOWED SIGNERS).",
 )
+@reproducers_option
 @sign_option
 @lanes_option
 @click.argument("files", nargs=-1, metavar="[RESULTS]...", type=click.Path(path_type=Path))
@@ -78,25 +80,25 @@ def command(
     folder: Path,
     merge: bool,
     trust: Path | None,
+    elsewhere: tuple[Path, ...],
     key: Path | None,
     lanes: int,
     files: tuple[Path, ...],
 ) -> None:
     """Decide whether a build may be released: 0 if it may, 1 if something blocks it.
 
-    Runs what the policy asks and this machine can show. RESULTS are files that `--json` wrote, or the
-    results.json of another gate; they need --merge. What they say is judged again from what their arms
-    showed.
+    Runs what the policy requires and this machine can show. RESULTS are files that `--json` wrote, or the
+    results.json of another gate; they need --merge. They are judged again from what their arms showed.
     """
     _refuse_mixed(merge, trust, key, files)
-    policy, known = policies.load(policy_file), catalogue.subjects()
+    policy, known = policies.load(policy_file), catalogue.read(elsewhere)
     if merge:
         results = _merged(policy, known, sglang, trust, files)
         _prepare(folder, _DECISION)
     else:
         _prepare(folder, (*_DECISION, RESULTS))
         results = _run(policy, known, platforms, sglang or "installed", lanes, folder, key)
-    decision = decide(policy, results, known, date.today(), platforms)
+    decision = decide(policy, results, known.subjects, date.today(), platforms)
     _write(decision, folder)
     for line in filter(None, report.lines(decision)):
         terminal.tell(line)
@@ -126,12 +128,12 @@ def _refuse_mixed(merge: bool, trust: Path | None, key: Path | None, files: Sequ
 
 
 def _merged(
-    policy: Policy, known: Sequence[Subject], sglang: str | None, trust: Path | None, files: Sequence[Path]
+    policy: Policy, known: Catalogue, sglang: str | None, trust: Path | None, files: Sequence[Path]
 ) -> Results:
     """What the files show, judged again."""
     found, refused = _given(files, trust)
     tree, now = _tree(found, sglang), datetime.now(UTC)
-    measure = Measure(known=known, setting=Bench.here().on(tree))
+    measure = Measure(known=known.subjects, setting=Bench.here(known.homes).on(tree))
 
     def scrutiny(document: Document, result: Result) -> str | None:
         whole = unfit(document, now, policy.max_age_days)
@@ -172,25 +174,25 @@ def _tree(found: Sequence[Document], sglang: str | None) -> Tree:
 
 def _run(
     policy: Policy,
-    known: Sequence[Subject],
+    known: Catalogue,
     platforms: Sequence[Platform],
     sglang: str,
     lanes: int,
     folder: Path,
     key: Path | None,
 ) -> Results:
-    setting = Bench.here(lanes).given(sglang)
-    asked = _requests(policy, known, platforms, setting)
+    setting = running.setting(sglang, lanes, known)
+    asked = _requests(policy, known.subjects, platforms, setting)
     judged, stopped = running.judge(asked, setting) if asked else ([], None)
     results = running.ordered(judged)
     partial = interruption.partial(stopped, len(asked))
     document = json_report.document(results, setting.machine.to_json(), running.facts(setting.tree), partial)
     with interruption.held():
         json_report.write(folder / RESULTS, document, key)
-        report_command.finished(document, None)
+        report_command.finished(document, None, known)
     if stopped:
-        told = f"ended by {interruption.name(stopped)}: no decision; {folder / RESULTS} has what was judged"
-        terminal.tell(f"refault: {told}", stderr=True)
+        text = f"ended by {interruption.name(stopped)}: no decision; {folder / RESULTS} has what was judged"
+        terminal.tell(f"refault: {text}", stderr=True)
         interruption.end(stopped)
     # They were judged a moment ago, by this checkout and on this very build.
     own, build = documents.parse(document, name=RESULTS), Build.of(setting.tree)

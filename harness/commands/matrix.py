@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import closing
 from datetime import date
+from pathlib import Path
 
 import click
 
 from harness import catalogue, matrix
 from harness.commands import interruption
-from harness.commands.options import json_option, lanes_option, release
+from harness.commands.options import json_option, lanes_option, release, reproducers_option
 from harness.errors import BadInput
 from harness.facts import Reproducer
 from harness.matrix import Cell, last_measured
@@ -33,19 +34,25 @@ from harness.suite import Bench
     metavar="A,B,…",
     help="Release numbers, or all that there are.",
 )
+@reproducers_option
 @json_option
 @lanes_option
-def command(bugs: tuple[str, ...], wanted: str, target: json_report.Target | None, lanes: int) -> None:
+def command(
+    bugs: tuple[str, ...],
+    wanted: str,
+    elsewhere: tuple[Path, ...],
+    target: json_report.Target | None,
+    lanes: int,
+) -> None:
     """Run reproducers (all of them without BUGS) on releases as they were published.
 
-    Where a release has the fix, the arm with the fix undone runs too. Ends with 1 where that disagrees
+    Where a release has the fix, the reverted arm runs too. Ends with 1 where what was measured disagrees
     with what the reproducers declare.
     """
-    known = catalogue.load_all()
-    chosen = list({one.id: one for one in (catalogue.find(bug, known) for bug in bugs)}.values()) or list(
-        known
-    )
-    bench = Bench.here(lanes)
+    known = catalogue.read(elsewhere)
+    named = [catalogue.find(bug, known.reproducers) for bug in bugs]
+    chosen = list({one.id: one for one in named or known.reproducers}.values())
+    bench = Bench.here(known.homes, lanes)
     names = _releases(wanted, bench.releases)
     cells, stopped = _measured(chosen, names, bench)
     with interruption.held():

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from harness import homes
 from harness.documents import signatures
 from harness.errors import BadInput
 from harness.facts import Platform, Tier
@@ -93,6 +94,16 @@ sglang_option = click.option(
     default="installed",
     show_default=True,
     help="The tree under test: installed, a release, a wheel, or a path that holds sglang/.",
+)
+reproducers_option = click.option(
+    "--reproducers",
+    "elsewhere",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    envvar=homes.VARIABLE,
+    show_envvar=True,
+    metavar="FOLDER",
+    help="A folder of reproducers beside Refault's own; repeatable.",
 )
 tier_option = click.option(
     "--tier",

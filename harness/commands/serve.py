@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from harness import catalogue
 from harness.commands import interruption
-from harness.commands.options import sglang_option
+from harness.commands.options import reproducers_option, sglang_option
 from harness.errors import Unresolved
 from harness.facts import Tier
 from harness.report.terminal import tell
@@ -28,15 +30,17 @@ from harness.suite.kept_servers import KeptServer
     "--set", "settings", multiple=True, metavar="NAME=VALUE", help="A parameter of the case; repeatable."
 )
 @sglang_option
-def command(bug: str, arm: str, settings: tuple[str, ...], sglang: str) -> None:
+@reproducers_option
+def command(bug: str, arm: str, settings: tuple[str, ...], sglang: str, elsewhere: tuple[Path, ...]) -> None:
     """Start the server of one arm, say how to talk to it, and leave it up until Ctrl-C.
 
     BUG is a pull request number, an issue number, a reproducer's id, or a configuration.
     """
-    subject = catalogue.find(bug, catalogue.subjects())
+    known = catalogue.read(elsewhere)
+    subject = catalogue.find(bug, known.subjects)
     (request,) = selection.one(subject, (Tier.SERVER,), settings, arm)
     try:
-        with Suite(Bench.here().given(sglang)) as suite:
+        with Suite(Bench.here(known.homes).given(sglang)) as suite:
             keep(request, suite)
     except KeyboardInterrupt as stopped:
         interruption.end(stopped)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import click
 
 from harness import __version__, catalogue
 from harness.commands import interruption
-from harness.commands.options import json_option, lanes_option, sglang_option
+from harness.commands.options import json_option, lanes_option, reproducers_option, sglang_option
 from harness.errors import BadInput, RefaultError
 from harness.facts import Case, Platform, Reproducer, Tier, runs_on
 from harness.report import json as json_report
@@ -37,14 +38,15 @@ from harness.sweep.walk import Walker
     "--seed", type=int, default=0, show_default=True, help="Which sample of a large space is taken."
 )
 @click.option("--limit", type=click.IntRange(1), default=200, show_default=True, help="Points at most.")
-@click.option("--resume", is_flag=True, help="Go on where a sweep with the same arguments was broken off.")
+@click.option("--resume", is_flag=True, help="Continue a sweep with the same arguments that was interrupted.")
 @click.option(
     "--others",
     metavar="TEXT",
-    help="In place of the space: look for the store of a codegen case in the other kernels of modules "
-    "whose name holds TEXT (all: in all of them; minutes).",
+    help="Instead of the sweep, look for the store of a codegen case in the other kernels of the modules "
+    "whose name contains TEXT (all: in every module, which takes minutes).",
 )
 @sglang_option
+@reproducers_option
 @json_option
 @lanes_option
 def command(
@@ -55,6 +57,7 @@ def command(
     resume: bool,
     others: str | None,
     sglang: str,
+    elsewhere: tuple[Path, ...],
     target: json_report.Target | None,
     lanes: int,
 ) -> None:
@@ -63,12 +66,14 @@ def command(
     Ends with 1 where the reproducer's arithmetic is wrong about a point. What the fixed arm shows is a
     finding, not a failure.
     """
-    reproducer = catalogue.find(bug, catalogue.load_all())
+    known = catalogue.read(elsewhere)
+    reproducer = catalogue.find(bug, known.reproducers)
     if others is not None:
-        _others(reproducer, "" if others == "all" else others, Bench.here(lanes).given(sglang), target)
+        only = "" if others == "all" else others
+        _others(reproducer, only, Bench.here(known.homes, lanes).given(sglang), target)
         return
     tier, named = _case_of(reproducer, tier)
-    setting = Bench.here(lanes).given(sglang)
+    setting = Bench.here(known.homes, lanes).given(sglang)
     if missing := setting.machine.missing(reproducer.requires):
         raise BadInput(f"{reproducer.short_id} cannot run here: this machine lacks {', '.join(missing)}")
     case = reproducer.case(tier, named)
@@ -108,8 +113,8 @@ def _ended(
     target: json_report.Target | None,
 ) -> None:
     """Tell of what was seen until the sweep was ended; nothing is shrunk any more."""
-    told = f"ended after {len(seen)} of {wanted} points: go on with --resume"
-    terminal.say(terminal.console(stderr=True), [told])
+    text = f"ended after {len(seen)} of {wanted} points: go on with --resume"
+    terminal.say(terminal.console(stderr=True), [text])
     if target is not None:
         found = so_far(reproducer.expect.at(tier).reverted, seen)
         document = report.document(reproducer, found, facts, _head(setting))

@@ -7,7 +7,7 @@ from harness.facts.bug import Bug
 from harness.facts.cases import Case, CodegenCase, KernelCase, Tolerance, Watch, watch
 from harness.facts.checks import Params
 from harness.facts.expect import Expect, ExpectedFault, faults
-from harness.facts.kinds import EXTENT, FaultKind
+from harness.facts.kinds import EXTENT, DeclaredKind, FaultKind
 from harness.facts.lab import KernelLab, Lab
 from harness.facts.params import Choice, Grid, Integer, Integers, Lists, Param
 from harness.facts.place import CPU, CaseKey, Feature, Host, OfCase, Platform, Tier, runs_on
@@ -26,6 +26,7 @@ __all__ = [
     "Choice",
     "CodegenCase",
     "Configuration",
+    "DeclaredKind",
     "Edit",
     "Expect",
     "ExpectedFault",

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from harness.errors import BadInput
 from harness.facts.checks import Params, member, members, require
-from harness.facts.kinds import FaultKind
+from harness.facts.kinds import FaultKind, check_kind, kind_of
 from harness.facts.params import Grid, Param
 from harness.facts.place import Feature, Platform, Tier, accelerator
 
@@ -27,13 +27,14 @@ class Watch:
     buffers: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
-        members(FaultKind, self.kinds, "watch.kinds")
+        for kind in sorted(self.kinds):
+            check_kind(kind, "watch.kinds")
         require(self.kinds, "watch.kinds", "is empty: such a case judges nothing")
 
     def judges(self, kind: str, buffer: str | None) -> bool:
         """Whether a fault is part of the verdict, or a finding beside it."""
         named = not self.buffers or buffer in self.buffers
-        return FaultKind(kind).ends or (kind in self.kinds and named)
+        return kind_of(kind).ends or (kind in self.kinds and named)
 
 
 def watch(*kinds: str, buffers: Sequence[str] = ()) -> Watch:
@@ -127,9 +128,9 @@ class Space:
 class Case(Space):
     """Real upstream functions to call, at some points.
 
-    `call(lab, **params)` drives upstream; `imports` are the upstream modules loaded before it,
-    `stand_ins` the accelerator libraries that upstream imports names from after `imports` (inert
-    where they are missing).
+    `call(lab, **params)` drives upstream. `imports` are the upstream modules loaded before it;
+    `stand_ins` are accelerator libraries that upstream imports names from later, for which inert names
+    stand in where they are missing.
     """
 
     call: Callable[..., Mapping[str, Any]]

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.facts.checks import Params, member, require
-from harness.facts.kinds import FaultKind
+from harness.facts.checks import Params, require
+from harness.facts.kinds import FaultKind, check_kind
 from harness.facts.place import CPU, Platform, Tier
 
 Bites = Mapping[str, Sequence[Any]] | Callable[[Params], bool]
@@ -17,8 +17,8 @@ Bites = Mapping[str, Sequence[Any]] | Callable[[Params], bool]
 class ExpectedFault:
     """The shape of the bug: what the reverted arm shows, and at which points only.
 
-    `of` is the type of an exception, and `says` a part of its message. They are what tells a bug that is
-    a NameError or the like from a revert that is broken.
+    `of` is the type of an exception, and `says` a part of its message. They tell a bug that is itself a
+    NameError or the like from a broken revert.
     """
 
     kind: str
@@ -29,7 +29,7 @@ class ExpectedFault:
     says: str | None = None
 
     def __post_init__(self) -> None:
-        member(FaultKind, self.kind, "expect.kind")
+        check_kind(self.kind, "expect.kind")
         only_exceptions = self.kind == FaultKind.EXCEPTION or not (self.of or self.says)
         require(only_exceptions, "expect.of", f"a fault of kind {self.kind} has no type and no message")
         named = self.of is None or self.of.isidentifier()
@@ -63,10 +63,11 @@ def faults(
 
 @dataclass(frozen=True, kw_only=True)
 class Expect:
-    """What the reverted arm shows; `codegen` and `server` are those of these tiers, where they are others.
+    """What the reverted arm shows; `codegen` and `server` hold for these tiers, where they show something
+    else.
 
-    `device` is that of a server on an accelerator, whose memory stops what the CPU's oracle lets go on;
-    `device_kernel` that of the kernel tier's case there, where it is another.
+    `device` holds for a server on an accelerator, where a stray access ends the process that the CPU's
+    oracle lets go on; `device_kernel` for the kernel tier's case there, where it shows something else.
     """
 
     reverted: ExpectedFault
@@ -74,6 +75,12 @@ class Expect:
     server: ExpectedFault | None = None
     device: ExpectedFault | None = None
     device_kernel: ExpectedFault | None = None
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The fault kinds that are expected somewhere."""
+        others = (self.codegen, self.server, self.device, self.device_kernel)
+        return tuple(one.kind for one in (self.reverted, *others) if one)
 
     def at(self, tier: Tier, platform: Platform = CPU) -> Expect:
         """The expectation in one tier, where the case runs."""

@@ -12,6 +12,7 @@ from harness.facts.bug import Bug
 from harness.facts.cases import CodegenCase, KernelCase
 from harness.facts.checks import author, members, require
 from harness.facts.expect import Expect
+from harness.facts.kinds import DeclaredKind, declared
 from harness.facts.place import CPU, Feature, Host, Platform, Tier
 from harness.facts.reported import ReportedServer
 from harness.facts.revert import Revert
@@ -69,6 +70,11 @@ class Subject:
     def short_id(self) -> str:
         return self.id.partition("_")[0]
 
+    @property
+    def declared_kinds(self) -> frozenset[DeclaredKind]:
+        """The fault kinds of its package's own that its cases watch."""
+        return declared(kind for case in (self.kernel, self.device) if case for kind in case.watch.kinds)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Configuration(Subject):
@@ -112,6 +118,11 @@ class Reproducer(Subject):
             "needs a platform, and a kernel case beside it",
         )
         self._check_only()
+        self._check_declared()
+
+    def _check_declared(self) -> None:
+        unwatched = ", ".join(sorted(declared(self.expect.kinds) - self.declared_kinds))
+        require(not unwatched, "expect.kind", f"{unwatched} is watched by no kernel case: add it to watch=")
 
     def _check_only(self) -> None:
         only = self.expect.reverted.only

@@ -9,6 +9,7 @@ from typing import Any
 
 from harness.facts.cases import Space, Tolerance, Watch
 from harness.facts.checks import Params, member, members, require
+from harness.facts.kinds import declared
 from harness.facts.place import Host, Platform, Tier
 from harness.facts.words import Word
 
@@ -20,6 +21,11 @@ class Model(Word):
     LLAMA_EAGLE3 = "tiny-llama-eagle3"
     QWEN3 = "tiny-qwen3"
     SWA = "tiny-swa"
+
+    @property
+    def has_draft(self) -> bool:
+        """Whether a draft model for speculation is made beside it."""
+        return self is Model.LLAMA_EAGLE3
 
 
 _DATA_PARALLEL_ATTENTION = frozenset({Model.QWEN3})
@@ -108,14 +114,13 @@ class ServerCase(Space):
     """Starts a real server in each arm and talks to it.
 
     `flags` go to `sglang.launch_server`, an empty value being a switch, `{name}` standing for a
-    parameter; `on` adds those of a host ("cpu", "cuda", "rocm"), and `environment` is set beside
-    the harness's own. `ranks` processes share the model (upstream's `--tp-size`), each on an accelerator of
-    its own where there are any. Answers are held against the model's float64 reference within `tolerance`,
-    or that of `coarser` for the weights' type: float32 on the CPU, whose interpreter multiplies no
-    other right, and `dtype` on a device. `ready_seconds` is how long a server may take to start,
-    `patience` how long it may send no token. `loads` are other traffics, by the value of a parameter
-    `load` that stands for them. `fences` watch its memory on a device; on the CPU the
-    oracle does.
+    parameter; `on` adds those of a host ("cpu", "cuda", "rocm"), and `environment` is set beside the
+    harness's own. `ranks` processes share the model (upstream's `--tp-size`), each on an accelerator of
+    its own where there are any. Answers are held against the model's float64 reference within
+    `tolerance`, or within that of `coarser` for the weights' type: float32 on the CPU, where Triton's
+    interpreter multiplies other types wrongly, and `dtype` on a device. `ready_seconds` is how long a
+    server may take to start, `patience` how long it may send no token. `loads` are other traffics, chosen
+    by the value of a parameter `load`. `fences` watch its memory on a device; on the CPU the oracle does.
     """
 
     tier = Tier.SERVER
@@ -144,6 +149,8 @@ class ServerCase(Space):
             self._check_flags(flags)
         require(self.ranks >= 1, "server.ranks", "must be at least 1")
         self._check_parallel(model)
+        own = ", ".join(sorted(declared(self.watch.kinds)))
+        require(not own, "server.watch", f"{own}: only a kernel case can report a kind of its own")
         require(not self.loads or "load" in self.params, "server.loads", "needs a parameter named load")
         super().__post_init__()
 
@@ -180,6 +187,11 @@ class ServerCase(Space):
             for _, name, _, _ in string.Formatter().parse(value):
                 known = name is None or name in self.params
                 require(known, f"server.flags.{flag}", f"{name!r} is no parameter")
+
+    def command(self, host: Host, params: Params, model: str, draft: str | None) -> tuple[str, ...]:
+        """All arguments but those that a server gets afresh each time: port and key."""
+        paths = ("--model-path", model, *(("--speculative-draft-model-path", draft) if draft else ()))
+        return (*paths, *self.arguments(host, params))
 
     def arguments(self, host: Host, params: Params) -> tuple[str, ...]:
         """The command-line arguments beside the model's, on `host`, at one point."""

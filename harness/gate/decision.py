@@ -21,8 +21,8 @@ from harness.verdict import Verdict
 class Decision:
     """The answer. `blocking` is empty where it passes.
 
-    `quarantined` would have blocked, `borne` are failures that the policy lets through, `passed` did what
-    was asked, `spared` was asked of later releases only, `beside` are failures of which nothing is asked.
+    `quarantined` would have blocked, `let_through` are failures that the policy permits, `passed` did what
+    was asked, `not_yet_asked` was asked of later releases only, of `unasked` failures nothing is asked.
     """
 
     build: Build
@@ -30,22 +30,33 @@ class Decision:
     platforms: tuple[Platform, ...]
     blocking: tuple[Entry, ...] = ()
     quarantined: tuple[Entry, ...] = ()
-    borne: tuple[Entry, ...] = ()
+    let_through: tuple[Entry, ...] = ()
     passed: tuple[Entry, ...] = ()
-    spared: tuple[Entry, ...] = ()
-    beside: tuple[Entry, ...] = ()
+    not_yet_asked: tuple[Entry, ...] = ()
+    unasked: tuple[Entry, ...] = ()
     sources: tuple[str, ...] = ()
 
     @property
     def word(self) -> str:
         return "block" if self.blocking else "pass"
 
+    @property
+    def lists(self) -> dict[str, tuple[Entry, ...]]:
+        """All entries, under the names that decision.json has for them."""
+        return {
+            "blocking": self.blocking,
+            "quarantined": self.quarantined,
+            "borne": self.let_through,
+            "passed": self.passed,
+            "spared": self.not_yet_asked,
+            "beside": self.unasked,
+        }
+
     def to_json(self) -> dict[str, Any]:
         """The content of decision.json."""
-        lists = ("blocking", "quarantined", "borne", "passed", "spared", "beside")
         return {
             "decision": self.word,
-            **{name: [entry.to_json() for entry in getattr(self, name)] for name in lists},
+            **{name: [entry.to_json() for entry in entries] for name, entries in self.lists.items()},
             "sglang": {"release": self.build.release, "version": self.build.version, "tree": self.build.tree},
             "policy": {"name": self.policy.name, "sha256": self.policy.digest},
             "platforms": list(map(str, self.platforms)),
@@ -70,7 +81,7 @@ def decide(
     wanting = [wish for wish in wishes if wish.requirement.asks(results.build.release)]
     judged = [_judge(wish, policy, results) for wish in wanting]
     failed = [one.entry for one in judged if one.blocks]
-    let_through = [one.entry for one in judged if not one.blocks]
+    permitted = [one.entry for one in judged if not one.blocks]
     blocking, quarantined = quarantine.split(failed, policy, known, today)
     mistakes = (*unmet(policy, known, asked), *quarantine.faulty(policy, known, today))
     refused = tuple(map(_refused, results.refused))
@@ -80,10 +91,10 @@ def decide(
         platforms=asked,
         blocking=(*refused, *blocking, *mistakes) or _nothing(judged),
         quarantined=quarantined,
-        borne=tuple(entry for entry in let_through if entry.verdict is not Verdict.PASS),
-        passed=tuple(entry for entry in let_through if entry.verdict is Verdict.PASS),
-        spared=_spared(wishes, wanting),
-        beside=_beside(results, {wish.key for wish in wanting}),
+        let_through=tuple(entry for entry in permitted if entry.verdict is not Verdict.PASS),
+        passed=tuple(entry for entry in permitted if entry.verdict is Verdict.PASS),
+        not_yet_asked=_not_yet_asked(wishes, wanting),
+        unasked=_unasked(results, {wish.key for wish in wanting}),
         sources=results.sources,
     )
 
@@ -162,8 +173,8 @@ def _told(shown: Sequence[Row], count: int) -> str:
 
 def _beyond(verdict: Verdict, share: float, bounds: Bounds) -> bool:
     """Whether this share of runs with a blocking verdict is more than the policy bears."""
-    borne = {Verdict.REGRESSED: bounds.fixed_faults, Verdict.TOOTHLESS: 1 - bounds.reverted_faults}
-    return share > borne.get(verdict, 0.0) + 1e-9
+    permitted = {Verdict.REGRESSED: bounds.fixed_faults, Verdict.TOOTHLESS: 1 - bounds.reverted_faults}
+    return share > permitted.get(verdict, 0.0) + 1e-9
 
 
 # --- what else is said -----------------------------------------------------------------------
@@ -186,7 +197,7 @@ def _refused(told: tuple[str, str]) -> Entry:
     )  # fmt: skip
 
 
-def _spared(wishes: Sequence[Wanted], wanting: Sequence[Wanted]) -> tuple[Entry, ...]:
+def _not_yet_asked(wishes: Sequence[Wanted], wanting: Sequence[Wanted]) -> tuple[Entry, ...]:
     kept = {wish.key for wish in wanting}
     return tuple(
         wish.entry(None, f"asked from {wish.requirement.since} on: {wish.requirement.reason}")
@@ -195,7 +206,7 @@ def _spared(wishes: Sequence[Wanted], wanting: Sequence[Wanted]) -> tuple[Entry,
     )
 
 
-def _beside(results: Results, wanting: set[CaseKey]) -> tuple[Entry, ...]:
+def _unasked(results: Results, wanting: set[CaseKey]) -> tuple[Entry, ...]:
     """Failures of which the policy asks nothing: they do not decide, and are not hidden either."""
     failed = [row for row in results.rows if _doubt(row) or (row.verdict and not row.verdict.success)]
     return tuple(_as_entry(row) for row in failed if row.asked not in wanting)

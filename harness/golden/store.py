@@ -1,12 +1,12 @@
-"""The goldens below one folder: read, written whole or not at all, and compared with new ones."""
+"""The goldens of every home: read, written whole or not at all, and compared with new ones."""
 
 from __future__ import annotations
 
 import difflib
 import os
 import re
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +15,7 @@ from harness.errors import BadInput, FactsError, GoldenError
 from harness.facts import CaseKey, Tier
 from harness.golden.form import FORMAT
 from harness.golden.record import Golden
+from harness.homes import Home
 from harness.observation.compare import plain
 
 _LARGEST = 64 * foreign.MIB
@@ -34,16 +35,35 @@ class Recorded:
 
 @dataclass(frozen=True)
 class GoldenStore:
-    """The goldens below one folder: `<reproducer>/<tier>.<platform>.json`."""
+    """Goldens by identity: `<reproducer>/<tier>.<platform>.json` below the folder of its home.
+
+    `folder` is that of every reproducer that is not in `elsewhere`.
+    """
 
     folder: Path
+    elsewhere: Mapping[str, Path] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, homes: Sequence[Home]) -> GoldenStore:
+        """The goldens of these homes, the first of which is Refault's own."""
+        elsewhere = {module: home.goldens for home in homes[1:] for module in home.modules}
+        return cls(homes[0].goldens, elsewhere)
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """Every folder of goldens, each once."""
+        return tuple(dict.fromkeys((self.folder, *self.elsewhere.values())))
+
+    def folder_of(self, reproducer: str) -> Path:
+        """The folder of a reproducer's goldens."""
+        return self.elsewhere.get(reproducer, self.folder)
 
     def path(self, key: CaseKey) -> Path:
         """Where the golden of a case lives. Raises GoldenError for a reproducer that is no plain name."""
         if not _PART.fullmatch(key.reproducer):
-            told = f"{key.reproducer!r} cannot be part of a golden's path"
-            raise GoldenError(f"{told}: use letters, digits, . + - _")
-        return self.folder / key.reproducer / f"{key.tier}.{key.platform}.json"
+            text = f"{key.reproducer!r} cannot be part of a golden's path"
+            raise GoldenError(f"{text}: use letters, digits, . + - _")
+        return self.folder_of(key.reproducer) / key.reproducer / f"{key.tier}.{key.platform}.json"
 
     def load(self, key: CaseKey) -> Golden | None:
         """The golden of a case, or None. Raises GoldenError for an unreadable or a foreign one."""
@@ -93,8 +113,12 @@ class GoldenStore:
 
     def orphans(self, owned: Collection[tuple[str, Tier]]) -> list[Path]:
         """Files that none of the `owned` (reproducer, tier) pairs accounts for, hidden ones apart."""
-        files = (path for path in self.folder.rglob("*") if path.is_file() or path.is_symlink())
-        return sorted(path for path in files if not self._is_owned(path.relative_to(self.folder), owned))
+        return [path for folder in self.folders for path in self._orphans(folder, owned)]
+
+    def _orphans(self, folder: Path, owned: Collection[tuple[str, Tier]]) -> list[Path]:
+        own = {pair for pair in owned if self.folder_of(pair[0]) == folder}
+        files = (path for path in folder.rglob("*") if path.is_file() or path.is_symlink())
+        return sorted(path for path in files if not self._is_owned(path.relative_to(folder), own))
 
     def _is_owned(self, path: Path, owned: Collection[tuple[str, Tier]]) -> bool:
         if path.name.startswith("."):

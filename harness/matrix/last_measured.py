@@ -93,8 +93,8 @@ def _read(path: Path) -> dict[str, Any]:
                 raise ValueError("an entry has other parts than source and releases")
             _hold_releases(entry["releases"])
     except (BadInput, ValueError, TypeError, AttributeError) as error:
-        told = str(error) if isinstance(error, BadInput) else f"{path}: {foreign.cause(error)}"
-        raise BadInput(f"{told}: delete it, and run `refault matrix`") from error
+        text = str(error) if isinstance(error, BadInput) else f"{path}: {foreign.cause(error)}"
+        raise BadInput(f"{text}: delete it, and run `refault matrix`") from error
     return dict(kept)
 
 

@@ -147,10 +147,10 @@ def _published(cell: Cell, judged: Judged) -> Cell:
         return replace(cell, status=Status.UNRESOLVED, reason=result.reason)
     if not faults:
         return replace(cell, status=Status.FIXED, reason="clean as published")
-    told = "; ".join(fault.signature for fault in faults)
+    text = "; ".join(fault.signature for fault in faults)
     if any(fault.shows(judged.evidence.expected, kernels=False) for fault in faults):
-        return replace(cell, status=Status.AFFECTED, reason=told, published=faults)
-    return replace(cell, status=Status.UNRESOLVED, reason=f"it faults in another way: {told}")
+        return replace(cell, status=Status.AFFECTED, reason=text, published=faults)
+    return replace(cell, status=Status.UNRESOLVED, reason=f"it faults in another way: {text}")
 
 
 def _with_revert(cell: Cell, judged: Judged) -> Cell:

@@ -35,7 +35,7 @@ def patches(device: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Oracle:
-    """What the detectors saw: faults through `strays`, the trace in `events`.
+    """What the detectors saw: faults through `violations`, the trace in `events`.
 
     `as_hardware` says how a torch operation with stray indices goes on: see `dispatch.TorchChecks`.
     Without `traced` no events are kept: there is no end to what a server runs. `device` is where the code

@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from enum import Enum, auto
 from typing import Any
 
-from harness.facts import EXTENT, ExpectedFault, FaultKind, Raised, Watch
+from harness.facts import EXTENT, DeclaredKind, ExpectedFault, FaultKind, Raised, Watch
+from harness.facts.kinds import kind_of
 
 EMULATED = "emulated: "
 """How an attested patch begins that stands for a part of a device; what follows says which part."""
@@ -78,12 +79,12 @@ class Fault:
     seen: Sighting | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
-        FaultKind(self.kind)
+        kind_of(self.kind)
 
     @property
-    def sort(self) -> FaultKind:
+    def sort(self) -> FaultKind | DeclaredKind:
         """Its kind, with what that carries."""
-        return FaultKind(self.kind)
+        return kind_of(self.kind)
 
     @property
     def extent(self) -> dict[str, int | None]:

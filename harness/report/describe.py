@@ -17,6 +17,7 @@ from harness.facts import (
     Subject,
 )
 from harness.facts.cases import Space
+from harness.facts.kinds import declared
 from harness.serving import by_hand
 from harness.source import revert
 from harness.source.tree import Tree
@@ -86,6 +87,8 @@ def _kernel(case: KernelCase) -> Iterator[str]:
         f"watched:    {', '.join(sorted(case.watch.kinds))} "
         f"in {', '.join(sorted(case.watch.buffers)) or 'every buffer'}"
     )
+    for kind in sorted(declared(case.watch.kinds)):
+        yield f"            {kind}: {kind.about}"
 
 
 def _server(subject: Subject, case: ServerCase) -> Iterator[str]:

@@ -32,7 +32,7 @@ def undone(cell: Cell) -> str:
     return _REVERTS.get(cell.revert, "")
 
 
-def beside(cell: Cell) -> str:
+def against_declared(cell: Cell) -> str:
     """How the declared status stands to the measured one."""
     if cell.declared is None:
         return "nothing declared"
@@ -129,8 +129,8 @@ def _parsed(data: Mapping[str, Any], path: Path, subjects: Mapping[str, Subject]
             disagreements=tuple(map(str, data["disagreements"])),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        told = f"{error} is missing" if isinstance(error, KeyError) else " ".join(str(error).split())
-        cause = foreign.shown(told, 200)
+        text = f"{error} is missing" if isinstance(error, KeyError) else " ".join(str(error).split())
+        cause = foreign.shown(text, 200)
         problem = f"{foreign.shown(path)}: holds no whole matrix ({cause})"
         raise BadInput(f"{problem}: give a file that `refault matrix --json` wrote") from error
 

@@ -33,8 +33,8 @@ def _lines(reproducer: Reproducer, found: Found) -> Iterator[str]:
     for one in found.candidates:
         basis = "dtypes by name" if one["named"] else "some dtypes assumed"
         dtypes = ", ".join(f"{name} {dtype}" for name, dtype in one["dtypes"].items())
-        told = f"{one['value']} {one['conversion']}, stored as {one['element']}"
-        yield f"{one['module']}.{one['kernel']}: {one['argument']}: {told} ({basis}: {dtypes})"
+        text = f"{one['value']} {one['conversion']}, stored as {one['element']}"
+        yield f"{one['module']}.{one['kernel']}: {one['argument']}: {text} ({basis}: {dtypes})"
     holding = len({(one["module"], one["kernel"]) for one in found.candidates})
     scanned = f"{found.kernels} kernels of integers in {found.modules} modules, compiled for {found.platform}"
     yield f"{holding} hold the store of {reproducer.short_id}, of {scanned}"

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.facts import EXTENT, FaultKind
+from harness.facts.kinds import DECLARED
 
 Schema = dict[str, Any]
 
@@ -43,10 +44,9 @@ def fault() -> Schema:
     numbers = dict.fromkeys(EXTENT, INTEGER)
     met = {"place": TEXT, "mode": TEXT, "requests": listed(TEXT)}
     seen = {"seen": closed({}, {**met, **numbers})}
-    return closed(
-        {"kind": {"enum": sorted(kind.value for kind in FaultKind)}, "signature": LINE},
-        {**names, **numbers, **seen},
-    )
+    ours: Schema = {"enum": sorted(kind.value for kind in FaultKind)}
+    kind: Schema = {"anyOf": [ours, {"type": "string", "pattern": f"^{DECLARED}$"}]}
+    return closed({"kind": kind, "signature": LINE}, {**names, **numbers, **seen})
 
 
 def event() -> Schema:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.facts import ExpectedFault, FaultKind, Reproducer
+from harness.facts.kinds import kind_of
 from harness.observation import Fault
 from harness.serving.logs import Reading
 
@@ -68,7 +69,7 @@ def _of_kinds(faults: Sequence[Fault], reproducer: Reproducer) -> Iterator[tuple
     if same := sorted(expected & seen):
         yield _KIND, f"fault kind {', '.join(same)}"
     elif FaultKind.DEVICE_FAULT in seen and (
-        kinds := sorted(kind for kind in expected if FaultKind(kind).is_of_memory)
+        kinds := sorted(kind for kind in expected if kind_of(kind).is_of_memory)
     ):
         yield _RELATED, f"device-fault, as which a GPU may report {', '.join(kinds)}"
     elif FaultKind.DEVICE_FAULT in seen and (told := _ON_A_GPU.search(reproducer.bug.symptom)):

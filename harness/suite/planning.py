@@ -86,6 +86,7 @@ def arm(name: ArmName, request: Request, tree: Tree, setting: Setting) -> ArmPla
         points=request.points,
         models=setting.workspace.models,
         bug=expect.reverted if expect else None,
+        homes=setting.homes,
     )
 
 

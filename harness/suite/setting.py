@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness import catalogue
 from harness.golden import GoldenStore
+from harness.homes import Home
 from harness.machine import Machine, this_machine, workspace
 from harness.machine.workspace import Workspace
 from harness.source.releases import Releases
@@ -15,18 +16,27 @@ from harness.source.tree import Tree
 
 @dataclass(frozen=True, kw_only=True)
 class Bench:
-    """What suites on any tree share: the machine, the goldens and the cache."""
+    """What suites on any tree share: the machine, the goldens and the cache.
+
+    `homes` are where reproducers live; arms find those here that Python does not find by itself.
+    """
 
     machine: Machine
     goldens: GoldenStore
     workspace: Workspace
+    homes: tuple[Home, ...] = ()
     lanes: int = 2
 
     @classmethod
-    def here(cls, lanes: int = 2) -> Bench:
-        """This machine, its cache, and the goldens that lie with the reproducers."""
-        goldens = GoldenStore(catalogue.golden_folder())
-        return cls(machine=this_machine(), goldens=goldens, workspace=workspace.default(), lanes=lanes)
+    def here(cls, homes: Sequence[Home], lanes: int = 2) -> Bench:
+        """This machine, its cache, and the goldens that lie with the reproducers of these homes."""
+        return cls(
+            machine=this_machine(),
+            goldens=GoldenStore.of(homes),
+            workspace=workspace.default(),
+            homes=tuple(homes),
+            lanes=lanes,
+        )
 
     @property
     def releases(self) -> Releases:

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import BadInput, Forged
-from harness.facts import ExpectedFault, Platform, ServerCase, Subject, Tier
+from harness.facts import DeclaredKind, ExpectedFault, Platform, ServerCase, Subject, Tier
+from harness.homes import OWN, Home
 from harness.host import environment as variables
 from harness.observation import Attestation, Exit, Fault, Observation, Point
 from harness.process.confine import Protected
@@ -48,6 +49,7 @@ class ArmPlan:
 
     `platform` is where it runs, `models` where the server tier keeps its models.
     `bug` is what a reverted arm is to show; the other arms have none. `bytecode` was made for the run.
+    `homes` are where reproducers are.
     """
 
     name: str
@@ -60,6 +62,7 @@ class ArmPlan:
     models: Path | None = None
     bug: ExpectedFault | None = None
     bytecode: Bytecode = field(default_factory=Bytecode)
+    homes: tuple[Home, ...] = ()
 
 
 def kind(tier: Tier, platform: Platform) -> str:
@@ -67,14 +70,19 @@ def kind(tier: Tier, platform: Platform) -> str:
     return "device" if tier is Tier.KERNEL and platform.host.has_devices else tier.value
 
 
-def environment(kind: str, package: str, learned: Sequence[str] = ()) -> Environment:
-    """What the arms of one kind share. Kinds that differ never share a process."""
+def environment(
+    kind: str, package: str, learned: Sequence[str] = (), homes: Sequence[Home] = ()
+) -> Environment:
+    """What the arms of one kind share: nothing of the package under test, nor of any home.
+
+    Kinds that differ never share a process.
+    """
     base = ("harness.host.preload", f"harness.tiers.{'kernel' if kind == 'device' else kind}.arm")
     learns = kind != "device"
     return Environment(
         variables=dict(_VARIABLES[kind]),
         preload=(*base, *learned) if learns else base,
-        arm_only=frozenset({package, "reproducers"}),
+        arm_only=frozenset({package, OWN, *(home.top for home in homes)}),
         learns=learns,
     )
 
@@ -96,6 +104,7 @@ def job(plan: ArmPlan, folder: Path, shared: Environment, protected: Protected =
         devices=_devices(plan),
         questions=tuple(dict(point) for point in plan.points),
         protected=protected,
+        watched=_watched(plan),
     )
 
 
@@ -106,6 +115,11 @@ def kept_server_job(plan: ArmPlan, folder: Path, shared: Environment, protected:
     payload = {**arm.payload, "point": dict(plan.points[0])}
     entry = f"harness.tiers.{plan.tier}.arm:stand"
     return replace(arm, entry=entry, payload=payload, limits=limits, questions=None)
+
+
+def _watched(plan: ArmPlan) -> frozenset[str]:
+    """The packages of reproducers, in which an arm must alter nothing."""
+    return frozenset({OWN, *(home.top for home in plan.homes)})
 
 
 def _devices(plan: ArmPlan) -> int:
@@ -124,6 +138,7 @@ def _payload(plan: ArmPlan) -> dict[str, Any]:
         "bytecode": plan.bytecode.to_json(),
         "functions": {module: list(names) for module, names in plan.functions.items()},
         "reproducer": plan.reproducer.module,
+        "homes": [home.to_json() for home in plan.homes],
         "platform": str(plan.platform),
         "models": str(plan.models) if plan.models else None,
         "reverted": _declared(plan.bug) if plan.bug else None,
@@ -131,8 +146,9 @@ def _payload(plan: ArmPlan) -> dict[str, Any]:
 
 
 def _declared(bug: ExpectedFault) -> dict[str, str | None]:
-    """What tells the bug of a reverted arm from a revert that is broken."""
-    return {"kind": bug.kind, "of": bug.of, "says": bug.says}
+    """What tells the bug of a reverted arm from a broken revert; `about` where its kind is declared."""
+    about = {"about": bug.kind.about} if isinstance(bug.kind, DeclaredKind) else {}
+    return {"kind": bug.kind, "of": bug.of, "says": bug.says, **about}
 
 
 def observation(plan: ArmPlan, ended: Ended) -> Observation:

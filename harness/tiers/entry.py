@@ -54,7 +54,9 @@ class Entry:
         listed = list(patches)
         attestor = _attest(payload, root, testimony, listed)
         listed += import_stand_ins.install()  # after the attestation, whose hand in an import it leaves alone
-        case = catalogue.load(payload["reproducer"]).case(tier, Platform.parse(payload["platform"]))
+        case = catalogue.load(payload["reproducer"], payload["homes"]).case(
+            tier, Platform.parse(payload["platform"])
+        )
         testimony.tell("case", payload["reproducer"])  # so that it is looked at as it is now
         if case is None:
             raise FactsError(f"{payload['reproducer']}: {tier}: the reproducer has no such case")

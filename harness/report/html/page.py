@@ -27,7 +27,7 @@ from harness.report.html.logs import Logs
 from harness.report.html.view import Background, ResultView, view
 from harness.report.marks import MARKS
 from harness.report.releases import MARKS as RELEASES
-from harness.report.releases import Releases, beside, undone
+from harness.report.releases import Releases, against_declared, undone
 from harness.verdict import SEVERITY, Result, Verdict
 
 PACKED_FROM = 500
@@ -205,7 +205,8 @@ def _templates() -> Environment:
         lstrip_blocks=True,
     )
     templates.filters["breakable"] = _breakable
-    templates.filters |= {"beside": beside, "undone": undone, "marks": lambda cell: RELEASES[cell.status]}
+    templates.filters |= {"against_declared": against_declared, "undone": undone}
+    templates.filters["marks"] = lambda cell: RELEASES[cell.status]
     return templates
 
 

@@ -36,9 +36,9 @@ def evidence(result: Result) -> list[Row]:
 
 def _worded(aspect: str, result: Result) -> str:
     # A compiled signature identifies code; it is no fault, and is not called one. An exception is.
-    shown = all(arm.main.only_signatures for arm in result.arms.values() if arm.points)
-    signed = aspect == "faults" and result.evidence is EvidenceClass.SIGNATURE and shown
-    return "signatures" if signed else aspect
+    alone = all(arm.main.only_signatures for arm in result.arms.values() if arm.points)
+    compiled = result.evidence is EvidenceClass.SIGNATURE and alone
+    return "signatures" if aspect == "faults" and compiled else aspect
 
 
 def _outcome(result: Result, seen: Observation) -> list[str]:
@@ -105,8 +105,8 @@ def _other_points(result: Result, seen: Observation) -> list[str]:
     others = seen.points[1:]
     faulty = [point for point in others if point.faults]
     told = [f"{_named(seen.main, point)}: {'; '.join(_signatures(point.faults))}" for point in faulty]
-    signed = result.evidence is EvidenceClass.SIGNATURE
-    only_signatures = signed and all(point.only_signatures for point in faulty)
+    compiled = result.evidence is EvidenceClass.SIGNATURE
+    only_signatures = compiled and all(point.only_signatures for point in faulty)
     word = "have the signature" if only_signatures else "fault"
     return [f"{len(faulty)} of {len(others)} {word}", *_capped(told)] if others else []
 

@@ -78,7 +78,7 @@ def _styles(result: Result) -> Iterator[str]:
 
 
 def _draw_evidence(result: Result, console: Console) -> None:
-    title = Text(visible(f"{judged(result)} {result.key}"))
+    title = Text(visible(f"{judged(result)} {result.key!s}"))
     table = Table("", *result.arms, title=title, title_justify="left")
     for row in evidence(result):
         cells = ["\n".join(map(visible, row.arms[arm])) for arm in result.arms]

@@ -12,7 +12,18 @@ from hypothesis import strategies as st
 
 from harness import models
 from harness.errors import FactsError
-from harness.facts import Configuration, Grid, Host, Integer, ServerCase, Tier, Tolerance, Traffic, watch
+from harness.facts import (
+    Configuration,
+    DeclaredKind,
+    Grid,
+    Host,
+    Integer,
+    ServerCase,
+    Tier,
+    Tolerance,
+    Traffic,
+    watch,
+)
 from harness.facts.server import Fences, Model
 from harness.suite import Request, attested
 from harness.tests.toyland.bench import subject
@@ -30,6 +41,10 @@ def case(**facts: Any) -> ServerCase:
 
 
 MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
+    "a declared kind": (
+        lambda: case(watch=watch(DeclaredKind("acme:lost-page", "a page is lost"))),
+        "server.watch: acme:lost-page: only a kernel case can report a kind of its own",
+    ),
     "no request": (lambda: traffic(requests=0), "traffic.requests: must be at least 1"),
     "no token out": (lambda: traffic(output_tokens=0), "traffic.output_tokens: must be at least 1"),
     "no round": (lambda: traffic(rounds=0), "traffic.rounds: must be at least 1"),

@@ -156,7 +156,7 @@ def decision(text: str) -> Decision:
     entry = Entry(
         reproducer=text, tier="any", platform=CPU, verdict=Verdict.REGRESSED, reason=text, remedy=text
     )
-    lists = ("blocking", "quarantined", "borne", "passed", "spared", "beside")
+    lists = ("blocking", "quarantined", "let_through", "passed", "not_yet_asked", "unasked")
     return Decision(
         build=Build(version=text, tree=text), policy=Policy(name=text, digest=text, require=()),
         platforms=(CPU,), sources=(text,), **dict.fromkeys(lists, (entry,)),

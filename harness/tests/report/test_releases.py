@@ -26,19 +26,21 @@ def test_it_has_releases_in_order_and_each_cell(tmp_path: Path) -> None:
     assert found.releases == [BEFORE, SINCE] and found.bugs == [BUG.id]
     one = found.at(SINCE, BUG.id)
     assert one is not None and one.differs and one.declared is Status.FIXED
-    assert releases.beside(one) == "declared fixed" and releases.undone(one) == "the fix can be undone"
+    assert (
+        releases.against_declared(one) == "declared fixed" and releases.undone(one) == "the fix can be undone"
+    )
     assert found.at("9.9.9", BUG.id) is None
 
 
 def test_what_could_not_be_measured_is_told_beside_what_is_declared(tmp_path: Path) -> None:
     row = {**told()["matrix"][0], "status": "unresolved"}
     one = read(matrix_file(tmp_path, matrix=[row])).at(SINCE, BUG.id)
-    assert one is not None and not one.differs and releases.beside(one) == "declared fixed"
+    assert one is not None and not one.differs and releases.against_declared(one) == "declared fixed"
 
 
 def test_a_bug_that_is_not_known_here_has_nothing_declared(tmp_path: Path) -> None:
     (found,) = releases.split([matrix_file(tmp_path)], {})[1]
-    assert {releases.beside(one) for one in found.cells} == {"nothing declared"}
+    assert {releases.against_declared(one) for one in found.cells} == {"nothing declared"}
 
 
 def test_the_lines_of_a_terminal(tmp_path: Path) -> None:

@@ -567,7 +567,7 @@ def test_what_an_arm_attests_to_have_emulated_is_told_and_weighed(name: str) -> 
     assert (row.verdict, row.evidence) == (Verdict.PASS, EvidenceClass.EMULATED)
     assert row.reason == f"reverted arm faults: {STRAY.signature}; emulated: {part}"
     compiled = replace(seen, expect=expecting("signature"), by_hand=True)
-    assert conclude(_reproducer(), compiled, CaseKey("pr12_pages", Tier.CODEGEN, CPU)).evidence == "signature"
+    assert conclude(_reproducer(), compiled, row.key).evidence == "signature"
 
 
 def test_evidence_is_ordered_from_the_strongest_to_the_weakest() -> None:

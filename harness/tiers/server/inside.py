@@ -15,6 +15,7 @@ from typing import Any
 
 from harness.errors import Unresolved
 from harness.facts import Host
+from harness.homes import OWN
 from harness.host import forking, import_stand_ins, imports, interpreter, preload, without_accelerator
 from harness.process import alterations
 from harness.process.job import write_json
@@ -36,7 +37,7 @@ class Report:
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self._reports = Path(settings["reports"])
-        self._receiver, self._look = settings["receiver"], alterations.watched(rest=1.0)
+        self._receiver, self._look = settings["receiver"], alterations.watched((OWN,), rest=1.0)
         self._open(_first_role())
         self.patches: list[str] = []
         names = {"functions_by_module": settings["functions"], "tree_hash": settings["tree"]}

@@ -7,10 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.facts import Configuration, Expect, Reproducer, ServerCase, Subject
-from harness.facts.place import CPU, CaseKey, Feature, Platform, Tier, runs_on
+from harness.facts.place import CPU, CaseKey, Feature, Host, Platform, Tier, runs_on
 from harness.machine import Machine
 from harness.tiers import arms
 from harness.verdict import BOTH, ArmName
+
+_SERVING: Mapping[Host, frozenset[Feature]] = {Host.ROCM: frozenset({Feature.AITER})}
+"""What every server of upstream's needs on a kind of machine: with HIP, 0.5.15 imports aiter with its
+quantization, whichever attention back end is asked for (quark/schemes/quark_w4a4_mxfp4.py)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,5 +86,7 @@ def missing(request: Request, machine: Machine) -> tuple[str, ...]:
     """The features that a case needs and this machine lacks."""
     interpreted = request.tier is Tier.KERNEL and request.platform_on(machine) == CPU
     own = frozenset({Feature.INTERPRETER} if interpreted else ())
-    ranks = request.case.ranks if isinstance(request.case, ServerCase) else 1
+    ranks = 1
+    if isinstance(request.case, ServerCase):
+        own, ranks = _SERVING.get(machine.host, frozenset()), request.case.ranks
     return machine.missing(own | request.reproducer.requires | request.case.requires, ranks)

@@ -11,22 +11,19 @@ from pathlib import Path
 import pytest
 
 from harness import catalogue
-from harness.facts import CPU, Feature, Platform
 from harness.gate import policy
 from harness.gate.wanted import Wanted, wanted
 from harness.machine import Machine
+from harness.machine.described import described
 from harness.suite.request import Request, missing
 
-SOFTWARE = frozenset({Feature.TORCH, Feature.TRITON, Feature.INTERPRETER})
-NVIDIA = SOFTWARE | {Feature.CUDA, Feature.SGL_KERNEL, Feature.FLASHINFER}
-AMD = SOFTWARE | {Feature.ROCM, Feature.AITER, Feature.SGL_KERNEL}
 IDEAL = {
-    "a CPU": Machine(platform=CPU, features=SOFTWARE),
-    "an H100": Machine(platform=Platform.parse("cuda-sm90"), features=NVIDIA, gpus=1),
-    "two H200s": Machine(platform=Platform.parse("cuda-sm90"), features=NVIDIA, gpus=2),
-    "an MI300X": Machine(platform=Platform.parse("rocm-gfx942"), features=AMD, gpus=1),
-    "two MI300Xs": Machine(platform=Platform.parse("rocm-gfx942"), features=AMD, gpus=2),
-    "an MI355X": Machine(platform=Platform.parse("rocm-gfx950"), features=AMD, gpus=1),
+    "a CPU": described("cpu"),
+    "an H100": described("cuda-sm90"),
+    "two H200s": described("cuda-sm90", 2),
+    "an MI300X": described("rocm-gfx942"),
+    "two MI300Xs": described("rocm-gfx942", 2),
+    "an MI355X": described("rocm-gfx950"),
 }
 SUBJECTS = catalogue.subjects()
 ROOT = catalogue.golden_folder().parent

@@ -198,9 +198,8 @@ class Run:
 
     def arguments(self, model: Model) -> tuple[str, ...]:
         """The command line's, but for what the server gets afresh each time: port and key."""
-        draft = ("--speculative-draft-model-path", str(model.draft)) if model.draft else ()
-        own = self.case.arguments(self.host, self.params)
-        return ("--model-path", str(model.path), *draft, *own)
+        draft = str(model.draft) if model.draft else None
+        return self.case.command(self.host, self.params, str(model.path), draft)
 
     def observed(self, judged: Judged, ending: Ending, reports: Sequence[ProcessReport]) -> Point:
         """The point: what was seen by the oracle, in the answers, in the log and at the end."""

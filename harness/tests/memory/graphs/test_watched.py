@@ -106,6 +106,39 @@ def test_a_stray_index_is_seen_at_the_replay_and_where_it_stood() -> None:
     assert told[0].seen and told[0].seen.place == f"{region.__qualname__}:{line}"
 
 
+INDEXING: dict[str, Callable[[torch.Tensor, torch.Tensor, torch.Tensor], Any]] = {
+    "gather": lambda table, index, rows: table.gather(0, index[:, None].expand(2, 3)),
+    "scatter_": lambda table, index, rows: table.scatter_(0, index[:, None].expand(2, 3), rows),
+    "scatter": lambda table, index, rows: table.scatter(0, index[:, None].expand(2, 3), rows),
+    "scatter_add_": lambda table, index, rows: table.scatter_add_(0, index[:, None].expand(2, 3), rows),
+    "index_select": lambda table, index, rows: table.index_select(0, index),
+    "index_copy_": lambda table, index, rows: table.index_copy_(0, index, rows),
+    "index_add_": lambda table, index, rows: table.index_add_(0, index, rows),
+    "index_fill_": lambda table, index, rows: table.index_fill_(0, index, 7.0),
+    "index": lambda table, index, rows: table[index, 1:],
+    "index_put_": lambda table, index, rows: table.index_put_((index,), rows),
+    "setitem": lambda table, index, rows: table.__setitem__(index, rows),
+    "take": lambda table, index, rows: table.take(index * 3),
+    "put_": lambda table, index, rows: table.put_(index * 3, rows[0, :2]),
+    "embedding": lambda table, index, rows: torch.nn.functional.embedding(index, table),
+}
+
+
+@pytest.mark.parametrize("ask", INDEXING.values(), ids=INDEXING)
+@pytest.mark.parametrize("stray", [3, 9, -5])
+def test_an_index_is_told_at_a_replay_as_at_a_first_call(ask: Callable[..., Any], stray: int) -> None:
+    def called(index: torch.Tensor, table: torch.Tensor, rows: torch.Tensor) -> Any:
+        return ask(table, index, rows)
+
+    first, index, again = torch.zeros(4, 3), torch.tensor([0, 1]), torch.zeros(4, 3)
+    rows = torch.ones(2, 3)
+    made, _ = captured(lambda: called(index, again, rows))
+    index[1] = stray
+    wanted = faults_of(lambda: called(index, first, rows))
+    assert faults_of(made.replay) == wanted and bool(wanted) is (stray != 3)
+    assert torch.equal(first, again)
+
+
 def test_what_is_asked_elsewhere_stays_unseen_at_a_replay() -> None:
     rows, index = torch.zeros(4), torch.tensor([0])
     made, _ = captured(lambda: rows[index].add_(1))

@@ -23,9 +23,9 @@ _HELD = "refault_held_by_graphs"
 
 def hold(recording: Recording) -> None:
     """Count the recording's own tensors among the holders of their memory, for as long as it lives."""
-    held = [(tensor.untyped_storage(), count) for tensor, count in recording.held()]
-    for storage, count in held:
-        _add(storage, count)
+    held = recording.held()
+    for tensor, count in held:
+        _add(tensor, count)
     weakref.finalize(recording, _let_go, held).atexit = False
 
 
@@ -51,16 +51,17 @@ def report(recording: Recording) -> None:
 
 
 def _is_freed(given: Given) -> bool:
-    storage = given.tensor.untyped_storage()
-    if storage.data_ptr() != given.address:  # resized, and thereby moved
+    if given.tensor.untyped_storage().data_ptr() != given.address:  # resized, and thereby moved
         return True
-    return references(given.tensor) <= getattr(storage, _HELD, -1) and not maker_of(given.tensor)
+    by_graphs: int = getattr(given.tensor.untyped_storage(), _HELD, -1)
+    return references(given.tensor) <= by_graphs and not maker_of(given.tensor)
 
 
-def _add(storage: torch.UntypedStorage, count: int) -> None:
+def _add(tensor: torch.Tensor, count: int) -> None:
+    storage = tensor.untyped_storage()
     setattr(storage, _HELD, getattr(storage, _HELD, 0) + count)
 
 
-def _let_go(held: list[tuple[torch.UntypedStorage, int]]) -> None:
-    for storage, count in held:
-        _add(storage, -count)
+def _let_go(held: list[tuple[torch.Tensor, int]]) -> None:
+    for tensor, count in held:
+        _add(tensor, -count)

@@ -14,6 +14,7 @@ import torch
 from harness.memory import watch
 from harness.memory.graphs.aliases import allocation, references
 from harness.memory.graphs.recording import Given, Recording, maker_of
+from harness.memory.names import PART
 from harness.memory.violations import Where
 from harness.observation import Fault
 
@@ -41,7 +42,7 @@ def report(recording: Recording) -> None:
         return
     for given in freed(recording):
         kind = "oob-write" if given.written else "oob-read"
-        name = given.name.removesuffix("[...]") if given.name else None
+        name = given.name.removesuffix(PART) if given.name else None
         size = allocation(given.tensor).numel()
         fault = Fault(kind=kind, buffer=name, kernel=given.user, numel=size, message=FREED)
         watched.violations.add(fault, Where(str(given.place)))

@@ -211,7 +211,7 @@ def _refuse_installed(known: Catalogue, wanted: Sequence[Request]) -> None:
     for request in wanted:
         if request.reproducer.module in installed:
             file = catalogue.file_of(request.reproducer)
-            remedy = "record in a checkout of that package, with --reproducers FOLDER"
+            remedy = "record in a checkout of that package, installed with pip install --editable"
             raise BadInput(f"{file}: is installed, and nothing is written there: {remedy}")
 
 

@@ -107,7 +107,7 @@ def test_an_unrecorded_case_blocks(toys: Checkout) -> None:
         (("cpu.json",), "cpu.json: results are only read with --merge"),
         (("--merge",), "no results file was named"),
         (("--merge", "cpu.toml"), "cpu.toml: is no JSON"),
-        (("--platform", "tpu", "--merge", "cpu.json"), "--platform tpu: cpu.toml asks nothing of it"),
+        (("--platform", "tpu", "--merge", "cpu.json"), "--platform 'tpu' is not like cpu, cuda"),
         (("--policy", "none.toml"), "none.toml: cannot be read"),
         (("--report", "cpu.toml"), "--report cpu.toml: cannot be written"),
     ],

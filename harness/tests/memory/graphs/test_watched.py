@@ -57,6 +57,22 @@ def test_arguments_in_tuples_and_by_keyword_are_watched_too(short: bool) -> None
     assert found == ["oob-write into other by fill numel=6 first=6 last=7 count=2"] * short
 
 
+def test_several_slices_of_one_buffer_have_its_name() -> None:
+    held = SimpleNamespace(pool=torch.zeros(2, 8, dtype=torch.int32))
+
+    def launch() -> None:
+        battery_kernels.fill_pair[(1,)]((held.pool[0], held.pool[1]), 12, BLOCK=16)
+
+    made, _ = captured(launch)
+    del held.pool
+    oracle = Oracle()
+    with oracle.watching(HERE, entered=lambda kernel: None):
+        made.replay()
+    (event,) = oracle.trace()
+    assert [one["buffer"] for one in event["args"].values()] == ["pool", "pool"]
+    assert [fault.buffer for fault in oracle.violations.faults()] == ["pool", "pool"]
+
+
 @pytest.mark.parametrize("rows", [4, 6])
 def test_arguments_behind_descriptors_are_watched_too(rows: int) -> None:
     source, out = torch.arange(16.0).reshape(4, 4), torch.zeros(4, 4)

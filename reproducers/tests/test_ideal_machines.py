@@ -5,6 +5,7 @@ UNSUPPORTED counts as a success, so that a case which asks for what no machine h
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -60,3 +61,14 @@ def _meeting(wish: Wanted) -> Iterator[bool]:
     for request in requests():
         if (request.reproducer.id, request.tier) == (wish.subject.id, wish.tier):
             yield from (meets(request, machine, wish) for machine in IDEAL.values())
+
+
+def test_the_nights_own_pools_can_meet_the_default_policy() -> None:
+    text = (ROOT / ".github/workflows/nightly.yml").read_text(encoding="utf-8")
+    label = re.search(r"linux-mi300-(\d+)gpu-sglang", text)
+    lanes = re.search(r"vars\.REFAULT_MI300_GPUS \|\| '(\d+)'", text)
+    assert label and lanes and label[1] == lanes[1]
+    pools = [described("cuda-sm90"), described("rocm-gfx942", int(label[1]))]
+    for wish in wanted(policy.load(policy.DEFAULT), SUBJECTS):
+        cases = [one for one in requests() if (one.reproducer.id, one.tier) == (wish.subject.id, wish.tier)]
+        assert any(meets(one, pool, wish) for one in cases for pool in pools), wish.key

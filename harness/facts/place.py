@@ -45,13 +45,21 @@ class Feature(Word):
     """What a machine may have and a case may require; `harness.machine` looks for each."""
 
     TORCH = "torch"
+    """It is installed."""
     TRITON = "triton"
+    """It is installed."""
     INTERPRETER = "triton-interpreter"
+    """Triton's interpreter works with the numpy that is installed."""
     CUDA = "cuda"
+    """An NVIDIA GPU."""
     ROCM = "rocm"
+    """An AMD GPU that torch was built for."""
     AITER = "aiter"
+    """The library itself can be imported."""
     SGL_KERNEL = "sgl_kernel"
+    """The library itself can be imported."""
     FLASHINFER = "flashinfer"
+    """The library itself is installed."""
 
 
 _WORD = re.compile(r"cpu|cuda(-sm[0-9]+)?|rocm(-gfx[0-9a-f]+)?")

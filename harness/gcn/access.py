@@ -56,8 +56,9 @@ def build(instruction: Instruction, kernel: str) -> Step | None:
 
 
 def _where(instruction: Instruction, wave: Wave, kernel: str) -> Place:
-    return lambda: Where(
-        f"{kernel} at {instruction.line}, {instruction.opcode}, wave {wave.number}", wave.program
+    return lambda lane: Where(
+        f"{instruction.line}, {instruction.opcode} of {kernel}, lane {lane} of wave {wave.number}",
+        wave.program,
     )
 
 
@@ -155,7 +156,7 @@ def _vector(instruction: Instruction, loads: bool, shape: Shape, addressed: Addr
         place = _where(instruction, wave, kernel)
         addresses, mask, dropped = find(wave, width)
         if dropped is not None and dropped.any():
-            wave.space.dropped(addresses[dropped], width, False, place)
+            wave.space.dropped(addresses, dropped, width, False, place)
         found = wave.space.load(addresses, mask, width, place)
         for number, word in enumerate(found):
             wave.put(wave.v[index + number], _placed(shape, word, wave.v[index + number]))
@@ -165,7 +166,7 @@ def _vector(instruction: Instruction, loads: bool, shape: Shape, addressed: Addr
         place = _where(instruction, wave, kernel)
         addresses, mask, dropped = find(wave, width)
         if dropped is not None and dropped.any():
-            wave.space.dropped(addresses[dropped], width, True, place)
+            wave.space.dropped(addresses, dropped, width, True, place)
         values = [wave.v[index + number] for number in range(words)]
         if shape.half:
             values = [values[0] >> np.uint32(shape.half)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -52,6 +52,16 @@ class Run:
     instructions: int = 0
     opcodes: Counter[str] = field(default_factory=Counter)
     hazards: dict[Hazard, int] = field(default_factory=dict)
+    executed: list[int] = field(default_factory=list)
+    """How often each instruction was, while the launch runs."""
+
+    def counted(self, instructions: Sequence[Instruction]) -> Run:
+        """What was executed by opcode, once all of it was."""
+        for instruction, times in zip(instructions, self.executed, strict=True):
+            self.instructions += times
+            self.opcodes[instruction.opcode] += times
+        self.opcodes = +self.opcodes
+        return self
 
 
 # --- decoding --------------------------------------------------------------------------------
@@ -123,13 +133,13 @@ def _touched(instruction: Instruction) -> frozenset[int]:
 
 def run(code: Code, space: Space, segment: int, grid: Program, warps: int, local_bytes: int) -> Run:
     """Run every workgroup of a grid, one after the other; `segment` is where the arguments are."""
-    told = Run()
+    told = Run(executed=[0] * len(code.steps))
     with np.errstate(all="ignore"):
         for program in _programs(grid):
             share = np.full(local_bytes, _NEVER_WRITTEN, dtype=np.uint8)
             waves = [_wave(code, space, segment, program, number, share) for number in range(warps)]
             _workgroup(code, waves, told)
-    return told
+    return told.counted(code.assembly.instructions)
 
 
 def _programs(grid: Program) -> Iterator[Program]:
@@ -172,8 +182,7 @@ def _workgroup(code: Code, waves: list[Wave], told: Run) -> None:
 def _advance(code: Code, wave: Wave, told: Run) -> int:
     """Run one wave up to a barrier or its end; which of both it was."""
     steps, touches, waits, pc = code.steps, code.touches, wave.waits, wave.pc
-    executed = [0] * len(steps)
-    count = 0
+    executed, count = told.executed, 0
     while True:
         if waits.pending and not touches[pc].isdisjoint(waits.pending):
             _hazard(code, pc, told)
@@ -189,17 +198,9 @@ def _advance(code: Code, wave: Wave, told: Run) -> int:
         if count > LONGEST:
             raise Runaway(f"{code.assembly.name}: stopped after {LONGEST} instructions of one wave")
     wave.pc, wave.ended = pc + 1, target == END
-    _count(code, executed, count, told)
     if target == BARRIER and waits.outstanding("lgkm"):
         _hazard(code, pc, told)
     return target
-
-
-def _count(code: Code, executed: list[int], count: int, told: Run) -> None:
-    told.instructions += count
-    for instruction, times in zip(code.assembly.instructions, executed, strict=True):
-        if times:
-            told.opcodes[instruction.opcode] += times
 
 
 def _hazard(code: Code, pc: int, told: Run) -> None:

@@ -81,8 +81,10 @@ def _inside(
     """The active lanes that stay inside; others read 0 and write nothing (CDNA3 ISA, 11.3), and are told."""
     good = (at >= 0) & (at + size <= wave.local.size)
     if bool((wave.mask & ~good).any()):
+        lane = int(np.flatnonzero(wave.mask & ~good)[0])
         where = Where(
-            f"{kernel} at {instruction.line}, {instruction.opcode}, wave {wave.number}", wave.program
+            f"{instruction.line}, {instruction.opcode} of {kernel}, lane {lane} of wave {wave.number}",
+            wave.program,
         )
         fault = Fault(kind=kind, buffer=LOCAL, kernel=kernel, numel=wave.local.size // size)
         wave.space.stray(fault, at[wave.mask & ~good] // size, where)

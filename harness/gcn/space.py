@@ -28,6 +28,8 @@ ARGUMENTS = 1 << 20
 """Where the segment of a kernel's arguments is, below every window."""
 ASTRAY = 4096
 """So many accesses of one wave in a row without a lane inside: a loop over a bound that is poison."""
+_UNKNOWN_CONTENT = np.frombuffer(b"\xad\xde\xad\x5e", dtype=np.uint8)
+Octets = npt.NDArray[np.uint8]
 UNKNOWN = "an address that was derived from no argument and no live tensor"
 
 
@@ -37,12 +39,12 @@ class Backing:
 
     argument: Argument
     words: dict[int, npt.NDArray[Any]]
-    poison: npt.NDArray[np.uint8]
+    poison: Octets
     """The poison of one element."""
 
 
-Place = Callable[[], Where]
-"""Where an access stands in the source, asked for where it is stray."""
+Place = Callable[[int], Where]
+"""Where an access stands in the source, asked for with the first lane that is astray."""
 
 
 class Space:
@@ -84,7 +86,7 @@ class Space:
             for word, values in zip(result, _gathered(backing, offsets, width), strict=True):
                 word[mask] = values
             return result
-        octets = self._by_lane(chosen, width, None, place)
+        octets = self._by_lane(chosen, np.flatnonzero(mask), width, None, place)
         for number, word in enumerate(result):
             word[mask] = _joined(octets[:, 4 * number : 4 * number + 4])
         return result
@@ -99,7 +101,7 @@ class Space:
             _scatter(*found, width, values)
             return
         octets = np.stack(values, axis=1).astype("<u4").view(np.uint8)[:, :width]
-        self._by_lane(chosen, width, octets, place)
+        self._by_lane(chosen, np.flatnonzero(mask), width, octets, place)
 
     def read(self, address: int, width: int, place: Place) -> list[int]:
         """What a scalar load of so many bytes finds, as words."""
@@ -110,17 +112,17 @@ class Space:
         addresses = np.array([address], dtype=np.uint64)
         return [int(word[0]) for word in self.load(addresses, np.ones(1, dtype=bool), width, place)]
 
-    def dropped(self, addresses: Addresses, width: int, writes: bool, place: Place) -> None:
+    def dropped(self, addresses: Addresses, mask: Mask, width: int, writes: bool, place: Place) -> None:
         """Report accesses that the hardware drops for being beyond their buffer's records."""
-        octets = np.zeros((len(addresses), width), dtype=np.uint8)
-        for window, lanes in self._windows.split(addresses):
+        chosen, who = addresses[mask], np.flatnonzero(mask)
+        for window, lanes in self._windows.split(chosen):
             if window is None:
-                self._unknown(octets, lanes, True, place)
+                self._unknown(writes, place(int(who[lanes][0])))
             else:
-                self._dropped_in(window, addresses[lanes], width, writes, place)
+                self._dropped_in(window, chosen[lanes], who[lanes], width, writes, place)
 
     def _dropped_in(
-        self, window: Window, addresses: Addresses, width: int, writes: bool, place: Place
+        self, window: Window, addresses: Addresses, who: Offsets, width: int, writes: bool, place: Place
     ) -> None:
         size = window.argument.itemsize
         unit = size if width % size == 0 else width
@@ -128,7 +130,7 @@ class Space:
             at = window.offsets(addresses) + start
             stray = ~window.argument.inside(at, unit)
             if stray.any():
-                self._stray(window.argument, at[stray], unit, writes, place)
+                self._stray(window.argument, at[stray], unit, writes, place(int(who[stray][0])))
 
     def stray(self, fault: Fault, elements: Offsets, where: Where) -> None:
         """Report elements that lie outside of something that is no argument."""
@@ -150,22 +152,25 @@ class Space:
         return self._backings[id(window.argument)], (chosen - np.uint64(window.base)).view(np.int64)
 
     def _by_lane(
-        self, chosen: Addresses, width: int, octets: npt.NDArray[np.uint8] | None, place: Place
-    ) -> npt.NDArray[np.uint8]:
+        self, chosen: Addresses, who: Offsets, width: int, octets: Octets | None, place: Place
+    ) -> Octets:
         """Each lane by itself: what is loaded, byte by byte, or what was to be stored."""
         writes = octets is not None
         result = np.zeros((len(chosen), width), dtype=np.uint8) if octets is None else octets
         inside = False
         for window, lanes in self._windows.split(chosen):
-            if window is None:
-                self._unknown(result, lanes, writes, place)
-            else:
-                inside |= self._in_window(window, chosen, lanes, result, writes, place)
+            if window is not None:
+                inside |= self._in_window(window, chosen, lanes, who, result, writes, place)
+                continue
+            self._unknown(writes, place(int(who[lanes][0])))
+            if not writes:
+                self._poison.drawn = True
+                result[lanes] = np.resize(_UNKNOWN_CONTENT, width)
         self._stop_if_lost(inside)
         return result
 
     def _in_window(
-        self, window: Window, chosen: Addresses, lanes: Mask, octets: npt.NDArray[np.uint8],
+        self, window: Window, chosen: Addresses, lanes: Mask, who: Offsets, octets: Octets,
         writes: bool, place: Place,
     ) -> bool:  # fmt: skip
         """The elements of one argument that these lanes touch, those inside and those that are stray."""
@@ -181,13 +186,13 @@ class Space:
                 argument.touch(int(at[good].min()), int(at[good].max()) + unit - 1, writes)
                 self._copy(argument, at[good], rows[good], octets, start, unit, writes)
             if not good.all():
-                self._stray(argument, at[~good], unit, writes, place)
+                self._stray(argument, at[~good], unit, writes, place(int(who[rows[~good][0]])))
                 if not writes:
                     self._poisoned(argument, octets, rows[~good], start, unit)
         return any_inside
 
     def _copy(
-        self, argument: Argument, at: Offsets, rows: Offsets, octets: npt.NDArray[np.uint8],
+        self, argument: Argument, at: Offsets, rows: Offsets, octets: Octets,
         start: int, unit: int, writes: bool,
     ) -> None:  # fmt: skip
         memory = self._backings[id(argument)].words[1]
@@ -197,14 +202,12 @@ class Space:
             else:
                 octets[rows, start + byte] = memory[at + byte]
 
-    def _poisoned(
-        self, argument: Argument, octets: npt.NDArray[np.uint8], rows: Offsets, start: int, unit: int
-    ) -> None:
+    def _poisoned(self, argument: Argument, octets: Octets, rows: Offsets, start: int, unit: int) -> None:
         self._poison.drawn = True
         pattern = np.resize(self._backings[id(argument)].poison, unit)
         octets[np.ix_(rows, np.arange(start, start + unit))] = pattern
 
-    def _stray(self, argument: Argument, at: Offsets, unit: int, writes: bool, place: Place) -> None:
+    def _stray(self, argument: Argument, at: Offsets, unit: int, writes: bool, where: Where) -> None:
         past = (at < 0) | (at + unit > argument.nbytes)
         for lanes, message in ((past, None), (~past, "between the rows of the slice that was passed")):
             if lanes.any():
@@ -215,14 +218,11 @@ class Space:
                     numel=argument.nbytes // unit,
                     message=message,
                 )
-                self._strays.access(fault, at[lanes] // unit, place())
+                self._strays.access(fault, at[lanes] // unit, where)
 
-    def _unknown(self, octets: npt.NDArray[np.uint8], lanes: Mask, writes: bool, place: Place) -> None:
+    def _unknown(self, writes: bool, where: Where) -> None:
         kind = "oob-write" if writes else "oob-read"
-        self._strays.add(Fault(kind=kind, kernel=self._kernel, message=UNKNOWN), place())
-        if not writes:
-            self._poison.drawn = True
-            octets[lanes] = np.resize(np.frombuffer(b"\xad\xde\xad\x5e", dtype=np.uint8), octets.shape[1])
+        self._strays.add(Fault(kind=kind, kernel=self._kernel, message=UNKNOWN), where)
 
     def _stop_if_lost(self, inside: bool) -> None:
         self._astray = 0 if inside else self._astray + 1
@@ -230,7 +230,7 @@ class Space:
             raise Runaway(f"{self._kernel}: stopped after {ASTRAY} accesses in a row that were all stray")
 
 
-def _memory(address: int, nbytes: int) -> npt.NDArray[np.uint8]:
+def _memory(address: int, nbytes: int) -> Octets:
     """The memory of a tensor as bytes; one without elements has none."""
     if not nbytes:
         return np.empty(0, dtype=np.uint8)
@@ -246,7 +246,7 @@ def _gathered(backing: Backing, offsets: Offsets, width: int) -> list[Words]:
     return [backing.words[size][places + number].astype(np.uint32) for number in range(-(-width // 4))]
 
 
-def _joined(octets: npt.NDArray[np.uint8]) -> Words:
+def _joined(octets: Octets) -> Words:
     """Up to four bytes of each lane as a word."""
     padded = np.zeros((octets.shape[0], 4), dtype=np.uint8)
     padded[:, : octets.shape[1]] = octets

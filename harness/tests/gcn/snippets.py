@@ -63,6 +63,7 @@ class Bench:
         body = "\n".join(f"\t{line.strip()}" if ":" not in line[:5] else line for line in text.splitlines())
         code = emulator.decode(assembly.read(_FRAME.format(architecture=self.architecture, body=body)))
         wave.pc = 0
+        self.told.executed = [0] * len(code.steps)
         with np.errstate(all="ignore"):
             assert emulator._advance(code, wave, self.told) in (BARRIER, END)
         return wave

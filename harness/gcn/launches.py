@@ -26,7 +26,7 @@ from harness.memory.poison import Poison
 from harness.memory.strays import Strays
 from harness.memory.windows import Argument
 
-PATCHES = targets.PATCHES
+PATCHES = (*targets.PATCHES, "triton.runtime.jit.JITFunction.run: what it compiled is emulated")
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from harness.errors import RefaultError
+from harness.errors import Unresolved
 
 
-class Unsupported(RefaultError):
+class Unsupported(Unresolved):
     """The code uses something that is not implemented, so that nothing can be said of what it does."""

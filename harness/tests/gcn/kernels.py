@@ -40,6 +40,11 @@ def _total(x, out, n, BLOCK: tl.constexpr):  # type: ignore[no-untyped-def]
     tl.store(out + 1, tl.max(value, axis=0))
 
 
+def _count(out, BLOCK: tl.constexpr):  # type: ignore[no-untyped-def]
+    tl.atomic_add(out + tl.arange(0, BLOCK) % 4, 1)
+
+
+COUNT, _ = both(_count)
 ADD, ADD_INTERPRETED = both(_add)
 GATHER, GATHER_INTERPRETED = both(_gather)
 PRODUCT, PRODUCT_INTERPRETED = both(_product)

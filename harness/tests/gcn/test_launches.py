@@ -10,10 +10,11 @@ import pytest
 import torch
 
 from harness.gcn.launches import Emulation, emulated
+from harness.gcn.unsupported import Unsupported
 from harness.host.targets import Target
 from harness.memory.lanes import LaneChecks, checked
 from harness.memory.strays import Strays
-from harness.tests.gcn.kernels import ADD, ADD_INTERPRETED, GATHER, GATHER_INTERPRETED, PRODUCT, TOTAL
+from harness.tests.gcn.kernels import ADD, ADD_INTERPRETED, COUNT, GATHER, GATHER_INTERPRETED, PRODUCT, TOTAL
 
 CHIPS = ("gfx942", "gfx950")
 
@@ -108,3 +109,28 @@ def test_reduction_through_lanes_and_the_local_share(chip: str, dtype: torch.dty
         TOTAL[(1,)](x, out, 1000, BLOCK=1024)
     assert out.tolist() == [x.sum().item(), x.max().item()]
     assert not emulation.runs[0][1].hazards
+
+
+@pytest.mark.parametrize("chip", CHIPS)
+def test_kernel_that_cannot_be_run_is_named_and_touches_nothing(chip: str) -> None:
+    out = torch.zeros(4, dtype=torch.int32)
+    with pytest.raises(Unsupported, match=f"_count on {chip}: .*atomic_add"), _on(chip) as emulation:
+        COUNT[(1,)](out, BLOCK=64)
+    assert out.tolist() == [0] * 4
+    assert emulation.runs == []
+
+
+def test_innermost_emulation_has_the_launch() -> None:
+    x, out = torch.arange(16), torch.zeros(16).long()
+    with _on("gfx942") as outer, _on("gfx950") as inner:
+        ADD[(1,)](x, x, out, 16, BLOCK=64)
+    assert (len(outer.runs), len(inner.runs)) == (0, 1)
+
+
+def test_rows_of_a_wider_buffer_are_not_left_unseen() -> None:
+    whole = torch.zeros(8, 8, dtype=torch.int64)
+    x = torch.arange(64)
+    with _on("gfx942") as emulation:
+        ADD[(1,)](x, x, whole[:, :4], 8, BLOCK=64)
+    (fault,) = emulation.strays.faults()
+    assert (fault.kind, fault.first, fault.last, fault.count) == ("oob-write", 4, 7, 4)

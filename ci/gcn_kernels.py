@@ -18,7 +18,8 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from harness import catalogue
-from harness.facts import Reproducer
+from harness.errors import BadInput
+from harness.facts import Params, Reproducer
 from harness.golden import GoldenStore
 from harness.machine import this_machine
 from harness.observation import Observation, Point
@@ -71,22 +72,34 @@ class Row:
 # --- running ---------------------------------------------------------------------------------
 
 
-def rows(reproducer: Reproducer, setting: Setting, pool: Pool, chips: Sequence[str]) -> Iterator[Row]:
+def rows(
+    reproducer: Reproducer, setting: Setting, pool: Pool, chips: Sequence[str], points: Sequence[Params]
+) -> Iterator[Row]:
     """Both arms on each chip, beside the interpreter."""
     reverted = revert.apply(setting.tree, reproducer.revert, setting.workspace.trees)
     for name, tree in (("fixed", setting.tree), ("reverted", reverted.tree)):
-        plan = _plan(reproducer, name, tree)
+        plan = _plan(reproducer, name, tree, points)
         expected, _ = _observed(plan, None, pool, setting)
         for chip in chips:
             found, emulated = _observed(plan, chip, pool, setting)
             yield _row(reproducer, chip, found, expected, emulated)
 
 
-def _plan(reproducer: Reproducer, name: str, tree: Tree) -> ArmPlan:
+def _points(reproducer: Reproducer, given: Sequence[str]) -> list[Params]:
+    """The points of the kernel case's grid, or the one that is given as NAME=VALUE."""
+    case, own = reproducer.case("kernel"), dict(text.split("=", 1) for text in given)
+    if unknown := sorted(set(own) - set(case.params)):
+        raise BadInput(f"{unknown[0]}: {reproducer.short_id} takes {', '.join(case.params)}")
+    if not own:
+        return list(case.points())
+    return [case.point({name: case.params[name].parse(text) for name, text in own.items()})]
+
+
+def _plan(reproducer: Reproducer, name: str, tree: Tree, points: Sequence[Params]) -> ArmPlan:
     return ArmPlan(
         name=name, reproducer=reproducer, tier="kernel", tree=tree,
         functions=functions_by_module(tree, reproducer.revert.functions),
-        points=reproducer.case("kernel").points(),
+        points=points,
     )  # fmt: skip
 
 
@@ -193,6 +206,7 @@ def main() -> None:
         "bugs", nargs="*", default=list(BUGS), help=f"pull requests or ids: {', '.join(BUGS)}"
     )
     parser.add_argument("--chip", choices=CHIPS, action="append", help="both without any")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="one point by hand")
     parser.add_argument("--sglang", default="installed", help="installed, a release, or a path")
     parser.add_argument("--json", type=Path, help="also write the table here")
     options = parser.parse_args()
@@ -205,8 +219,11 @@ def main() -> None:
     found: list[Row] = []
     with Pool(setting.lanes) as pool:
         for bug in options.bugs:
-            for row in rows(catalogue.find(bug, known), setting, pool, options.chip or CHIPS):
+            subject = catalogue.find(bug, known)
+            points = _points(subject, options.set)
+            for row in rows(subject, setting, pool, options.chip or CHIPS, points):
                 _show(row)
+                sys.stdout.flush()
                 found.append(row)
     opcodes = {chip: {op for row in found if row.chip == chip for op in row.opcodes} for chip in CHIPS}
     print(
@@ -218,4 +235,8 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except BadInput as error:
+        print(f"gcn_kernels: {error}", file=sys.stderr)
+        raise SystemExit(2) from None

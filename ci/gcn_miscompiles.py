@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import sys
 import tempfile
@@ -107,7 +108,7 @@ def _own() -> list[Subject]:
         return make
 
     def rows() -> dict[str, Any]:
-        table = torch.arange(400, dtype=torch.int32).mul(3)
+        table = torch.arange(400, dtype=torch.int32).mul(70001).sub(9999999)
         return dict(
             table=table, rows=torch.arange(100).mul(7).remainder(97), out=torch.zeros(100, dtype=torch.int32),
             n=100, stride=4,
@@ -132,20 +133,21 @@ def _own() -> list[Subject]:
 
 def _upstream() -> list[Subject]:
     assert preload.PATCHES is not None  # upstream's imports need what importing that has made ready
+    os.environ.setdefault("SGLANG_USE_CPU_ENGINE", "1")
     from sglang.srt.layers.attention.triton_ops.kv_indices import (
         create_flashinfer_kv_indices_triton as indices,
     )
 
     def make() -> dict[str, Any]:
-        lengths = torch.tensor([33, 64, 17])
+        lengths = torch.tensor([600, 1100, 17])  # a loop of 512 that ends in its first, second and third turn
         return dict(
-            req_to_token_ptr=torch.arange(3 * 68, dtype=torch.int32),
+            req_to_token_ptr=torch.arange(3 * 1200, dtype=torch.int32).mul(70001),
             req_pool_indices_ptr=torch.tensor([2, 0, 1]),
-            page_kernel_lens_ptr=lengths, kv_indptr=torch.tensor([0, 33, 97, 114], dtype=torch.int32),
-            kv_indices_ptr=torch.zeros(114, dtype=torch.int32),
+            page_kernel_lens_ptr=lengths, kv_indptr=torch.tensor([0, 600, 1700, 1717], dtype=torch.int32),
+            kv_indices_ptr=torch.zeros(1717, dtype=torch.int32),
         )  # fmt: skip
 
-    constants = {"kv_start_idx": None, "req_to_token_ptr_stride": 68}
+    constants = {"kv_start_idx": None, "req_to_token_ptr_stride": 1200}
     return [Subject("create_flashinfer_kv_indices_triton", indices, make, constants, (3, 1, 1))]
 
 

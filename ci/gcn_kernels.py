@@ -54,6 +54,7 @@ class Row:
     faults: tuple[str, ...] = ()
     places: tuple[str, ...] = ()
     only_interpreted: tuple[str, ...] = ()
+    only_emulated: tuple[str, ...] = ()
     unsupported: str | None = None
 
     @property
@@ -138,6 +139,7 @@ def _row(
         faults=tuple(seen),
         places=tuple(fault.seen.place for fault in seen.values() if fault.seen),
         only_interpreted=tuple(sorted(known - set(seen))),
+        only_emulated=tuple(sorted(set(seen) - known)),
         unsupported=found.unresolved,
     )
 
@@ -196,6 +198,8 @@ def _show(row: Row) -> None:
             print(f"  used before its wait: {hazard} of {kernel}")
     for fault, place in zip(row.faults[:4], row.places[:4], strict=False):
         print(f"  fault: {fault}\n    at {place}")
+    for fault in row.only_emulated[:4]:
+        print(f"  only in the machine code: {fault}")
     for fault in row.only_interpreted[:4]:
         print(f"  only in the interpreter: {fault}")
 

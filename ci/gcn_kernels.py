@@ -17,21 +17,18 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from harness import catalogue
+
+from harness import catalogue, homes
 from harness.errors import BadInput
-from harness.facts import Params, Reproducer
-from harness.golden import GoldenStore
-from harness.machine import this_machine
+from harness.facts import CPU, Params, Reproducer, Tier
 from harness.observation import Observation, Point
 from harness.process.pool import Pool
 from harness.source import revert
-from harness.source.resolve import resolve
 from harness.source.symbols import functions_by_module
 from harness.source.tree import Tree
-from harness.suite import Setting
+from harness.suite import Bench, Setting
 from harness.tiers import arms
 from harness.tiers.arms import ArmPlan
-from harness.workspace import default
 
 CHIPS = ("gfx942", "gfx950")
 BUGS = ("23596", "24587", "24394", "26866")
@@ -88,7 +85,7 @@ def rows(
 
 def _points(reproducer: Reproducer, given: Sequence[str]) -> list[Params]:
     """The points of the kernel case's grid, or the one that is given as NAME=VALUE."""
-    case, own = reproducer.case("kernel"), dict(text.split("=", 1) for text in given)
+    case, own = reproducer.case(Tier.KERNEL), dict(text.split("=", 1) for text in given)
     if unknown := sorted(set(own) - set(case.params)):
         raise BadInput(f"{unknown[0]}: {reproducer.short_id} takes {', '.join(case.params)}")
     if not own:
@@ -98,7 +95,7 @@ def _points(reproducer: Reproducer, given: Sequence[str]) -> list[Params]:
 
 def _plan(reproducer: Reproducer, name: str, tree: Tree, points: Sequence[Params]) -> ArmPlan:
     return ArmPlan(
-        name=name, reproducer=reproducer, tier="kernel", tree=tree,
+        name=name, reproducer=reproducer, tier=Tier.KERNEL, platform=CPU, tree=tree,
         functions=functions_by_module(tree, reproducer.revert.functions),
         points=points,
     )  # fmt: skip
@@ -215,11 +212,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="also write the table here")
     options = parser.parse_args()
     known = catalogue.load_all()
-    workspace = default()
-    setting = Setting(
-        tree=resolve(options.sglang, workspace.releases), machine=this_machine(),
-        goldens=GoldenStore(catalogue.golden_folder()), workspace=workspace,
-    )  # fmt: skip
+    setting = Bench.here((homes.own(),)).given(options.sglang)
     found: list[Row] = []
     with Pool(setting.lanes) as pool:
         for bug in options.bugs:

@@ -33,7 +33,7 @@ from harness.gcn.assembly import Assembly, Instruction
 from harness.gcn.space import Space
 from harness.host import preload
 from harness.memory.poison import Poison
-from harness.memory.strays import Strays
+from harness.memory.violations import Violations
 from harness.memory.windows import Argument
 from harness.tests.gcn import kernels
 
@@ -178,7 +178,7 @@ def _kind(value: Any) -> str:
 
 def outcome(one: Compiled) -> Outcome:
     """Run a kernel on fresh arguments; memory that it does not write keeps what it had."""
-    strays, given = Strays(), one.subject.make()
+    strays, given = Violations(), one.subject.make()
     space = Space(one.subject.name, strays, Poison())
     ended, hazards = "", ()
     values = [

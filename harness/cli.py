@@ -11,12 +11,13 @@ from typing import Any, TypeVar
 
 import click
 
-from harness import __version__, catalogue, doctor, leftovers, requests
+from harness import __version__, catalogue
+from harness.catalogue import Catalogue
 from harness.commands import bisect as bisect_command
+from harness.commands import doctor as doctor_command
 from harness.commands import gate as gate_command
 from harness.commands import history as history_command
 from harness.commands import interruption, running, streams
-from harness.commands import kit as kit_command
 from harness.commands import matrix as matrix_command
 from harness.commands import new as new_command
 from harness.commands import report as report_command
@@ -29,24 +30,23 @@ from harness.commands.options import (
     html_option,
     json_option,
     lanes_option,
+    reproducers_option,
     sglang_option,
     sign_option,
     tier_option,
 )
-from harness.doctor import Check, State
 from harness.draft import marks
 from harness.errors import BadInput, RefaultError
-from harness.facts import Reproducer, Subject
+from harness.facts import Reproducer, Tier
 from harness.foreign import cause, shown
 from harness.golden import GoldenStore, Recorded
-from harness.machine import this_machine
+from harness.machine.workspace import default as default_workspace
 from harness.report import json as json_report
 from harness.report.describe import describe
 from harness.report.terminal import tell
 from harness.source.resolve import resolve
-from harness.suite import Judged, Setting
+from harness.suite import Judged, Request, Setting, selection
 from harness.verdict import Result, Verdict, golden_of
-from harness.workspace import default as default_workspace
 
 _LONGEST = 2000
 """Characters of an error that are shown."""
@@ -99,9 +99,9 @@ def app() -> None:
 
 
 app.add_command(bisect_command.command)
+app.add_command(doctor_command.command)
 app.add_command(gate_command.command)
 app.add_command(history_command.command)
-app.add_command(kit_command.command)
 app.add_command(matrix_command.command)
 app.add_command(new_command.command)
 app.add_command(report_command.command)
@@ -115,9 +115,10 @@ app.add_command(triage_command.command)
 
 
 @app.command("list")
-def list_reproducers() -> None:
+@reproducers_option
+def list_reproducers(elsewhere: tuple[Path, ...]) -> None:
     """List the reproducers: id, tiers, releases, title."""
-    for subject in catalogue.subjects():
+    for subject in catalogue.read(elsewhere).subjects:
         about = f"fixed in {subject.bug.fixed_in}" if isinstance(subject, Reproducer) else "configuration"
         tell(f"{subject.short_id:<26} {','.join(subject.tiers):<21} {about:<21} {subject.title}")
 
@@ -125,29 +126,14 @@ def list_reproducers() -> None:
 @app.command()
 @click.argument("bug")
 @sglang_option
-def show(bug: str, sglang: str) -> None:
+@reproducers_option
+def show(bug: str, sglang: str, elsewhere: tuple[Path, ...]) -> None:
     """Show one reproducer: the bug, its parameters, and what its revert changes.
 
     BUG is a pull request number, an issue number, or a reproducer's id.
     """
-    subject = catalogue.find(bug, catalogue.subjects())
+    subject = catalogue.find(bug, catalogue.read(elsewhere).subjects)
     tell(describe(subject, resolve(sglang, default_workspace().releases)), keep="\n\t")
-
-
-@app.command("doctor")
-@click.option("--clean", is_flag=True, help="First remove what dead runs and servers left behind.")
-def run_doctor(clean: bool) -> None:
-    """Say what this machine has and lacks. Ends with 1 if something is wrong."""
-    if clean:
-        leftovers.found().remove()
-    checks = list(doctor.checks(this_machine(), default_workspace(), catalogue.subjects()))
-    for check in checks:
-        tell(f"{check.state:<6} {check.name:<{_widest(checks)}} {check.found}")
-    sys.exit(1 if any(check.state is State.WRONG for check in checks) else 0)
-
-
-def _widest(checks: Sequence[Check]) -> int:
-    return max(len(check.name) for check in checks)
 
 
 # --- running -------------------------------------------------------------------------------
@@ -157,6 +143,7 @@ def _widest(checks: Sequence[Check]) -> int:
 @click.argument("bugs", nargs=-1)
 @tier_option
 @sglang_option
+@reproducers_option
 @json_option
 @sign_option
 @html_option
@@ -164,8 +151,9 @@ def _widest(checks: Sequence[Check]) -> int:
 @detail_option
 def run(
     bugs: tuple[str, ...],
-    tiers: tuple[str, ...],
+    tiers: tuple[Tier, ...],
     sglang: str,
+    elsewhere: tuple[Path, ...],
     target: json_report.Target | None,
     key: Path | None,
     page: Path | None,
@@ -174,12 +162,12 @@ def run(
 ) -> None:
     """Run reproducers (all of them without BUGS) and print the table of verdicts."""
     check_signing(key, target)
-    known = catalogue.subjects()
+    known = catalogue.read(elsewhere)
     _refuse_orphans(known)
-    wanted = requests.select(bugs, tiers, known)
-    setting = running.setting(sglang, lanes)
+    wanted = selection.select(bugs, tiers, known.subjects)
+    setting = running.setting(sglang, lanes, known)
     results, stopped = running.judge(wanted, setting)
-    running.tell(results, len(wanted), setting, target, page, detail=detail, stopped=stopped, key=key)
+    running.tell(results, len(wanted), setting, known, target, page, detail=detail, stopped=stopped, key=key)
     sys.exit(running.ended([one.result for one in results], stopped))
 
 
@@ -188,29 +176,48 @@ def run(
 @tier_option
 @click.option("--update", is_flag=True, help="Replace goldens that differ, after showing the difference.")
 @sglang_option
+@reproducers_option
 @lanes_option
-def record(bugs: tuple[str, ...], tiers: tuple[str, ...], update: bool, sglang: str, lanes: int) -> None:
+def record(
+    bugs: tuple[str, ...],
+    tiers: tuple[Tier, ...],
+    update: bool,
+    sglang: str,
+    elsewhere: tuple[Path, ...],
+    lanes: int,
+) -> None:
     """Record missing goldens for this platform.
 
-    A module in which `refault new` left a mark of what is to be done is refused.
+    A draft of `refault new` in which a TODO is left is refused.
     """
-    known = catalogue.subjects()
+    known = catalogue.read(elsewhere)
     _refuse_orphans(known)
-    setting = running.setting(sglang, lanes)
-    wanted = requests.select(bugs, tiers, known)
+    setting = running.setting(sglang, lanes, known)
+    wanted = selection.select(bugs, tiers, known.subjects)
+    _refuse_installed(known, wanted)
     for module in dict.fromkeys(catalogue.file_of(request.reproducer) for request in wanted):
         marks.refuse(module)
     judged, stopped = running.judge(wanted, setting)
-    ordered = sorted(judged, key=lambda one: running.place(one.result))  # not as they happened to end
+    ordered = sorted(judged, key=lambda one: one.result.key)  # not as they happened to end
     outcomes = [_record(one, setting, update) for one in ordered]
-    if stopped:
-        sys.exit(interruption.code(stopped))
-    sys.exit(1 if any(outcome in ("refused", "differs") for outcome in outcomes) else 0)
+    interruption.end(stopped, int(any(outcome in ("refused", "differs") for outcome in outcomes)))
 
 
-def _refuse_orphans(known: Sequence[Subject]) -> None:
-    owned = {(reproducer.id, tier) for reproducer in known for tier in reproducer.tiers}
-    orphans = GoldenStore(catalogue.golden_folder()).orphans(owned)
+def _refuse_installed(known: Catalogue, wanted: Sequence[Request]) -> None:
+    """BadInput for a reproducer of an installed package: nothing is written there."""
+    installed = {
+        f"{home.package}.{module}" for home in known.homes if home.is_installed for module in home.modules
+    }
+    for request in wanted:
+        if request.reproducer.module in installed:
+            file = catalogue.file_of(request.reproducer)
+            remedy = "record in a checkout of that package, installed with pip install --editable"
+            raise BadInput(f"{file}: is installed, and nothing is written there: {remedy}")
+
+
+def _refuse_orphans(known: Catalogue) -> None:
+    owned = {(reproducer.id, tier) for reproducer in known.subjects for tier in reproducer.tiers}
+    orphans = GoldenStore.of(known.homes).orphans(owned)
     if orphans:
         raise BadInput(f"{orphans[0]}: no reproducer owns this golden: delete it, or restore its reproducer")
 
@@ -246,4 +253,5 @@ def _tell(recorded: Recorded) -> None:
 def _provenance(setting: Setting, result: Result) -> dict[str, str]:
     command = f"refault record {result.reproducer} --tier {result.tier}"
     versions = {"sglang": setting.tree.version or "unknown", **setting.machine.facts}
-    return {**versions, "platform": result.platform, "command": command, "recorded": date.today().isoformat()}
+    own = {"platform": str(result.platform), "command": command}
+    return {**versions, **own, "recorded": date.today().isoformat()}

@@ -50,6 +50,23 @@ class Runaway(RefaultError):
     """A kernel accessed only memory outside its arguments, and was stopped: it might never have ended."""
 
 
+class CaptureError(RefaultError, RuntimeError):
+    """What a device says where `what` is asked for while a stream is captured, in the words of CUDA's errors.
+
+    It is a RuntimeError too, as torch's own is, so that code under test meets it as it would meet that.
+    """
+
+    def __init__(self, what: str, words: str = "operation not permitted when stream is capturing") -> None:
+        super().__init__(f"{words}: {what}")
+
+
+class CaptureSpoiled(CaptureError):
+    """A capture in which `what` was refused, and that was ended all the same."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what, "operation failed due to a previous error during capture")
+
+
 class DeviceGone(RefaultError):
     """A device refused what `kernel` did, in the driver's words `what`: this process can use it no more."""
 

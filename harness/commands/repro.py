@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from harness import catalogue, measured, plan, requests
+from harness import catalogue
 from harness.commands import interruption, running
 from harness.commands import report as report_command
 from harness.commands import serve as serve_command
@@ -18,18 +18,20 @@ from harness.commands.options import (
     html_option,
     json_option,
     lanes_option,
+    reproducers_option,
     sglang_option,
     sign_option,
     tier_option,
 )
 from harness.errors import BadInput
-from harness.facts import Reproducer, Subject
-from harness.measured import Release
-from harness.plan import Here, Step
-from harness.report import closing, terminal
+from harness.facts import Reproducer, Subject, Tier
+from harness.matrix import last_measured
+from harness.matrix.last_measured import Release
 from harness.report import json as json_report
-from harness.report import plan as plan_report
-from harness.suite import Request, Setting, Suite
+from harness.report import repro_ending, terminal
+from harness.report import repro_plan as plan_report
+from harness.suite import Request, Setting, Suite, repro_plan, selection
+from harness.suite.repro_plan import Here, Step
 
 
 @click.command("repro")
@@ -46,24 +48,26 @@ from harness.suite import Request, Setting, Suite
     type=click.IntRange(1),
     default=1,
     metavar="N",
-    help="Run each case up to N times, until the arms' rates of faults are surely apart.",
+    help="Run each case up to N times, until the intervals of the arms' fault rates (95 %) are apart.",
 )
 @click.option("--keep", is_flag=True, help="Then start both arms' servers, and leave them up until Ctrl-C.")
 @click.option("--detail", is_flag=True, help="Show both arms side by side, with all of the evidence.")
 @sglang_option
+@reproducers_option
 @json_option
 @sign_option
 @html_option
 @lanes_option
 def command(
     bug: str,
-    tiers: tuple[str, ...],
+    tiers: tuple[Tier, ...],
     arm: str | None,
     settings: tuple[str, ...],
     repeat: int,
     keep: bool,
     detail: bool,
     sglang: str,
+    elsewhere: tuple[Path, ...],
     target: json_report.Target | None,
     key: Path | None,
     page: Path | None,
@@ -71,32 +75,33 @@ def command(
 ) -> None:
     """Reproduce one bug in both arms and show the evidence.
 
-    BUG is a pull request number, an issue number, or a reproducer's id. It alone runs what shows the bug
-    quickest on this machine; a tier, a parameter or an arm of one's own brings all of the evidence.
+    BUG is a pull request number, an issue number, or a reproducer's id. Without --tier, --set and --arm
+    only what shows the bug quickest on this machine runs, and the evidence is told in brief.
     """
     check_signing(key, target)
-    subject = catalogue.find(bug, catalogue.subjects())
+    known = catalogue.read(elsewhere)
+    subject = catalogue.find(bug, known.subjects)
     if keep and not subject.server:
         raise BadInput(f"--keep: {subject.short_id} has no server")
-    asked = requests.one(subject, tiers or subject.tiers, settings, arm)
-    setting = running.setting(sglang, lanes)
-    steps = plan.of(asked, _here(setting), asked=bool(tiers))
+    asked = selection.one(subject, tiers or subject.tiers, settings, arm)
+    setting = running.setting(sglang, lanes, known)
+    steps = repro_plan.of(asked, _here(setting), asked=bool(tiers))
     _announce(subject, setting, steps)
-    judged, stopped = running.judge(plan.wanted(steps), setting, repeat, arms=True)
+    judged, stopped = running.judge(repro_plan.wanted(steps), setting, repeat, arms=True)
     results = running.ordered(judged)
     console = terminal.console(stderr=target == "-")
     brief = not (tiers or settings or arm or detail)
-    ending = closing.Ending(
+    ending = repro_ending.Ending(
         subject=subject, steps=steps, results=results, measured=_measured(subject, setting),
         version=setting.tree.version, target=None if sglang == "installed" else sglang,
     )  # fmt: skip
-    partial = interruption.partial(stopped, len(plan.wanted(steps)))
-    with running.kept(results, setting, target, page, partial, key):
+    partial = interruption.partial(stopped, len(repro_plan.wanted(steps)))
+    with running.kept(results, setting, known, target, page, partial, key):
         if not brief:
-            terminal.show(results, console, detail=True, expected=len(plan.wanted(steps)))
-        closing.show(ending, console, brief=brief)
+            terminal.show(results, console, detail=True, expected=len(repro_plan.wanted(steps)))
+        repro_ending.show(ending, console, brief=brief)
     if keep and not stopped:
-        _keep(requests.one(subject, (requests.SERVER,), settings, arm)[0], setting)
+        _keep(selection.one(subject, (Tier.SERVER,), settings, arm)[0], setting)
     sys.exit(running.ended(results, stopped))
 
 
@@ -117,7 +122,7 @@ def _measured(subject: Subject, setting: Setting) -> list[Release]:
     """What the matrix found of this bug on this machine; nothing for a configuration."""
     if not isinstance(subject, Reproducer):
         return []
-    return measured.of(setting.workspace.matrix, subject)
+    return last_measured.of(setting.workspace.matrix, subject)
 
 
 def _keep(request: Request, setting: Setting) -> None:

@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any
 
 from harness.documents.seal import FORMAT
+from harness.facts import Tier
 from harness.schema.parts import (
     ANYTHING,
     LINE,
@@ -25,7 +26,7 @@ from harness.schema.parts import (
     fault,
     listed,
 )
-from harness.verdict import Verdict
+from harness.verdict import EvidenceClass, Verdict
 
 _NUMBER_OR_NULL: Schema = {"type": ["integer", "null"], "minimum": 1}
 _COUNT: Schema = {"type": "integer", "minimum": 0}
@@ -77,8 +78,8 @@ def _result() -> Schema:
     return closed(
         {
             "reproducer": TEXT, "pr": _NUMBER_OR_NULL, "issue": _NUMBER_OR_NULL,
-            "tier": {"enum": ["codegen", "kernel", "server"]}, "platform": TEXT, "params": ANYTHING,
-            "verdict": verdict, "evidence": {"enum": ["fault", "signature"]}, "reason": LINE,
+            "tier": {"enum": [tier.value for tier in Tier]}, "platform": TEXT, "params": ANYTHING,
+            "verdict": verdict, "evidence": {"enum": [one.value for one in EvidenceClass]}, "reason": LINE,
             "drift": listed(LINE), "seconds": SECONDS, "arms": arms,
         },
         {"configuration": {"const": True}, "rates": closed({}, {"fixed": _rate(), "reverted": _rate()})},

@@ -5,15 +5,16 @@ from __future__ import annotations
 import string
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Any
 
 from harness.facts.cases import Space, Tolerance, Watch
 from harness.facts.checks import Params, member, members, require
-from harness.facts.place import Host
+from harness.facts.kinds import declared
+from harness.facts.place import Host, Platform, Tier
+from harness.facts.words import Word
 
 
-class Model(StrEnum):
+class Model(Word):
     """The models that `harness.models` makes."""
 
     LLAMA = "tiny-llama"
@@ -21,8 +22,12 @@ class Model(StrEnum):
     QWEN3 = "tiny-qwen3"
     SWA = "tiny-swa"
 
+    @property
+    def has_draft(self) -> bool:
+        """Whether a draft model for speculation is made beside it."""
+        return self is Model.LLAMA_EAGLE3
 
-HOSTS = tuple(host.value for host in Host)
+
 _DATA_PARALLEL_ATTENTION = frozenset({Model.QWEN3})
 """Upstream's llama splits its attention over tensor-parallel ranks alone."""
 _OWN_FLAGS = {
@@ -109,17 +114,16 @@ class ServerCase(Space):
     """Starts a real server in each arm and talks to it.
 
     `flags` go to `sglang.launch_server`, an empty value being a switch, `{name}` standing for a
-    parameter; `on` adds those of a host ("cpu", "cuda", "rocm"), and `environment` is set beside
-    the harness's own. `ranks` processes share the model (upstream's `--tp-size`), each on an accelerator of
-    its own where there are any. Answers are held against the model's float64 reference within `tolerance`,
-    or that of `coarser` for the weights' type: float32 on the CPU, whose interpreter multiplies no
-    other right, and `dtype` on a device. `ready_seconds` is how long a server may take to start,
-    `patience` how long it may send no token. `loads` are other traffics, by the value of a parameter
-    `load` that stands for them. `fences` watch its memory on a device; on the CPU the
-    oracle does.
+    parameter; `on` adds those of a host ("cpu", "cuda", "rocm"), and `environment` is set beside the
+    harness's own. `ranks` processes share the model (upstream's `--tp-size`), each on an accelerator of
+    its own where there are any. Answers are held against the model's float64 reference within
+    `tolerance`, or within that of `coarser` for the weights' type: float32 on the CPU, where Triton's
+    interpreter multiplies other types wrongly, and `dtype` on a device. `ready_seconds` is how long a
+    server may take to start, `patience` how long it may send no token. `loads` are other traffics, chosen
+    by the value of a parameter `load`. `fences` watch its memory on a device; on the CPU the oracle does.
     """
 
-    tier: ClassVar[str] = "server"
+    tier = Tier.SERVER
 
     model: str
     flags: Mapping[str, str]
@@ -145,18 +149,24 @@ class ServerCase(Space):
             self._check_flags(flags)
         require(self.ranks >= 1, "server.ranks", "must be at least 1")
         self._check_parallel(model)
+        own = ", ".join(sorted(declared(self.watch.kinds)))
+        require(not own, "server.watch", f"{own}: only a kernel case can report a kind of its own")
         require(not self.loads or "load" in self.params, "server.loads", "needs a parameter named load")
         super().__post_init__()
+
+    def watch_on(self, platform: Platform | None) -> Watch:
+        """What is judged of it there."""
+        return self.watch
 
     def traffic_at(self, params: Params) -> Traffic:
         """The load at one point of the parameter space."""
         return self.loads.get(params.get("load", ""), self.traffic)
 
-    def dtype_on(self, host: str) -> str:
+    def dtype_on(self, host: Host) -> str:
         """The type of the weights there."""
-        return "float32" if host == "cpu" else self.dtype
+        return self.dtype if host.has_devices else "float32"
 
-    def tolerance_on(self, host: str) -> Tolerance:
+    def tolerance_on(self, host: Host) -> Tolerance:
         """How far answers there may be from the reference."""
         return self.coarser.get(self.dtype_on(host), self.tolerance)
 
@@ -178,7 +188,12 @@ class ServerCase(Space):
                 known = name is None or name in self.params
                 require(known, f"server.flags.{flag}", f"{name!r} is no parameter")
 
-    def arguments(self, host: str, params: Params) -> tuple[str, ...]:
+    def command(self, host: Host, params: Params, model: str, draft: str | None) -> tuple[str, ...]:
+        """All arguments but those that a server gets afresh each time: port and key."""
+        paths = ("--model-path", model, *(("--speculative-draft-model-path", draft) if draft else ()))
+        return (*paths, *self.arguments(host, params))
+
+    def arguments(self, host: Host, params: Params) -> tuple[str, ...]:
         """The command-line arguments beside the model's, on `host`, at one point."""
         flags: dict[str, Any] = {**self.flags, **self.on.get(host, {})}
         words: list[str] = ["--tp-size", str(self.ranks)] if self.ranks > 1 else []

@@ -16,7 +16,7 @@ from harness.gcn.space import Place
 from harness.gcn.unsupported import Unsupported
 from harness.gcn.vector import admit
 from harness.gcn.wave import LANES, Step, Wave, Words
-from harness.memory.strays import Where
+from harness.memory.violations import Where
 
 _SCALAR = re.compile(r"s_(buffer_)?load_dword(x(2|4|8|16))?")
 _VECTOR = re.compile(r"(global|buffer)_(load|store)_(\w+)")

@@ -23,7 +23,7 @@ from harness.host.targets import Target
 from harness.memory.lanes import Launch
 from harness.memory.names import names_of
 from harness.memory.poison import Poison
-from harness.memory.strays import Strays
+from harness.memory.violations import Violations
 from harness.memory.windows import Argument
 
 PATCHES = (*targets.PATCHES, "triton.runtime.jit.JITFunction.run: what it compiled is emulated")
@@ -31,14 +31,14 @@ PATCHES = (*targets.PATCHES, "triton.runtime.jit.JITFunction.run: what it compil
 
 @dataclass(frozen=True)
 class Emulation:
-    """The launches of one run. `events` takes them (None: nobody asks), `strays` what they touch astray.
+    """The launches of one run. `events` takes them (None: nobody asks), `violations` what they touch astray.
 
     `entered` is told the name of each kernel, `after` as well, once it ran, with its tensors; `runs` takes
     what was executed.
     """
 
     target: Target
-    strays: Strays
+    violations: Violations
     events: list[dict[str, Any]] | None
     entered: Callable[[str], None]
     after: Callable[[str, list[torch.Tensor]], None]
@@ -52,7 +52,7 @@ class Emulation:
         self.entered(function.__name__)
         launch = _opened(function, grid, bound, frame)
         code = _decoded(kernel.asm[self.target.language])
-        space = Space(launch.kernel, self.strays, self.poison)
+        space = Space(launch.kernel, self.violations, self.poison)
         placed = {argument.name: space.place(argument) for argument in launch.arguments}
         kinds = {name: kind for name, kind in kernel.src.signature.items() if kind != "constexpr"}
         values = [placed.get(name, bound[name]) for name in kinds]

@@ -14,7 +14,7 @@ from harness.gcn.operands import parse, whole
 from harness.gcn.unsupported import Unsupported
 from harness.gcn.vector import admit
 from harness.gcn.wave import LANES, Step, Wave, Words
-from harness.memory.strays import Where
+from harness.memory.violations import Where
 from harness.observation import Fault
 
 _PLAIN = re.compile(r"ds_(read|write)_(b32|b64|b96|b128|u8|i8|u16|i16|b8|b16)(_d16_hi|_d16)?")

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from harness.errors import Runaway
 from harness.gcn.wave import Mask, Words
 from harness.memory.poison import Poison
-from harness.memory.strays import Strays, Where
+from harness.memory.violations import Violations, Where
 from harness.memory.windows import Addresses, Argument, Offsets, Window, Windows
 from harness.observation import Fault
 
@@ -50,8 +50,8 @@ Place = Callable[[int], Where]
 class Space:
     """The arguments of one launch as a kernel's lanes see them."""
 
-    def __init__(self, kernel: str, strays: Strays, poison: Poison) -> None:
-        self._kernel, self._strays, self._poison = kernel, strays, poison
+    def __init__(self, kernel: str, strays: Violations, poison: Poison) -> None:
+        self._kernel, self._violations, self._poison = kernel, strays, poison
         self._windows = Windows(WINDOW_BITS, LAST_WINDOW)
         self._backings: dict[int, Backing] = {}
         self._segment = b""
@@ -134,7 +134,7 @@ class Space:
 
     def stray(self, fault: Fault, elements: Offsets, where: Where) -> None:
         """Report elements that lie outside of something that is no argument."""
-        self._strays.access(fault, elements, where)
+        self._violations.access(fault, elements, where)
 
     # --- judged ----------------------------------------------------------------------------
 
@@ -218,11 +218,11 @@ class Space:
                     numel=argument.nbytes // unit,
                     message=message,
                 )
-                self._strays.access(fault, at[lanes] // unit, where)
+                self._violations.access(fault, at[lanes] // unit, where)
 
     def _unknown(self, writes: bool, where: Where) -> None:
         kind = "oob-write" if writes else "oob-read"
-        self._strays.add(Fault(kind=kind, kernel=self._kernel, message=UNKNOWN), where)
+        self._violations.add(Fault(kind=kind, kernel=self._kernel, message=UNKNOWN), where)
 
     def _stop_if_lost(self, inside: bool) -> None:
         self._astray = 0 if inside else self._astray + 1

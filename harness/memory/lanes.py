@@ -27,8 +27,8 @@ from harness.memory.live import LiveTensors
 from harness.memory.names import names_of
 from harness.memory.poison import Poison
 from harness.memory.reads import Reads
-from harness.memory.strays import Strays, Where
 from harness.memory.unwritten import Unwritten, among
+from harness.memory.violations import Violations, Where
 from harness.memory.windows import FAR_BITS, Addresses, Argument, Lanes, Offsets, Window, Windows
 from harness.observation import Fault
 
@@ -48,9 +48,14 @@ _PATCHED: tuple[tuple[str, Any, str], ...] = (
     ("InterpreterBuilder", _BUILDER, "create_atomic_cas"),
     ("interpreter_builder", interpreter.interpreter_builder, "options"),
 )
+_ORIGINALS = tuple(getattr(owner, name) for _, owner, name in _PATCHED)
 PATCHES = tuple(
     ".".join(filter(None, ("triton.runtime.interpreter", owner, name))) for owner, _, name in _PATCHED
 )
+
+
+class OfAllocations(interpreter.GridExecutor):  # type: ignore[misc]
+    """A launch that knows its tensors by addresses alone: each may reach all of the allocation it lies in."""
 
 
 @dataclass
@@ -89,17 +94,17 @@ class Launch:
 
 
 class LaneChecks:
-    """The lane checker of one run. `events` takes the launches (None: nobody asks), `strays` the faults.
+    """The lane checker of one run. `events` takes the launches (None: nobody asks), `violations` the faults.
 
     `entered` is told the name of each kernel, `after` as well, once it ran, with its tensors.
     """
 
     def __init__(
-        self, strays: Strays, events: list[dict[str, Any]] | None, entered: Callable[[str], None],
+        self, violations: Violations, events: list[dict[str, Any]] | None, entered: Callable[[str], None],
         after: Callable[[str, list[torch.Tensor]], None], poison: Poison | None = None,
         reads: Reads | None = None,
     ) -> None:  # fmt: skip
-        self._strays = strays
+        self._violations = violations
         self._events = events
         self._entered = entered
         self._after = after
@@ -199,16 +204,17 @@ class LaneChecks:
         window = self._windows.find(low)
         if window is not None and window is self._windows.find(high):
             argument, start = window.argument, window.bias - window.base
-            if low + start >= 0 and high + start + width <= argument.nbytes and not argument.gaps:
+            within = low + start >= argument.floor and high + start + width <= argument.nbytes
+            if within and not argument.gaps:
                 argument.touch(low + start, high + start + width - 1, kind == "oob-write")
                 self._launch.astray = 0
                 return addresses + window.delta, active, False
         return self._by_lane(addresses, active, width, kind)
 
-    def poisoned(self, value: Any, ptrs: Any, stray: Lanes) -> Any:
+    def poisoned(self, value: Any, ptrs: Any, violation: Lanes) -> Any:
         """What was loaded, with poison in the stray lanes; there is at least one."""
         self._poison.drawn = True
-        value.data[stray] = self._poison.of_numpy(value.data.dtype, ptrs.get_element_ty())
+        value.data[violation] = self._poison.of_numpy(value.data.dtype, ptrs.get_element_ty())
         return value
 
     def loaded(self, value: Any) -> None:
@@ -247,7 +253,7 @@ class LaneChecks:
     def _report(self, argument: Argument, offsets: Offsets, width: int, kind: str) -> None:
         """Stray elements, counted in the type that the kernel's pointer has at the access."""
         assert self._launch is not None
-        past = (offsets < 0) | (offsets + width > argument.nbytes)
+        past = (offsets < argument.floor) | (offsets + width > argument.nbytes)
         for lanes, message in ((past, None), (~past, "between the rows of the slice that was passed")):
             if lanes.any():
                 numel = argument.nbytes // width
@@ -258,7 +264,7 @@ class LaneChecks:
                     numel=numel,
                     message=message,
                 )
-                self._strays.access(
+                self._violations.access(
                     fault, offsets[lanes] // width, self._where(f", argument {argument.name}")
                 )
 
@@ -272,7 +278,7 @@ class LaneChecks:
 
     def _report_unknown(self, kind: str) -> None:
         assert self._launch is not None
-        self._strays.add(Fault(kind=kind, kernel=self._launch.kernel, message=UNKNOWN), self._where())
+        self._violations.add(Fault(kind=kind, kernel=self._launch.kernel, message=UNKNOWN), self._where())
 
     def _where(self, what: str = "") -> Where:
         assert self._launch is not None
@@ -300,7 +306,8 @@ def _opened(executor: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Lau
     frame = sys._getframe(3)
     names = names_of([tensor for _, tensor in given], frame)
     pairs = zip(given, names, strict=True)
-    arguments = [Argument(name, tensor, found or name) for (name, tensor), found in pairs]
+    whole = isinstance(executor, OfAllocations)
+    arguments = [Argument(name, tensor, found or name, whole=whole) for (name, tensor), found in pairs]
     scalars = {name: value for name, value in bound.items() if isinstance(value, bool | int | float | str)}
     grid = executor.grid(bound) if callable(executor.grid) else executor.grid
     code = executor.fn.__code__
@@ -330,10 +337,8 @@ def _lanes(mask: Any) -> Lanes:
 
 @contextmanager
 def checked(checks: LaneChecks) -> Iterator[None]:
-    """Patch the interpreter of this process for as long as the block runs."""
-    raw_call, raw_convert, raw_move, raw_point, raw_load, raw_store, raw_rmw, raw_cas, options = (
-        getattr(owner, name) for _, owner, name in _PATCHED
-    )
+    """Patch the interpreter of this process for as long as the block runs; the innermost checker sees all."""
+    raw_call, raw_convert, raw_move, raw_point, raw_load, raw_store, raw_rmw, raw_cas, options = _ORIGINALS
     handle = interpreter.TensorHandle
 
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -349,30 +354,30 @@ def checked(checks: LaneChecks) -> Iterator[None]:
         return checks.pointed(raw_point(self, src, dst_type))
 
     def load(self: Any, ptrs: Any, mask: Any, other: Any, *rest: Any, **named: Any) -> Any:
-        real, inside, stray = checks.resolve(ptrs, mask, "oob-read")
+        real, inside, violation = checks.resolve(ptrs, mask, "oob-read")
         value = raw_load(self, handle(real, ptrs.dtype), handle(inside, tl.int1), other, *rest, **named)
         checks.loaded(value)
-        return checks.poisoned(value, ptrs, _lanes(mask) & ~inside) if stray else value
+        return checks.poisoned(value, ptrs, _lanes(mask) & ~inside) if violation else value
 
     def store(self: Any, ptrs: Any, value: Any, mask: Any, *rest: Any, **named: Any) -> Any:
         real, inside, _ = checks.resolve(ptrs, mask, "oob-write")
         return raw_store(self, handle(real, ptrs.dtype), value, handle(inside, tl.int1), *rest, **named)
 
     def rmw(self: Any, op: Any, ptr: Any, value: Any, mask: Any, *rest: Any) -> Any:
-        real, inside, stray = checks.resolve(ptr, mask, "oob-write")
+        real, inside, violation = checks.resolve(ptr, mask, "oob-write")
         before = raw_rmw(self, op, handle(real, ptr.dtype), value, handle(inside, tl.int1), *rest)
         checks.loaded(before)
-        return checks.poisoned(before, ptr, _lanes(mask) & ~inside) if stray else before
+        return checks.poisoned(before, ptr, _lanes(mask) & ~inside) if violation else before
 
     def cas(self: Any, ptr: Any, expected: Any, value: Any, *rest: Any) -> Any:
         everywhere = handle(np.ones(ptr.data.shape, dtype=bool), tl.int1)
-        real, inside, stray = checks.resolve(ptr, everywhere, "oob-write")
+        real, inside, violation = checks.resolve(ptr, everywhere, "oob-write")
         # compare-and-swap has no mask, so stray lanes are sent to a scratch word instead
         scratch = np.zeros(1, dtype=np.uint64)
         real[~inside] = scratch.ctypes.data
         before = raw_cas(self, handle(real, ptr.dtype), expected, value, *rest)
         checks.loaded(before)
-        return checks.poisoned(before, ptr, ~inside) if stray else before
+        return checks.poisoned(before, ptr, ~inside) if violation else before
 
     # The interpreter computes every int32 overflow check and then drops it for want of debug mode;
     # the assertions that code under test makes itself are what debug mode is for here.

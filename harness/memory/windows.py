@@ -53,7 +53,9 @@ class Argument:
     """A tensor that a kernel was given, and what of it was touched.
 
     `real` is its address, `nbytes` the bytes from its first to its last element. `gaps` says
-    whether there is memory between its elements that is not its own: a slice of wider rows.
+    whether there is memory between its elements that is not its own: a slice of wider rows. With `whole`
+    all of its allocation is its own: `nbytes` reach to the end of that, and `floor` (in bytes, else 0) to
+    its start.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Argument:
     buffer: str
     read: Extent = field(default_factory=Extent)
     written: Extent = field(default_factory=Extent)
+    whole: bool = False
 
     def __post_init__(self) -> None:
         sizes = list(zip(self.tensor.shape, self.tensor.stride(), strict=True))
@@ -70,7 +73,14 @@ class Argument:
         self.nbytes = self.span * self.itemsize
         self._rows = sorted(((stride, size) for size, stride in sizes if size > 1), reverse=True)
         # Overlapping elements (a stride of 0, a sliding window) leave no gaps to speak of.
-        self.gaps = self.tensor.numel() < self.span and self._disjoint()
+        self.gaps = not self.whole and self.tensor.numel() < self.span and self._disjoint()
+        self.floor = 0
+        if self.whole:
+            self._widen()
+
+    def _widen(self) -> None:
+        front = int(self.tensor.storage_offset()) * self.itemsize
+        self.floor, self.nbytes = -front, self.tensor.untyped_storage().nbytes() - front
 
     def _disjoint(self) -> bool:
         reach = 1
@@ -82,7 +92,7 @@ class Argument:
 
     def inside(self, offsets: Offsets, width: int) -> Lanes:
         """Which accesses of `width` bytes at these byte offsets touch elements of this tensor alone."""
-        good = (offsets >= 0) & (offsets + width <= self.nbytes)
+        good = (offsets >= self.floor) & (offsets + width <= self.nbytes)
         if self.gaps:
             good &= self._on_element(offsets // self.itemsize)
             good &= self._on_element((offsets + width - 1) // self.itemsize)

@@ -1,4 +1,4 @@
-"""The arm's own process: from a fresh fork of the zygote to its last word."""
+"""The arm's own process: from a fresh fork of the fork server to its last word."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def run(
 ) -> NoReturn:
     """Turns this fork into the arm and ends it.
 
-    `stream` leads to its supervisor, `close` are descriptors that belong to the others.
+    `stream` leads to the pool, `close` are descriptors that belong to the others.
     """
     code = OWN_FAILURE
     try:
@@ -52,14 +52,14 @@ def run(
         _limit_memory(job["memory_mb"])
         _set_variables(job["variables"], temporary)
         _confine(Protected.from_json(job["protected"]), files.folder, temporary)
-        code = _work(job, _testimony(stream), arm_only)
+        code = _work(job, _testimony(stream, job["watched"]), arm_only)
         sys.stdout.flush()
         sys.stderr.flush()
     except BaseException:  # noqa: BLE001
         # Only our own failures come here: the entry's were told. The log says what it was.
         traceback.print_exc()
     finally:
-        # No atexit handlers: they are the zygote's modules', and may hang or fault after the result.
+        # No atexit handlers: they are the fork server's modules', and may hang or fault after the result.
         os._exit(code)
 
 
@@ -93,10 +93,10 @@ def _redirect(files: Files) -> int:
 
 
 def _limit_memory(memory_mb: int) -> None:
-    """Refuses absurd allocations at once; the minder ends the arm over memory that is really used.
+    """Refuses absurd allocations at once; the watchdog ends the arm over memory that is really used.
 
     The slack between the two leaves room for what is only reserved, such as stacks of threads, and
-    gives the minder time to come first: a refusal may be caught, and the arm go on as if nothing was.
+    gives the watchdog time to come first: a refusal may be caught, and the arm go on as if nothing was.
     """
     limit = usage.data_size(os.getpid()) + ADDRESS_SLACK * (memory_mb << 20)
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
@@ -120,11 +120,11 @@ def _confine(protected: Protected, *own: Path) -> None:
         confine.enter(replace(protected, writable=(*protected.writable, *own)))
 
 
-def _testimony(descriptor: int) -> Testimony:
+def _testimony(descriptor: int, packages: Sequence[str]) -> Testimony:
     """The arm's end of the stream; what it forks has none."""
     stream = socket.socket(fileno=descriptor)
     os.register_at_fork(after_in_child=stream.close)
-    return Testimony(stream, alterations.watched())
+    return Testimony(stream, alterations.watched(packages))
 
 
 def _work(job: Mapping[str, Any], testimony: Testimony, arm_only: frozenset[str]) -> int:

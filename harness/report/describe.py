@@ -9,6 +9,7 @@ from harness.errors import StaleRevert
 from harness.facts import (
     CodegenCase,
     ExpectedFault,
+    Host,
     KernelCase,
     ReportedServer,
     Reproducer,
@@ -16,12 +17,12 @@ from harness.facts import (
     Subject,
 )
 from harness.facts.cases import Space
-from harness.facts.server import HOSTS
+from harness.facts.kinds import declared
 from harness.serving import by_hand
 from harness.source import revert
 from harness.source.tree import Tree
 
-_CPU, _SPECULATIVE = "cpu", "speculative-algorithm"
+_SPECULATIVE = "speculative-algorithm"
 _PORT = 30000
 """What upstream listens to where it is told no other (server_args.ServerArgs.port)."""
 
@@ -86,6 +87,8 @@ def _kernel(case: KernelCase) -> Iterator[str]:
         f"watched:    {', '.join(sorted(case.watch.kinds))} "
         f"in {', '.join(sorted(case.watch.buffers)) or 'every buffer'}"
     )
+    for kind in sorted(declared(case.watch.kinds)):
+        yield f"            {kind}: {kind.about}"
 
 
 def _server(subject: Subject, case: ServerCase) -> Iterator[str]:
@@ -98,12 +101,12 @@ def _server(subject: Subject, case: ServerCase) -> Iterator[str]:
         f"traffic:    {load.rounds} times {load.requests} requests, {load.concurrency} at a time, prompts of "
         f"{load.prompt_tokens[0]} to {load.prompt_tokens[1]} tokens, {load.output_tokens} tokens out"
     )
-    hosts = [host for host in HOSTS if host in case.requires] or list(HOSTS)
+    hosts = [host for host in Host if host in case.requires] or list(Host)
     yield from _served(subject, case, hosts)
-    yield from _launched(case, [host for host in hosts if host != _CPU])
+    yield from _launched(case, [host for host in hosts if host.has_devices])
 
 
-def _served(subject: Subject, case: ServerCase, hosts: Sequence[str]) -> Iterator[str]:
+def _served(subject: Subject, case: ServerCase, hosts: Sequence[Host]) -> Iterator[str]:
     """Commands for both arms as Refault starts them."""
     arms = ("fixed", "reverted") if isinstance(subject, Reproducer) else ("fixed",)
     yield f"by hand on {', '.join(hosts)}, each arm as it is judged; wait until both say how to ask them:"
@@ -112,11 +115,11 @@ def _served(subject: Subject, case: ServerCase, hosts: Sequence[str]) -> Iterato
     for arm in arms:
         yield f"""    sh -c "$(sed -n 's/^  ask it *//p' {arm}.txt)\""""
     yield f"    kill {' '.join(f'%{number}' for number, _ in enumerate(arms, 1))}"
-    if _CPU in hosts:
-        yield f"  on cpu it adds: {shlex.join(case.arguments(_CPU, case.default))}"
+    if Host.CPU in hosts:
+        yield f"  on cpu it adds: {shlex.join(case.arguments(Host.CPU, case.default))}"
 
 
-def _launched(case: ServerCase, hosts: Sequence[str]) -> Iterator[str]:
+def _launched(case: ServerCase, hosts: Sequence[Host]) -> Iterator[str]:
     """Commands for upstream as it is installed: only accelerators let it serve without Refault."""
     if not hosts:
         return

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from harness.facts import Expect, faults
+from harness.facts import CaseKey, Expect, Platform, Tier, faults
 from harness.golden import Golden
 from harness.observation import Attestation, Exit, Fault, Module, Observation, Point
 from harness.verdict import Arm, Evidence, Judgement, Result, golden_of
@@ -17,11 +17,11 @@ PROVENANCE = {"sglang": "9.9.9", "torch": "2.13.0", "recorded": "2026-01-02", "c
 LAUNCH = {"event": "launch", "kernel": "fill", "grid": [4], "wrote": {"rms": 0.5, "shape": [4]}}
 
 
-def point(page_size: int, *strays: Fault, **facts: Any) -> Point:
+def point(page_size: int, *violations: Fault, **facts: Any) -> Point:
     """One point of the invented case; its results and trace say which."""
     results = {"lengths": {"dtype": "int64", "shape": [2], "values": [page_size, 2]}, "scale": 0.5}
     own: dict[str, Any] = {"results": results, "trace": ({"event": "phase", "name": "replay"}, LAUNCH)}
-    return Point(params={"page_size": page_size}, faults=strays, **{**own, **facts})
+    return Point(params={"page_size": page_size}, faults=violations, **{**own, **facts})
 
 
 def arm(name: str, *points: Point, **facts: Any) -> Arm:
@@ -51,14 +51,27 @@ def case(**facts: Any) -> Evidence:
     return Evidence(**{**own, **facts})
 
 
-def result(judgement: Judgement, judged: Evidence | None = None, **facts: Any) -> Result:
+def result(
+    judgement: Judgement,
+    judged: Evidence | None = None,
+    *,
+    reproducer: str = "pr1_pages",
+    tier: str = "kernel",
+    platform: str = "cpu",
+    **facts: Any,
+) -> Result:
     """A row of a report for a judgement."""
+    key = CaseKey(reproducer, Tier(tier), Platform.parse(platform))
     seen = judged or case(golden=None)
     arms = {"fixed": seen.fixed.observation, "reverted": seen.reverted.observation}
     told = {"verdict": judgement.verdict, "reason": judgement.reason, "drift": judgement.drift}
-    identity = {"reproducer": "pr1_pages", "tier": "kernel", "platform": "cpu", "pr": 1}
     params = {"params": {"page_size": 16}, "seconds": 1.25}
-    return Result(**{**identity, **told, **arms, **params, **facts})
+    return Result(**{"key": key, "pr": 1, **told, **arms, **params, **facts})
+
+
+def named(one: Result, reproducer: str) -> Result:
+    """The same row, of another reproducer."""
+    return replace(one, key=replace(one.key, reproducer=reproducer))
 
 
 def golden(evidence: Evidence) -> Golden:

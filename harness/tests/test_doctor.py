@@ -9,21 +9,25 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from harness import catalogue, doctor, leftovers
+from harness import catalogue, doctor
+from harness.catalogue import Catalogue
 from harness.cli import app
 from harness.doctor import Check, State
 from harness.errors import BadInput
-from harness.facts import Feature, Subject
-from harness.leftovers import Leftovers
-from harness.machine import Machine
+from harness.facts import CPU, Feature, Platform, Subject
+from harness.homes import Home
+from harness.machine import Machine, amd_check
+from harness.machine.amd_check import Finding, Use
+from harness.machine.workspace import Workspace
 from harness.process import protection
+from harness.serving import leftovers
+from harness.serving.leftovers import Leftovers
 from harness.source import tree
 from harness.source.tree import Tree
 from harness.tests.toyland.bench import Bench, bug, subject
-from harness.workspace import Workspace
 
 MACHINE = Machine(
-    platform="cpu", features=frozenset(Feature) - {Feature.CUDA, Feature.ROCM}, facts={"torch": "2.13.0"}
+    platform=CPU, features=frozenset(Feature) - {Feature.CUDA, Feature.ROCM}, facts={"torch": "2.13.0"}
 )
 KNOWN = (bug("pr104_short_indptr"), bug("pr109_needs_both_vendors"))
 
@@ -31,13 +35,23 @@ KNOWN = (bug("pr104_short_indptr"), bug("pr109_needs_both_vendors"))
 @pytest.fixture
 def goldens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of goldens of the test's own, and an upstream that is installed."""
-    monkeypatch.setattr(catalogue, "golden_folder", lambda: tmp_path / "golden")
     monkeypatch.setattr(tree, "installed", lambda package: Tree(tmp_path, package, "installed", "9.9.9"))
     return tmp_path / "golden"
 
 
-def look(tmp_path: Path, machine: Machine = MACHINE, known: Sequence[Subject] = KNOWN) -> dict[str, Check]:
-    found = {check.name: check for check in doctor.checks(machine, Workspace(tmp_path / "cache"), known)}
+def of(subjects: Sequence[Subject], place: Path) -> Catalogue:
+    """A catalogue of these, whose goldens are in `golden/` at this place."""
+    return Catalogue((Home(package="bugs", folder=place / "reproducers"),), tuple(subjects))
+
+
+def look(
+    tmp_path: Path,
+    machine: Machine = MACHINE,
+    known: Sequence[Subject] = KNOWN,
+    place: Path | None = None,
+) -> dict[str, Check]:
+    catalogue = of(known, place or tmp_path)
+    found = {check.name: check for check in doctor.checks(machine, Workspace(tmp_path / "cache"), catalogue)}
     assert {"platform", "features", "sglang", "goldens", "cache", "leftovers"} <= set(found)
     return found
 
@@ -90,13 +104,13 @@ def test_the_cache_is_counted(goldens: Path, tmp_path: Path) -> None:
 
 
 def test_a_kernel_golden_is_the_cpus_whatever_else_the_machine_has(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, goldens: Path, fresh: Bench
+    tmp_path: Path, goldens: Path, fresh: Bench
 ) -> None:
     fresh.record(bug("pr104_short_indptr"))
     goldens = fresh.goldens.folder
-    monkeypatch.setattr(catalogue, "golden_folder", lambda: goldens)
-    cuda = replace(MACHINE, platform="cuda-sm90")
-    assert look(tmp_path, cuda)["goldens"] == Check("goldens", State.OK, f"1 of 1 for cpu in {goldens}")
+    cuda = replace(MACHINE, platform=Platform.parse("cuda-sm90"))
+    found = look(tmp_path, cuda, place=fresh.folder)["goldens"]
+    assert found == Check("goldens", State.OK, f"1 of 1 for cpu in {goldens}")
 
 
 def test_goldens_of_configurations_have_their_owner(goldens: Path, tmp_path: Path) -> None:
@@ -105,6 +119,28 @@ def test_goldens_of_configurations_have_their_owner(goldens: Path, tmp_path: Pat
     (goldens / served.id / "server.cuda-sm90.json").write_text("{}")
     found = look(tmp_path, known=(*KNOWN, served))
     assert found["goldens"].state is State.LACKS and found["toy"].found == "server"
+
+
+@pytest.mark.parametrize(
+    ("found", "state"),
+    [
+        (Finding(Use.WORKS, "8 of gfx942"), State.OK),
+        (Finding(Use.LACKING, "8 of gfx942, all of them hidden"), State.LACKS),
+        (Finding(Use.WRONG, "8 of gfx942: torch is not built for HIP"), State.WRONG),
+    ],
+)
+def test_amds_gpus_are_told_with_what_is_wrong(
+    found: Finding, state: State, goldens: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(amd_check, "look", lambda built, environment: found)
+    assert look(tmp_path)["amd"] == Check("amd", state, found.told)
+
+
+def test_a_machine_without_amds_gpus_says_nothing_of_them(
+    goldens: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(amd_check, "look", lambda built, environment: Finding(Use.NONE, "none"))
+    assert "amd" not in look(tmp_path)
 
 
 def test_leftovers_are_told_with_their_remedy(
@@ -125,7 +161,7 @@ def test_cleaning_removes_what_was_found_before_it_looks(
     folder = tmp_path / "refault-0a1b2c3d"
     folder.mkdir()
     monkeypatch.setattr(leftovers, "found", lambda: Leftovers(folders=(folder,) * folder.exists()))
-    monkeypatch.setattr(catalogue, "subjects", lambda: KNOWN)
+    monkeypatch.setattr(catalogue, "read", lambda named: of(KNOWN, tmp_path))
     monkeypatch.setenv("REFAULT_CACHE", str(tmp_path / "cache"))
     assert "left   leftovers" in CliRunner().invoke(app, ["doctor"]).stdout and folder.exists()
     cleaned = CliRunner().invoke(app, ["doctor", "--clean"])

@@ -12,6 +12,7 @@ import pytest
 
 from harness import catalogue
 from harness.errors import BadInput
+from harness.facts import Tier
 from harness.gcn import assembly
 from harness.observation import Point
 
@@ -67,7 +68,7 @@ def test_launch_too_few_is_a_disagreement() -> None:
 
 def test_point_by_hand() -> None:
     assert KERNELS._points(BUG, ["tokens=9"]) == [{"tokens": 9, "page_size": 4}]
-    assert KERNELS._points(BUG, []) == BUG.case("kernel").points()
+    assert KERNELS._points(BUG, []) == BUG.case(Tier.KERNEL).points()
     with pytest.raises(BadInput, match="nope: pr101 takes tokens, page_size"):
         KERNELS._points(BUG, ["nope=1"])
 

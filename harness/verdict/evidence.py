@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from harness.compare import DEFAULT_TOLERANCE
-from harness.facts import Expect, ExpectedFault, Params, Tolerance
+from harness.facts import Expect, ExpectedFault, FaultKind, Params, Tolerance
 from harness.golden import Golden
 from harness.observation import Observation
-from harness.verdict.kinds import BOTH, ArmName
+from harness.observation.compare import DEFAULT_TOLERANCE
+from harness.verdict.kinds import BOTH, ArmName, EvidenceClass
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +23,12 @@ class Arm:
     observation: Observation | None = None
     wanted: Mapping[str, str] = field(default_factory=dict)
     functions: tuple[str, ...] = ()
+
+    @property
+    def emulated(self) -> tuple[str, ...]:
+        """The parts of a device that this arm attests to have emulated."""
+        attested = self.observation.attestation if self.observation else None
+        return attested.emulated if attested else ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +74,19 @@ class Evidence:
     @property
     def is_signature(self) -> bool:
         """Whether all that the reverted arm can show is a compiled form."""
-        return self.expect is not None and self.expect.reverted.kind == "signature"
+        return self.expect is not None and self.expect.reverted.kind == FaultKind.SIGNATURE
+
+    @property
+    def emulated(self) -> tuple[str, ...]:
+        """The parts of a device that some arm emulated."""
+        return tuple(dict.fromkeys((*self.fixed.emulated, *self.reverted.emulated)))
+
+    @property
+    def weight(self) -> EvidenceClass:
+        """What the result rests on: the weakest of what its arms do."""
+        if self.is_signature:
+            return EvidenceClass.SIGNATURE
+        return EvidenceClass.EMULATED if self.emulated else EvidenceClass.FAULT
 
     @property
     def reference(self) -> Golden | None:

@@ -5,8 +5,26 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Literal
 
+from harness.facts import Platform
+from harness.facts.words import Word
+
 ArmName = Literal["fixed", "reverted"]
 BOTH: tuple[ArmName, ...] = ("fixed", "reverted")
+
+
+class EvidenceClass(Word):
+    """What a result rests on, from the strongest to the weakest."""
+
+    FAULT = "fault"
+    """Seen on the real thing."""
+    EMULATED = "emulated"
+    """Seen where a part of the device was emulated, as the arms attest."""
+    SIGNATURE = "signature"
+    """The compiled form of the faulty code alone."""
+
+    def counts_for(self, platform: Platform) -> bool:
+        """Whether it says anything about a platform: what was emulated is a matter of the CPU."""
+        return self is not EvidenceClass.EMULATED or not platform.host.has_devices
 
 
 class Verdict(StrEnum):

@@ -1,4 +1,4 @@
-"""Runs cases on any tree with one pool, whose zygote imports what upstream needs once."""
+"""Runs cases on any tree with one pool, whose fork server imports what upstream needs once."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 from harness import catalogue
-from harness.facts import Reproducer
+from harness.facts import Platform, Reproducer, Tier
 from harness.golden import GoldenStore
 from harness.machine import this_machine
+from harness.machine.workspace import Workspace, default
 from harness.process.pool import Pool
 from harness.source.tree import Tree, installed
 from harness.suite import Judged, Request, Setting, Suite
 from harness.verdict import BOTH, ArmName
-from harness.workspace import Workspace, default
 
 Run = Callable[..., Judged]
 
@@ -49,12 +49,6 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 
 
 @pytest.fixture
-def scripts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Makes the scripts of `ci/` importable by their names."""
-    monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "ci"))
-
-
-@pytest.fixture
 def run(pool: Pool, upstream: Tree, workspace: Workspace, tmp_path: Path) -> Run:
     """Judges one case on a tree: by the repository's goldens, by none, or at a point by hand."""
 
@@ -65,8 +59,8 @@ def run(pool: Pool, upstream: Tree, workspace: Workspace, tmp_path: Path) -> Run
         *,
         goldens: bool = True,
         asked: tuple[ArmName, ...] = BOTH,
-        tier: str = "kernel",
-        platform: str | None = None,
+        tier: Tier = Tier.KERNEL,
+        platform: Platform | None = None,
     ) -> Judged:
         folder = catalogue.golden_folder() if goldens else tmp_path / "no goldens"
         machine, store = this_machine(), GoldenStore(folder)

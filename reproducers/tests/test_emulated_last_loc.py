@@ -18,13 +18,14 @@ _CODE = """
 import sys
 from harness.host import preload
 import torch
+from harness.facts import Platform
 from harness.gcn.launches import Emulation, emulated
 from harness.host.targets import Target
-from harness.memory.strays import Strays
+from harness.memory.violations import Violations
 from sglang.srt.mem_cache.triton_ops import common
 
 legacy, safe = common.get_last_loc_kernel, common._get_last_loc_safe_kernel
-target = Target(sys.argv[1])
+target = Target(Platform.parse(sys.argv[1]))
 
 table = torch.zeros(64, 132, dtype=torch.int32)
 table[:, 131] = 3 * torch.arange(64, dtype=torch.int32) - 7
@@ -34,7 +35,7 @@ for lengths in (torch.int64, torch.int32):
         prefixes, pool = torch.full((64,), 132, dtype=lengths), torch.arange(64).flip(0).to(rows)
         prefixes[7] = 0
         expected = torch.where(prefixes > 0, 3 * pool.long() - 7, torch.tensor(-1))
-        emulation = Emulation(target, Strays(), None, lambda name: None, lambda name, given: None)
+        emulation = Emulation(target, Violations(), None, lambda name: None, lambda name, given: None)
         wide, narrow = torch.zeros(64, dtype=lengths), torch.zeros(64, dtype=torch.int32)
         with emulated(emulation):
             legacy[(1,)](table, pool, prefixes, wide, 64, 132, BLOCK_SIZE=256)
@@ -44,7 +45,7 @@ for lengths in (torch.int64, torch.int32):
             )
         assert torch.equal(wide.long(), expected), (lengths, rows, wide)
         assert torch.equal(narrow.long(), expected), (lengths, rows, narrow)
-        assert not list(emulation.strays.faults()), list(emulation.strays.faults())
+        assert not list(emulation.violations.faults()), list(emulation.violations.faults())
         assert not any(run.hazards for _, run in emulation.runs)
         ran += len(emulation.runs)
 print("ran", ran)

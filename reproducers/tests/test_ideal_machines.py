@@ -5,28 +5,26 @@ UNSUPPORTED counts as a success, so that a case which asks for what no machine h
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from harness import catalogue
-from harness.facts import Feature
 from harness.gate import policy
 from harness.gate.wanted import Wanted, wanted
 from harness.machine import Machine
-from harness.suite.request import Request, missing, platform_of
+from harness.machine.described import described
+from harness.suite.request import Request, missing
 
-SOFTWARE = frozenset({Feature.TORCH, Feature.TRITON, Feature.INTERPRETER})
-NVIDIA = SOFTWARE | {Feature.CUDA, Feature.SGL_KERNEL, Feature.FLASHINFER}
-AMD = SOFTWARE | {Feature.ROCM, Feature.AITER, Feature.SGL_KERNEL}
 IDEAL = {
-    "a CPU": Machine(platform="cpu", features=SOFTWARE),
-    "an H100": Machine(platform="cuda-sm90", features=NVIDIA, gpus=1),
-    "two H200s": Machine(platform="cuda-sm90", features=NVIDIA, gpus=2),
-    "an MI300X": Machine(platform="rocm-gfx942", features=AMD, gpus=1),
-    "two MI300Xs": Machine(platform="rocm-gfx942", features=AMD, gpus=2),
-    "an MI355X": Machine(platform="rocm-gfx950", features=AMD, gpus=1),
+    "a CPU": described("cpu"),
+    "an H100": described("cuda-sm90"),
+    "two H200s": described("cuda-sm90", 2),
+    "an MI300X": described("rocm-gfx942"),
+    "two MI300Xs": described("rocm-gfx942", 2),
+    "an MI355X": described("rocm-gfx950"),
 }
 SUBJECTS = catalogue.subjects()
 ROOT = catalogue.golden_folder().parent
@@ -35,9 +33,8 @@ POLICIES = sorted({policy.DEFAULT, *ROOT.glob("ci/gate*.toml")})
 
 def requests() -> Iterator[Request]:
     for subject in SUBJECTS:
-        for tier in subject.tiers:
-            for platform in subject.platforms(tier):
-                yield Request(reproducer=subject, tier=tier, platform=platform)
+        for tier, platform in subject.cases:
+            yield Request(reproducer=subject, tier=tier, platform=platform)
 
 
 def named(request: Request) -> str:
@@ -51,9 +48,7 @@ def test_every_case_runs_somewhere(request_: Request) -> None:
 
 
 def meets(request: Request, machine: Machine, wish: Wanted) -> bool:
-    here = platform_of(request, machine)
-    family = here == machine.host and machine.platform == wish.platform  # a case for a whole family
-    return (here == wish.platform or family) and not missing(request, machine)
+    return request.platform_on(machine) == wish.platform and not missing(request, machine)
 
 
 @pytest.mark.parametrize("file", POLICIES, ids=lambda path: path.stem)
@@ -66,3 +61,14 @@ def _meeting(wish: Wanted) -> Iterator[bool]:
     for request in requests():
         if (request.reproducer.id, request.tier) == (wish.subject.id, wish.tier):
             yield from (meets(request, machine, wish) for machine in IDEAL.values())
+
+
+def test_the_nights_own_pools_can_meet_the_default_policy() -> None:
+    text = (ROOT / ".github/workflows/nightly.yml").read_text(encoding="utf-8")
+    label = re.search(r"linux-mi300-(\d+)gpu-sglang", text)
+    lanes = re.search(r"vars\.REFAULT_MI300_GPUS \|\| '(\d+)'", text)
+    assert label and lanes and label[1] == lanes[1]
+    pools = [described("cuda-sm90"), described("rocm-gfx942", int(label[1]))]
+    for wish in wanted(policy.load(policy.DEFAULT), SUBJECTS):
+        cases = [one for one in requests() if (one.reproducer.id, one.tier) == (wish.subject.id, wish.tier)]
+        assert any(meets(one, pool, wish) for one in cases for pool in pools), wish.key

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.facts import Platform, Tier
 from harness.observation import Fault
 from harness.source.tree import Tree
 from harness.verdict import Result, Verdict
@@ -22,8 +23,13 @@ WIDENED = "count=1 (i32 sign-extended and stored as i64)"
 def signature(run: Run, tree: Tree) -> Result:
     """The fixed arm's result for gfx942 at the default dtypes."""
     result = run(
-        pr23596.REPRODUCER, tree, {}, asked=("fixed",), tier="codegen", platform="rocm-gfx942"
-    ).result
+        pr23596.REPRODUCER,
+        tree,
+        {},
+        asked=("fixed",),
+        tier=Tier.CODEGEN,
+        platform=Platform.parse("rocm-gfx942"),
+    ).result  # fmt: skip
     assert isinstance(result, Result)
     return result
 
@@ -62,7 +68,7 @@ def test_the_legacy_product_wraps_as_int32_does(row: int, first: int | None, run
     result = run(pr23596.REPRODUCER, None, {"row": row}).result
     assert result.fixed and result.fixed.main.faults == () and result.reverted
     seen = {fault.kind: fault for fault in result.reverted.main.faults}
-    strays = [fault for fault in (seen.get("oob-read"),) if fault]
-    assert [fault.first for fault in strays] == ([first] if first and first < 0 else [])
+    violations = [fault for fault in (seen.get("oob-read"),) if fault]
+    assert [fault.first for fault in violations] == ([first] if first and first < 0 else [])
     assert ("wrong-value" in seen) is (first is not None)
     assert all(isinstance(fault, Fault) and fault.count == 1 for fault in seen.values())

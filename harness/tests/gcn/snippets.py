@@ -14,7 +14,7 @@ from harness.gcn.emulator import Run
 from harness.gcn.space import Space
 from harness.gcn.wave import ALL, BARRIER, END, EXEC, LANES, Wave
 from harness.memory.poison import Poison
-from harness.memory.strays import Strays
+from harness.memory.violations import Violations
 from harness.memory.windows import Argument
 
 LANE = np.arange(LANES, dtype=np.uint32)
@@ -35,9 +35,9 @@ class Bench:
 
     def __init__(self, architecture: str = "gfx942", local_bytes: int = 1024) -> None:
         self.architecture = architecture
-        self.strays = Strays()
+        self.violations = Violations()
         self.poison = Poison()
-        self.space = Space("k", self.strays, self.poison)
+        self.space = Space("k", self.violations, self.poison)
         self.local = np.zeros(local_bytes, dtype=np.uint8)
         self.wave = Wave(0, self.local, self.space)
         self.told = Run()

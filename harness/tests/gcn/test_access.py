@@ -49,7 +49,7 @@ def test_global_words_there_and_back(name: str, dtype: torch.dtype, size: int) -
     low, high = _pointers(other, LANE * size).values()
     bench.run(text, vectors={**_pointers(base, LANE * size), 2: low, 3: high})
     assert torch.equal(source, target)
-    assert not list(bench.strays.faults())
+    assert not list(bench.violations.faults())
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_masked_lanes_of_a_buffer_read_0_and_write_nothing() -> None:
     wave = bench.run(text, scalars=_resource(base), vectors={0: offsets, 1: 7, 2: 9})
     assert np.array_equal(wave.v[1], np.where(LANE < 32, LANE, 0))
     assert tensor.tolist() == [9] * 32 + list(range(32, 64))
-    assert not list(bench.strays.faults())
+    assert not list(bench.violations.faults())
 
 
 def test_lane_that_the_hardware_drops_is_astray_all_the_same() -> None:
@@ -108,7 +108,7 @@ def test_lane_that_the_hardware_drops_is_astray_all_the_same() -> None:
         "buffer_load_dword v1, v0, s[4:7], 0 offen", scalars=_resource(base), vectors={0: offsets}
     )
     assert wave.v[1][3] == 0
-    (fault,) = bench.strays.faults()
+    (fault,) = bench.violations.faults()
     assert (fault.kind, fault.buffer, fault.first, fault.last, fault.count) == ("oob-read", "x", -2, -2, 1)
     assert "lane 3 of wave 0" in str(fault.seen)
 
@@ -127,7 +127,7 @@ def test_stray_loads_read_poison_and_are_counted_in_elements() -> None:
     assert wave.v[4][4] == 8
     assert hex(wave.v[4][5]) == hex(0x5EADDEAD)
     assert bench.poison.drawn
-    (fault,) = bench.strays.faults()
+    (fault,) = bench.violations.faults()
     assert (fault.kind, fault.numel, fault.first, fault.last, fault.count) == ("oob-read", 10, 10, 15, 6)
     assert "global_load_dwordx2 of k, lane 5 of wave 0" in str(fault.seen)
 
@@ -138,7 +138,7 @@ def test_part_of_a_wide_access_that_is_inside_is_done() -> None:
     given = {**_pointers(base, LANE * 8), 4: 5, 5: 6}
     bench.run("global_store_dwordx2 v[0:1], v[4:5], off", vectors=given, mask=0b11111)
     assert tensor.tolist() == [5, 6] * 4 + [5]
-    (fault,) = bench.strays.faults()
+    (fault,) = bench.violations.faults()
     assert (fault.kind, fault.first, fault.last, fault.count) == ("oob-write", 9, 9, 1)
 
 
@@ -146,14 +146,14 @@ def test_gap_between_the_rows_of_a_slice() -> None:
     whole = torch.arange(64, dtype=torch.int32).view(8, 8)
     bench, base = _bench(whole[:, :4])
     bench.run("global_load_dword v4, v[0:1], off", vectors=_pointers(base, LANE * 4), mask=0x3F)
-    (fault,) = bench.strays.faults()
+    (fault,) = bench.violations.faults()
     assert (fault.first, fault.last, fault.message) == (4, 5, "between the rows of the slice that was passed")
 
 
 def test_address_of_no_argument() -> None:
     bench, _ = _bench(torch.zeros(4, dtype=torch.int32))
     bench.run("global_load_dword v4, v[0:1], off", vectors=_pointers(0x1234, 0), mask=1)
-    (fault,) = bench.strays.faults()
+    (fault,) = bench.violations.faults()
     assert fault.message == "an address that was derived from no argument and no live tensor"
 
 
@@ -163,7 +163,7 @@ def test_lanes_that_are_off_access_nothing() -> None:
         "global_load_dword v4, v[0:1], off", vectors={**_pointers(base, LANE * 4), 4: LANE}, mask=1
     )
     assert wave.v[4].tolist() == [0, *range(1, 64)]
-    assert not list(bench.strays.faults())
+    assert not list(bench.violations.faults())
 
 
 def test_endless_loop_astray_is_stopped() -> None:
@@ -189,7 +189,7 @@ def test_scalar_loads_read_arguments_and_tensors() -> None:
 def test_scalar_load_astray() -> None:
     bench, base = _bench(torch.arange(8, dtype=torch.int32))
     bench.run("s_load_dwordx2 s[4:5], s[0:1], 0x1c", scalars={0: base & 0xFFFFFFFF, 1: base >> 32})
-    (fault,) = bench.strays.faults()
+    (fault,) = bench.violations.faults()
     assert (fault.kind, fault.first, fault.count) == ("oob-read", 8, 1)
 
 

@@ -12,7 +12,7 @@ from harness.gcn.assembly import Slot
 from harness.gcn.space import Space
 from harness.gcn.unsupported import Unsupported
 from harness.memory.poison import Poison
-from harness.memory.strays import Strays
+from harness.memory.violations import Violations
 from harness.memory.windows import Argument
 from harness.tests.gcn.snippets import LANE, Bench, doubles
 
@@ -50,7 +50,7 @@ def _assembly(
 
 def _run(body: str, out: torch.Tensor, grid: tuple[int, int, int], warps: int, y: int = 0) -> emulator.Run:
     read = _assembly(body, y=y)
-    space = Space("k", Strays(), Poison())
+    space = Space("k", Violations(), Poison())
     base = space.place(Argument("out", out, "out"))
     content = segment.lay_out(read, ["*i32", "i32"], [base, 5], grid, warps)
     return emulator.run(emulator.decode(read), space, space.segment(content), grid, warps, 1024)

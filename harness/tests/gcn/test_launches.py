@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 import torch
 
+from harness.facts import Platform
 from harness.gcn.launches import Emulation, emulated
 from harness.gcn.unsupported import Unsupported
 from harness.host.targets import Target
 from harness.memory.lanes import LaneChecks, checked
-from harness.memory.strays import Strays
+from harness.memory.violations import Violations
 from harness.tests.gcn.kernels import ADD, ADD_INTERPRETED, COUNT, GATHER, GATHER_INTERPRETED, PRODUCT, TOTAL
 
 CHIPS = ("gfx942", "gfx950")
@@ -28,15 +29,16 @@ def _compiled_here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @contextmanager
 def _on(chip: str) -> Iterator[Emulation]:
-    emulation = Emulation(Target(f"rocm-{chip}"), Strays(), [], lambda name: None, lambda name, tensors: None)
+    target = Target(Platform.parse(f"rocm-{chip}"))
+    emulation = Emulation(target, Violations(), [], lambda name: None, lambda name, tensors: None)
     with emulated(emulation):
         yield emulation
 
 
 def _interpreted(
     kernel: Any, grid: tuple[int, ...], *args: Any, **constants: Any
-) -> tuple[Strays, list[Any]]:
-    strays, events = Strays(), []  # type: ignore[var-annotated]
+) -> tuple[Violations, list[Any]]:
+    strays, events = Violations(), []  # type: ignore[var-annotated]
     with checked(LaneChecks(strays, events, lambda name: None, lambda name, tensors: None)):
         kernel[grid](*args, **constants)
     return strays, events
@@ -50,7 +52,7 @@ def test_sum_of_two(chip: str, dtype: torch.dtype) -> None:
     with _on(chip) as emulation:
         ADD[(3,)](x, y, out, 700, BLOCK=256)
     assert torch.equal(out, x + y)
-    assert not list(emulation.strays.faults())
+    assert not list(emulation.violations.faults())
     assert emulation.runs[0][1].waves == 12
 
 
@@ -78,7 +80,7 @@ def test_stray_lanes_are_those_of_the_interpreter(chip: str) -> None:
     strays, _ = _interpreted(GATHER_INTERPRETED, (1,), table, rows, out.clone(), 7, 4, BLOCK=128)
     with _on(chip) as emulation:
         GATHER[(1,)](table, rows, out, 7, 4, BLOCK=128)
-    faults = list(emulation.strays.faults())
+    faults = list(emulation.violations.faults())
     assert {fault.unseen() for fault in faults} != set()
     assert {(f.kind, f.numel, f.first, f.last, f.count) for f in faults} == {
         (f.kind, f.numel, f.first, f.last, f.count) for f in strays.faults()
@@ -132,5 +134,5 @@ def test_rows_of_a_wider_buffer_are_not_left_unseen() -> None:
     x = torch.arange(64)
     with _on("gfx942") as emulation:
         ADD[(1,)](x, x, whole[:, :4], 8, BLOCK=64)
-    (fault,) = emulation.strays.faults()
+    (fault,) = emulation.violations.faults()
     assert (fault.kind, fault.first, fault.last, fault.count) == ("oob-write", 4, 7, 4)

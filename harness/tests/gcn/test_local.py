@@ -56,7 +56,7 @@ def test_access_past_the_share_reads_0_and_is_told() -> None:
     bench = Bench(local_bytes=64)
     wave = bench.run("ds_read_b32 v1, v0\nds_write_b32 v0, v2", vectors={0: LANE * 4, 2: 7})
     assert wave.v[1][20] == 0
-    kinds = {(fault.kind, fault.buffer, fault.first, fault.count) for fault in bench.strays.faults()}
+    kinds = {(fault.kind, fault.buffer, fault.first, fault.count) for fault in bench.violations.faults()}
     assert kinds == {("oob-read", "local data share", 16, 48), ("oob-write", "local data share", 16, 48)}
     assert bench.local.view(np.uint32).tolist() == [7] * 16
 

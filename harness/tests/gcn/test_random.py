@@ -14,9 +14,10 @@ import torch
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from harness.facts import Platform
 from harness.gcn.launches import Emulation, emulated
 from harness.host.targets import Target
-from harness.memory.strays import Strays
+from harness.memory.violations import Violations
 from harness.tests.gcn.kernels import both
 
 _NUMBER = itertools.count()
@@ -83,9 +84,10 @@ def test_integers_are_those_of_the_interpreter(chip: str, folder: Path, seed: in
     x, y = (torch.randint(-100, 100, (_LENGTH,)).to(dice.choice(_DTYPES)) for _ in range(2))
     expected, found = torch.zeros(_LENGTH).long(), torch.zeros(_LENGTH).long()
     interpreted[(2,)](x, y, expected, _LENGTH, BLOCK=_SIZE // 2)
-    emulation = Emulation(Target(f"rocm-{chip}"), Strays(), None, lambda name: None, lambda name, given: None)
+    target = Target(Platform.parse(f"rocm-{chip}"))
+    emulation = Emulation(target, Violations(), None, lambda name: None, lambda name, given: None)
     with emulated(emulation):
         compiled[(2,)](x, y, found, _LENGTH, BLOCK=_SIZE // 2)
     assert torch.equal(found, expected), expression
-    assert not list(emulation.strays.faults())
+    assert not list(emulation.violations.faults())
     assert not emulation.runs[0][1].hazards

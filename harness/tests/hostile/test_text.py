@@ -27,19 +27,19 @@ from rich.text import Text
 
 import harness
 from harness.documents import Document
-from harness.facts import FAULT_KINDS
+from harness.facts import CPU, Bug, CaseKey, FaultKind, Tier
 from harness.gate.decision import Decision
 from harness.gate.entries import Entry
 from harness.gate.policy import Policy
 from harness.gate.results import Build
 from harness.history import ArmNight, Night, Series
-from harness.matrix import Applies, Status
+from harness.matrix import Applies, Cell, Status
 from harness.observation import Attestation, Exit, Fault, Module, Observation, Point, Sighting
 from harness.report import gate, html, junit, markdown, terminal, triage
 from harness.report import history as history_report
 from harness.report import json as json_report
 from harness.report import releases as releases_report
-from harness.report.releases import Releases, Square
+from harness.report.releases import Releases
 from harness.serving.logs import Reading
 from harness.verdict import Result, Verdict
 
@@ -64,13 +64,13 @@ FEW = settings(
 AT = datetime(2026, 1, 2, tzinfo=UTC)
 
 
-def arm(name: str, text: str, *strays: Fault) -> Observation:
+def arm(name: str, text: str, *violations: Fault) -> Observation:
     """An arm in which every text that can be is the hostile one."""
     module = Module(name=text, path=text, sha256=text)
     proof = Attestation(tree=text, root=text, modules=(module,), entered=(text,), patches=(text,))
     whole = replace(proof, processes={text: proof})
     point = Point(
-        params={"param": text}, faults=strays, findings=strays,
+        params={"param": text}, faults=violations, findings=violations,
         results={text: text, "requests": {text: {"tokens": [text]}}},
         compared={text: {"inner": text}}, notes=(text,), trace=({"event": text, text: text},),
     )  # fmt: skip
@@ -80,7 +80,7 @@ def arm(name: str, text: str, *strays: Fault) -> Observation:
 
 
 def result(text: str, verdict: Verdict | None) -> Result:
-    kind = sorted(FAULT_KINDS)[0]
+    kind = min(FaultKind)
     seen = Sighting(place=text, mode=text, requests=(text,))
     fault = Fault(
         kind=kind,
@@ -95,7 +95,7 @@ def result(text: str, verdict: Verdict | None) -> Result:
         seen=seen,
     )
     return Result(
-        reproducer=text, tier="kernel", platform=text, params={"param": text}, verdict=verdict, reason=text,
+        key=CaseKey(text, Tier.KERNEL, CPU), params={"param": text}, verdict=verdict, reason=text,
         drift=(text,), fixed=arm("fixed", text), reverted=arm("reverted", text, fault),
         rates={"reverted": {"faults": 1, "runs": 2, "low": 0.1, "high": 0.9}},
     )  # fmt: skip
@@ -106,7 +106,7 @@ def document(text: str) -> Document:
     about = {"version": text, "origin": text, "tree": text, "root": text, "branch": text}
     return Document(
         refault=text, run=text, sglang=about, at=AT,
-        machine={"platform": text, "hardware": text, "other": [text]},
+        machine={"platform": "cpu", "hardware": text, "other": [text]},
         results=results, digest=text, name=text,
     )  # fmt: skip
 
@@ -128,25 +128,25 @@ def nights(text: str) -> Series:
     past = (*(night(Verdict.PASS, 1.0) for _ in range(4)), night(Verdict.REGRESSED, 60.0))
     where = f"clone {text}, branch {text}"
     return Series(
-        reproducer=text, tier="kernel", platform=text, line=where, host=text,
+        key=CaseKey(text, Tier.KERNEL, CPU), line=where, host=text,
         params=json.dumps({"param": text}), nights=past,
     )  # fmt: skip
 
 
 def measured(text: str) -> Releases:
-    square = Square(
-        bug=text,
+    one = Cell(
+        reproducer=text,
+        bug=Bug(pr=1, fixed_in="0.5.8", symptom="x"),
         release="0.5.9",
         status=Status.AFFECTED,
         revert=Applies.STALE,
         reason=text,
-        declared=Status.FIXED,
     )
     return Releases(
         name=text,
         refault=text,
         platform=text,
-        squares=(square,),
+        cells=(one,),
         likeness=((text, text),),
         disagreements=(text,),
     )
@@ -154,12 +154,12 @@ def measured(text: str) -> Releases:
 
 def decision(text: str) -> Decision:
     entry = Entry(
-        reproducer=text, tier=text, platform=text, verdict=Verdict.REGRESSED, reason=text, remedy=text
+        reproducer=text, tier="any", platform=CPU, verdict=Verdict.REGRESSED, reason=text, remedy=text
     )
-    lists = ("blocking", "quarantined", "borne", "passed", "spared", "beside")
+    lists = ("blocking", "quarantined", "let_through", "passed", "not_yet_asked", "unasked")
     return Decision(
         build=Build(version=text, tree=text), policy=Policy(name=text, digest=text, require=()),
-        platforms=(text,), sources=(text,), **dict.fromkeys(lists, (entry,)),
+        platforms=(CPU,), sources=(text,), **dict.fromkeys(lists, (entry,)),
     )  # fmt: skip
 
 
@@ -197,7 +197,7 @@ def as_html(text: str) -> Iterator[str]:
     yield gate.page(decision(text))
 
 
-def stray(written: str, keep: str) -> list[str]:
+def violation(written: str, keep: str) -> list[str]:
     return sorted({letter for letter in written if not letter.isprintable() and letter not in keep})
 
 
@@ -207,7 +207,7 @@ def stray(written: str, keep: str) -> list[str]:
 @given(text=HOSTILE)
 def test_no_control_reaches_a_terminal(text: str) -> None:
     for written in as_terminal(text):
-        assert stray(written, "\n") == []
+        assert violation(written, "\n") == []
 
 
 @pytest.mark.parametrize("text", ["x\nPASS forged", "x\rPASS forged", "x\u2028PASS forged"])
@@ -220,14 +220,14 @@ def test_what_rich_itself_draws_is_held_too() -> None:
     table = Table("\x1b[31m", title=Text("\u202e"))
     table.add_row("[red]\x1b]0;x\x07[/red]")
     written = on_terminal(lambda to: to.print(table, "\x9b"), boxes=True)
-    assert stray(written, "\n") == [] and "[red]" in written
+    assert violation(written, "\n") == [] and "[red]" in written
 
 
 @FEW
 @given(text=HOSTILE)
 def test_nothing_in_markdown_is_obeyed(text: str) -> None:
     for written in as_markdown(text):
-        assert stray(written, "\n") == []
+        assert violation(written, "\n") == []
         tokens = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"]).parse(written)
         inline = [one for token in tokens for one in token.children or ()]
         kinds = {one.type for one in inline}
@@ -272,7 +272,7 @@ def read(page: str) -> _Read:
 @given(text=HOSTILE)
 def test_nothing_in_html_is_obeyed(text: str) -> None:
     for written, plain in zip(as_html(text), as_html("plain"), strict=True):
-        assert stray(written, "\n\t") == []
+        assert violation(written, "\n\t") == []
         assert written.encode("utf-8")
         seen = read(written)
         assert seen.obeyed == [] and seen.scripts == read(plain).scripts
@@ -282,7 +282,7 @@ def test_nothing_in_html_is_obeyed(text: str) -> None:
 @given(text=HOSTILE)
 def test_junit_is_xml_whatever_is_in_it(text: str) -> None:
     written = junit.render([document(text)])
-    assert stray(written, "\n") == []
+    assert violation(written, "\n") == []
     assert len(list(ElementTree.fromstring(written).iter("testcase"))) == len(Verdict) + 1
 
 
@@ -291,7 +291,7 @@ def test_junit_is_xml_whatever_is_in_it(text: str) -> None:
 def test_the_json_keeps_every_text_as_it_was(text: str) -> None:
     told = json_report.document([result(text, Verdict.REGRESSED)], {"platform": text}, {"version": text})
     written = json.dumps(told, indent=1, allow_nan=False)
-    assert stray(written, "\n") == [] and json.loads(written) == told
+    assert violation(written, "\n") == [] and json.loads(written) == told
     assert json.loads(written)["results"][0]["reason"] == text
 
 
@@ -302,7 +302,6 @@ APART = {
     "documents/__main__.py",  # a schema of Refault's own
     "source/known.py",  # digests, for its own table
     "source/bytecode.py",  # a digest, to the process that started it
-    "kit/install.py",  # runs alone, where no harness is
 }
 _ROOT = Path(next(iter(harness.__path__)))
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.facts import Tier
 from harness.process.pool import Pool
 from harness.source.tree import at
 from harness.tests.toyland import bench, serving
@@ -52,7 +53,7 @@ os.makedirs(os.path.join(_read["reports"], "scheduler.1"), exist_ok=True)
 """
 BORROW = """
 import gc
-from harness.tiers.serving_process import Report
+from harness.tiers.server.inside import Report
 Report.stray = lambda self, line: None
 Report.event = lambda self, line: None
 """
@@ -73,7 +74,7 @@ def hostile(served: Bench, folder: Path, early: str) -> Bench:
 
 @pytest.mark.parametrize("early", [SILENCE, ATTEST], ids=["faults are deleted", "attestations are written"])
 def test_files_of_reports_change_nothing(early: str, served: Bench, tmp_path: Path) -> None:
-    judged = hostile(served, tmp_path, early).judge(subject("pr201_stray_store"), tier="server").result
+    judged = hostile(served, tmp_path, early).judge(subject("pr201_stray_store"), tier=Tier.SERVER).result
     assert judged.verdict is Verdict.UNRECORDED, judged.reason
     assert judged.reverted and any(one.startswith(STRAY) for one in judged.reverted.main.signatures)
     assert judged.fixed and judged.fixed.main.faults == () and judged.fixed.attestation
@@ -82,11 +83,11 @@ def test_files_of_reports_change_nothing(early: str, served: Bench, tmp_path: Pa
 
 @pytest.mark.parametrize(
     ("early", "told"),
-    [(INVENT, "scheduler.1 reported in a file, and was not heard"), (BORROW, "serving_process.Report.")],
+    [(INVENT, "scheduler.1 reported in a file, and was not heard"), (BORROW, "inside.Report.")],
     ids=["a process is invented", "the report is another"],
 )
 def test_what_no_process_told_is_forged(early: str, told: str, served: Bench, tmp_path: Path) -> None:
     one = hostile(served, tmp_path, early)
-    judged = one.judge(subject("pr201_stray_store"), asked=("fixed",), tier="server").result
+    judged = one.judge(subject("pr201_stray_store"), asked=("fixed",), tier=Tier.SERVER).result
     assert judged.verdict is Verdict.UNRESOLVED and "forged or broken: " in judged.reason
     assert told in judged.reason

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from harness.compare import DEFAULT_TOLERANCE, finding_differences, one_line, point_differences
 from harness.golden import Golden
+from harness.observation.compare import DEFAULT_TOLERANCE, finding_differences, one_line, point_differences
 from harness.report.html.view.wording import Capped, cut, named
 from harness.verdict import Result
 
@@ -33,9 +33,9 @@ def golden_view(
     binds = (
         "recorded on this very tree" if same_tree else "recorded on another tree, so its trace does not bind"
     )
-    told = f"{len(rows)} differences from the golden" if rows else "as golden"
+    text = f"{len(rows)} differences from the golden" if rows else "as golden"
     facts = [f"{name}: {value}" for name, value in golden.provenance.items()]
-    return GoldenView(told=f"{told}; {binds}", provenance=Capped.of(facts), differences=Capped.of(rows))
+    return GoldenView(told=f"{text}; {binds}", provenance=Capped.of(facts), differences=Capped.of(rows))
 
 
 def _departures(result: Result, golden: Golden) -> Iterator[tuple[str, str, str, str]]:

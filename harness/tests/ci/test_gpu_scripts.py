@@ -1,0 +1,280 @@
+"""The scripts for a GPU machine, as far as they can be told right from wrong without one."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from dataclasses import replace
+from importlib.machinery import SourceFileLoader
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from harness.machine import amd, torch_build
+from harness.tests.machine.kfd import NODES, TREES
+from harness.tests.memory.graphs.battery import PROGRAMS, OnDevice
+
+CI = Path(__file__).resolve().parents[3] / "ci"
+
+
+def script(name: str) -> ModuleType:
+    loader = SourceFileLoader(f"ci_{Path(name).stem}", str(CI / name))
+    spec = importlib.util.spec_from_file_location(loader.name, CI / name, loader=loader)
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[loader.name] = module  # its dataclasses look themselves up there
+    loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def bench() -> Any:
+    return script("bench/fences.py")
+
+
+@pytest.fixture(scope="module")
+def smoke() -> Any:
+    return script("gpu/smoke")
+
+
+@pytest.fixture(scope="module")
+def on_amd() -> Any:
+    return script("gpu/amd.py")
+
+
+PLAIN = {"eager": 2.0, "graph": 1.0}
+
+
+def test_costs_are_multiples_of_the_plain_step(bench: Any) -> None:
+    found = {"plain": PLAIN, "red zones": {"eager": 2.2, "graph": 1.05}, "compute-sanitizer": "not there"}
+    times = bench.ratios(found)
+    assert times["red zones"] == {"eager": pytest.approx(1.1), "graph": pytest.approx(1.05)}
+    assert "compute-sanitizer" not in times
+    assert "| compute-sanitizer | not there | | | |" in bench.table(found)
+
+
+def test_a_way_without_a_graph_is_told_as_such(bench: Any) -> None:
+    found = {"plain": PLAIN, "compute-sanitizer, padded, no caching": {"eager": 40.0}}
+    assert "| 40.00 | 20.00x | no graphs |" in bench.table(found)
+
+
+@pytest.mark.parametrize(
+    ("times", "dear"),
+    [
+        ({"eager": 1.25, "graph": 1.10}, []),
+        ({"eager": 1.26, "graph": 1.0}, ["red zones, eager: 1.260 times the plain step, more than 1.25"]),
+        ({"eager": 1.0}, ["red zones, graph: not measured"]),
+    ],
+)
+def test_what_is_too_dear_is_told(times: dict[str, float], dear: list[str], bench: Any) -> None:
+    assert bench.too_dear({"red zones": times, "electric fence": {"eager": 1.0, "graph": 1.0}}) == dear
+
+
+def test_without_a_plain_step_there_is_nothing_to_compare_with(bench: Any) -> None:
+    with pytest.raises(SystemExit, match="the plain step was more than 120 s"):
+        bench.ratios({"plain": "more than 120 s"})
+
+
+def speaker(bench: Any, code: str, folder: Path) -> Any:
+    return bench.Turns("plain", [sys.executable, "-c", code], {}, folder / "log")
+
+
+def test_a_process_is_heard_through_what_else_it_prints(bench: Any, tmp_path: Path) -> None:
+    code = (
+        "import sys\nprint('noise')\n"
+        "for line in sys.stdin:\n"
+        f"    print({bench.MARK!r} + '{{\"milliseconds\": ' + line.split()[1] + '}}', flush=True)"
+    )
+    one = speaker(bench, code, tmp_path)
+    try:
+        assert one.turn("eager", 7) == 7.0
+        assert one.last() == {}
+    finally:
+        one.end()
+
+
+def test_a_process_that_ends_says_why(bench: Any, tmp_path: Path) -> None:
+    one = speaker(bench, "raise SystemExit('no GPU')", tmp_path)
+    try:
+        with pytest.raises(RuntimeError, match="ended with 1: no GPU"):
+            one.hear(20)
+    finally:
+        one.end()
+
+
+def test_every_judged_variant_is_one_of_the_fences(bench: Any) -> None:
+    assert all(bench.VARIANTS[name].fence and not bench.VARIANTS[name].temporaries for name in bench.JUDGED)
+
+
+def results(folder: Path, verdict: str, **params: Any) -> None:
+    one = {"reproducer": "pr1_x", "tier": "kernel", "platform": "cuda-sm90", "params": params}
+    (folder / "kernel.json").write_text(json.dumps({"results": [{**one, "verdict": verdict}]}))
+
+
+def test_two_runs_are_compared_by_their_verdicts(smoke: Any, tmp_path: Path) -> None:
+    results(tmp_path, "PASS", width=2)
+    first = smoke._verdicts(tmp_path, ("kernel", "server"))
+    assert first == {"pr1_x kernel cuda-sm90 width=2": "PASS"}
+    assert smoke._same(first, dict(first)) == 0
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [({"a": "PASS"}, {"a": "CHANGED"}), ({"a": "PASS"}, {}), ({}, {})]
+)
+def test_two_runs_differ_also_where_one_has_no_verdict(
+    first: dict[str, str], second: dict[str, str], smoke: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert smoke._same(first, second) == 1
+    assert ("DIFFERS" in capsys.readouterr().out) is bool(first)
+
+
+def test_only_steps_with_verdicts_can_be_run_twice(smoke: Any, tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(sys, "argv", ["smoke", "--out", str(tmp_path), "--twice", "--only", "fa3"])
+    assert smoke.main() == 2
+
+
+def test_all_steps_fit_into_their_time_one_by_one(smoke: Any) -> None:
+    assert all(step.seconds < smoke.TOTAL for step in smoke.STEPS.values())
+    assert {"kernel", "server", "battery"} <= set(smoke.STEPS) and list(smoke.STEPS)[-1] == "clean"
+
+
+def test_amds_steps_are_those_that_mean_something_there(smoke: Any) -> None:
+    assert set(smoke.STEPS) - set(smoke.ON_ROCM) == {"fa3"} and set(smoke.ON_ROCM) - set(smoke.STEPS) == {
+        "amd"
+    }
+    assert next(iter(smoke.ON_ROCM)) == "facts" and list(smoke.ON_ROCM)[-1] == "clean"
+    assert all(step.seconds < smoke.TOTAL for step in smoke.ON_ROCM.values())
+
+
+@pytest.mark.parametrize(("hip", "steps"), [(None, "STEPS"), ("7.0.51831", "ON_ROCM")])
+def test_a_machine_runs_its_own_vendors_steps(
+    hip: str | None, steps: str, smoke: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[str] = []
+    monkeypatch.setattr(torch_build, "hip", lambda: hip)
+    monkeypatch.setattr(smoke, "_run", lambda chosen, out, seconds: ran.extend(name for name, _ in chosen))
+    monkeypatch.setattr(sys, "argv", ["smoke", "--out", str(tmp_path)])
+    smoke.main()
+    assert ran == list(getattr(smoke, steps))
+
+
+def test_who_holds_memory_of_an_amd_gpu_is_read_from_the_driver(
+    smoke: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = TREES["MI300X"].write(tmp_path)
+    gpus, kfd = amd.usable(root)[:2], root / "sys/class/kfd/kfd"
+    monkeypatch.setattr(amd, "usable", lambda: gpus)
+    assert smoke._holding(kfd) == []
+    for pid, gpu_id, size in (
+        (100, 40002, 4096),
+        (200, 40003, 0),
+        (300, 40009, 4096),
+    ):  # the last is not ours
+        (kfd / f"proc/{pid}").mkdir(parents=True)
+        (kfd / f"proc/{pid}/vram_{gpu_id}").write_text(f"{size}\n")
+    assert smoke._holding(kfd) == ["100"]
+
+
+def test_what_rocm_says_is_held_against_what_refault_reads(on_amd: Any) -> None:
+    same, other = (on_amd.Compared("an arm on the CPU", [], seen) for seen in ([], [["gfx942", 0, 5]]))
+    assert same.ok and same.line == "ok       an arm on the CPU: []"
+    assert not other.ok
+    assert other.line == "DIFFERS  an arm on the CPU: expected [], seen [['gfx942', 0, 5]]"
+
+
+def test_what_a_process_is_to_see_is_told_by_place(on_amd: Any, tmp_path: Path, monkeypatch: Any) -> None:
+    gpus = amd.usable(TREES["MI300X in CPX mode"].write(tmp_path))
+    monkeypatch.setattr(amd, "usable", lambda: gpus)
+    assert on_amd.expected({"HIP_VISIBLE_DEVICES": "0,8"}) == [["gfx942", 0, 5], ["gfx942", 0, 39]]
+
+
+def test_the_drivers_nodes_are_kept_as_they_are(on_amd: Any, tmp_path: Path) -> None:
+    root = TREES["MI300X"].write(tmp_path)
+    kept = on_amd.nodes(root / NODES)
+    assert list(kept) == [str(number) for number in range(10)]
+    assert "gfx_target_version 90402" in kept["2"]["properties"] and kept["0"]["gpu_id"] == "0\n"
+    assert kept["2"]["name"].startswith("not to be read: ") and on_amd.nodes(tmp_path / "none") == {}
+
+
+def test_a_machine_without_amds_gpus_passes_nothing(
+    on_amd: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(on_amd, "_run", lambda script, variables: (1, "torch is not built for HIP"))
+    monkeypatch.setattr(sys, "argv", ["amd.py", "--out", str(tmp_path)])
+    assert on_amd.main() == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "DIFFERS  kind of machine: expected rocm, seen cpu"
+    assert not [line for line in lines if line.startswith("ok")]
+
+
+@pytest.fixture(scope="module")
+def graphs() -> Any:
+    return script("gpu/graphs.py")
+
+
+def ran(graphs: Any, machine: str, planted: bool, value: float, **facts: Any) -> Any:
+    return graphs.Ran(machine, "p", planted, {"out": {"sha256": str(value)}}, **facts)
+
+
+AGREEING = {"device": 1.0, "emulated": 1.0, "eager": 1.0}
+
+
+@pytest.mark.parametrize("odd", [None, *AGREEING])
+def test_a_twin_has_to_agree_on_all_machines(graphs: Any, odd: str | None) -> None:
+    (program,) = (one for one in PROGRAMS if one.name == "python_value_frozen")
+    found = {(name, False): ran(graphs, name, False, 2.0 if name == odd else 1.0) for name in AGREEING}
+    found |= {(name, True): ran(graphs, name, True, 3.0) for name in ("device", "emulated")}
+    twin, defect = graphs.judged(program, found)
+    assert twin.startswith("DISAGREES: device" if odd else "agree") and defect == "the same bits"
+    alarmed = ran(graphs, "emulated", False, 1.0, faults=["nan out"])
+    assert "nan out" in graphs.judged(program, {**found, ("emulated", False): alarmed})[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "device", "emulated", "told"),
+    [
+        ("python_value_frozen", {}, {}, "the same bits"),
+        ("python_value_frozen", {"error": "RuntimeError: no"}, {}, "DISAGREES"),
+        ("host_read", {"error": "stream is capturing"}, {"error": "when stream is capturing"}, "refused"),
+        ("host_read", {}, {"error": "when stream is capturing"}, "DISAGREES"),
+        ("host_read", {"error": "stream is capturing"}, {}, "DISAGREES"),
+        ("index_refilled", {"error": "CUDA error: device-side assert triggered"}, {}, "device assertion"),
+        ("index_refilled", {}, {}, "DISAGREES"),
+        ("taken_early", {}, {"error": "anything"}, "undefined: out 1.0"),
+    ],
+)
+def test_a_defect_has_to_show_itself_as_it_is_said_to(
+    graphs: Any, name: str, device: dict[str, Any], emulated: dict[str, Any], told: str
+) -> None:
+    (program,) = (one for one in PROGRAMS if one.name == name)
+    found = {(machine, False): ran(graphs, machine, False, 1.0) for machine in AGREEING}
+    found["device", True] = ran(graphs, "device", True, 1.0, **device)
+    found["emulated", True] = ran(graphs, "emulated", True, 1.0, **emulated)
+    assert graphs.judged(program, found)[1].startswith(told)
+
+
+def test_one_disagreement_is_the_end_of_a_run(graphs: Any, tmp_path: Path) -> None:
+    found = [ran(graphs, name, planted, 1.0) for name in AGREEING for planted in (False, True)]
+    every = [replace(one, name=p.name, error=_error(p, one.planted)) for p in PROGRAMS for one in found]
+    assert graphs.tell(tmp_path, every, "A GPU.") == 0
+    every[-1] = replace(every[-1], machine="device", planted=False, error="RuntimeError: lost")
+    spoiled = [one for one in every[:-1] if (one.name, one.machine, one.planted) != _which(every[-1])]
+    assert graphs.tell(tmp_path, [*spoiled, every[-1]], "A GPU.") == 1
+    assert "DISAGREES: device RuntimeError: lost" in (tmp_path / "graphs.md").read_text(encoding="utf-8")
+
+
+def _error(program: Any, planted: bool) -> str | None:
+    said = {OnDevice.REFUSED: "capturing", OnDevice.ASSERTS: "device-side assert"}
+    return said.get(program.on_device) if planted else None
+
+
+def _which(one: Any) -> tuple[str, str, bool]:
+    return one.name, one.machine, one.planted
+
+
+def test_the_table_in_the_docs_is_of_the_battery_of_graphs(graphs: Any) -> None:
+    text = graphs.DOCUMENT.read_text(encoding="utf-8")
+    assert graphs.documented(text) == text, "run ci/gpu/graphs.py --table"

@@ -1,0 +1,147 @@
+"""Holds a server's answers against the model's float64 reference, and against each other."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from harness.facts import Tolerance
+from harness.models import Model
+from harness.models.reference import Reference, Score
+from harness.observation import Event, Fault
+from harness.traffic.answers import Answer, against, compare, differ, distance, not_a_number
+from harness.traffic.drive import Driven
+
+_DIGITS = 7
+Scores = Mapping[str, Score]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """Answers as an observation keeps them, by request, and what was wrong with them."""
+
+    requests: Mapping[str, Any]
+    compared: Mapping[str, Any]
+    faults: tuple[Fault, ...]
+    notes: tuple[str, ...]
+    trace: tuple[Event, ...]
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """One way in which an answer is wrong, and the sentence that says where."""
+
+    fault: Fault
+    told: str
+
+
+def judge(driven: Driven, model: Model, tolerance: Tolerance, *, exact: bool = True) -> Judged:
+    """The last round's answers and those that were asked for alone; aborted ones are left out.
+
+    Without `exact` a batch may choose other tokens than a request alone, where both are near a tie.
+
+    In the rounds before it only trouble counts: they are there to churn the pools.
+    """
+    due = [answer for answer in (*driven.last, *driven.alone) if answer.is_comparable]
+    scores = _scores(due, model)
+    wrong = [
+        *_troubled(driven),
+        *_unlike_reference(due, scores, tolerance),
+        *(_unlike_alone(driven, tolerance) if exact else ()),
+    ]
+    return Judged(
+        requests={answer.rid: _kept(answer) for answer in due},
+        compared={"answers": _distance(due, scores, tolerance)},
+        faults=tuple(dict.fromkeys(one.fault for one in wrong)),
+        notes=tuple(dict.fromkeys(one.told for one in wrong)),
+        trace=tuple({"event": "answer", "request": answer.rid, **_kept(answer)} for answer in due),
+    )
+
+
+def _scores(answers: Sequence[Answer], model: Model) -> Scores:
+    """What the reference says to each answer; the same question is put to it once."""
+    if not answers:
+        return {}
+    reference = Reference(model)
+    known: dict[tuple[tuple[int, ...], tuple[int, ...]], Score] = {}
+    scores = {}
+    for answer in (one for one in answers if one.tokens):
+        asked = answer.prompt_ids, answer.tokens
+        known[asked] = known.get(asked) or reference.score(*asked)
+        scores[answer.rid] = known[asked]
+    return scores
+
+
+def _kept(answer: Answer) -> dict[str, Any]:
+    logprobs = [float(f"{value:.{_DIGITS}g}") for value in answer.logprobs]
+    return {"tokens": list(answer.tokens), "logprobs": logprobs, "finish": answer.finish}
+
+
+def _troubled(driven: Driven) -> Iterator[Wrong]:
+    """Requests that were not answered. That a connection was lost is told by whoever ended it."""
+    for answer in driven.all:
+        if answer.trouble in ("rejected", "failed"):
+            fault = Fault(kind="exception", buffer="answer", message=answer.error)
+            yield Wrong(fault, f"{answer.rid}: {answer.error}")
+
+
+def _unlike_reference(answers: Sequence[Answer], scores: Scores, tolerance: Tolerance) -> Iterator[Wrong]:
+    whole = [answer for answer in answers if answer.is_whole]
+    lost = set(not_a_number(whole))
+    expected = {rid: (score.greedy, score.logprobs) for rid, score in scores.items()}
+    for answer, due in zip(whole, against(whole, expected), strict=True):
+        if answer.rid in lost:
+            fault = Fault(kind="nan", buffer="logprobs")
+            yield Wrong(fault, f"{answer.rid}: a log-probability is no finite number")
+        score = scores[answer.rid]
+        if (at := _wrong_token(score, tolerance)) is not None:
+            yield Wrong(Fault(kind="wrong-value", buffer="tokens"), _token_told(answer, score, at))
+        elif found := differ(answer, replace(due, tokens=answer.tokens), *_bounds(tolerance)):
+            fault = Fault(kind="wrong-value", buffer="logprobs")
+            yield Wrong(fault, f"{found}, in the float64 reference")
+
+
+def _wrong_token(score: Score, tolerance: Tolerance) -> int | None:
+    """The first token that the reference likes less than its own choice, by more than the tolerance."""
+    allowed = tolerance.absolute
+    return next((at for at, short in enumerate(score.shortfalls) if short > allowed), None)
+
+
+def _token_told(answer: Answer, score: Score, at: int) -> str:
+    text = f"token {at} is {answer.tokens[at]}, the float64 reference's is {score.greedy[at]}"
+    return f"{answer.rid}: {text}, {score.shortfalls[at]:.3g} above it"
+
+
+def _bounds(tolerance: Tolerance) -> tuple[float, float]:
+    return tolerance.absolute, tolerance.relative
+
+
+def _unlike_alone(driven: Driven, tolerance: Tolerance) -> Iterator[Wrong]:
+    """Requests that were answered in another way in a batch than alone."""
+    if not driven.alone:
+        return
+    found = compare(driven.batched, driven.alone, tolerance.absolute, tolerance.relative)
+    if found.first:
+        fault = Fault(kind="wrong-value", buffer="tokens", message="other in a batch than alone")
+        yield Wrong(fault, f"{found.first}, which is what the same request alone is answered")
+
+
+def _distance(answers: Sequence[Answer], scores: Scores, tolerance: Tolerance) -> dict[str, Any]:
+    """How far all log-probabilities were from the reference, and how narrow its choices were."""
+    scored = [answer for answer in answers if answer.rid in scores]
+    own = {answer.rid: (answer.tokens, scores[answer.rid].logprobs) for answer in scored}
+    pairs = zip(scored, against(scored, own), strict=True)
+    furthest = max((distance(*pair) for pair in pairs), default=0.0)
+    margins = [margin for score in scores.values() for margin in score.margins]
+    return {
+        "reference": "float64",
+        "requests": len(scored),
+        "elements": sum(len(answer.logprobs) for answer in scored),
+        "max_abs": float(f"{furthest:.6g}") if math.isfinite(furthest) else str(furthest),
+        "least_margin": float(f"{min(margins, default=0.0):.6g}"),
+        "absolute": tolerance.absolute,
+        "relative": tolerance.relative,
+        "reason": tolerance.reason,
+    }

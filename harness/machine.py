@@ -109,6 +109,7 @@ def this_machine() -> Machine:
     facts = {"python": python_platform.python_version(), "system": python_platform.system(), **versions}
     gpu, cuda = devices.gpu(), devices.torch_cuda()
     if gpu is None or cuda is None:  # a GPU that torch cannot use is none
+        features.add(Feature.CPU_SERVERS)
         return Machine(platform="cpu", features=frozenset(features), facts=facts, hardware=_hardware())
     return Machine(
         platform=gpu.platform, features=frozenset(features), gpus=devices.visible(),

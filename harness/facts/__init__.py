@@ -14,7 +14,7 @@ from harness.facts.place import Feature, Host
 from harness.facts.reported import Launch, ReportedServer
 from harness.facts.reproducer import Configuration, Reproducer, Subject
 from harness.facts.revert import Edit, Form, Revert, edit, form
-from harness.facts.server import Fences, ServerCase, Traffic
+from harness.facts.server import CpuGraphs, Fences, ServerCase, Traffic
 
 __all__ = [
     "ENDING_KINDS",
@@ -24,6 +24,7 @@ __all__ = [
     "Choice",
     "CodegenCase",
     "Configuration",
+    "CpuGraphs",
     "Edit",
     "Expect",
     "ExpectedFault",

@@ -28,3 +28,5 @@ class Feature(StrEnum):
     AITER = "aiter"
     SGL_KERNEL = "sgl_kernel"
     FLASHINFER = "flashinfer"
+    CPU_SERVERS = "cpu-servers"
+    """Servers compute on the CPU, for want of an accelerator."""

@@ -40,8 +40,10 @@ class Subject:
         for attribute, value in derived.items():
             object.__setattr__(self, attribute, getattr(self, attribute) or value)
 
-    def case(self, tier: str, platform: str | None = None) -> Any:
-        """The case of one tier and platform, as `platforms` names it."""
+    def case(self, tier: str, platform: str | None = None, host: str | None = None) -> Any:
+        """The case of one tier and platform, as `platforms` names it; a server's as it is on `host`."""
+        if tier == "server" and self.server and host is not None:
+            return self.server.on_host(host)
         return self.device if tier == "kernel" and platform is not None else getattr(self, tier)
 
     def platforms(self, tier: str) -> tuple[str | None, ...]:

@@ -47,7 +47,7 @@ class Measure:
         if result.tier not in subject.tiers:
             return f"{subject.short_id} has no case in the {result.tier} tier"
         named = (
-            Request(reproducer=subject, tier=result.tier, platform=platform)
+            Request(reproducer=subject, tier=result.tier, platform=platform).on(machine)
             for platform in subject.platforms(result.tier)
         )
         found = next((one for one in named if platform_of(one, machine) == result.platform), None)

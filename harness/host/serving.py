@@ -15,6 +15,7 @@ import torch
 
 from harness.errors import StandInMisused
 from harness.host import imports
+from harness.host.imports import Noted
 
 DISPATCH_KEY = "XPU"
 """Where deterministic mode registers its operators: their own checks refuse the CPU's tensors, which
@@ -33,8 +34,6 @@ _SPECULATIVE = (
 _PADDING = "srt.model_executor.forward_batch_info"
 _BATCH_INVARIANT = "srt.batch_invariant_ops.batch_invariant_ops"
 _OPERATORS = "srt.utils.common"
-Noted = Callable[[str], None]
-"""Is told of each change as it is made."""
 
 
 def answer(package: str, noted: Noted) -> None:

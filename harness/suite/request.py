@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.facts import Configuration, Expect, Feature, Reproducer, ServerCase, Subject
@@ -17,12 +17,14 @@ class Request:
     """One case to run. `overrides` make it a point by hand, judged without goldens; `given` are
     several such points, written out in full.
 
-    `platform` is one of those that the reproducer names for this tier; None is this machine's.
+    `platform` is one of those that the reproducer names for this tier; None is this machine's. `host` is
+    the kind of machine that it runs on, once that is known (`on`): a server's case depends on it.
     """
 
     reproducer: Subject
     tier: str
     platform: str | None = None
+    host: str | None = None
     overrides: Mapping[str, Any] | None = None
     given: tuple[Mapping[str, Any], ...] = ()
     asked: tuple[ArmName, ...] = BOTH
@@ -33,7 +35,11 @@ class Request:
 
     @property
     def case(self) -> Any:
-        return self.reproducer.case(self.tier, self.platform)
+        return self.reproducer.case(self.tier, self.platform, self.host)
+
+    def on(self, machine: Machine) -> Request:
+        """The same case as it is on that machine."""
+        return replace(self, host=machine.host)
 
     @property
     def name(self) -> str:
@@ -84,5 +90,6 @@ def missing(request: Request, machine: Machine) -> tuple[str, ...]:
     """The features that a case needs and this machine lacks."""
     on_the_cpu = request.tier == "kernel" and request.platform is None
     own = frozenset({Feature.INTERPRETER} if on_the_cpu else ())
-    ranks = request.case.ranks if isinstance(request.case, ServerCase) else 1
-    return machine.missing(own | request.reproducer.requires | request.case.requires, ranks)
+    case = request.on(machine).case
+    ranks = case.ranks if isinstance(case, ServerCase) else 1
+    return machine.missing(own | request.reproducer.requires | case.requires, ranks)

@@ -82,7 +82,7 @@ def environment(kind: str, package: str, learned: Sequence[str] = ()) -> Environ
 
 def job(plan: ArmPlan, folder: Path, shared: Environment, protected: Protected = _NOTHING) -> Job:
     """The arm of a plan; it cannot write what is `protected`."""
-    case = plan.reproducer.case(plan.tier, plan.platform)
+    case = plan.reproducer.case(plan.tier, plan.platform, plan.host)
     # The case's own time is meant for its grid: a sweep's batch may be longer.
     share = max(1.0, len(plan.points) / len(case.points()))
     memory = MEMORY_MB[kind(plan.tier, plan.platform)]
@@ -117,7 +117,7 @@ def standing_job(plan: ArmPlan, folder: Path, shared: Environment, protected: Pr
 
 def _devices(plan: ArmPlan) -> int:
     """On how many of the machine's accelerators the arm computes."""
-    case = plan.reproducer.case(plan.tier, plan.platform)
+    case = plan.reproducer.case(plan.tier, plan.platform, plan.host)
     if isinstance(case, ServerCase):
         return case.ranks if plan.host != "cpu" else 0
     return int(kind(plan.tier, plan.platform) == "device")

@@ -120,8 +120,9 @@ def begin(settings: Mapping[str, Any]) -> None:
     if settings["platform"] == "cpu":
         report.patches += [forking.fork_for_spawn(report.forked), interpreter.exchange_once()]
         serving.answer(settings["package"], report.patched)
-        if settings["oracle"]:
-            _watch_batches(settings, report)
+        batches = _watch_batches(settings, report) if settings["oracle"] else None
+        if settings["graphs"]:
+            _record_graphs(settings, report, batches)
     elif settings["fences"]:
         _fence(settings, report)
     report.save()
@@ -146,10 +147,16 @@ def _tell_titles(module: Any, report: Report) -> None:
     report.patched("setproctitle.setproctitle: tells the process's role")
 
 
-def _watch_batches(settings: Mapping[str, Any], report: Report) -> None:
+def _watch_batches(settings: Mapping[str, Any], report: Report) -> Any:
     from harness.tiers import watched_batches
 
-    watched_batches.install(settings, report)
+    return watched_batches.install(settings, report)
+
+
+def _record_graphs(settings: Mapping[str, Any], report: Report, batches: Any) -> None:
+    from harness.tiers import served_graphs
+
+    served_graphs.install(settings, report.patched, batches.read if batches else served_graphs.unheard)
 
 
 def _fence(settings: Mapping[str, Any], report: Report) -> None:

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
+EMULATED = "emulated: "
+"""How an attested patch begins that stands for a part of a device; what follows says which part."""
 Event = Mapping[str, Any]
 """One trace event: a JSON object whose `event` names its type."""
 
@@ -133,6 +135,11 @@ class Attestation:
             patches=tuple(dict.fromkeys(patch for one in every for patch in one.patches)),
             processes=dict(processes),
         )
+
+    @property
+    def emulated(self) -> tuple[str, ...]:
+        """The parts of a device that were emulated in some process of the arm."""
+        return tuple(patch.removeprefix(EMULATED) for patch in self.patches if patch.startswith(EMULATED))
 
     def problem(self, wanted: Mapping[str, str], functions: Sequence[str]) -> str | None:
         """Why this does not prove that `wanted` (module name to sha256) ran; None if it does."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.observation import Attestation, Exit, Observation, Point
-from harness.verdict import Result, Verdict
+from harness.verdict import EvidenceClass, Result, Verdict
 
 
 def result(row: Mapping[str, Any]) -> Result:
@@ -15,7 +15,7 @@ def result(row: Mapping[str, Any]) -> Result:
     return Result(
         reproducer=row["reproducer"], pr=row["pr"], issue=row["issue"], tier=row["tier"],
         platform=row["platform"], params=dict(row["params"]), verdict=_verdict(row["verdict"]),
-        evidence=row["evidence"], reason=row["reason"], drift=tuple(row["drift"]),
+        evidence=EvidenceClass(row["evidence"]), reason=row["reason"], drift=tuple(row["drift"]),
         seconds=float(row["seconds"]), configuration=bool(row.get("configuration", False)),
         rates=dict(row.get("rates", {})),
         fixed=arms.get("fixed"), reverted=arms.get("reverted"),

@@ -25,7 +25,7 @@ from harness.schema.parts import (
     fault,
     listed,
 )
-from harness.verdict import Verdict
+from harness.verdict import EvidenceClass, Verdict
 
 _NUMBER_OR_NULL: Schema = {"type": ["integer", "null"], "minimum": 1}
 _COUNT: Schema = {"type": "integer", "minimum": 0}
@@ -78,7 +78,7 @@ def _result() -> Schema:
         {
             "reproducer": TEXT, "pr": _NUMBER_OR_NULL, "issue": _NUMBER_OR_NULL,
             "tier": {"enum": ["codegen", "kernel", "server"]}, "platform": TEXT, "params": ANYTHING,
-            "verdict": verdict, "evidence": {"enum": ["fault", "signature"]}, "reason": LINE,
+            "verdict": verdict, "evidence": {"enum": [one.value for one in EvidenceClass]}, "reason": LINE,
             "drift": listed(LINE), "seconds": SECONDS, "arms": arms,
         },
         {"configuration": {"const": True}, "rates": closed({}, {"fixed": _rate(), "reverted": _rate()})},

@@ -112,16 +112,24 @@ def _judge(wish: Wanted, policy: Policy, results: Results) -> _Judged:
         return _Judged(wish.entry(None, reason, remedies.missing(wish, results.build)), True)
     # A case for the platform and one for its whole family are two things that must both hold.
     groups = {row.platform: [one for one in rows if one.platform == row.platform] for row in rows}
-    judged = [_unproven(wish, rows, results.build)] if any(row.problem for row in rows) else []
+    judged = [_unproven(wish, rows, results.build)] if any(map(_doubt, rows)) else []
     judged += [_judge_runs(wish, policy, group, results.build) for group in groups.values()]
     return next((one for one in judged if one.blocks), judged[0])
 
 
 def _unproven(wish: Wanted, rows: Sequence[Row], build: Build) -> _Judged:
-    """A result that is not what its arms show; that others are does not make up for it."""
-    problem = next(row.problem for row in rows if row.problem)
-    reason, remedy = f"cannot be judged again: {line(problem)}", remedies.missing(wish, build)
+    """A result that does not count; that others do does not make up for it."""
+    reason, remedy = next(filter(None, map(_doubt, rows))), remedies.missing(wish, build)
     return _Judged(replace(wish.entry(None, reason, remedy), lacking="unproven"), True)
+
+
+def _doubt(row: Row) -> str | None:
+    """Why a result does not count, whatever it says; None where it does."""
+    if row.problem:
+        return f"cannot be judged again: {line(row.problem)}"
+    if row.evidence.counts_for(row.place):
+        return None
+    return f"its evidence is {row.evidence}, which counts for the cpu alone and not for {row.place}"
 
 
 def _why_missing(wish: Wanted, results: Results) -> str:
@@ -192,15 +200,14 @@ def _spared(wishes: Sequence[Wanted], wanting: Sequence[Wanted]) -> tuple[Entry,
 
 def _beside(results: Results, wanting: set[Key]) -> tuple[Entry, ...]:
     """Failures of which the policy asks nothing: they do not decide, and are not hidden either."""
-    failed = [row for row in results.rows if row.problem or (row.verdict and not row.verdict.success)]
+    failed = [row for row in results.rows if _doubt(row) or (row.verdict and not row.verdict.success)]
     return tuple(_as_entry(row) for row in failed if (row.reproducer, row.tier, row.place) not in wanting)
 
 
 def _as_entry(row: Row) -> Entry:
-    if row.problem:
+    if doubt := _doubt(row):
         return Entry(
-            reproducer=row.reproducer, tier=row.tier, platform=row.place, lacking="unproven",
-            reason=f"cannot be judged again: {line(row.problem)}",
+            reproducer=row.reproducer, tier=row.tier, platform=row.place, lacking="unproven", reason=doubt
         )  # fmt: skip
     return Entry(
         reproducer=row.reproducer,

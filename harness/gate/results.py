@@ -11,7 +11,7 @@ from harness.documents import Document
 from harness.errors import BadInput
 from harness.source import known
 from harness.source.tree import Tree
-from harness.verdict import Result, Verdict
+from harness.verdict import EvidenceClass, Result, Verdict
 
 _FAMILIES = ("cuda", "rocm")
 _AHEAD = timedelta(hours=1)
@@ -60,6 +60,7 @@ class Row:
     verdict: Verdict | None
     reason: str
     problem: str | None = None
+    evidence: EvidenceClass = EvidenceClass.FAULT
 
     @property
     def place(self) -> str:
@@ -154,4 +155,5 @@ def _row(result: Result, machine: str, problem: str | None) -> Row:
         verdict=result.verdict,
         reason=result.reason,
         problem=problem,
+        evidence=result.evidence,
     )

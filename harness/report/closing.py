@@ -14,9 +14,9 @@ from harness.matrix import declared
 from harness.measured import Release
 from harness.observation import Observation
 from harness.plan import Step
-from harness.report.terminal import explain, say, summary, word
+from harness.report.terminal import explain, judged, say, summary
 from harness.source import releases
-from harness.verdict import Result
+from harness.verdict import EvidenceClass, Result
 
 FAULTS = 4
 """How many faults of an arm are listed before the rest is only counted."""
@@ -71,11 +71,11 @@ def _failed(result: Result) -> Iterator[str]:
 def _held(result: Result) -> Iterator[str]:
     place = f"{result.tier} {result.platform}"
     if not result.arms:
-        yield f"{word(result)} {place}: {result.reason}"
+        yield f"{judged(result)} {place}: {result.reason}"
         return
     why = "" if any(seen.main.faults for seen in result.arms.values()) else f": {result.reason}"
     point = f", default point {named_params(result.params)}" if result.params else ""
-    yield f"{word(result)} {place}, {_time(result)}{point}{why}"
+    yield f"{judged(result)} {place}, {_time(result)}{point}{why}"
     for name, seen in result.arms.items():
         yield from _indented(name, _shown(seen, result))
 
@@ -93,7 +93,7 @@ def _indented(name: str, lines: Iterator[str]) -> Iterator[str]:
 def _shown(seen: Observation, result: Result) -> Iterator[str]:
     """How many points fault, then the faults and the notes of the default one."""
     faulty, count = sum(bool(point.faults) for point in seen.points), len(seen.points)
-    shows = "have the signature" if result.evidence == "signature" else "fault"
+    shows = "have the signature" if result.evidence is EvidenceClass.SIGNATURE else "fault"
     if not faulty:
         yield "clean" if count == 1 else f"clean at all {count} points"
         return
@@ -174,7 +174,7 @@ def _untold(ending: Ending) -> Iterator[str]:
     for step in ending.steps:
         if step.put_off:
             yield f"{step.request.tier} on {step.platform}, though it can be: {step.command}"
-    if any(result.evidence == "signature" and result.arms for result in ending.results):
+    if any(result.evidence is EvidenceClass.SIGNATURE and result.arms for result in ending.results):
         yield "wrong values in the codegen tier: it identifies the kernel and proves none; that takes the GPU"
     if isinstance(ending.subject, Reproducer) and ending.subject.reported:
         reported = ending.subject.reported

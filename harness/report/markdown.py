@@ -11,6 +11,7 @@ from harness.documents import Document
 from harness.foreign import visible
 from harness.history import Series, home, notable
 from harness.report.releases import Releases, status_told
+from harness.report.terminal import judged
 from harness.verdict import SEVERITY, Result, Verdict
 
 LIMIT = 900_000
@@ -91,7 +92,7 @@ def _failing(results: Sequence[tuple[Document, Result]]) -> Iterator[str]:
         yield from ("", "## Failing", "")
     for _, result in failing:
         assert result.verdict is not None  # no failing result lacks one
-        yield f"- **{result.verdict.value} {escaped(_identity(result))}**: {escaped(result.reason)}"
+        yield f"- **{judged(result)} {escaped(_identity(result))}**: {escaped(result.reason)}"
         for name, arm in result.arms.items():
             yield from (f"  - {name}: `{_code(fault.signature)}`" for fault in arm.main.faults[:3])
 
@@ -106,9 +107,8 @@ def _rest(results: Sequence[tuple[Document, Result]]) -> Iterator[str]:
         "| --- | --- | --- | --- | ---: | --- |",
     )
     for result in sorted(rest, key=_identity):
-        word = result.verdict.value if result.verdict else "one arm"
         cells = (
-            word,
+            judged(result),
             result.reproducer,
             result.tier,
             result.platform,

@@ -27,7 +27,17 @@ from harness.tests.samples import (
     replaced,
     result,
 )
-from harness.verdict import Arm, Evidence, Judgement, Verdict, conclude, exit_code, golden_of, judge
+from harness.verdict import (
+    Arm,
+    Evidence,
+    EvidenceClass,
+    Judgement,
+    Verdict,
+    conclude,
+    exit_code,
+    golden_of,
+    judge,
+)
 
 OTHER = Fault(kind="nan", buffer="out")
 SMALLER = replace(STRAY, last=9, count=2)
@@ -546,6 +556,21 @@ def test_conclude_names_the_bug_and_how_it_was_judged() -> None:
     assert (row.evidence, row.judged_by, row.failed) == ("fault", "goldens", False)
     told = conclude(_reproducer(), by_hand(expect=expecting("signature")), tier="codegen", platform="cpu")
     assert (told.evidence, told.judged_by) == ("signature", "by hand")
+
+
+@pytest.mark.parametrize("name", ["fixed", "reverted"])
+def test_what_an_arm_attests_to_have_emulated_is_told_and_weighed(name: str) -> None:
+    part = "CUDA graphs, recorded and replayed on the CPU"
+    seen = replaced(case(), name, attestation=attested(name, patches=("torch.x", f"emulated: {part}")))
+    row = conclude(_reproducer(), seen, tier="kernel", platform="cpu")
+    assert (row.verdict, row.evidence) == (Verdict.PASS, EvidenceClass.EMULATED)
+    assert row.reason == f"reverted arm faults: {STRAY.signature}; emulated: {part}"
+    compiled = replace(seen, expect=expecting("signature"), by_hand=True)
+    assert conclude(_reproducer(), compiled, tier="codegen", platform="cpu").evidence == "signature"
+
+
+def test_evidence_is_ordered_from_the_strongest_to_the_weakest() -> None:
+    assert list(EvidenceClass) == ["fault", "emulated", "signature"]
 
 
 def test_a_result_leaves_out_the_arm_that_was_not_observed() -> None:

@@ -2,7 +2,7 @@
 
 from harness.verdict.evidence import Arm, Evidence
 from harness.verdict.judge import Judgement, conclude, golden_of, judge
-from harness.verdict.kinds import BOTH, SEVERITY, ArmName, Verdict
+from harness.verdict.kinds import BOTH, SEVERITY, ArmName, EvidenceClass, Verdict
 from harness.verdict.result import Result, exit_code
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "Arm",
     "ArmName",
     "Evidence",
+    "EvidenceClass",
     "Judgement",
     "Result",
     "Verdict",

@@ -9,7 +9,7 @@ from harness.compare import DEFAULT_TOLERANCE
 from harness.facts import Expect, ExpectedFault, Params, Tolerance
 from harness.golden import Golden
 from harness.observation import Observation
-from harness.verdict.kinds import BOTH, ArmName
+from harness.verdict.kinds import BOTH, ArmName, EvidenceClass
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +23,12 @@ class Arm:
     observation: Observation | None = None
     wanted: Mapping[str, str] = field(default_factory=dict)
     functions: tuple[str, ...] = ()
+
+    @property
+    def emulated(self) -> tuple[str, ...]:
+        """The parts of a device that this arm attests to have emulated."""
+        attested = self.observation.attestation if self.observation else None
+        return attested.emulated if attested else ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +75,18 @@ class Evidence:
     def is_signature(self) -> bool:
         """Whether all that the reverted arm can show is a compiled form."""
         return self.expect is not None and self.expect.reverted.kind == "signature"
+
+    @property
+    def emulated(self) -> tuple[str, ...]:
+        """The parts of a device that some arm emulated."""
+        return tuple(dict.fromkeys((*self.fixed.emulated, *self.reverted.emulated)))
+
+    @property
+    def weight(self) -> EvidenceClass:
+        """What the result rests on: the weakest of what its arms do."""
+        if self.is_signature:
+            return EvidenceClass.SIGNATURE
+        return EvidenceClass.EMULATED if self.emulated else EvidenceClass.FAULT
 
     @property
     def reference(self) -> Golden | None:

@@ -55,7 +55,7 @@ def conclude(
         configuration=isinstance(subject, Configuration),
         tier=tier, platform=platform, params=params or {},
         verdict=judgement.verdict, reason=judgement.reason, drift=judgement.drift,
-        evidence="signature" if case.is_signature else "fault",
+        evidence=case.weight,
         judged_by="by hand" if case.by_hand else "goldens",
         seconds=seconds, fixed=case.fixed.observation, reverted=case.reverted.observation,
     )  # fmt: skip
@@ -185,7 +185,10 @@ def _goldens(case: Evidence) -> Judgement | None:
 def _last(case: Evidence) -> Judgement:
     """Nothing spoke against the case: PASS, if all its arms were asked for."""
     if case.expect is None:
-        return Judgement(Verdict.PASS, "the configuration starts, answers and stays clean, as golden")
+        return Judgement(
+            Verdict.PASS,
+            wording.emulating(case, "the configuration starts, answers and stays clean, as golden"),
+        )
     if "reverted" not in case.asked:
         return Judgement(None, "the fixed arm alone is clean; without the reverted arm there is no verdict")
     told = wording.told(case)

@@ -9,6 +9,21 @@ ArmName = Literal["fixed", "reverted"]
 BOTH: tuple[ArmName, ...] = ("fixed", "reverted")
 
 
+class EvidenceClass(StrEnum):
+    """What a result rests on, from the strongest to the weakest."""
+
+    FAULT = "fault"
+    """Seen on the real thing."""
+    EMULATED = "emulated"
+    """Seen where a part of the device was emulated, as the arms attest."""
+    SIGNATURE = "signature"
+    """The compiled form of the faulty code alone."""
+
+    def counts_for(self, platform: str) -> bool:
+        """Whether it says anything about a platform: what was emulated is a matter of the CPU."""
+        return self is not EvidenceClass.EMULATED or platform == "cpu"
+
+
 class Verdict(StrEnum):
     """The eight verdicts; the value is the word itself."""
 

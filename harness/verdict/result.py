@@ -10,7 +10,7 @@ from harness.compare import plain
 from harness.errors import BadInput
 from harness.facts import Params
 from harness.observation import Observation
-from harness.verdict.kinds import Verdict
+from harness.verdict.kinds import EvidenceClass, Verdict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +24,7 @@ class Result:
     issue: int | None = None
     params: Params = field(default_factory=dict)
     verdict: Verdict | None
-    evidence: Literal["fault", "signature"] = "fault"
+    evidence: EvidenceClass = EvidenceClass.FAULT
     reason: str = ""
     drift: tuple[str, ...] = ()
     seconds: float = 0.0

@@ -21,7 +21,12 @@ def told(case: Evidence) -> str:
         return "a declared control: both arms show the same, as they are meant to"
     showed = said("reverted", case.reverted, points(case.reverted)[0])
     identifies = "; that identifies the kernel and does not prove wrong values"
-    return showed + identifies if case.is_signature else showed
+    return showed + identifies if case.is_signature else emulating(case, showed)
+
+
+def emulating(case: Evidence, showed: str) -> str:
+    """What was shown, and which parts of a device were emulated to show it."""
+    return f"{showed}; emulated: {joined(case.emulated)}" if case.emulated else showed
 
 
 def said(name: ArmName, arm: Arm, point: Point) -> str:

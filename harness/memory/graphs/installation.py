@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from harness import observation
 from harness.memory.graphs import cudagraph, launches, refusals, stage
 
 _NAMES = {
@@ -15,7 +16,8 @@ _NAMES = {
     "is_current_stream_capturing": stage.capturing,
 }
 """What torch calls each of them, in `torch.cuda`."""
-_RECORDED = "recorded on the CPU"
+EMULATED = f"{observation.EMULATED}CUDA graphs, recorded and replayed on the CPU"
+"""What the attestation of a process says in which graphs are not a device's own."""
 
 
 def install(*modules: Any) -> tuple[str, ...]:
@@ -23,15 +25,10 @@ def install(*modules: Any) -> tuple[str, ...]:
 
     Returns what the attestation says of it, changes for the time of a capture included.
     """
-    told = []
+    told = [EMULATED]
     for module in (torch.cuda, *modules):
         for name, ours in _NAMES.items():
             setattr(module, name, ours)
-            told.append(f"{module.__name__}.{name}: {_RECORDED}")
+            told.append(f"{module.__name__}.{name}: the recorder's")
     during = (*launches.PATCHES, *refusals.PATCHES)
     return (*told, *(f"{patch} while a graph is captured" for patch in during))
-
-
-def is_told(patch: str) -> bool:
-    """Whether a line of an attestation says that graphs were emulated."""
-    return patch.endswith(_RECORDED)

@@ -3,6 +3,18 @@
 from harness.report.terminal.aspects import SHOWN, Row, evidence
 from harness.report.terminal.drawing import console, show
 from harness.report.terminal.lines import say, tell
-from harness.report.terminal.text import explain, summary, word
+from harness.report.terminal.text import explain, judged, summary
 
-__all__ = ["SHOWN", "Row", "console", "evidence", "explain", "say", "show", "summary", "tell", "word"]
+__all__ = [
+    "SHOWN",
+    "Row",
+    "console",
+    "evidence",
+    "explain",
+    "judged",
+    "say",
+    "show",
+    "summary",
+    "tell",
+    "word",
+]

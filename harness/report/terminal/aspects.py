@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.compare import changed_params, named_params, one_line
 from harness.observation import Fault, Observation, Point
-from harness.verdict import Result
+from harness.verdict import EvidenceClass, Result
 
 SHOWN = 5
 """How many findings, notes and other points are listed before the rest is only counted."""
@@ -37,7 +37,11 @@ def evidence(result: Result) -> list[Row]:
 def _worded(aspect: str, result: Result) -> str:
     # A compiled signature identifies code; it is no fault, and is not called one. An exception is.
     shown = all(_only_signatures(arm.main) for arm in result.arms.values() if arm.points)
-    return "signatures" if aspect == "faults" and result.evidence == "signature" and shown else aspect
+    return (
+        "signatures"
+        if aspect == "faults" and result.evidence is EvidenceClass.SIGNATURE and shown
+        else aspect
+    )
 
 
 def _outcome(result: Result, seen: Observation) -> list[str]:
@@ -104,7 +108,7 @@ def _other_points(result: Result, seen: Observation) -> list[str]:
     others = seen.points[1:]
     faulty = [point for point in others if point.faults]
     told = [f"{_named(seen.main, point)}: {'; '.join(_signatures(point.faults))}" for point in faulty]
-    only_signatures = result.evidence == "signature" and all(map(_only_signatures, faulty))
+    only_signatures = result.evidence is EvidenceClass.SIGNATURE and all(map(_only_signatures, faulty))
     word = "have the signature" if only_signatures else "fault"
     return [f"{len(faulty)} of {len(others)} {word}", *_capped(told)] if others else []
 

@@ -16,7 +16,7 @@ from harness.compare import named_params
 from harness.foreign import visible
 from harness.report.terminal.aspects import evidence
 from harness.report.terminal.lines import Plain, say
-from harness.report.terminal.text import explain, name, summary, word
+from harness.report.terminal.text import explain, judged, name, summary
 from harness.verdict import Result, Verdict
 
 _REASON_WIDTH = 120
@@ -43,7 +43,7 @@ def show(
 
 def _cells(result: Result) -> list[str]:
     identity = [result.reproducer, result.tier, result.platform]
-    return [visible(cell) for cell in (*identity, word(result), f"{result.seconds:.1f}", result.reason)]
+    return [visible(cell) for cell in (*identity, judged(result), f"{result.seconds:.1f}", result.reason)]
 
 
 def _draw_lines(results: Sequence[Result], console: Console, detailed: Sequence[Result]) -> None:
@@ -82,7 +82,7 @@ def _styles(result: Result) -> Iterator[str]:
 
 
 def _draw_evidence(result: Result, console: Console) -> None:
-    title = Text(visible(f"{word(result)} {name(result)}"))
+    title = Text(visible(f"{judged(result)} {name(result)}"))
     table = Table("", *result.arms, title=title, title_justify="left")
     for row in evidence(result):
         cells = ["\n".join(map(visible, row.arms[arm])) for arm in result.arms]

@@ -8,13 +8,13 @@ from collections.abc import Iterator, Sequence
 from harness.compare import named_params
 from harness.foreign import visible
 from harness.report.terminal.aspects import Row, evidence
-from harness.verdict import Result, Verdict
+from harness.verdict import EvidenceClass, Result, Verdict
 
 
 def explain(result: Result) -> str:
     """The verdict with its evidence as plain text; also what a failing test shows."""
     number = f" (#{result.pr or result.issue})" if result.pr or result.issue else ""
-    lines = [f"{word(result)} {name(result)}{number}: {result.reason}"]
+    lines = [f"{judged(result)} {name(result)}{number}: {result.reason}"]
     if result.params:
         lines.append(f"  {'params':<11} {named_params(result.params)}")
     for row in evidence(result):
@@ -50,6 +50,11 @@ def _counts(results: Sequence[Result]) -> str:
 def word(result: Result | None) -> str:
     """A verdict's word; one arm alone has no verdict."""
     return result.verdict.value if result and result.verdict else "one arm"
+
+
+def judged(result: Result) -> str:
+    """A result's verdict, and what it rests on where that is less than a fault on the real thing."""
+    return word(result) if result.evidence is EvidenceClass.FAULT else f"{word(result)} ({result.evidence})"
 
 
 def name(result: Result) -> str:

@@ -12,7 +12,7 @@ from harness.errors import BadInput
 from harness.gate.decision import decide
 from harness.gate.results import Build
 from harness.tests.gate.invented import BUILD, KNOWN, ON_CPU, decided, policy, results, row
-from harness.verdict import Verdict
+from harness.verdict import EvidenceClass, Verdict
 
 TWO_PLATFORMS = ON_CPU + ON_CPU.replace("cpu", "rocm-gfx942").replace("kernel", "server")
 SERVED = ON_CPU.replace('["kernel"]', '["kernel"]\nrepeats = 4')
@@ -217,6 +217,20 @@ def test_a_result_that_cannot_be_judged_again_blocks(tmp_path: Path, others: int
     (entry,) = decided(tmp_path, ON_CPU, *[row()] * others, forged).blocking[:1]
     assert entry.reason == "cannot be judged again: its arms show nothing"
     assert entry.word == "unproven" and entry.to_json()["verdict"] is None
+
+
+@pytest.mark.parametrize("platform", ["cuda-sm90", "rocm-gfx942"])
+def test_what_was_emulated_counts_for_the_cpu_alone(tmp_path: Path, platform: str) -> None:
+    """However many others there are that were seen on the device itself."""
+    on_device = ON_CPU.replace('"cpu"', f'"{platform}"')
+    real = row(platform=platform, machine=platform)
+    emulated = replace(real, evidence=EvidenceClass.EMULATED)
+    assert decided(tmp_path, ON_CPU, replace(row(), evidence=EvidenceClass.EMULATED)).word == "pass"
+    assert decided(tmp_path, on_device, real).word == "pass"
+    for rows in ((emulated,), (real, emulated)):
+        (entry,) = decided(tmp_path, on_device, *rows).blocking[:1]
+        told = f"its evidence is emulated, which counts for the cpu alone and not for {platform}"
+        assert (entry.word, entry.reason) == ("unproven", told)
 
 
 def test_one_beside_the_policy_is_told(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from harness.suite import Request
 from harness.tests.report.runs import judged, passing, regressed, unsupported
 from harness.tests.samples import STRAY, arm, case, expecting, point
 from harness.tests.toyland.bench import bug, subject
-from harness.verdict import Result, Verdict
+from harness.verdict import EvidenceClass, Result, Verdict
 
 REPORTED = ReportedServer(
     model="a/model", launches=(Launch(platform="rocm", flags={}),), client="ask it", expect="it dies"
@@ -120,7 +120,9 @@ def test_a_signature_is_said_to_prove_nothing() -> None:
     evidence = case(
         expect=expecting("signature"), reverted=arm("reverted", point(16, seen), point(1)), golden=None
     )
-    text = told(replace(judged(evidence, tier="codegen", verdict=Verdict.PASS), evidence="signature"))
+    text = told(
+        replace(judged(evidence, tier="codegen", verdict=Verdict.PASS), evidence=EvidenceClass.SIGNATURE)
+    )
     assert "1 of all 2 points have the signature" in text
     assert "it identifies the kernel and proves none" in text
 

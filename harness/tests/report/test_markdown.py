@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from harness.history import opened
 from harness.report import markdown
 from harness.report.markdown import escaped, render
 from harness.tests.report.runs import HOSTILE, lost, passing, regressed, run, unsupported
+from harness.verdict import EvidenceClass
 
 
 def test_counts_come_first_and_failing_results_before_the_others() -> None:
@@ -19,6 +21,12 @@ def test_counts_come_first_and_failing_results_before_the_others() -> None:
     assert places == sorted(places)
     assert "  - fixed: `oob-write into table by fill numel=8 first=8 last=11 count=4`" in text
     assert "SGLang 9.9.9 (tree `cccccccccccc`) on cpu, 2026-01-02 03:04 UTC" in text
+
+
+def test_what_rests_on_less_than_the_real_thing_says_so() -> None:
+    weaker = [replace(one, evidence=EvidenceClass.EMULATED) for one in (passing(), regressed())]
+    text = render([run(*weaker)])
+    assert "| PASS (emulated) |" in text and "- **REGRESSED (emulated) " in text
 
 
 def test_nothing_in_a_result_is_obeyed() -> None:

@@ -9,7 +9,7 @@ from harness.report.terminal import SHOWN, evidence, explain
 from harness.report.terminal.aspects import LONG as ASPECT_LONG
 from harness.tests.report.terminal.rows import LONG, printed, row
 from harness.tests.samples import arm, case, point, result
-from harness.verdict import Arm, Judgement, Verdict
+from harness.verdict import Arm, EvidenceClass, Judgement, Verdict
 
 
 def test_the_evidence_tells_exit_log_notes_results_and_attestation() -> None:
@@ -66,7 +66,7 @@ def test_a_signature_is_never_called_a_fault() -> None:
     compiled = Fault(kind="signature", kernel="last_loc", message="i32 stored into i64")
     shown = case(reverted=arm("reverted", point(16, compiled), point(1, compiled)), golden=None)
     told = Judgement(Verdict.PASS, "reverted arm has the signature of the bug")
-    text = explain(result(told, shown, evidence="signature"))
+    text = explain(result(told, shown, evidence=EvidenceClass.SIGNATURE))
     assert "fault" not in text
     assert "signatures" in text
 
@@ -74,7 +74,7 @@ def test_a_signature_is_never_called_a_fault() -> None:
 def test_an_exception_is_called_a_fault_where_signatures_are_looked_for() -> None:
     broken = Fault(kind="exception", message="CompilationError in copy_kernel: no such thing")
     shown = case(fixed=arm("fixed", point(16, broken), point(1)), golden=None)
-    text = explain(result(Judgement(Verdict.REGRESSED, "it broke"), shown, evidence="signature"))
+    text = explain(result(Judgement(Verdict.REGRESSED, "it broke"), shown, evidence=EvidenceClass.SIGNATURE))
     assert re.search(r"^  outcome +fixed +fault$", text, re.MULTILINE)
     assert re.search(r"^  faults +fixed +exception \(CompilationError", text, re.MULTILINE)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -10,6 +11,7 @@ from harness.observation import Fault
 from harness.report.terminal import explain
 from harness.tests.report.terminal.rows import LONG, faulty, printed, row
 from harness.tests.samples import arm, case, point
+from harness.verdict import EvidenceClass
 
 
 def test_the_piped_table_is_plain_aligned_and_uncut(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -22,6 +24,14 @@ def test_the_piped_table_is_plain_aligned_and_uncut(monkeypatch: pytest.MonkeyPa
         lines[0].index("verdict")
     }
     assert "\x1b" not in "".join(lines)
+
+
+def test_what_rests_on_less_than_the_real_thing_says_so() -> None:
+    weaker = replace(row(), evidence=EvidenceClass.EMULATED)
+    lines = printed(row(), weaker, detail=True).splitlines()
+    assert "PASS  " in lines[1] and "(" not in lines[1]
+    assert "PASS (emulated)  " in lines[2]
+    assert sum(line.startswith("PASS (emulated) pr1_pages kernel cpu") for line in lines) == 1
 
 
 def test_only_failing_results_are_explained_unless_detail_is_asked() -> None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from harness.observation import Fault, Sighting
 from harness.tests.report.html.pages import made
 from harness.tests.report.runs import judged, passing, run
 from harness.tests.samples import arm, case, point
+from harness.verdict import EvidenceClass
 
 
 def test_the_fault_is_drawn_with_its_numbers() -> None:
@@ -17,10 +20,17 @@ def test_the_fault_is_drawn_with_its_numbers() -> None:
     assert "<b>stray</b><span>8 … 11</span><span>4 elements</span>" in text
 
 
+@pytest.mark.parametrize("evidence", EvidenceClass)
+def test_what_rests_on_less_than_the_real_thing_says_so(evidence: EvidenceClass) -> None:
+    text = made(run(replace(passing(), evidence=evidence)))
+    shown = [one for one in EvidenceClass if f"PASS <small>{one}</small>" in text]
+    assert shown == ([] if evidence is EvidenceClass.FAULT else [evidence])
+
+
 def test_a_signature_is_not_called_a_fault() -> None:
     seen = Fault(kind="signature", buffer="result", kernel="k", count=1)
     one = judged(case(reverted=arm("reverted", point(16, seen), point(1))))
-    text = made(run(replace(one, evidence="signature")))
+    text = made(run(replace(one, evidence=EvidenceClass.SIGNATURE)))
     assert '<span class="badge bad">signature</span>' in text
     assert '<span class="badge bad">fault</span>' not in text
     assert "No signature at the default point." in text

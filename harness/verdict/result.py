@@ -51,7 +51,7 @@ class Result:
         verdict = self.verdict.value if self.verdict else None
         judged: dict[str, Any] = {
             "verdict": verdict,
-            "evidence": self.evidence,
+            "evidence": self.evidence.value,
             "reason": self.reason,
             "drift": self.drift,
         }

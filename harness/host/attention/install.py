@@ -12,6 +12,7 @@ from harness.host import imports, lending
 from harness.host.attention import aiter, fa3
 from harness.host.attention.tables import Told
 from harness.host.imports import Noted
+from harness.observation import EMULATED
 
 Native = Callable[[Callable[..., Any]], Callable[..., Any]]
 """Makes a function one node of a graph."""
@@ -28,6 +29,7 @@ def stand_in(library: str, package: str, native: Native, told: Told, noted: Note
     known: Mapping[str, Callable[..., None]] = {"aiter": _aiter, "fa3": _fa3}
     if library not in known:
         raise FactsError(f"no reference for the attention of {library}: there are {', '.join(sorted(known))}")
+    noted(f"{EMULATED}{library}'s attention, computed by references in torch")
     known[library](package, native, told, noted)
 
 
@@ -66,9 +68,7 @@ def _natives(owner: Any, names: tuple[str, ...], native: Native) -> dict[str, Ca
 def _put(module: Any, functions: Mapping[str, Callable[..., Any]], noted: Noted) -> None:
     for name, function in functions.items():
         setattr(module, name, function)
-    noted(
-        f"{module.__name__}.{{{','.join(sorted(functions))}}}: references in torch, one node of a graph each"
-    )
+    noted(f"{module.__name__}.{{{','.join(sorted(functions))}}}: references, one node of a graph each")
 
 
 def _library(functions: Mapping[str, Callable[..., Any]], merge: Callable[..., Any]) -> dict[str, ModuleType]:

@@ -190,7 +190,7 @@ REPRODUCER = Reproducer(
         graphs=CpuGraphs(
             sizes=(1,),
             attention="fa3",
-            traffic=Traffic(seed=27360, requests=3, prompt_tokens=(5, 30), output_tokens=8),
+            traffic=Traffic(seed=27360, requests=2, prompt_tokens=(5, 30), output_tokens=6),
         ),
         params={"assertions": Choice("off", ("on", "off"))},
         grid=Grid(assertions=["off", "on"]),

@@ -51,13 +51,20 @@ class Runaway(RefaultError):
 
 
 class CaptureError(RefaultError, RuntimeError):
-    """A device refuses `what` while a stream is captured: torch tells it with these words (CUDA error 900).
+    """What a device says where `what` is asked for while a stream is captured, in the words of CUDA's errors.
 
     It is a RuntimeError too, as torch's own is, so that code under test meets it as it would meet that.
     """
 
+    def __init__(self, what: str, words: str = "operation not permitted when stream is capturing") -> None:
+        super().__init__(f"{words}: {what}")
+
+
+class CaptureSpoiled(CaptureError):
+    """A capture in which `what` was refused, and that was ended all the same."""
+
     def __init__(self, what: str) -> None:
-        super().__init__(f"operation not permitted when stream is capturing: {what}")
+        super().__init__(what, "operation failed due to a previous error during capture")
 
 
 class DeviceGone(RefaultError):

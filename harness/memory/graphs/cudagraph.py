@@ -11,7 +11,7 @@ from typing import Any, ParamSpec, TypeVar
 import torch
 from torch.utils._python_dispatch import _disable_current_modes
 
-from harness.errors import CaptureError
+from harness.errors import CaptureSpoiled
 from harness.memory.graphs import launches, liveness, refusals, stage
 from harness.memory.graphs.recorder import Recorder
 from harness.memory.graphs.recording import Recording
@@ -53,14 +53,14 @@ class CUDAGraph:
         self.recording = recorder.recording
 
     def capture_end(self) -> None:
-        """Record no more. CaptureError where something was refused meanwhile, caught or not."""
+        """Record no more. CaptureSpoiled where something was refused meanwhile, and the error caught."""
         recorder = stage.recorder()
         if recorder is None or recorder.recording is not self.recording:
             raise RuntimeError("this graph is not being captured")
         self._capture.close()
         if recorder.invalid is not None:
             self.recording = None
-            raise CaptureError(recorder.invalid)
+            raise CaptureSpoiled(recorder.invalid)
         liveness.hold(recorder.recording)
 
     def abandon(self) -> None:
@@ -83,6 +83,7 @@ class CUDAGraph:
         stage.refuse("a replay")
         if self.recording is None:
             raise RuntimeError("this graph was not captured: there is nothing to replay")
+        self.recording.computed.clear()
         liveness.report(self.recording)
         with torch.inference_mode():
             for node in self.recording.nodes:

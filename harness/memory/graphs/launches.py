@@ -47,7 +47,8 @@ def _hooked() -> Iterator[None]:
         with _disable_current_modes():
             repeat = partial(operator.call, _fixed(self, args, kwargs), *frozen(args), **frozen(kwargs))
             recorder.launch(self.fn.__name__, repeat, tensors_in(args, kwargs), caller(sys._getframe(1)))
-            return original(self, *args, **kwargs)
+            with stage.set_aside():
+                return original(self, *args, **kwargs)
 
     interpreter.GridExecutor.__call__ = call
     try:

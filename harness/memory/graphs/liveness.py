@@ -13,7 +13,7 @@ import torch
 
 from harness.memory import watch
 from harness.memory.graphs.aliases import allocation, references
-from harness.memory.graphs.recording import Given, Recording, is_made
+from harness.memory.graphs.recording import Given, Recording, maker_of
 from harness.memory.strays import Where
 from harness.observation import Fault
 
@@ -54,7 +54,7 @@ def _is_freed(given: Given) -> bool:
     storage = given.tensor.untyped_storage()
     if storage.data_ptr() != given.address:  # resized, and thereby moved
         return True
-    return references(given.tensor) <= getattr(storage, _HELD, -1) and not is_made(given.tensor)
+    return references(given.tensor) <= getattr(storage, _HELD, -1) and not maker_of(given.tensor)
 
 
 def _add(storage: torch.UntypedStorage, count: int) -> None:

@@ -12,7 +12,7 @@ import torch
 
 from harness.memory import watch
 from harness.memory.fences import is_plain
-from harness.memory.graphs.aliases import alias, allocation, key_of
+from harness.memory.graphs.aliases import alias, allocation, key_of, references
 from harness.memory.graphs.nodes import Node
 from harness.memory.graphs.places import Place, place_of
 from harness.memory.names import name_of
@@ -45,6 +45,8 @@ class Recording:
     nodes: list[Node] = field(default_factory=list)
     made: dict[int, torch.Tensor] = field(default_factory=dict)
     given: dict[int, Given] = field(default_factory=dict)
+    computed: dict[int, torch.UntypedStorage] = field(default_factory=dict)
+    """Up to the first replay, what the capture computed: a capture that reads it must make sense of it."""
     _before: dict[int, tuple[Any, Any]] = field(default_factory=dict)
 
     def take(self, tensors: Iterable[torch.Tensor], writes: bool, user: str, frame: FrameType | None) -> None:
@@ -54,9 +56,16 @@ class Recording:
                 continue
             if key not in self.given:
                 self.given[key] = _given(tensor, user, frame)
-            if writes and key not in self._before:
-                self.given[key].written = True
-                self._before[key] = (tensor.untyped_storage(), tensor.untyped_storage().clone())
+            self.given[key].written |= writes
+            computed = _computed(tensor)
+            if (writes or computed) and key not in self._before:
+                self._keep(tensor.untyped_storage(), computed)
+
+    def _keep(self, storage: torch.UntypedStorage, computed: torch.UntypedStorage | None) -> None:
+        """Have memory back as it is now when the capture ends, whatever is put into it until then."""
+        self._before[storage._cdata] = (storage, storage.clone())
+        if computed is not None:
+            storage.copy_(computed)
 
     def make(self, tensor: torch.Tensor) -> None:
         """Own the memory of a result."""
@@ -64,7 +73,7 @@ class Recording:
         setattr(tensor.untyped_storage(), _MAKER, weakref.ref(self))
 
     def undo(self) -> None:
-        """Bring memory from outside back to what it was: a capture computes nothing."""
+        """Bring memory back to what it was before: a capture computes nothing."""
         for storage, before in self._before.values():
             storage.copy_(before)
         self._before.clear()
@@ -73,7 +82,10 @@ class Recording:
         """Have the graph's own memory hold what nobody wrote, until a replay writes it."""
         watched = watch.current()
         poison = watched.poison if watched else Poison()
-        for tensor in self.made.values():
+        own = {key_of(tensor): count for tensor, count in self.held()}
+        for key, tensor in self.made.items():
+            if references(tensor) > own.get(key, 0):  # else nobody can read it any more
+                self.computed[key] = tensor.untyped_storage().clone()
             poison.fill(allocation(tensor))
             if watched:
                 watched.fences.poisoned(tensor, poison)
@@ -94,10 +106,16 @@ class Recording:
             yield from node.tensors()
 
 
-def is_made(tensor: torch.Tensor) -> bool:
-    """Whether the memory under a tensor belongs to a graph that is still there."""
+def maker_of(tensor: torch.Tensor) -> Recording | None:
+    """The recording that the memory under a tensor belongs to, as long as its graph is there."""
     maker = getattr(tensor.untyped_storage(), _MAKER, None)
-    return maker is not None and maker() is not None
+    made: Recording | None = maker() if maker is not None else None
+    return made
+
+
+def _computed(tensor: torch.Tensor) -> torch.UntypedStorage | None:
+    maker = maker_of(tensor)
+    return maker.computed.get(key_of(tensor)) if maker else None
 
 
 def _given(tensor: torch.Tensor, user: str, frame: FrameType | None) -> Given:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from harness.errors import CaptureError
+from harness.errors import CaptureError, CaptureSpoiled
 from harness.memory.graphs import CUDAGraph, capturing, graph, on_host, refuse
 from harness.tests.memory.graphs.capturing import captured
 
@@ -73,7 +73,7 @@ def test_a_refusal_that_was_caught_spoils_the_capture() -> None:
         with pytest.raises(CaptureError):
             x.tolist()
 
-    with pytest.raises(CaptureError, match=r"capturing: Tensor.tolist"), graph(made):
+    with pytest.raises(CaptureSpoiled, match=r"previous error during capture: Tensor.tolist"), graph(made):
         region()
     with pytest.raises(RuntimeError, match="not captured"):
         made.replay()

@@ -194,3 +194,49 @@ def test_a_graph_reads_what_another_one_made() -> None:
     first.replay()
     second.replay()
     assert z.tolist() == [50, 50]
+
+
+def test_a_capture_may_index_by_what_another_graph_makes_before_any_replay() -> None:
+    table, scores = torch.arange(8.0) * 10, torch.tensor([1.0, 5.0, 3.0])
+    first, best = captured(lambda: scores.argmax(0, keepdim=True))
+    second, chosen = captured(lambda: table.index_select(0, best))
+    assert best.item() not in range(8)  # nobody wrote it
+    scores[2] = 9
+    first.replay()
+    second.replay()
+    assert best.tolist() == [2] and chosen.tolist() == [20]
+
+
+def test_a_capture_goes_astray_in_no_index() -> None:
+    table, index = torch.arange(4.0), torch.tensor([9])
+    made, out = captured(
+        lambda: (table.index_select(0, index), table.index_add_(0, index, torch.ones_like(index) * 1.0))
+    )
+    assert table.tolist() == [0, 1, 2, 3]
+    index.fill_(3)
+    made.replay()
+    assert out[0].tolist() == [3] and table.tolist() == [0, 1, 2, 4]
+
+
+def test_segments_may_have_code_between_them_that_is_no_graph_s() -> None:
+    """As a prefill captured in segments: what lies between runs at each replay, on the same memory."""
+    x, lengths = torch.ones(4), [2]
+    segments = [CUDAGraph(), CUDAGraph()]
+    segments[0].capture_begin()
+    hidden = x * 3
+    segments[0].capture_end()
+    between = torch.zeros(4)
+
+    def attention() -> None:
+        between[: lengths[0]] = hidden[: lengths[0]]
+
+    attention()
+    segments[1].capture_begin(pool=segments[0].pool())
+    out = between + 1
+    segments[1].capture_end()
+    lengths[0] = 3
+    x.fill_(2)
+    segments[0].replay()
+    attention()
+    segments[1].replay()
+    assert out.tolist() == [7, 7, 7, 1]

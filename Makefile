@@ -52,18 +52,18 @@ format: setup ## rewrite the code as lint wants it
 	$(BIN)/ruff format
 
 bench: setup ## compare shared and fresh interpreters, measure the oracle and start-up of servers (minutes)
-	$(BIN)/python ci/bench.py $(ARGS)
-	$(BIN)/python ci/bench_oracle.py
-	$(BIN)/python ci/bench_servers.py
+	$(BIN)/python ci/bench/arms.py $(ARGS)
+	$(BIN)/python ci/bench/oracle.py
+	$(BIN)/python ci/bench/servers.py
 
 portable: setup ## run the same cases under other BLAS kernels, threads, locales, homes, users: all must agree
-	$(BIN)/python ci/portable.py $(ARGS)
+	$(BIN)/python -m ci.portable $(ARGS)
 
 soak: setup ## kill runs, harm servers, overwrite served pages, spoil files, and look for what is left (hours)
-	$(BIN)/python ci/soak_kills.py --rounds 100 $(ARGS)
-	$(BIN)/python ci/soak_readers.py --seconds 600
-	$(BIN)/python ci/soak_sensitivity.py --trials 100
-	$(BIN)/python ci/soak_servers.py --runs 20
+	$(BIN)/python ci/soak/kills.py --rounds 100 $(ARGS)
+	$(BIN)/python ci/soak/readers.py --seconds 600
+	$(BIN)/python ci/soak/sensitivity.py --trials 100
+	$(BIN)/python ci/soak/servers.py --runs 20
 
 wheel: setup ## build dist/refault-*.whl
 	$(BIN)/python -m hatchling build --target wheel

@@ -86,7 +86,9 @@ def _ran(machine: str, program: Any, planted: bool, runs_on: Any) -> Ran:
         bits = {name: _bits(value) for name, value in outputs.items()}
     except Exception as raised:  # noqa: BLE001 - whatever ends a program is what is asked for here
         error = f"{type(raised).__name__}: {raised}".splitlines()[0]
-    return Ran(machine, program.name, planted, bits, error, [one.signature for one in oracle.strays.faults()])
+    return Ran(
+        machine, program.name, planted, bits, error, [one.signature for one in oracle.violations.faults()]
+    )
 
 
 def _bits(value: Any) -> dict[str, Any]:

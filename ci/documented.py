@@ -2,8 +2,8 @@
 """Runs the commands that README.md and docs/ tell to type, and holds each to how it should end.
 
 ci/documented.toml says which end otherwise than with 0, and which a machine without a GPU cannot or should
-not run, and why; harness/tests/test_documented.py holds that list to the docs. OUT gets a folder in which the
-commands run, a log for each, and documented.json. Ends with 1 if a command ended otherwise.
+not run, and why; harness/tests/ci/test_documented.py holds that list to the docs. OUT gets a folder in which
+the commands run, a log for each, and documented.json. Ends with 1 if a command ended otherwise.
 """
 
 from __future__ import annotations

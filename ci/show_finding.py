@@ -17,8 +17,8 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from harness.host.environment import CPU_KERNELS
+from harness.machine.workspace import default
 from harness.source.resolve import resolve
-from harness.workspace import default
 
 CONTEXT_LEN = 64
 
@@ -105,15 +105,15 @@ def main() -> None:
 def _lab(code: Path, stand_ins: tuple[str, ...], folder: Path) -> Any:
     """The lab of a kernel case, in this very process."""
     importlib.import_module("harness.host.preload")  # before upstream, which imports torchvision
-    from harness.host import lending, libraries, pretence
+    from harness.host import import_stand_ins, libraries, platform_switches
     from harness.memory.oracle import Oracle
-    from harness.tiers.lab import Lab
+    from harness.tiers.kernel.lab import Lab
     from reproducers.rigs import eagle
 
-    lending.install()
+    import_stand_ins.install()
     libraries.load(eagle.IMPORTS, stand_ins)
     if stand_ins:
-        pretence.pretend("cuda", code.name)
+        platform_switches.pretend("cuda", code.name)
     return Lab(folder=folder, root=code, oracle=Oracle(), entered=lambda kernel: None)
 
 

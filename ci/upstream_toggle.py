@@ -18,11 +18,12 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from harness import catalogue
-from harness.compare import changed_params, named_params
 from harness.facts import Reproducer
 from harness.golden import GoldenStore
 from harness.machine import this_machine
+from harness.machine.workspace import default
 from harness.observation import Observation, Point
+from harness.observation.compare import changed_params, named_params
 from harness.process.pool import Pool
 from harness.source.resolve import resolve
 from harness.source.symbols import functions_by_module
@@ -30,7 +31,6 @@ from harness.suite import Request, Setting, Suite
 from harness.tiers import arms
 from harness.tiers.arms import ArmPlan
 from harness.verdict import Verdict
-from harness.workspace import default
 
 
 @dataclass(frozen=True, kw_only=True)

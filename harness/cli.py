@@ -11,12 +11,11 @@ from typing import Any, TypeVar
 
 import click
 
-from harness import __version__, catalogue, doctor, leftovers, requests
+from harness import __version__, catalogue, doctor
 from harness.commands import bisect as bisect_command
 from harness.commands import gate as gate_command
 from harness.commands import history as history_command
 from harness.commands import interruption, running, streams
-from harness.commands import kit as kit_command
 from harness.commands import matrix as matrix_command
 from harness.commands import new as new_command
 from harness.commands import report as report_command
@@ -40,13 +39,14 @@ from harness.facts import Reproducer, Subject
 from harness.foreign import cause, shown
 from harness.golden import GoldenStore, Recorded
 from harness.machine import this_machine
+from harness.machine.workspace import default as default_workspace
 from harness.report import json as json_report
 from harness.report.describe import describe
 from harness.report.terminal import tell
+from harness.serving import leftovers
 from harness.source.resolve import resolve
-from harness.suite import Judged, Setting
+from harness.suite import Judged, Setting, selection
 from harness.verdict import Result, Verdict, golden_of
-from harness.workspace import default as default_workspace
 
 _LONGEST = 2000
 """Characters of an error that are shown."""
@@ -101,7 +101,6 @@ def app() -> None:
 app.add_command(bisect_command.command)
 app.add_command(gate_command.command)
 app.add_command(history_command.command)
-app.add_command(kit_command.command)
 app.add_command(matrix_command.command)
 app.add_command(new_command.command)
 app.add_command(report_command.command)
@@ -176,7 +175,7 @@ def run(
     check_signing(key, target)
     known = catalogue.subjects()
     _refuse_orphans(known)
-    wanted = requests.select(bugs, tiers, known)
+    wanted = selection.select(bugs, tiers, known)
     setting = running.setting(sglang, lanes)
     results, stopped = running.judge(wanted, setting)
     running.tell(results, len(wanted), setting, target, page, detail=detail, stopped=stopped, key=key)
@@ -197,7 +196,7 @@ def record(bugs: tuple[str, ...], tiers: tuple[str, ...], update: bool, sglang: 
     known = catalogue.subjects()
     _refuse_orphans(known)
     setting = running.setting(sglang, lanes)
-    wanted = requests.select(bugs, tiers, known)
+    wanted = selection.select(bugs, tiers, known)
     for module in dict.fromkeys(catalogue.file_of(request.reproducer) for request in wanted):
         marks.refuse(module)
     judged, stopped = running.judge(wanted, setting)

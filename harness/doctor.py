@@ -7,19 +7,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from harness import catalogue, leftovers
+from harness import catalogue
 from harness.errors import RefaultError
 from harness.facts import Subject
 from harness.golden import GoldenStore
-from harness.host import leases
-from harness.host.leases import Holder
-from harness.leftovers import Leftovers
-from harness.machine import Machine
+from harness.machine import Machine, gpu_leases
+from harness.machine.gpu_leases import Holder
+from harness.machine.workspace import Workspace
 from harness.process import protection
 from harness.process.protection import Protection
+from harness.serving import leftovers
+from harness.serving.leftovers import Leftovers
 from harness.source import tree
 from harness.suite import Request, golden, missing, platform_of
-from harness.workspace import Workspace
 
 
 class State(StrEnum):
@@ -57,7 +57,7 @@ def checks(machine: Machine, workspace: Workspace, subjects: Sequence[Subject]) 
 def _gpus(machine: Machine) -> Check:
     """Which GPUs arms may lease, and who holds one."""
     try:
-        holders = leases.of_this_machine(machine.host).holders()
+        holders = gpu_leases.of_this_machine(machine.host).holders()
     except RefaultError as error:
         return Check("gpus", State.WRONG, str(error))
     if not holders:

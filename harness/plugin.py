@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 from _pytest._code.code import TerminalRepr
 
-from harness import catalogue, requests
+from harness import catalogue
 from harness.errors import RefaultError
 from harness.golden import GoldenStore
 from harness.machine import this_machine
+from harness.machine.workspace import default as default_workspace
 from harness.report.terminal import explain
-from harness.requests import WITHOUT_SERVERS
 from harness.source.resolve import resolve
-from harness.suite import Request, Setting, Suite
+from harness.suite import Request, Setting, Suite, selection
+from harness.suite.selection import WITHOUT_SERVERS
 from harness.verdict import Result, Verdict
-from harness.workspace import default as default_workspace
 
 SUITE = pytest.StashKey[Suite]()
 
@@ -33,7 +33,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--tier",
         action="append",
-        choices=requests.TIERS,
+        choices=selection.TIERS,
         help=f"run the cases of this tier; repeatable (default: {', '.join(WITHOUT_SERVERS)})",
     )
 
@@ -50,7 +50,7 @@ class ReproducerFile(pytest.File):
     def collect(self) -> Iterator[pytest.Item]:
         subject = catalogue.load(f"{catalogue.PACKAGE}.{self.path.stem}")
         tiers = set(subject.tiers) & set(self.config.getoption("--tier") or WITHOUT_SERVERS)
-        for request in requests.select([subject.id], tuple(tiers), [subject]) if tiers else ():
+        for request in selection.select([subject.id], tuple(tiers), [subject]) if tiers else ():
             yield CaseItem.from_parent(self, name=request.name, request=request)
 
     def repr_failure(

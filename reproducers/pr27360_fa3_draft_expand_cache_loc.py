@@ -78,7 +78,7 @@ def refuse(params: Params) -> None:
 # --- where the bug bites -------------------------------------------------------------------
 
 
-def strays(params: Params) -> tuple[int, int]:
+def violations(params: Params) -> tuple[int, int]:
     """Stores that one replay makes past their row, and the elements behind a table that they hit."""
     if params["page_size"] == 1 or params["topk"] == 1:
         return 0, 0
@@ -105,7 +105,7 @@ def _stores(params: Params) -> Iterator[tuple[int, int, int]]:
 
 def overflows(params: Params) -> bool:
     """Whether some draft spans more than the two pages that the first step has columns for."""
-    return strays(params)[0] > 0
+    return violations(params)[0] > 0
 
 
 def arithmetic(params: Params) -> str:
@@ -113,7 +113,7 @@ def arithmetic(params: Params) -> str:
     if params["page_size"] == 1 or params["topk"] == 1:
         return "page size 1 and top-k 1 fill their page tables in another way"
     pages = max((column + 1 for _, _, column in _stores(params)), default=0)
-    stores, behind = strays(params)
+    stores, behind = violations(params)
     spans = f"a draft spans up to {pages} pages, and the first step has columns for 2"
     return f"{spans}: unsliced, {stores} stores leave their row and hit {behind} elements behind the table"
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from harness.errors import BadInput
-from harness.traffic.rates import Rate
+from harness.observation.rates import Rate
 
 
 class Answer(StrEnum):

@@ -19,6 +19,7 @@ from harness.errors import BadInput, RefaultError
 from harness.facts import Reproducer
 from harness.golden import GoldenStore
 from harness.machine import this_machine
+from harness.machine.workspace import default as default_workspace
 from harness.matrix import Bench
 from harness.process.pool import Pool
 from harness.report import bisect as report
@@ -27,7 +28,6 @@ from harness.report import terminal
 from harness.source import releases
 from harness.source.releases import Releases
 from harness.source.tree import Tree
-from harness.workspace import default as default_workspace
 
 
 @dataclass(frozen=True, kw_only=True)

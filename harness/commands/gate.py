@@ -9,11 +9,11 @@ from pathlib import Path
 
 import click
 
-from harness import catalogue, documents, foreign, requests, signatures
+from harness import catalogue, documents, foreign
 from harness.commands import interruption, running
 from harness.commands import report as report_command
 from harness.commands.options import lanes_option, sign_option
-from harness.documents import Document
+from harness.documents import Document, signatures
 from harness.errors import BadInput
 from harness.facts import Subject
 from harness.gate import policy as policies
@@ -24,6 +24,7 @@ from harness.gate.results import Build, Results, gather, unfit
 from harness.gate.wanted import wanted
 from harness.golden import GoldenStore
 from harness.machine import Machine, this_machine
+from harness.machine.workspace import default as default_workspace
 from harness.report import gate as report
 from harness.report import json as json_report
 from harness.report import terminal
@@ -31,9 +32,8 @@ from harness.source import known as known_releases
 from harness.source import releases
 from harness.source.resolve import resolve
 from harness.source.tree import Tree
-from harness.suite import Request, Setting
+from harness.suite import Request, Setting, selection
 from harness.verdict import Result
-from harness.workspace import default as default_workspace
 
 RESULTS = "results.json"
 """What a gate that runs something leaves for a merge."""
@@ -216,7 +216,7 @@ def _requests(
     release = known_releases.release(setting.tree)
     for wish in wanted(policy, known):
         asked = (not platforms or wish.platform in platforms) and wish.requirement.asks(release)
-        for request in requests.select([wish.subject.id], [wish.tier], [wish.subject]) if asked else ():
+        for request in selection.select([wish.subject.id], [wish.tier], [wish.subject]) if asked else ():
             if _shows(request, setting.machine, wish.platform):
                 found += [request] * wish.requirement.bounds.repeats
     return found

@@ -13,10 +13,10 @@ from harness.commands.options import json_option
 from harness.documents import load_all
 from harness.errors import BadInput
 from harness.history import Series
+from harness.machine.workspace import default as default_workspace
 from harness.report import history as report
 from harness.report import json as json_report
 from harness.report import terminal
-from harness.workspace import default as default_workspace
 
 
 @click.command("history")

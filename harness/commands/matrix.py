@@ -10,21 +10,21 @@ from typing import Any
 
 import click
 
-from harness import catalogue, matrix, measured
+from harness import catalogue, matrix
 from harness.commands import interruption
 from harness.commands.options import json_option, lanes_option
 from harness.errors import BadInput
 from harness.facts import Reproducer
 from harness.golden import GoldenStore
 from harness.machine import this_machine
-from harness.matrix import Bench, Cell
+from harness.machine.workspace import default as default_workspace
+from harness.matrix import Bench, Cell, last_measured
 from harness.report import json as json_report
 from harness.report import matrix as report
 from harness.report import terminal
 from harness.report.steps import Steps
 from harness.source import releases
 from harness.source.releases import Releases
-from harness.workspace import default as default_workspace
 
 
 @click.command("matrix")
@@ -106,7 +106,7 @@ def _measured(
 def _report(
     cells: Sequence[Cell], bench: Bench, target: json_report.Target | None, partial: Mapping[str, Any] | None
 ) -> list[str]:
-    measured.keep(bench.workspace.matrix, cells, date.today())
+    last_measured.keep(bench.workspace.matrix, cells, date.today())
     compared = matrix.likenesses(cells)
     problems = matrix.disagreements(cells, compared)
     report.show(cells, compared, problems, terminal.console(stderr=target == "-"))

@@ -10,9 +10,9 @@ import click
 
 from harness.commands.options import sglang_option
 from harness.errors import BadInput
+from harness.machine.workspace import default as default_workspace
 from harness.report.terminal import tell
 from harness.source.resolve import resolve
-from harness.workspace import default as default_workspace
 
 if TYPE_CHECKING:
     from harness.draft.proof import Proven

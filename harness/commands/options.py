@@ -7,9 +7,10 @@ from pathlib import Path
 
 import click
 
-from harness import requests, signatures
+from harness.documents import signatures
 from harness.errors import BadInput
 from harness.report import json as json_report
+from harness.suite import selection
 
 
 def target(context: click.Context, param: click.Parameter, value: str | None) -> json_report.Target | None:
@@ -74,5 +75,5 @@ sglang_option = click.option(
     help="The tree under test: installed, a release, a wheel, or a path that holds sglang/.",
 )
 tier_option = click.option(
-    "--tier", "tiers", multiple=True, type=click.Choice(requests.TIERS), help="Only this tier; repeatable."
+    "--tier", "tiers", multiple=True, type=click.Choice(selection.TIERS), help="Only this tier; repeatable."
 )

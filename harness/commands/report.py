@@ -16,10 +16,10 @@ from harness.documents import Document, load_all, parse
 from harness.errors import BadInput
 from harness.golden import GoldenStore
 from harness.history import Series
+from harness.machine.workspace import default as default_workspace
 from harness.report import html, junit, markdown, releases, terminal
 from harness.report import json as json_report
 from harness.report.releases import Releases
-from harness.workspace import default as default_workspace
 
 _log = logging.getLogger(__name__)
 _FILE = click.Path(path_type=Path)

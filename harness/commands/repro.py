@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from harness import catalogue, measured, plan, requests
+from harness import catalogue
 from harness.commands import interruption, running
 from harness.commands import report as report_command
 from harness.commands import serve as serve_command
@@ -24,12 +24,13 @@ from harness.commands.options import (
 )
 from harness.errors import BadInput
 from harness.facts import Reproducer, Subject
-from harness.measured import Release
-from harness.plan import Here, Step
-from harness.report import closing, terminal
+from harness.matrix import last_measured
+from harness.matrix.last_measured import Release
 from harness.report import json as json_report
-from harness.report import plan as plan_report
-from harness.suite import Request, Setting, Suite
+from harness.report import repro_ending, terminal
+from harness.report import repro_plan as plan_report
+from harness.suite import Request, Setting, Suite, repro_plan, selection
+from harness.suite.repro_plan import Here, Step
 
 
 @click.command("repro")
@@ -78,25 +79,25 @@ def command(
     subject = catalogue.find(bug, catalogue.subjects())
     if keep and not subject.server:
         raise BadInput(f"--keep: {subject.short_id} has no server")
-    asked = requests.one(subject, tiers or subject.tiers, settings, arm)
+    asked = selection.one(subject, tiers or subject.tiers, settings, arm)
     setting = running.setting(sglang, lanes)
-    steps = plan.of(asked, _here(setting), asked=bool(tiers))
+    steps = repro_plan.of(asked, _here(setting), asked=bool(tiers))
     _announce(subject, setting, steps)
-    judged, stopped = running.judge(plan.wanted(steps), setting, repeat, arms=True)
+    judged, stopped = running.judge(repro_plan.wanted(steps), setting, repeat, arms=True)
     results = running.ordered(judged)
     console = terminal.console(stderr=target == "-")
     brief = not (tiers or settings or arm or detail)
-    ending = closing.Ending(
+    ending = repro_ending.Ending(
         subject=subject, steps=steps, results=results, measured=_measured(subject, setting),
         version=setting.tree.version, target=None if sglang == "installed" else sglang,
     )  # fmt: skip
-    partial = interruption.partial(stopped, len(plan.wanted(steps)))
+    partial = interruption.partial(stopped, len(repro_plan.wanted(steps)))
     with running.kept(results, setting, target, page, partial, key):
         if not brief:
-            terminal.show(results, console, detail=True, expected=len(plan.wanted(steps)))
-        closing.show(ending, console, brief=brief)
+            terminal.show(results, console, detail=True, expected=len(repro_plan.wanted(steps)))
+        repro_ending.show(ending, console, brief=brief)
     if keep and not stopped:
-        _keep(requests.one(subject, (requests.SERVER,), settings, arm)[0], setting)
+        _keep(selection.one(subject, (selection.SERVER,), settings, arm)[0], setting)
     sys.exit(running.ended(results, stopped))
 
 
@@ -117,7 +118,7 @@ def _measured(subject: Subject, setting: Setting) -> list[Release]:
     """What the matrix found of this bug on this machine; nothing for a configuration."""
     if not isinstance(subject, Reproducer):
         return []
-    return measured.of(setting.workspace.matrix, subject)
+    return last_measured.of(setting.workspace.matrix, subject)
 
 
 def _keep(request: Request, setting: Setting) -> None:

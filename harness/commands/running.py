@@ -13,7 +13,7 @@ from harness.commands import report as report_command
 from harness.foreign import shown
 from harness.golden import GoldenStore
 from harness.machine import this_machine
-from harness.repeat import repeated, summed
+from harness.machine.workspace import default as default_workspace
 from harness.report import json as json_report
 from harness.report import terminal
 from harness.report.progress import Progress
@@ -21,8 +21,8 @@ from harness.source.branch import branch
 from harness.source.resolve import resolve
 from harness.source.tree import Tree
 from harness.suite import Judged, Request, Setting, Suite
+from harness.suite.repeat import repeated, summed
 from harness.verdict import Result, exit_code
-from harness.workspace import default as default_workspace
 
 _TOLD = 3
 """Broken files that are named before a run; the JSON has them all."""

@@ -6,18 +6,18 @@ import sys
 
 import click
 
-from harness import catalogue, requests, standing
+from harness import catalogue
 from harness.commands import interruption
 from harness.commands.options import sglang_option
 from harness.errors import Unresolved
 from harness.golden import GoldenStore
 from harness.machine import this_machine
+from harness.machine.workspace import default as default_workspace
 from harness.report.terminal import tell
 from harness.serving import by_hand
 from harness.source.resolve import resolve
-from harness.standing import Standing
-from harness.suite import Request, Setting, Suite
-from harness.workspace import default as default_workspace
+from harness.suite import Request, Setting, Suite, kept_servers, selection
+from harness.suite.kept_servers import KeptServer
 
 
 @click.command("serve")
@@ -39,7 +39,7 @@ def command(bug: str, arm: str, settings: tuple[str, ...], sglang: str) -> None:
     BUG is a pull request number, an issue number, a reproducer's id, or a configuration.
     """
     subject = catalogue.find(bug, catalogue.subjects())
-    (request,) = requests.one(subject, (requests.SERVER,), settings, arm)
+    (request,) = selection.one(subject, (selection.SERVER,), settings, arm)
     workspace = default_workspace()
     setting = Setting(
         tree=resolve(sglang, workspace.releases),
@@ -58,15 +58,15 @@ def keep(request: Request, suite: Suite) -> None:
     """Start every arm's server and leave it up until Ctrl-C, or until one ends, which is Unresolved."""
     arms = " and the ".join(request.asked)
     tell(f"starting the {arms} arm's server of {request.reproducer.short_id} …", stderr=True)
-    servers = standing.start(request, suite)
+    servers = kept_servers.start(request, suite)
     for server in servers:
         tell(_told(server), keep="\n")
     tell("Ctrl-C ends this.", stderr=True)
-    ended = standing.wait(servers)
+    ended = kept_servers.wait(servers)
     raise Unresolved(f"the server of the {ended.arm} arm ended by itself (log: {ended.log})")
 
 
-def _told(server: Standing) -> str:
+def _told(server: KeptServer) -> str:
     lines = (
         f"{server.arm} arm: {server.url}",
         f"  command  {server.command}",

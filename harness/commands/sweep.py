@@ -8,32 +8,32 @@ from typing import Any
 
 import click
 
-from harness import __version__, catalogue, requests, scan
+from harness import __version__, catalogue
 from harness.commands import interruption
 from harness.commands.options import json_option, lanes_option, sglang_option
 from harness.errors import BadInput, RefaultError
 from harness.facts import Case, Reproducer
 from harness.golden import GoldenStore
 from harness.machine import this_machine
+from harness.machine.workspace import default as default_workspace
 from harness.report import json as json_report
 from harness.report import scan as scan_report
 from harness.report import sweep as report
 from harness.report import terminal
 from harness.report.steps import Steps
 from harness.source.resolve import resolve
-from harness.suite import Setting, Suite
-from harness.sweep import space
+from harness.suite import Setting, Suite, selection
+from harness.sweep import scan, space
 from harness.sweep.outcomes import Book, Outcome
 from harness.sweep.survey import Survey, so_far, survey
 from harness.sweep.walk import Walker
-from harness.workspace import default as default_workspace
 
 
 @click.command("sweep")
 @click.argument("bug")
 @click.option(
     "--tier",
-    type=click.Choice(requests.WITHOUT_SERVERS),
+    type=click.Choice(selection.WITHOUT_SERVERS),
     help="The case to sweep; its kernel case by default.",
 )
 @click.option(

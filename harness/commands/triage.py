@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 import click
 
-from harness import catalogue, triage
+from harness import catalogue
 from harness.commands.options import json_option
 from harness.errors import BadInput
 from harness.foreign import cause, shown
@@ -17,7 +17,7 @@ from harness.process.log import LARGEST
 from harness.report import json as json_report
 from harness.report import terminal
 from harness.report import triage as report
-from harness.serving import logs
+from harness.serving import logs, triage
 
 _PIECE = 1 << 20
 _MOST = 4 << 30

@@ -6,15 +6,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.compare import named_params, same_params
 from harness.facts import Subject, Watch
 from harness.golden import GoldenStore
 from harness.machine import Machine
+from harness.machine.workspace import Workspace
 from harness.observation import Attestation, Fault, Observation, Point
+from harness.observation.compare import named_params, same_params
 from harness.source.tree import Tree
 from harness.suite import Request, Setting, golden, judge_again, plan, platform_of
 from harness.verdict import ArmName, Result
-from harness.workspace import Workspace
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from harness.compare import named_params, one_line, trace_digest
+from harness.observation.compare import named_params, one_line, trace_digest
 from harness.schema import departure
 from harness.schema.parts import (
     ANYTHING,

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from harness.compare import one_line, plain, same_params, trace_digest
 from harness.facts import Params, Tolerance
 from harness.golden.form import FORMAT, check, digest
 from harness.golden.text import formatted
 from harness.observation import Observation, Point
+from harness.observation.compare import one_line, plain, same_params, trace_digest
 
 ARMS = ("fixed", "reverted")
 

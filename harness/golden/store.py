@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from harness import foreign
-from harness.compare import plain
 from harness.errors import BadInput, FactsError, GoldenError
 from harness.golden.form import FORMAT
 from harness.golden.record import Golden
+from harness.observation.compare import plain
 
 _LARGEST = 64 * foreign.MIB
 """The largest golden has some 200 KiB."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from harness.compare import one_line
+from harness.observation.compare import one_line
 
 _LINE_WIDTH = 110
 # One event or fault a line, however long, so that a diff points at the event.

@@ -8,10 +8,10 @@ from itertools import groupby
 from statistics import median
 from typing import NamedTuple
 
-from harness.compare import one_line
 from harness.documents import Document
 from harness.history.line import Home, home_of
 from harness.history.series import ArmNight, Night, Series
+from harness.observation.compare import one_line
 from harness.verdict import SEVERITY, Result, Verdict
 
 

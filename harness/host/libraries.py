@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 
 from harness.errors import FactsError
-from harness.host.standin import inert_module
+from harness.host.stand_ins import inert_module
 
 LIBRARIES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "sgl_kernel": {

@@ -10,6 +10,7 @@ from harness.errors import RefaultError, StaleRevert, Unresolved
 from harness.facts import ExpectedFault, Reproducer
 from harness.golden import GoldenStore
 from harness.machine import Machine
+from harness.machine.workspace import Workspace
 from harness.matrix.cells import Applies, Cell, Status, predates
 from harness.observation import Fault
 from harness.process.pool import Pool
@@ -19,7 +20,6 @@ from harness.source.symbols import unreadable
 from harness.source.tree import Tree
 from harness.suite import Judged, Request, Setting, Suite, attested
 from harness.verdict import ArmName, Verdict
-from harness.workspace import Workspace
 
 OLDEST = "0.5.9"
 """The first release whose modules load beside today's torch and transformers."""

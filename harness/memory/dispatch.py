@@ -20,7 +20,7 @@ from harness.memory.indexing import READERS, Indexing
 from harness.memory.names import name_of, name_to_be
 from harness.memory.poison import Poison
 from harness.memory.reads import HELPERS, Reads
-from harness.memory.strays import Strays, Where
+from harness.memory.violations import Violations, Where
 from harness.observation import Fault
 
 PATCHES = ("torch dispatch mode TorchChecks", "torch.take_along_dim", "torch.Tensor.take_along_dim")
@@ -38,7 +38,7 @@ class TorchChecks(TorchDispatchMode):
     def __init__(
         self,
         root: str,
-        strays: Strays,
+        violations: Violations,
         events: list[dict[str, Any]] | None,
         fences: Fenced,
         *,
@@ -48,7 +48,7 @@ class TorchChecks(TorchDispatchMode):
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._root = root.rstrip(os.sep) + os.sep
-        self._strays = strays
+        self._violations = violations
         self._events = events
         self._fences = fences
         self._as_hardware = as_hardware
@@ -113,12 +113,12 @@ class TorchChecks(TorchDispatchMode):
         if all(one.in_range for one in found):
             result = self._plainly(func, args, kwargs)
         else:
-            result = self._stray(func, found, args, kwargs, buffer, frame)
+            result = self._violation(func, found, args, kwargs, buffer, frame)
         if self._events is not None:
             self._events.append(indexing.event(name, buffer, found, args, result))
         return result
 
-    def _stray(
+    def _violation(
         self, func: Any, found: Sequence[Indexing], args: Sequence[Any], kwargs: Mapping[str, Any],
         buffer: str | None, frame: FrameType,
     ) -> Any:  # fmt: skip
@@ -127,11 +127,11 @@ class TorchChecks(TorchDispatchMode):
         if not self._as_hardware:
             return func(*args, **kwargs)
         carried = hardware.carry_out(func, name, found, args, kwargs, self._poison)
-        if carried.stray.numel():
+        if carried.violation.numel():
             kind = "oob-write" if carried.writes else "oob-read"
             whole = buffer.removesuffix("[...]") if buffer else None
             fault = Fault(kind=kind, buffer=whole, kernel=name, numel=carried.numel)
-            self._strays.access(fault, indexing.as_elements(carried.stray), _where(frame))
+            self._violations.access(fault, indexing.as_elements(carried.violation), _where(frame))
         return carried.result
 
     def named(self, tensor: torch.Tensor, frame: FrameType) -> str | None:
@@ -142,7 +142,7 @@ class TorchChecks(TorchDispatchMode):
         for one in found:
             if not one.in_range:
                 fault = Fault(kind="index-range", buffer=buffer, kernel=name, numel=one.extent)
-                self._strays.index(fault, one.strays(), _where(frame))
+                self._violations.index(fault, one.violations(), _where(frame))
 
     def along_dim(
         self, tensor: torch.Tensor, indices: torch.Tensor, dim: int | None, asked: FrameType

@@ -15,8 +15,8 @@ import numpy.typing as npt
 import torch
 
 from harness.memory.poison import Poison
-from harness.memory.strays import Strays
 from harness.memory.unwritten import Unwritten
+from harness.memory.violations import Violations
 from harness.observation import Fault
 
 RED_ZONE_BYTES = 512
@@ -90,8 +90,8 @@ class Fenced(Protocol):
 class Fences:
     """The fenced allocations of one run of a case."""
 
-    def __init__(self, strays: Strays) -> None:
-        self._strays = strays
+    def __init__(self, violations: Violations) -> None:
+        self._violations = violations
         self._blocks: weakref.WeakSet[Block] = weakref.WeakSet()
         self._by_address: weakref.WeakValueDictionary[int, Block] = weakref.WeakValueDictionary()
         self.fenced = 0
@@ -160,7 +160,7 @@ class Fences:
         elements = block.damage()
         if elements.size:
             fault = Fault(kind="oob-write", buffer=block.name, kernel=kernel, numel=block.numel)
-            self._strays.access(fault, elements)
+            self._violations.access(fault, elements)
 
     def notes(self) -> list[str]:
         """What a person should know of allocations that had no fence."""

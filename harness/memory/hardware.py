@@ -28,7 +28,7 @@ class Carried:
     """
 
     result: Any
-    stray: torch.Tensor
+    violation: torch.Tensor
     numel: int
     writes: bool
 
@@ -182,14 +182,14 @@ def _whole_rows(
 ) -> Carried:
     """Operations on whole rows that do more than read them: give them the rows that hardware would find."""
     positions = _combined(args[0], {0: one.index.to(torch.int64)})
-    stray = positions[~_inside(args[0], positions)]
+    violation = positions[~_inside(args[0], positions)]
     if base == "embedding_renorm":  # writes rows back, so it gets those that exist
         kept = one.index[(one.index >= 0) & (one.index < one.extent)]
         result = func(args[0], kept, *args[2:], **kwargs)
     else:
         rows = torch.arange(one.index.numel(), device=one.index.device)
         result = func(_looked_up(args[0], positions, poison), rows, *args[2:], **kwargs)
-    return Carried(result, stray, _flat(args[0]).numel(), writes=base == "embedding_renorm")
+    return Carried(result, violation, _flat(args[0]).numel(), writes=base == "embedding_renorm")
 
 
 # --- writes --------------------------------------------------------------------------------

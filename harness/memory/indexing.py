@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from harness.memory.strays import Elements
 from harness.memory.summary import summarize
+from harness.memory.violations import Elements
 
 Arguments = Sequence[Any]
 
@@ -42,7 +42,7 @@ class Indexing:
             return True
         return self.lowest >= self.floor and self.highest < self.extent
 
-    def strays(self) -> Elements:
+    def violations(self) -> Elements:
         """The indices that lie outside, one for each entry of the index tensor that does."""
         index = self.index
         outside = index[(index < self.floor) | (index >= self.extent)]

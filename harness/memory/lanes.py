@@ -27,8 +27,8 @@ from harness.memory.live import LiveTensors
 from harness.memory.names import names_of
 from harness.memory.poison import Poison
 from harness.memory.reads import Reads
-from harness.memory.strays import Strays, Where
 from harness.memory.unwritten import Unwritten, among
+from harness.memory.violations import Violations, Where
 from harness.memory.windows import FAR_BITS, Addresses, Argument, Lanes, Offsets, Window, Windows
 from harness.observation import Fault
 
@@ -100,11 +100,11 @@ class LaneChecks:
     """
 
     def __init__(
-        self, strays: Strays, events: list[dict[str, Any]] | None, entered: Callable[[str], None],
+        self, violations: Violations, events: list[dict[str, Any]] | None, entered: Callable[[str], None],
         after: Callable[[str, list[torch.Tensor]], None], poison: Poison | None = None,
         reads: Reads | None = None,
     ) -> None:  # fmt: skip
-        self._strays = strays
+        self._violations = violations
         self._events = events
         self._entered = entered
         self._after = after
@@ -211,10 +211,10 @@ class LaneChecks:
                 return addresses + window.delta, active, False
         return self._by_lane(addresses, active, width, kind)
 
-    def poisoned(self, value: Any, ptrs: Any, stray: Lanes) -> Any:
+    def poisoned(self, value: Any, ptrs: Any, violation: Lanes) -> Any:
         """What was loaded, with poison in the stray lanes; there is at least one."""
         self._poison.drawn = True
-        value.data[stray] = self._poison.of_numpy(value.data.dtype, ptrs.get_element_ty())
+        value.data[violation] = self._poison.of_numpy(value.data.dtype, ptrs.get_element_ty())
         return value
 
     def loaded(self, value: Any) -> None:
@@ -264,7 +264,7 @@ class LaneChecks:
                     numel=numel,
                     message=message,
                 )
-                self._strays.access(
+                self._violations.access(
                     fault, offsets[lanes] // width, self._where(f", argument {argument.name}")
                 )
 
@@ -278,7 +278,7 @@ class LaneChecks:
 
     def _report_unknown(self, kind: str) -> None:
         assert self._launch is not None
-        self._strays.add(Fault(kind=kind, kernel=self._launch.kernel, message=UNKNOWN), self._where())
+        self._violations.add(Fault(kind=kind, kernel=self._launch.kernel, message=UNKNOWN), self._where())
 
     def _where(self, what: str = "") -> Where:
         assert self._launch is not None
@@ -354,30 +354,30 @@ def checked(checks: LaneChecks) -> Iterator[None]:
         return checks.pointed(raw_point(self, src, dst_type))
 
     def load(self: Any, ptrs: Any, mask: Any, other: Any, *rest: Any, **named: Any) -> Any:
-        real, inside, stray = checks.resolve(ptrs, mask, "oob-read")
+        real, inside, violation = checks.resolve(ptrs, mask, "oob-read")
         value = raw_load(self, handle(real, ptrs.dtype), handle(inside, tl.int1), other, *rest, **named)
         checks.loaded(value)
-        return checks.poisoned(value, ptrs, _lanes(mask) & ~inside) if stray else value
+        return checks.poisoned(value, ptrs, _lanes(mask) & ~inside) if violation else value
 
     def store(self: Any, ptrs: Any, value: Any, mask: Any, *rest: Any, **named: Any) -> Any:
         real, inside, _ = checks.resolve(ptrs, mask, "oob-write")
         return raw_store(self, handle(real, ptrs.dtype), value, handle(inside, tl.int1), *rest, **named)
 
     def rmw(self: Any, op: Any, ptr: Any, value: Any, mask: Any, *rest: Any) -> Any:
-        real, inside, stray = checks.resolve(ptr, mask, "oob-write")
+        real, inside, violation = checks.resolve(ptr, mask, "oob-write")
         before = raw_rmw(self, op, handle(real, ptr.dtype), value, handle(inside, tl.int1), *rest)
         checks.loaded(before)
-        return checks.poisoned(before, ptr, _lanes(mask) & ~inside) if stray else before
+        return checks.poisoned(before, ptr, _lanes(mask) & ~inside) if violation else before
 
     def cas(self: Any, ptr: Any, expected: Any, value: Any, *rest: Any) -> Any:
         everywhere = handle(np.ones(ptr.data.shape, dtype=bool), tl.int1)
-        real, inside, stray = checks.resolve(ptr, everywhere, "oob-write")
+        real, inside, violation = checks.resolve(ptr, everywhere, "oob-write")
         # compare-and-swap has no mask, so stray lanes are sent to a scratch word instead
         scratch = np.zeros(1, dtype=np.uint64)
         real[~inside] = scratch.ctypes.data
         before = raw_cas(self, handle(real, ptr.dtype), expected, value, *rest)
         checks.loaded(before)
-        return checks.poisoned(before, ptr, ~inside) if stray else before
+        return checks.poisoned(before, ptr, ~inside) if violation else before
 
     # The interpreter computes every int32 overflow check and then drops it for want of debug mode;
     # the assertions that code under test makes itself are what debug mode is for here.

@@ -6,10 +6,12 @@ import dis
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
+from pathlib import Path
 from types import CodeType, FrameType, ModuleType
 from typing import Any
 
 import torch
+from triton import runtime as launcher
 
 DEPTH = 12
 """Frames looked at: from a launch up to the caller that owns the buffers."""
@@ -26,11 +28,16 @@ def _extent(tensor: torch.Tensor) -> Extent:
     return tensor.data_ptr(), (span + 1) * tensor.element_size() if tensor.numel() else 0
 
 
+_LAUNCHER = str(Path(launcher.__file__).parent)
+"""Where Triton's own frames are. Whether those hold arguments by place or by name depends on its version."""
+
+
 def _frames(frame: FrameType | None) -> Iterator[FrameType]:
     for _ in range(DEPTH):
         if frame is None:
             return
-        yield frame
+        if not frame.f_code.co_filename.startswith(_LAUNCHER):
+            yield frame
         frame = frame.f_back
 
 

@@ -17,8 +17,8 @@ from harness.memory.device.memory import AllocatorSource
 from harness.memory.fences import Fences
 from harness.memory.poison import Poison
 from harness.memory.reads import Reads
-from harness.memory.strays import Strays
 from harness.memory.undefined import leaves
+from harness.memory.violations import Violations
 from harness.memory.watch import Watch
 from harness.observation import Event
 
@@ -35,14 +35,14 @@ def patches(device: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Oracle:
-    """What the detectors saw: faults through `strays`, the trace in `events`.
+    """What the detectors saw: faults through `violations`, the trace in `events`.
 
     `as_hardware` says how a torch operation with stray indices goes on: see `dispatch.TorchChecks`.
     Without `traced` no events are kept: there is no end to what a server runs. `device` is where the code
     under test has its buffers: on an accelerator compiled kernels run, whose lanes nobody sees.
     """
 
-    strays: Strays = field(default_factory=Strays)
+    violations: Violations = field(default_factory=Violations)
     events: list[dict[str, Any]] = field(default_factory=list)
     as_hardware: bool = True
     traced: bool = True
@@ -55,9 +55,9 @@ class Oracle:
 
     def _fences(self) -> Fences | DeviceFences:
         if self.device == "cpu":
-            return Fences(self.strays)
+            return Fences(self.violations)
         place = torch.device(self.device, torch.cuda.current_device())
-        return DeviceFences(self.strays, AllocatorSource(place, REACH), poison=self.poison)
+        return DeviceFences(self.violations, AllocatorSource(place, REACH), poison=self.poison)
 
     @property
     def _reads(self) -> Reads | None:
@@ -87,7 +87,7 @@ class Oracle:
         events = self.events if self.traced else None
         torch_checks = dispatch.TorchChecks(
             str(root),
-            self.strays,
+            self.violations,
             events,
             self.fences,
             as_hardware=self.as_hardware,
@@ -95,7 +95,7 @@ class Oracle:
             reads=self._reads,
         )
         lost = False
-        told = Watch(root, self.strays, self.fences, self.poison)
+        told = Watch(root, self.violations, self.fences, self.poison)
         try:
             with watch.kept(told), self._launches(events, entered), dispatch.checked(torch_checks):
                 yield
@@ -111,10 +111,10 @@ class Oracle:
     ) -> AbstractContextManager[None]:
         if self.device == "cpu":
             checks = lanes.LaneChecks(
-                self.strays, events, entered, self._after_launch, self.poison, self._reads
+                self.violations, events, entered, self._after_launch, self.poison, self._reads
             )
             return lanes.checked(checks)
-        return launches.checked(launches.Launches(self.strays, events, entered, after=self._after_launch))
+        return launches.checked(launches.Launches(self.violations, events, entered, after=self._after_launch))
 
     def placed(self, tensor: torch.Tensor, name: str) -> torch.Tensor:
         """A tensor of the case's where the code under test has its buffers; on a device inside a fence."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from harness.memory.fences import Fenced
 from harness.memory.poison import Poison
-from harness.memory.strays import Strays
+from harness.memory.violations import Violations
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Watch:
     """One watched block: `root` is the tree under test, the rest is what its oracle keeps."""
 
     root: Path
-    strays: Strays
+    violations: Violations
     fences: Fenced
     poison: Poison
 

@@ -7,8 +7,8 @@ import sys
 import click
 
 from harness.errors import BadInput
+from harness.machine.workspace import default
 from harness.models.making import DTYPES, NAMES, make
-from harness.workspace import default
 
 
 @click.command()

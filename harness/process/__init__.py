@@ -1,6 +1,6 @@
 """Child processes: one arm is one process with limits, and nothing of it outlives the run.
 
 A pool's processes form one chain, and each link ends what is below it when the link above is gone:
-the *warden* (adopts orphans, ends everything with the pool), one *zygote* an environment (has
-imported third-party modules, forks), one *minder* an arm (limits, leftovers), and the *arm* itself.
+the *supervisor* (adopts orphans, ends everything with the pool), one *fork server* an environment (has
+imported third-party modules, forks), one *watchdog* an arm (limits, leftovers), and the *arm* itself.
 """

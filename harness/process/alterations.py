@@ -39,6 +39,7 @@ def watched(rest: float = 0.0) -> Callable[..., list[str]]:
     """
     known: dict[str, dict[Key, Any]] = {}
     prints: dict[str, Holds] = {}
+    others: set[str] = set()
     now, looked = time.monotonic, [0.0]
     looked_into, listed, same, hides, printed = _entries, _modules, _same, _BUILTINS, _fingerprint
 
@@ -47,7 +48,7 @@ def watched(rest: float = 0.0) -> Callable[..., list[str]]:
         if hurried and now() - looked[0] < rest:
             return found
         looked[0] = now()
-        for name, module in listed():
+        for name, module in listed(others):
             if name in prints and prints[name]():
                 continue
             entries = dict(looked_into(name, module))
@@ -61,7 +62,7 @@ def watched(rest: float = 0.0) -> Callable[..., list[str]]:
                     found.append(".".join(key))
             added = (key for key in entries.keys() - before.keys() if key[0] == name)
             found += [f"{name}.{key[1]}" for key in added if key[1] in hides and name not in STANDARD]
-        return found
+        return sorted(found)
 
     look()
     return look
@@ -91,9 +92,12 @@ def _same(one: Any, other: Any) -> bool:
     return one is other or (type(one) is type(other) is str and one == other)
 
 
-def _modules() -> Iterator[tuple[str, ModuleType]]:
-    for name, module in list(sys.modules.items()):
-        if isinstance(module, ModuleType) and (name.partition(".")[0] in OURS or name in STANDARD):
+def _modules(others: set[str]) -> Iterator[tuple[str, ModuleType]]:
+    """Those that are watched. The names of all others join `others`, and are not looked at again."""
+    for name in sys.modules.keys() - others:
+        if name.partition(".")[0] not in OURS and name not in STANDARD:
+            others.add(name)
+        elif isinstance(module := sys.modules.get(name), ModuleType):
             yield name, module
 
 

@@ -1,4 +1,4 @@
-"""The arm's own process: from a fresh fork of the zygote to its last word."""
+"""The arm's own process: from a fresh fork of the fork server to its last word."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def run(
 ) -> NoReturn:
     """Turns this fork into the arm and ends it.
 
-    `stream` leads to its supervisor, `close` are descriptors that belong to the others.
+    `stream` leads to the pool, `close` are descriptors that belong to the others.
     """
     code = OWN_FAILURE
     try:
@@ -59,7 +59,7 @@ def run(
         # Only our own failures come here: the entry's were told. The log says what it was.
         traceback.print_exc()
     finally:
-        # No atexit handlers: they are the zygote's modules', and may hang or fault after the result.
+        # No atexit handlers: they are the fork server's modules', and may hang or fault after the result.
         os._exit(code)
 
 
@@ -93,10 +93,10 @@ def _redirect(files: Files) -> int:
 
 
 def _limit_memory(memory_mb: int) -> None:
-    """Refuses absurd allocations at once; the minder ends the arm over memory that is really used.
+    """Refuses absurd allocations at once; the watchdog ends the arm over memory that is really used.
 
     The slack between the two leaves room for what is only reserved, such as stacks of threads, and
-    gives the minder time to come first: a refusal may be caught, and the arm go on as if nothing was.
+    gives the watchdog time to come first: a refusal may be caught, and the arm go on as if nothing was.
     """
     limit = usage.data_size(os.getpid()) + ADDRESS_SLACK * (memory_mb << 20)
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)

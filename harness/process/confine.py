@@ -1,6 +1,6 @@
 """Makes folders read-only for an arm and all that it starts, with a mount namespace of its own.
 
-Root makes one at once and then gives up the capabilities that would undo it, or reach into its supervisor.
+Root makes one at once and then gives up the capabilities that would undo it, or reach into the pool.
 Anybody else makes it within a user namespace, where the kernel lets them, and gives up all they had there.
 """
 

@@ -1,4 +1,4 @@
-"""From what the minder saw and what was heard of the arm to the one word for how the arm ended."""
+"""From what the watchdog saw and what was heard of the arm to the one word for how the arm ended."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def lost(files: Files, why: str) -> Ended:
 
 
 def conclude(files: Files, report: Mapping[str, Any], heard: Heard) -> Ended:
-    """How the arm ended. `report` is the minder's: see `minder.mind`."""
+    """How the arm ended. `report` is the watchdog's: see `watchdog.mind`."""
     common: dict[str, Any] = {"seconds": report["seconds"], "log": files.log}
     common["leftovers"] = tuple(report["leftovers"])
     if heard.problem:

@@ -1,4 +1,4 @@
-"""The supervisor's side of an arm's stream: asks for one point after another, and holds the arm to the order.
+"""The pool's side of an arm's stream: asks for one point after another, and holds the arm to the order.
 
 What an arm said counts only as far as it was said here. The key and the next nonce are in this process alone
 until they are sent: code that runs in the arm can answer nothing that has not been asked yet.

@@ -24,7 +24,7 @@ _ENTRY = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 @dataclass(frozen=True, kw_only=True)
 class Environment:
-    """What all arms of one zygote share.
+    """What all arms of one fork server share.
 
     `variables` are set before its interpreter starts (None takes one away), `preload` are modules
     that it imports. `arm_only` are top-level names that it must never even look for, because arms
@@ -41,7 +41,7 @@ class Environment:
 
     @property
     def key(self) -> str:
-        """Environments of one key share a zygote, whatever they preload."""
+        """Environments of one key share a fork server, whatever they preload."""
         return json.dumps([sorted(self.variables.items()), sorted(self.arm_only)])
 
 
@@ -51,8 +51,8 @@ class Job:
 
     It returns a JSON object. With `questions`, plain values too, it is given its testimony as well, and is
     asked one at a time. What is `protected` it cannot write where the machine allows that. `variables` are
-    set in this arm alone, after the zygote's; it needs so many accelerators (`devices`) for itself. `folder`
-    takes the files named below. Raises BadInput for an entry or a payload that cannot be carried.
+    set in this arm alone, after the fork server's; it needs so many accelerators (`devices`) for itself.
+    `folder` takes the files named below. Raises BadInput for an entry or a payload that cannot be carried.
     """
 
     entry: str
@@ -79,7 +79,7 @@ class Job:
         return Files(self.folder)
 
     def to_json(self) -> dict[str, Any]:
-        """What the zygote's side needs to know."""
+        """What the fork server's side needs to know."""
         return {
             "entry": self.entry,
             "payload": dict(self.payload),
@@ -136,7 +136,8 @@ class Ended:
     `result` is there where `exit.how` is clean, `error` (type, message, traceback) where an exception
     escaped. `answers` are those to the job's questions, in order, as far as it came; `told` is the last word
     under each name. Of an arm whose words are forged or broken there are none. `leftovers` names the
-    processes beside the arm that had to be killed, `imported` the modules it loaded that its zygote had not.
+    processes beside the arm that had to be killed, `imported` the modules that it loaded and its fork server
+    had not.
     """
 
     exit: Exit

@@ -1,4 +1,4 @@
-"""The pool's side of its warden and its zygotes."""
+"""The pool's side of its supervisor and its fork servers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import harness
 from harness.errors import BadInput, Unresolved
-from harness.process import log, packets, warden, zygote
+from harness.process import fork_server, log, packets, supervisor
 from harness.process.job import Environment, write_json
 from harness.process.scratch import clear, clear_dead, new
 
@@ -30,8 +30,8 @@ _ALWAYS = {"PYTHONUTF8": "1"}
 system whose text is ASCII another process would fail."""
 
 
-class Warden:
-    """Starts the warden. Raises Unresolved if it cannot be started."""
+class Supervisor:
+    """Starts the supervisor. Raises Unresolved if it cannot be started."""
 
     def __init__(self) -> None:
         parent = _temporary()
@@ -50,7 +50,7 @@ class Warden:
             "-I",
             "-S",
             "-c",
-            warden.BOOT,
+            supervisor.BOOT,
             str(Path(next(iter(harness.__path__))).parent),
         ]
         return subprocess.Popen(
@@ -68,7 +68,7 @@ class Warden:
     def spawn(
         self, name: str, command: list[str], variables: Mapping[str, str | None], descriptor: int
     ) -> Path:
-        """Has a process started below the warden and returns its log.
+        """Has a process started below the supervisor and returns its log.
 
         `descriptor` goes to it; its number there is added to `command`.
         """
@@ -93,7 +93,7 @@ class Warden:
             packets.send(self._link, {"kill": name})
 
     def close(self) -> None:
-        """Ends every process below the warden, and then the warden."""
+        """Ends every process below the supervisor, and then the supervisor."""
         with contextlib.suppress(OSError):  # it may have ended already
             self._link.shutdown(socket.SHUT_RDWR)
         try:
@@ -102,7 +102,7 @@ class Warden:
             self._process.kill()
             self._process.wait()
         self._link.close()
-        # The warden's last act too; here for the case that it was killed.
+        # The supervisor's last act too; here for the case that it was killed.
         clear(self.scratch)
 
 
@@ -114,11 +114,11 @@ def _temporary() -> Path:
         raise BadInput("no temporary folder can be written: set TMPDIR to one that can be") from error
 
 
-class Zygote:
-    """One zygote below the warden; it starts at once and takes requests from the start."""
+class ForkServer:
+    """One fork server below the supervisor; it starts at once and takes requests from the start."""
 
-    def __init__(self, warden: Warden, name: str, environment: Environment) -> None:
-        self.name, self._warden = name, warden
+    def __init__(self, supervisor: Supervisor, name: str, environment: Environment) -> None:
+        self.name, self._supervisor = name, supervisor
         self._link, theirs = packets.pair()
         self._asked: list[str] = []
         self._dropped: set[str] = set()
@@ -127,8 +127,8 @@ class Zygote:
         self._ended = threading.Event()
         self._lock = threading.Lock()
         with theirs:
-            command = _command(warden.scratch, environment)
-            self._log = warden.spawn(name, command, _variables(environment), theirs.fileno())
+            command = _command(supervisor.scratch, environment)
+            self._log = supervisor.spawn(name, command, _variables(environment), theirs.fileno())
         self._listener = threading.Thread(target=self._listen, name=f"refault-{name}", daemon=True)
         self._listener.start()
 
@@ -138,13 +138,13 @@ class Zygote:
             new = [module for module in dict.fromkeys(modules) if module not in self._asked]
             if not new:
                 return
-            listed = self._warden.scratch / f"{self.name}.{len(self._asked)}.json"
+            listed = self._supervisor.scratch / f"{self.name}.{len(self._asked)}.json"
             self._asked += new
             write_json(listed, new)
             packets.send(self._link, {"preload": str(listed)})
 
     def start(self, job_file: Path, number: int, stream: socket.socket) -> socket.socket:
-        """Has an arm forked; the link on which its minder reports. It ends at once if the zygote has.
+        """Has an arm forked; the link on which its watchdog reports. It ends at once if the fork server has.
 
         `stream` is the arm's end of what it says.
         """
@@ -173,10 +173,10 @@ class Zygote:
         return " / ".join(log.tail(self._log, 400).split("\n")[-4:]).strip(" /")
 
     def kill(self) -> None:
-        self._warden.kill(self.name)
+        self._supervisor.kill(self.name)
 
     def close(self) -> None:
-        """Gives the descriptors back; the warden ends the process."""
+        """Gives the descriptors back; the supervisor ends the process."""
         with contextlib.suppress(OSError):  # it may have ended already
             self._link.shutdown(socket.SHUT_RDWR)
         self._listener.join(timeout=2)
@@ -205,7 +205,7 @@ class Zygote:
 def _command(scratch: Path, environment: Environment) -> list[str]:
     path = json.dumps([os.path.abspath(entry) for entry in sys.path])
     arm_only = " ".join(sorted(environment.arm_only))
-    return [sys.executable, "-P", "-c", zygote.BOOT, path, str(scratch), arm_only]
+    return [sys.executable, "-P", "-c", fork_server.BOOT, path, str(scratch), arm_only]
 
 
 def _variables(environment: Environment) -> dict[str, str | None]:

@@ -24,15 +24,15 @@ from harness.process.ending import conclude, lost
 from harness.process.hearing import Hearing
 from harness.process.job import Ended, Environment, Job, write_json
 from harness.process.kept import Kept
-from harness.process.launch import Warden, Zygote
+from harness.process.launch import ForkServer, Supervisor
 from harness.process.protection import Protection, chosen
 
 _log = logging.getLogger(__name__)
 
 _SLACK = 30.0
-"""Seconds beyond an arm's limit after which its minder itself is given up."""
+"""Seconds beyond an arm's limit after which its watchdog itself is given up."""
 _STARTS = 2
-"""How often a zygote of one environment is started before it is given up."""
+"""How often a fork server of one environment is started before it is given up."""
 
 
 Lend = Callable[[int], AbstractContextManager[Mapping[str, str]]]
@@ -51,7 +51,7 @@ class _Waiting(NamedTuple):
 class Pool:
     """At most `lanes` arms at a time, first come, first served. A context manager.
 
-    A zygote is started when an environment is first needed, and an arm has `start_seconds` from then
+    A fork server is started when an environment is first needed, and an arm has `start_seconds` from then
     until it runs. With `learn`, what one arm had to import itself is imported ahead of the next. What
     `lend` gives is an arm's for as long as it runs, if it needs devices.
     Closing kills whatever runs. `protection` is how arms are kept from writing what is not theirs; without
@@ -76,10 +76,10 @@ class Pool:
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._numbers = count(1)
         self._lock = threading.RLock()
-        self._zygotes: dict[str, list[Zygote]] = {}
+        self._fork_servers: dict[str, list[ForkServer]] = {}
         self._learned: dict[str, dict[str, None]] = {}
         self._closed = False
-        self._warden = Warden()
+        self._supervisor = Supervisor()
         self._lanes = [
             threading.Thread(target=self._work, name=f"refault-lane-{n}", daemon=True) for n in range(lanes)
         ]
@@ -104,35 +104,42 @@ class Pool:
         return future
 
     def warm(self, environment: Environment) -> None:
-        """Starts an environment's zygote ahead of its first arm; returns at once."""
-        self._zygote(environment)
+        """Starts an environment's fork server ahead of its first arm; returns at once."""
+        self._fork_server(environment)
 
     def learned(self, environment: Environment) -> tuple[str, ...]:
-        """Modules to preload next time: what its zygote holds, and what its arms had to import."""
+        """Modules to preload next time: what its fork server holds, and what its arms had to import."""
         with self._lock:
-            zygotes = self._zygotes.get(environment.key, [])
-            dropped = {module for zygote in zygotes for module in zygote.dropped}
+            fork_servers = self._fork_servers.get(environment.key, [])
+            dropped = {module for fork_server in fork_servers for module in fork_server.dropped}
             known = [*environment.preload, *self._learned.get(environment.key, {})]
             return tuple(module for module in dict.fromkeys(known) if module not in dropped)
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the zygotes had to say: modules not preloaded, threads where there should be none."""
+        """What the fork servers had to say: modules not preloaded, threads where there should be none."""
         with self._lock:
             return tuple(
-                note for zygotes in self._zygotes.values() for zygote in zygotes for note in zygote.notes
+                note
+                for fork_servers in self._fork_servers.values()
+                for fork_server in fork_servers
+                for note in fork_server.notes
             )
 
     @property
-    def warden(self) -> int:
+    def supervisor(self) -> int:
         """The pid of the process below which all others are."""
-        return self._warden.pid
+        return self._supervisor.pid
 
     @property
     def threaded(self) -> bool:
         """Whether an arm was forked from a process with threads, so that it may have hung for it."""
         with self._lock:
-            return any(zygote.threaded for zygotes in self._zygotes.values() for zygote in zygotes)
+            return any(
+                fork_server.threaded
+                for fork_servers in self._fork_servers.values()
+                for fork_server in fork_servers
+            )
 
     def close(self) -> None:
         """Kills every process of this pool and waits for that; arms under way are lost, others cancelled."""
@@ -141,13 +148,13 @@ class Pool:
                 return
             self._closed = True
         self._cancel_waiting()
-        self._warden.close()
+        self._supervisor.close()
         for lane in self._lanes:
             if lane is not threading.current_thread():
                 lane.join(timeout=5)
-        for zygotes in self._zygotes.values():
-            for zygote in zygotes:
-                zygote.close()
+        for fork_servers in self._fork_servers.values():
+            for fork_server in fork_servers:
+                fork_server.close()
 
     def _cancel_waiting(self) -> None:
         while not self._queue.empty():
@@ -179,49 +186,51 @@ class Pool:
         if self.protection is not Protection.READ_ONLY:
             job = replace(job, protected=Protected())
         write_json(job.files.job, job.to_json())
-        zygote = self._zygote(job.environment)
-        if zygote.has_ended():
-            return lost(job.files, f"its zygote keeps ending: {zygote.last_words or 'it left no word'}")
+        fork_server = self._fork_server(job.environment)
+        if fork_server.has_ended():
+            return lost(
+                job.files, f"its fork server keeps ending: {fork_server.last_words or 'it left no word'}"
+            )
         number = next(self._numbers)
         with Hearing(job.questions or ()) as hearing, Kept(job.files) as kept:
             try:
-                with zygote.start(job.files.job, number, hearing.theirs) as link:
+                with fork_server.start(job.files.job, number, hearing.theirs) as link:
                     hearing.theirs.close()
-                    report = self._await_report(job, zygote, link, hearing)
+                    report = self._await_report(job, fork_server, link, hearing)
             finally:
-                scratch.clear(self._warden.scratch / str(number))
+                scratch.clear(self._supervisor.scratch / str(number))
             return self._conclude(job, report, hearing, kept)
 
-    def _zygote(self, environment: Environment) -> Zygote:
+    def _fork_server(self, environment: Environment) -> ForkServer:
         with self._lock:
             if self._closed:
                 raise Unresolved("the pool is closed: no arm can be started")
-            zygotes = self._zygotes.setdefault(environment.key, [])
-            if not zygotes or (zygotes[-1].has_ended() and len(zygotes) < _STARTS):
-                name = f"zygote-{len(self._zygotes)}.{len(zygotes) + 1}"
-                zygotes.append(Zygote(self._warden, name, environment))
+            fork_servers = self._fork_servers.setdefault(environment.key, [])
+            if not fork_servers or (fork_servers[-1].has_ended() and len(fork_servers) < _STARTS):
+                name = f"fork-server-{len(self._fork_servers)}.{len(fork_servers) + 1}"
+                fork_servers.append(ForkServer(self._supervisor, name, environment))
             # One that died may have died of an import: the second leaves all of them to the arms.
-            if len(zygotes) == 1:
+            if len(fork_servers) == 1:
                 learns = self._learn and environment.learns
                 learned = self._learned.get(environment.key, {}) if learns else {}
-                zygotes[0].preload([*environment.preload, *learned])
-            return zygotes[-1]
+                fork_servers[0].preload([*environment.preload, *learned])
+            return fork_servers[-1]
 
     def _await_report(
-        self, job: Job, zygote: Zygote, link: socket.socket, hearing: Hearing
+        self, job: Job, fork_server: ForkServer, link: socket.socket, hearing: Hearing
     ) -> dict[str, Any] | str:
-        """The minder's report, or why there is none; what the arm says meanwhile is heard."""
+        """The watchdog's report, or why there is none; what the arm says meanwhile is heard."""
         if (started := _next(link, self._start_seconds)) is None:
-            zygote.kill()
-            zygote.has_ended(within=5)
-            words = zygote.last_words or "its zygote hangs"
+            fork_server.kill()
+            fork_server.has_ended(within=5)
+            words = fork_server.last_words or "its fork server hangs"
             return f"no arm was started within {self._start_seconds:g} s: {words}"
         if started and (report := _heard_out(link, hearing, job.limits.seconds + _SLACK)):
             return report
         if self._closed:
             return "the pool was closed"
-        if zygote.has_ended(within=0.5):
-            return f"its zygote ended: {zygote.last_words or 'it left no word'}"
+        if fork_server.has_ended(within=0.5):
+            return f"its fork server ended: {fork_server.last_words or 'it left no word'}"
         return "the process that minds it ended"
 
     def _conclude(self, job: Job, report: dict[str, Any] | str, hearing: Hearing, kept: Kept) -> Ended:

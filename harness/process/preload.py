@@ -65,14 +65,14 @@ def load(names: Iterable[str], arm_only: frozenset[str]) -> Iterator[tuple[str, 
 def _import(name: str) -> str | None:
     try:
         importlib.import_module(name)
-    # Anything may come out of a foreign module, SystemExit too; it is reported, and the zygote lives.
+    # Anything may come out of a foreign module, SystemExit too; it is reported, and the fork server lives.
     except BaseException as error:  # noqa: BLE001
         return f"{type(error).__name__}: {error}".splitlines()[0]
     return None
 
 
 def imported_since(before: frozenset[str], arm_only: frozenset[str]) -> list[str]:
-    """Modules loaded since `before` that a zygote could load too, in the order they were done loading."""
+    """Modules loaded since `before` that a fork server could load too, in the order they were loaded."""
     return [
         name
         for name, module in list(sys.modules.items())

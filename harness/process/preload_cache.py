@@ -1,4 +1,4 @@
-"""Remembers between runs which modules arms import, so that the next zygote has them from the start."""
+"""Remembers between runs which modules arms import, so that the next fork server has them from the start."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an arm says to its supervisor: each thing once, in order, and only what it was asked.
+"""What an arm says to the pool: each thing once, in order, and only what it was asked.
 
 It is made before the arm imports the code under test. What it needs later is held in closures from then on:
 nothing which that code puts in place of a name has a part in it.
@@ -38,7 +38,7 @@ class Testimony:
         self._nonce = ""
 
     def questions(self) -> Iterator[Any]:
-        """What the supervisor wants to know, one at a time; the next one only comes after `answer`."""
+        """What the pool wants to know, one at a time; the next one only comes after `answer`."""
         self._say({"kind": "ready"})
         while (heard := self._hear()) and "nonce" in heard:
             self._nonce = heard["nonce"]
@@ -116,7 +116,7 @@ def _strangers() -> list[str]:
     found, frame = [], sys._getframe(1)
     while frame is not None:
         name = frame.f_code.co_filename
-        if not name.startswith(_OURS) and name != "<string>":  # what the zygote was started with
+        if not name.startswith(_OURS) and name != "<string>":  # what the fork server was started with
             found.append(name)
         frame = frame.f_back  # type: ignore[assignment]
     return found

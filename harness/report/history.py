@@ -9,8 +9,8 @@ from typing import Any
 from rich.console import Console
 
 from harness import __version__
-from harness.compare import named_params
 from harness.history import ArmNight, Night, Series, notable, told_params
+from harness.observation.compare import named_params
 from harness.report.marks import MARKS
 from harness.report.terminal import say
 

@@ -13,11 +13,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, TextIO
 
-from harness import __version__, signatures
-from harness.compare import plain
-from harness.documents import FORMAT, sealed
+from harness import __version__
+from harness.documents import FORMAT, sealed, signatures
 from harness.errors import BadInput
 from harness.foreign import cause, shown
+from harness.observation.compare import plain
 from harness.verdict import Result
 
 Target = Path | Literal["-"]

@@ -10,7 +10,7 @@ from rich.console import Console
 from harness import __version__
 from harness.facts import Reproducer
 from harness.report.terminal import say
-from harness.scan import Found
+from harness.sweep.scan import Found
 
 
 def show(reproducer: Reproducer, found: Found, console: Console) -> None:

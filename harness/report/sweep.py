@@ -8,8 +8,8 @@ from typing import Any
 from rich.console import Console
 
 from harness import __version__
-from harness.compare import changed_params, named_params, plain
 from harness.facts import Case, Params, Reproducer
+from harness.observation.compare import changed_params, named_params, plain
 from harness.report.terminal import say
 from harness.sweep.chart import Chart
 from harness.sweep.outcomes import Outcome

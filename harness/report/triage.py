@@ -8,7 +8,7 @@ from rich.console import Console
 
 from harness.report.terminal import say
 from harness.serving.logs import Reading
-from harness.triage import Match
+from harness.serving.triage import Match
 
 
 def show(reading: Reading, found: Sequence[Match], console: Console) -> None:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.facts import ENDING_KINDS
-from harness.normalise import message
 from harness.observation import Exit, Fault
+from harness.observation.normalise import message
 from harness.process.ending import signal_name
 from harness.serving import logs
 from harness.serving.causes import Causes

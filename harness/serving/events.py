@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from harness.normalise import message
 from harness.observation import Fault
+from harness.observation.normalise import message
 from harness.serving import shortages, signs, tracebacks
 from harness.serving.lines import Line, behind
 from harness.serving.tracebacks import Raised

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from harness.normalise import message
 from harness.observation import Fault
+from harness.observation.normalise import message
 from harness.serving import roles
 
 

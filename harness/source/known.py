@@ -39,7 +39,7 @@ def printed(kept: Releases) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    from harness.workspace import default
+    from harness.machine.workspace import default
 
     for line in printed(Releases(default().releases)):
         print(line)

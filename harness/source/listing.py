@@ -25,6 +25,7 @@ BYTECODE = "__pycache__"
 
 _COMPILED = re.compile(r".*\.pyc(\.\d+)?", re.DOTALL)
 """Bytecode, and what a process that is writing some calls it until it is whole."""
+_ALL_READ = stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH
 _Above = frozenset[tuple[int, int]]
 
 
@@ -75,9 +76,9 @@ class _Found:
         waiting: list[tuple[str, _Above]] = [("", frozenset({(about.st_dev, about.st_ino)}))]
         while waiting:
             prefix, above = waiting.pop()
-            for name in self._names(prefix):
+            for entry in self._entries_of(prefix):
                 self._count(1, 0)
-                if deeper := self._take(prefix, name, above):
+                if deeper := self._take(prefix, entry, above):
                     waiting.append(deeper)
 
     def refuse_shadows(self) -> None:
@@ -87,26 +88,27 @@ class _Found:
                 told = f"hides {shown(os.path.basename(stem))}.py, so that what runs has no source"
                 raise self._refusal(path, told)
 
-    def _names(self, prefix: str) -> list[str]:
+    def _entries_of(self, prefix: str) -> list[os.DirEntry[str]]:
         try:
-            names = os.listdir(os.path.join(self._folder, prefix))
+            with os.scandir(os.path.join(self._folder, prefix)) as found:
+                entries = list(found)
         except OSError as error:
             return self._unlisted(prefix, error)
         compiled = _is_bytecode_folder(prefix)
-        return [name for name in names if not (compiled and _COMPILED.fullmatch(name))]
+        return [entry for entry in entries if not (compiled and _COMPILED.fullmatch(entry.name))]
 
-    def _unlisted(self, prefix: str, error: OSError) -> list[str]:
+    def _unlisted(self, prefix: str, error: OSError) -> list[os.DirEntry[str]]:
         """A folder that nobody can list holds nothing that runs, unless one can enter it."""
         if error.errno != errno.EACCES or os.access(os.path.join(self._folder, prefix), os.X_OK):
             raise self._refusal(prefix, f"cannot be listed ({cause(error)})") from error
         self.broken[prefix] = f"cannot be listed ({cause(error)})"
         return []
 
-    def _take(self, prefix: str, name: str, above: _Above) -> tuple[str, _Above] | None:
+    def _take(self, prefix: str, entry: os.DirEntry[str], above: _Above) -> tuple[str, _Above] | None:
         """Note one entry; a folder is to be looked at later, unless it is a link to one above it."""
-        path = prefix + name
+        path = prefix + entry.name
         try:
-            about = os.stat(os.path.join(self._folder, path))
+            about = entry.stat()
         except OSError as error:
             self._lost(path, error)
             return None
@@ -130,7 +132,9 @@ class _Found:
     def _file(self, path: str, about: os.stat_result) -> None:
         if not stat.S_ISREG(about.st_mode):
             self.broken[path] = f"is {kind(about.st_mode)}"
-        elif not os.access(os.path.join(self._folder, path), os.R_OK):
+        elif about.st_mode & _ALL_READ != _ALL_READ and not os.access(
+            os.path.join(self._folder, path), os.R_OK
+        ):
             self.broken[path] = "cannot be read (Permission denied)"
         else:
             self._regular(path, about)

@@ -16,7 +16,7 @@ from harness import foreign
 from harness.errors import BadInput, GoldenError, RefaultError, Unresolved
 from harness.facts import Reproducer
 from harness.golden import Golden
-from harness.host import leases
+from harness.machine import gpu_leases
 from harness.process.job import Ended, Environment, Job
 from harness.process.pool import Pool
 from harness.source import revert
@@ -71,7 +71,7 @@ class Suite:
         self._folder = setting.workspace.new_run()
         self._environments = Environments(setting)
         self._bytecodes = Bytecodes(setting, self._folder)
-        seats = leases.Seats(leases.of_this_machine(setting.machine.host), setting.lanes)
+        seats = gpu_leases.Seats(gpu_leases.of_this_machine(setting.machine.host), setting.lanes)
         self._pool = pool or Pool(setting.lanes, lend=seats.seat)
         self._owns_pool = pool is None
         self._numbers = count(1)
@@ -145,7 +145,7 @@ class Suite:
         folder = self._new_folder(f"{subject.id}.standing.{name}")
         shared = self.environment(request.environment)
         protected = self._shield.over(plan)
-        return folder, self._pool.submit(arms.standing_job(plan, folder, shared, protected))
+        return folder, self._pool.submit(arms.kept_server_job(plan, folder, shared, protected))
 
     def _ready(self, waiting: list[_Running]) -> list[_Running]:
         """Take those out of `waiting` whose arms have all ended."""

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from harness.golden import GoldenStore
 from harness.machine import Machine
+from harness.machine.workspace import Workspace
 from harness.source.tree import Tree
-from harness.workspace import Workspace
 
 
 @dataclass(frozen=True, kw_only=True)

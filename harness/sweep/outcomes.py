@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from harness import foreign
-from harness.compare import plain
 from harness.errors import BadInput
 from harness.facts import Params
 from harness.observation import Fault, Point
+from harness.observation.compare import plain
 from harness.sweep.space import key
 from harness.verdict import ArmName
 

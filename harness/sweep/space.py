@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.compare import one_line
 from harness.errors import BadInput
 from harness.facts import Case, Choice, Integer, Integers, Lists, Param, Params
+from harness.observation.compare import one_line
 
 _TRIES = 50
 """Draws per wanted point before a space is called exhausted: most draws may mean nothing together."""

@@ -15,7 +15,7 @@ from harness.tests.toyland.bench import Bench
 
 @pytest.fixture(scope="session")
 def kernel_pool() -> Iterator[Pool]:
-    """One pool for every toy case: its zygote takes seconds to import torch and triton."""
+    """One pool for every toy case: its fork server takes seconds to import torch and triton."""
     with Pool(2) as shared:
         yield shared
 

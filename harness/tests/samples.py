@@ -17,11 +17,11 @@ PROVENANCE = {"sglang": "9.9.9", "torch": "2.13.0", "recorded": "2026-01-02", "c
 LAUNCH = {"event": "launch", "kernel": "fill", "grid": [4], "wrote": {"rms": 0.5, "shape": [4]}}
 
 
-def point(page_size: int, *strays: Fault, **facts: Any) -> Point:
+def point(page_size: int, *violations: Fault, **facts: Any) -> Point:
     """One point of the invented case; its results and trace say which."""
     results = {"lengths": {"dtype": "int64", "shape": [2], "values": [page_size, 2]}, "scale": 0.5}
     own: dict[str, Any] = {"results": results, "trace": ({"event": "phase", "name": "replay"}, LAUNCH)}
-    return Point(params={"page_size": page_size}, faults=strays, **{**own, **facts})
+    return Point(params={"page_size": page_size}, faults=violations, **{**own, **facts})
 
 
 def arm(name: str, *points: Point, **facts: Any) -> Arm:

@@ -297,7 +297,9 @@ def underway(tmp_path: Path, cache: Path) -> Iterator[tuple[Checkout, subprocess
     )
     with process:
         assert process.stderr and process.stderr.readline().startswith("[1/2] pr104_short_indptr")
-        wait_until(lambda: len(processes_of(place)) >= 5, STARTED)  # parent, warden, zygote, minder, arm
+        wait_until(
+            lambda: len(processes_of(place)) >= 5, STARTED
+        )  # parent, supervisor, fork server, watchdog, arm
         yield place, process
         process.kill()
 

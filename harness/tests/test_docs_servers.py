@@ -9,9 +9,10 @@ from pathlib import Path
 import click
 import pytest
 
-from harness import catalogue, requests
+from harness import catalogue
 from harness.cli import app
 from harness.facts import FAULT_KINDS
+from harness.suite import selection
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "servers.md").read_text()
@@ -30,7 +31,7 @@ def test_a_command_parses_and_names_what_has_a_server(words: list[str]) -> None:
     assert rest == []
     if bug := parsed.get("bug"):
         subject = catalogue.find(bug, catalogue.subjects())
-        (request,) = requests.one(subject, ("server",), (), None)
+        (request,) = selection.one(subject, ("server",), (), None)
         assert request.tier == "server"
 
 

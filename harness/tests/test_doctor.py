@@ -9,18 +9,19 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from harness import catalogue, doctor, leftovers
+from harness import catalogue, doctor
 from harness.cli import app
 from harness.doctor import Check, State
 from harness.errors import BadInput
 from harness.facts import Feature, Subject
-from harness.leftovers import Leftovers
 from harness.machine import Machine
+from harness.machine.workspace import Workspace
 from harness.process import protection
+from harness.serving import leftovers
+from harness.serving.leftovers import Leftovers
 from harness.source import tree
 from harness.source.tree import Tree
 from harness.tests.toyland.bench import Bench, bug, subject
-from harness.workspace import Workspace
 
 MACHINE = Machine(
     platform="cpu", features=frozenset(Feature) - {Feature.CUDA, Feature.ROCM}, facts={"torch": "2.13.0"}

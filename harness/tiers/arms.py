@@ -70,7 +70,7 @@ def kind(tier: str, platform: str | None) -> str:
 
 def environment(kind: str, package: str, learned: Sequence[str] = ()) -> Environment:
     """What the arms of one kind share. Kinds that differ never share a process."""
-    base = ("harness.host.preload", f"harness.tiers.{'kernel' if kind == 'device' else kind}")
+    base = ("harness.host.preload", f"harness.tiers.{'kernel' if kind == 'device' else kind}.arm")
     learns = kind != "device"
     return Environment(
         variables=dict(_VARIABLES[kind]),
@@ -87,7 +87,7 @@ def job(plan: ArmPlan, folder: Path, shared: Environment, protected: Protected =
     share = max(1.0, len(plan.points) / len(case.points()))
     memory = MEMORY_MB[kind(plan.tier, plan.platform)]
     limits = Limits(seconds=case.seconds * share, memory_mb=memory)
-    entry = f"harness.tiers.{plan.tier}:enter"
+    entry = f"harness.tiers.{plan.tier}.arm:enter"
     return Job(
         entry=entry,
         payload=_payload(plan),
@@ -100,10 +100,10 @@ def job(plan: ArmPlan, folder: Path, shared: Environment, protected: Protected =
     )
 
 
-def standing_job(plan: ArmPlan, folder: Path, shared: Environment, protected: Protected = _NOTHING) -> Job:
+def kept_server_job(plan: ArmPlan, folder: Path, shared: Environment, protected: Protected = _NOTHING) -> Job:
     """The arm's server alone, for inspection: it runs until it is ended, and STANDING says where."""
     limits = Limits(seconds=_A_WEEK, memory_mb=MEMORY_MB[plan.tier])
-    entry = f"harness.tiers.{plan.tier}:stand"
+    entry = f"harness.tiers.{plan.tier}.arm:stand"
     return Job(
         entry=entry,
         payload={**_payload(plan), "point": dict(plan.points[0])},

@@ -10,7 +10,7 @@ from typing import Any
 from harness import catalogue
 from harness.errors import FactsError
 from harness.facts import Case
-from harness.host import lending, libraries
+from harness.host import import_stand_ins, libraries
 from harness.observation import Point
 from harness.process.testimony import Testimony
 from harness.source import importing
@@ -53,7 +53,7 @@ class Entry:
         importing.install(root, payload["package"], payload["bytecode"])
         listed = list(patches)
         attestor = _attest(payload, root, testimony, listed)
-        listed += lending.install()  # after the attestation, whose hand in an import it leaves alone
+        listed += import_stand_ins.install()  # after the attestation, whose hand in an import it leaves alone
         case = catalogue.load(payload["reproducer"]).case(tier, payload.get("platform"))
         testimony.tell("case", payload["reproducer"])  # so that it is looked at as it is now
         if case is None:

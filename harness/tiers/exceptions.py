@@ -10,8 +10,8 @@ from triton.runtime.errors import InterpreterError
 
 from harness.errors import BadInput, Runaway, Unresolved
 from harness.memory.device import gone
-from harness.normalise import message
 from harness.observation import Fault
+from harness.observation.normalise import message
 from harness.process.arm import is_about_memory
 from harness.tiers.undone import Undone
 from harness.verdict.broken import Raised

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from harness.normalise import message
 from harness.observation import Fault
+from harness.observation.normalise import message
 
 Trouble = Literal["rejected", "failed", "lost", "hang"]
 """A 4xx answer; a 5xx answer or an error in mid-stream; a broken connection; no token for too long."""

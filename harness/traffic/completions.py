@@ -11,7 +11,7 @@ import httpx
 import openai
 from openai.types import Completion
 
-from harness.traffic.partial import Partial
+from harness.traffic.streamed_answer import Partial
 
 _SENT: ContextVar[asyncio.Event] = ContextVar("sent")
 _TEXT_IS_WORDS = "every token of the models of harness.models is one word"

@@ -18,8 +18,8 @@ from harness.errors import Unresolved
 from harness.facts import Traffic
 from harness.traffic import completions, native
 from harness.traffic.answers import Answer
-from harness.traffic.partial import Partial
 from harness.traffic.prompts import Request, requests
+from harness.traffic.streamed_answer import Partial
 
 PATIENCE = 60.0
 """Seconds without a sign of life after which a server is said to hang."""

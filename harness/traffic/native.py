@@ -10,8 +10,8 @@ from typing import Any
 
 import aiohttp
 
-from harness.traffic.partial import Partial
 from harness.traffic.prompts import Request
+from harness.traffic.streamed_answer import Partial
 
 _LONGEST_LINE = 1 << 22
 """Bytes: each chunk of a stream repeats all log-probabilities before it."""

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from harness.compare import (
+from harness.facts import Tolerance
+from harness.golden import GoldenPoint
+from harness.observation import Point
+from harness.observation.compare import (
     Difference,
     finding_differences,
     naming_differences,
@@ -12,9 +15,6 @@ from harness.compare import (
     trace_difference,
     trace_digest,
 )
-from harness.facts import Tolerance
-from harness.golden import GoldenPoint
-from harness.observation import Point
 from harness.verdict.evidence import Evidence
 from harness.verdict.kinds import ArmName
 from harness.verdict.proof import points, unproven

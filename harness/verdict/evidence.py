@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from harness.compare import DEFAULT_TOLERANCE
 from harness.facts import Expect, ExpectedFault, Params, Tolerance
 from harness.golden import Golden
 from harness.observation import Observation
+from harness.observation.compare import DEFAULT_TOLERANCE
 from harness.verdict.kinds import BOTH, ArmName, EvidenceClass
 
 

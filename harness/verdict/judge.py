@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from harness.compare import DEFAULT_TOLERANCE, same_params, trace_difference
 from harness.errors import GoldenError
 from harness.facts import Configuration, Params, Reproducer, Subject
 from harness.golden import Golden, points_of
 from harness.observation import Observation
+from harness.observation.compare import DEFAULT_TOLERANCE, same_params, trace_difference
 from harness.verdict import departure, proof, wording
 from harness.verdict.broken import BROKEN
 from harness.verdict.evidence import Evidence

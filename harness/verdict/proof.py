@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from harness.compare import named_params, same_params
 from harness.facts import ENDING_KINDS, Params
 from harness.golden import Golden
 from harness.observation import Observation, Point
+from harness.observation.compare import named_params, same_params
 from harness.verdict.evidence import Arm, Evidence
 from harness.verdict.kinds import ArmName
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from harness.compare import plain
 from harness.errors import BadInput
 from harness.facts import Params
 from harness.observation import Observation
+from harness.observation.compare import plain
 from harness.verdict.kinds import EvidenceClass, Verdict
 
 

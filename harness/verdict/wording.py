@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.compare import changed_params, named_params
 from harness.observation import Fault, Point
+from harness.observation.compare import changed_params, named_params
 from harness.verdict.broken import Raised
 from harness.verdict.evidence import Arm, Evidence
 from harness.verdict.kinds import ArmName

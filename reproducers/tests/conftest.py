@@ -1,4 +1,4 @@
-"""Runs cases on any tree with one pool, whose zygote imports what upstream needs once."""
+"""Runs cases on any tree with one pool, whose fork server imports what upstream needs once."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from harness import catalogue
 from harness.facts import Reproducer
 from harness.golden import GoldenStore
 from harness.machine import this_machine
+from harness.machine.workspace import Workspace, default
 from harness.process.pool import Pool
 from harness.source.tree import Tree, installed
 from harness.suite import Judged, Request, Setting, Suite
 from harness.verdict import BOTH, ArmName
-from harness.workspace import Workspace, default
 
 Run = Callable[..., Judged]
 
@@ -46,12 +46,6 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
         if learned.is_file():
             shutil.copy(learned, own.preload(kind))
     return own
-
-
-@pytest.fixture
-def scripts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Makes the scripts of `ci/` importable by their names."""
-    monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "ci"))
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ from harness.serving.server import Server
 from harness.source import tree
 from harness.tests.serving.left_behind import Watch
 from harness.tiers import arms
-from harness.tiers.served import Served
+from harness.tiers.server.processes import Served
 from harness.traffic.answers import faults
 from harness.traffic.drive import drive, send, vocabulary
 from harness.traffic.prompts import Request

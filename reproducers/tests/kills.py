@@ -12,9 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import leftovers
 from harness.process.scratch import clear_dead
-from harness.serving import family
+from harness.serving import family, leftovers
 from harness.tests.serving.left_behind import Watch
 
 GONE_WITHIN = 3.0

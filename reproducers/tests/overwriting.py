@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from harness.host import imports
-from harness.tiers import serving_process
+from harness.tiers.server import inside
 
 ENTRY = f"{__name__}:begin"
 PREFIX = "overwrite"
@@ -29,7 +29,7 @@ def request_id(first: int, end: int, seed: int) -> str:
 
 def begin(settings: Mapping[str, Any]) -> None:
     """Entry of a server's processes, in place of the tier's own, which comes first."""
-    serving_process.begin(settings)
+    inside.begin(settings)
     imports.after({f"{settings['package']}.srt.managers.scheduler": _watch})
 
 

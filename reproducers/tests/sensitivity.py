@@ -22,7 +22,7 @@ from harness.serving.launch import Command
 from harness.serving.server import Server
 from harness.source import tree
 from harness.tiers import arms
-from harness.tiers.served import VARIABLE, Served
+from harness.tiers.server.processes import VARIABLE, Served
 from reproducers.tests import overwriting
 
 PAGE = 16

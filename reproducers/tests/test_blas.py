@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import platform
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+
+from ci.portable import machine, signatures
 
 PAIRS = {"x86_64": ("HASWELL", "SKYLAKEX", "NEHALEM"), "aarch64": ("NEOVERSEN1", "ARMV8", "CORTEXA57")}
 """In the order in which the first two kernels that differ are taken: not every processor runs the second."""
 
 
-def two_kernels(machine: Any) -> list[str]:
+def two_kernels() -> list[str]:
     """Two values of OPENBLAS_CORETYPE under which numpy really takes two kernels."""
     taken: dict[str, str] = {}
     for core in PAIRS[platform.machine()]:
@@ -25,7 +25,7 @@ def two_kernels(machine: Any) -> list[str]:
     return list(taken.values())[:2]
 
 
-def under(core: str, signatures: Any, results: Path) -> Any:
+def under(core: str, results: Path) -> signatures.Seen:
     """What the kernel tier shows, with a process tree of its own, since a BLAS chooses when it is loaded."""
     command = [sys.executable, "-P", "-m", "harness", "run", "--tier", "kernel", "--json", str(results)]
     environment = {**os.environ, "OPENBLAS_CORETYPE": core}
@@ -34,11 +34,9 @@ def under(core: str, signatures: Any, results: Path) -> Any:
     return signatures.read(results)
 
 
-def test_two_blas_kernels_show_the_same(scripts: None, tmp_path: Path) -> None:
-    machine = importlib.import_module("portable_machine")
-    signatures = importlib.import_module("portable_signatures")
-    cores = two_kernels(machine)
+def test_two_blas_kernels_show_the_same(tmp_path: Path) -> None:
+    cores = two_kernels()
     assert len(cores) == 2, f"this numpy takes one kernel alone: {cores}"
-    one, other = (under(core, signatures, tmp_path / f"{core}.json") for core in cores)
+    one, other = (under(core, tmp_path / f"{core}.json") for core in cores)
     assert "PASS" in signatures.verdicts(one)
     assert signatures.differences(one, other) == []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,17 +9,18 @@ from typing import Any
 
 import pytest
 
+from ci import upstream_toggle
 from harness import catalogue
 from harness.errors import BadInput
 from harness.facts import Grid
 from harness.golden import GoldenStore
 from harness.machine import this_machine
+from harness.machine.workspace import Workspace
 from harness.observation import Point
 from harness.process.pool import Pool
 from harness.source.tree import Tree
 from harness.suite import Setting
 from harness.verdict import Result, Verdict
-from harness.workspace import Workspace
 from reproducers import pr27360_fa3_draft_expand_cache_loc as pr27360
 from reproducers.rigs import fa3
 from reproducers.tests import trees
@@ -77,7 +77,7 @@ def test_a_slice_two_tokens_too_wide_shows_fewer(run: Run, alter: Alter) -> None
 
 
 def test_upstreams_toggle_keeps_the_guard_which_fires_where_nothing_was_wrong(
-    upstream: Tree, workspace: Workspace, pool: Pool, scripts: None
+    upstream: Tree, workspace: Workspace, pool: Pool
 ) -> None:
     """Its own toggle for this bug, run as a third arm, takes the slice out and leaves the guard."""
     setting = Setting(
@@ -86,7 +86,7 @@ def test_upstreams_toggle_keeps_the_guard_which_fires_where_nothing_was_wrong(
         goldens=GoldenStore(catalogue.golden_folder()),
         workspace=workspace,
     )
-    found = importlib.import_module("upstream_toggle").compare(pr27360.REPRODUCER, setting, pool)
+    found = upstream_toggle.compare(pr27360.REPRODUCER, setting, pool)
     assert found.applies and not found.same
     parted = [row for row in found.rows if row.toggled and not row.reverted]
     assert {row.toggled[0].partition(":")[0] for row in parted} == {
@@ -132,7 +132,7 @@ def test_stray_stores_are_those_that_arithmetic_predicts(run: Run) -> None:
     judged = run(replace(pr27360.REPRODUCER, kernel=replace(kernel, grid=Grid(**axes))), goldens=False)
     told(judged.result, Verdict.UNRECORDED)  # so the bug shows where `overflows` says, and only there
     assert judged.result.reverted
-    counted = [(seen(point), pr27360.strays(point.params)) for point in judged.result.reverted.points]
+    counted = [(seen(point), pr27360.violations(point.params)) for point in judged.result.reverted.points]
     assert [both for both in counted if both[0] != both[1]] == []
 
 

@@ -62,7 +62,7 @@ def test_the_legacy_product_wraps_as_int32_does(row: int, first: int | None, run
     result = run(pr23596.REPRODUCER, None, {"row": row}).result
     assert result.fixed and result.fixed.main.faults == () and result.reverted
     seen = {fault.kind: fault for fault in result.reverted.main.faults}
-    strays = [fault for fault in (seen.get("oob-read"),) if fault]
-    assert [fault.first for fault in strays] == ([first] if first and first < 0 else [])
+    violations = [fault for fault in (seen.get("oob-read"),) if fault]
+    assert [fault.first for fault in violations] == ([first] if first and first < 0 else [])
     assert ("wrong-value" in seen) is (first is not None)
     assert all(isinstance(fault, Fault) and fault.count == 1 for fault in seen.values())

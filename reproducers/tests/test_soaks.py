@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ci.soak import sensitivity as sensitivity_soak
+from ci.soak import servers
 from harness.observation import Exit
 from harness.process.job import Ended, Job
 from reproducers.tests import sensitivity
@@ -31,9 +32,9 @@ class _Recorder:
 
 
 @pytest.fixture
-def soak(scripts: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
+def soak(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     monkeypatch.setenv("REFAULT_CACHE", str(tmp_path / "cache"))
-    return importlib.import_module("soak_sensitivity")
+    return sensitivity_soak
 
 
 def trial(number: int, logprob: float = 1.0) -> Trial:
@@ -76,10 +77,7 @@ def test_trials_are_read_while_the_arm_writes_them(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("other", ["oob-read of k last=8", ""])
-def test_a_repeated_server_must_show_the_same_signatures(
-    scripts: None, monkeypatch: pytest.MonkeyPatch, other: str
-) -> None:
-    servers: Any = importlib.import_module("soak_servers")
+def test_a_repeated_server_must_show_the_same_signatures(monkeypatch: pytest.MonkeyPatch, other: str) -> None:
     same = "oob-read of k last=9"
     shown = iter([same, same, same, other])
     run = lambda case: servers.Run("PASS", {"reverted faults": (next(shown),)}, 1.0, [])  # noqa: E731

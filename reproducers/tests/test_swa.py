@@ -71,14 +71,14 @@ def test_a_lost_or_missed_fix_reads_past_the_window_pool(
     result = run(pr24394.REPRODUCER, alter(translated(expression)), {}, asked=("fixed",)).result
     told(result, Verdict.REGRESSED)
     assert result.fixed
-    strays = [fault for fault in result.fixed.main.faults if fault.kind == "oob-read"]
-    assert [fault.buffer for fault in strays] == ["k_buffer", "v_buffer"]
+    violations = [fault for fault in result.fixed.main.faults if fault.kind == "oob-read"]
+    assert [fault.buffer for fault in violations] == ["k_buffer", "v_buffer"]
     if slots:
-        assert [fault.signature for fault in strays] == [
+        assert [fault.signature for fault in violations] == [
             stray_read(name, *slots) for name in ("k_buffer", "v_buffer")
         ]
     else:  # the last token of each of the second request's chunks
-        assert [(fault.first, fault.count) for fault in strays] == [(60 * ROW, 2 * ROW)] * 2
+        assert [(fault.first, fault.count) for fault in violations] == [(60 * ROW, 2 * ROW)] * 2
 
 
 def test_slots_forced_into_the_window_pool_are_wrong_values(run: Run, alter: Alter) -> None:
@@ -133,9 +133,9 @@ def test_stray_slots_are_those_that_the_free_lists_predict(run: Run) -> None:
     assert judged.result.reverted
     counts = {}
     for point in judged.result.reverted.points:
-        strays = [fault.count for fault in point.faults if fault.kind == "oob-read"]
+        violations = [fault.count for fault in point.faults if fault.kind == "oob-read"]
         counts[str(point.params)] = (
-            strays,
+            violations,
             [ROW * predicted(point.params)] * 2 if predicted(point.params) else [],
         )
     assert [both for both in counts.items() if both[1][0] != both[1][1]] == []

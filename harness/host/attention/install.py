@@ -8,11 +8,11 @@ from types import ModuleType
 from typing import Any
 
 from harness.errors import FactsError
-from harness.host import imports, lending
+from harness.host import import_stand_ins, imports
 from harness.host.attention import aiter, fa3
 from harness.host.attention.tables import Told
 from harness.host.imports import Noted
-from harness.observation import EMULATED
+from harness.observation.records import EMULATED
 
 Native = Callable[[Callable[..., Any]], Callable[..., Any]]
 """Makes a function one node of a graph."""
@@ -57,7 +57,7 @@ def _fa3(package: str, native: Native, told: Told, noted: Noted) -> None:
         module.get_device_capability = lambda *asked: _HOPPER
         noted(f"{module.__name__}.get_device_capability: {_HOPPER}, which FA3 is for")
 
-    imports.around(lambda name: (lambda module: lending.in_place(library)) if name == home else None)
+    imports.around(lambda name: (lambda module: import_stand_ins.in_place(library)) if name == home else None)
     imports.after({home: put, f"{package}.{_BACKENDS}.attention_registry": capable})
 
 
@@ -85,7 +85,7 @@ def _library(functions: Mapping[str, Callable[..., Any]], merge: Callable[..., A
 def _made_with(library: Mapping[str, ModuleType], make: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(make)
     def made(self: Any, *args: Any, **named: Any) -> None:
-        with lending.in_place(library):
+        with import_stand_ins.in_place(library):
             make(self, *args, **named)
 
     return made

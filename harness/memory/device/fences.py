@@ -22,7 +22,7 @@ from harness.memory.device.memory import Region, Source
 from harness.memory.device.sweep import Sweeper
 from harness.memory.device.zones import Layout, Zone
 from harness.memory.poison import Poison
-from harness.memory.strays import Elements, Strays, Where
+from harness.memory.violations import Elements, Violations, Where
 from harness.observation import Fault
 
 
@@ -45,14 +45,14 @@ class DeviceFences:
 
     def __init__(
         self,
-        strays: Strays,
+        violations: Violations,
         source: Source,
         *,
         rows: Iterable[str] = (),
         ledger: Ledger | None = None,
         poison: Poison | None = None,
     ) -> None:
-        self._strays = strays
+        self._violations = violations
         self._source = source
         self._rows = frozenset(rows)
         self._ledger = ledger or Ledger()
@@ -182,12 +182,12 @@ class DeviceFences:
         offsets = [zone.offset + int(place) for place in places]
         if zone.row is None:
             fault = Fault(kind="oob-write", buffer=block.name, kernel=kernel, numel=layout.numel)
-            self._strays.access(fault, _distinct(layout.element(offset) for offset in offsets))
+            self._violations.access(fault, _distinct(layout.element(offset) for offset in offsets))
             return
         fault = Fault(kind="index-range", buffer=block.name, kernel=kernel, numel=layout.width)
         columns = _distinct(layout.column(offset) for offset in offsets)
         self.rows_left.setdefault(block.name or "a buffer", set()).add(zone.row)
-        self._strays.index(fault, columns, Where(f"row {zone.row} of {layout.numel // layout.width}"))
+        self._violations.index(fault, columns, Where(f"row {zone.row} of {layout.numel // layout.width}"))
 
     def _let_go(self) -> None:
         """Give back the memory of buffers that nobody uses any more; their zones were just looked at."""

@@ -16,7 +16,7 @@ import torch
 import triton
 import triton.language as tl
 
-from harness.memory.strays import Strays, Where
+from harness.memory.violations import Violations, Where
 from harness.observation import Fault
 
 NAMESPACE, OPERATION = "refault", "watch_indices"
@@ -39,15 +39,15 @@ def watch(  # type: ignore[no-untyped-def]  # Triton looks annotations up among 
     offsets = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     inside = offsets < n
     value = tl.load(index + offsets, mask=inside, other=0).to(tl.int64)
-    stray = inside & ((value < floor) | (value >= extent))
-    count = tl.sum(stray.to(tl.int64), 0)
+    violation = inside & ((value < floor) | (value >= extent))
+    count = tl.sum(violation.to(tl.int64), 0)
     if count > 0:
         row = offsets // width
         tl.atomic_add(record, count)
-        tl.atomic_min(record + 1, tl.min(tl.where(stray, value, MOST), 0))
-        tl.atomic_max(record + 2, tl.max(tl.where(stray, value, -MOST), 0))
-        tl.atomic_min(record + 3, tl.min(tl.where(stray, row, MOST), 0))
-        tl.atomic_max(record + 4, tl.max(tl.where(stray, row, -MOST), 0))
+        tl.atomic_min(record + 1, tl.min(tl.where(violation, value, MOST), 0))
+        tl.atomic_max(record + 2, tl.max(tl.where(violation, value, -MOST), 0))
+        tl.atomic_min(record + 3, tl.min(tl.where(violation, row, MOST), 0))
+        tl.atomic_max(record + 4, tl.max(tl.where(violation, row, -MOST), 0))
         tl.store(flag, 1)
 
 
@@ -86,8 +86,8 @@ class WatchedIndices:
     Its memory is made by `prepare`, which has to come before a graph is captured.
     """
 
-    def __init__(self, strays: Strays) -> None:
-        self._strays = strays
+    def __init__(self, violations: Violations) -> None:
+        self._violations = violations
         self._tables: _Tables | None = None
         self._sites: dict[Site, int] = {}
         self.unwatched = 0
@@ -166,7 +166,7 @@ class WatchedIndices:
         indices[-1] = highest
         rows = f"row {first}" if first == last else f"rows {first} to {last}"
         where = f"{site.place}, {rows} of {site.rows}" if site.rows > 1 else site.place
-        self._strays.index(fault, indices, Where(where))
+        self._violations.index(fault, indices, Where(where))
 
     def facts(self) -> Mapping[str, int]:
         """For people: how many places are watched, and how many calls had no room in the table."""
@@ -177,11 +177,11 @@ def _look_here(
     index: torch.Tensor, record: torch.Tensor, flag: torch.Tensor, width: int, floor: int, extent: int
 ) -> None:
     """What the kernel does, for the CPU's tensors."""
-    stray = ((index < floor) | (index >= extent)).nonzero().ravel()
-    if not stray.numel():
+    violation = ((index < floor) | (index >= extent)).nonzero().ravel()
+    if not violation.numel():
         return
-    record[0] += stray.numel()
-    for lowest, seen in ((1, index[stray]), (3, stray // width)):
+    record[0] += violation.numel()
+    for lowest, seen in ((1, index[violation]), (3, violation // width)):
         record[lowest] = torch.minimum(record[lowest], seen.min())
         record[lowest + 1] = torch.maximum(record[lowest + 1], seen.max())
     flag.fill_(1)

@@ -28,7 +28,7 @@ from harness.memory.device.ledger import Ledger
 from harness.memory.device.memory import AllocatorSource, GuardedSource, Source
 from harness.memory.fences import is_plain
 from harness.memory.names import name_to_be
-from harness.memory.strays import Strays
+from harness.memory.violations import Violations
 
 FACTORIES = (
     *("arange", "empty", "empty_like", "empty_strided", "full", "full_like", "ones", "ones_like"),
@@ -69,7 +69,7 @@ class Installed:
     """Fences in this process. `fences` is the device's, made at the first buffer that is fenced."""
 
     wanted: Wanted
-    strays: Strays
+    violations: Violations
     indices: WatchedIndices
     _stack: ExitStack = field(default_factory=ExitStack)
     _fences: DeviceFences | None = None
@@ -81,7 +81,7 @@ class Installed:
         if self._fences is None:
             source = _source(self.wanted.device, self.wanted.electric)
             ledger = Ledger(self.wanted.ledger)
-            self._fences = DeviceFences(self.strays, source, rows=self.wanted.rows, ledger=ledger)
+            self._fences = DeviceFences(self.violations, source, rows=self.wanted.rows, ledger=ledger)
             # What compiles kernels and takes memory is done now, as a capture should not have to.
             self._fences.check()
             self.indices.prepare(source.device)
@@ -152,12 +152,12 @@ class Installed:
         self.poll()
 
 
-def install(wanted: Wanted, strays: Strays | None = None) -> Installed:
+def install(wanted: Wanted, violations: Violations | None = None) -> Installed:
     """Wrap torch's factories and graphs in this process; before the buffers are made.
 
     Faults go to `strays` when a sweep has found them.
     """
-    seen = strays or Strays()
+    seen = violations or Violations()
     installed = Installed(wanted, seen, WatchedIndices(seen))
     _ = torch.utils._device._device_constructors()  # remembers the factories by what they are now
     root = wanted.root.rstrip(os.sep) + os.sep

@@ -22,7 +22,7 @@ from harness.errors import DeviceGone
 from harness.memory.device import gone, neighbours
 from harness.memory.device.neighbours import Kept, Slice
 from harness.memory.names import names_of
-from harness.memory.strays import Strays
+from harness.memory.violations import Violations
 from harness.observation import Fault
 
 PATCHES = ("triton.runtime.jit.JITFunction.run",)
@@ -47,7 +47,7 @@ class Launches:
     `entered` is told the name of each kernel, `after` as well, once it ran, with its tensors.
     """
 
-    strays: Strays
+    violations: Violations
     events: list[dict[str, Any]] | None
     entered: Callable[[str], None]
     after: Callable[[str, list[torch.Tensor]], None]
@@ -83,9 +83,9 @@ class Launches:
         return result
 
     def _look(self, kernel: str, beside: Sequence[Kept]) -> None:
-        for one, elements in (stray for kept in beside for stray in kept.strays()):
+        for one, elements in (violation for kept in beside for violation in kept.violations()):
             fault = Fault(kind="oob-write", buffer=one.buffer, kernel=kernel, numel=_span(one.tensor))
-            self.strays.access(fault, elements)
+            self.violations.access(fault, elements)
 
 
 def _span(tensor: torch.Tensor) -> int:

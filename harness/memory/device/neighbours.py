@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from harness.memory.strays import Elements
+from harness.memory.violations import Elements
 
 MOST_BYTES = 1 << 26
 """Larger allocations are not kept."""
@@ -39,7 +39,7 @@ class Kept:
     before: torch.Tensor
     covered: torch.Tensor
 
-    def strays(self) -> Iterator[tuple[Slice, Elements]]:
+    def violations(self) -> Iterator[tuple[Slice, Elements]]:
         """By slice the elements, relative to it, that were changed and that no slice covers."""
         changed = (_bytes(self.slices[0].tensor) != self.before) & ~self.covered
         places = changed.nonzero().ravel().cpu().numpy()

@@ -6,8 +6,8 @@ from typing import Any
 
 import torch
 
-from harness import observation
 from harness.memory.graphs import cudagraph, launches, refusals, stage
+from harness.observation import records
 
 _NAMES = {
     "CUDAGraph": cudagraph.CUDAGraph,
@@ -16,7 +16,7 @@ _NAMES = {
     "is_current_stream_capturing": stage.capturing,
 }
 """What torch calls each of them, in `torch.cuda`."""
-EMULATED = f"{observation.EMULATED}CUDA graphs, recorded and replayed on the CPU"
+EMULATED = f"{records.EMULATED}CUDA graphs, recorded and replayed on the CPU"
 """What the attestation of a process says in which graphs are not a device's own."""
 
 

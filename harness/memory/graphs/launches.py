@@ -17,7 +17,7 @@ from harness.memory import lanes
 from harness.memory.graphs import stage
 from harness.memory.graphs.aliases import frozen, tensors_in
 from harness.memory.graphs.places import caller
-from harness.memory.strays import Strays
+from harness.memory.violations import Violations
 
 PATCHES = ("triton.runtime.interpreter.GridExecutor.__call__",)
 
@@ -32,7 +32,7 @@ def recorded() -> Iterator[None]:
 
     They run inside lane checks of their own, which tell nobody: nothing that a capture does is done.
     """
-    silent = lanes.LaneChecks(Strays(), None, lambda kernel: None, lambda kernel, tensors: None)
+    silent = lanes.LaneChecks(Violations(), None, lambda kernel: None, lambda kernel, tensors: None)
     with lanes.checked(silent), _hooked():
         yield
 

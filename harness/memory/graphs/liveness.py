@@ -14,7 +14,7 @@ import torch
 from harness.memory import watch
 from harness.memory.graphs.aliases import allocation, references
 from harness.memory.graphs.recording import Given, Recording, maker_of
-from harness.memory.strays import Where
+from harness.memory.violations import Where
 from harness.observation import Fault
 
 FREED = "memory that was freed after the capture"
@@ -44,7 +44,7 @@ def report(recording: Recording) -> None:
         name = given.name.removesuffix("[...]") if given.name else None
         size = allocation(given.tensor).numel()
         fault = Fault(kind=kind, buffer=name, kernel=given.user, numel=size, message=FREED)
-        watched.strays.add(fault, Where(str(given.place)))
+        watched.violations.add(fault, Where(str(given.place)))
         if not given.lost:
             watched.poison.fill(allocation(given.tensor))
             watched.poison.drawn = given.lost = True

@@ -15,13 +15,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from harness import __version__
-from harness.compare import one_line
 from harness.documents import Document
 from harness.errors import GoldenError
 from harness.facts import Subject
 from harness.foreign import visible
 from harness.golden import Golden, GoldenStore
 from harness.history import Series, home, notable
+from harness.observation.compare import one_line
 from harness.report.html.logs import Logs
 from harness.report.html.view import Background, ResultView, view
 from harness.report.marks import MARKS

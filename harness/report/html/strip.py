@@ -141,12 +141,12 @@ def _middle(fault: Fault, row: int) -> Iterator[Part]:
     elif fault.first is None or fault.last is None:
         return
     elif fault.kind in ("oob-write", "oob-read", "index-range"):
-        yield from _strays(fault, fault.numel, fault.first, fault.last, row)
+        yield from _violations(fault, fault.numel, fault.first, fault.last, row)
     elif fault.kind in ("wrong-value", "nan") and 0 <= fault.first <= fault.last < fault.numel:
         yield from _within(fault, fault.numel, fault.first, fault.last)
 
 
-def _strays(fault: Fault, numel: int, first: int, last: int, row: int) -> Iterator[Part]:
+def _violations(fault: Fault, numel: int, first: int, last: int, row: int) -> Iterator[Part]:
     if first < 0:
         yield _part("stray", first, min(last, -1), "stray", _count(fault))
         if last < -1:

@@ -9,8 +9,8 @@ from difflib import SequenceMatcher
 from itertools import zip_longest
 from typing import Any
 
-from harness.compare import one_line, plain
 from harness.observation import Point
+from harness.observation.compare import one_line, plain
 
 BEFORE = 4
 """How many equal tokens are shown before the first difference."""

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.compare import changed_params, named_params, one_line
 from harness.observation import Fault, Observation, Point
+from harness.observation.compare import changed_params, named_params, one_line
 from harness.verdict import EvidenceClass, Result
 
 SHOWN = 5

@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.compare import named_params
 from harness.foreign import visible
+from harness.observation.compare import named_params
 from harness.report.terminal.aspects import evidence
 from harness.report.terminal.lines import Plain, say
 from harness.report.terminal.text import explain, judged, name, summary

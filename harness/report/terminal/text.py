@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from harness.compare import named_params
 from harness.foreign import visible
+from harness.observation.compare import named_params
 from harness.report.terminal.aspects import Row, evidence
 from harness.verdict import EvidenceClass, Result, Verdict
 

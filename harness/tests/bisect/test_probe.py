@@ -7,8 +7,8 @@ import pytest
 from harness.bisect.probe import judged
 from harness.bisect.search import Answer
 from harness.matrix import Cell, Status
+from harness.observation.rates import Rate
 from harness.tests.toyland.bench import bug
-from harness.traffic.rates import Rate
 
 STRAY = bug("pr101_stray_store")
 NAMES = {"a": Status.AFFECTED, "f": Status.FIXED, "y": Status.NOT_YET_PRESENT, "u": Status.UNRESOLVED,

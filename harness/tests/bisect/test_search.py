@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from harness.bisect.search import Answer, Boundary, Step, most, search
 from harness.errors import BadInput
-from harness.traffic.rates import Rate
+from harness.observation.rates import Rate
 
 GOOD, BAD, SKIPPED = Answer.GOOD, Answer.BAD, Answer.SKIPPED
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
+from harness.tests.suite.test_kept_servers import is_healthy
 from harness.tests.test_cli import STARTED, processes_of, wait_until
-from harness.tests.test_standing import is_healthy
 from harness.tests.toyland import checkout
 from harness.tests.toyland.checkout import Checkout
 

@@ -10,11 +10,11 @@ from harness import documents
 from harness.facts import Subject
 from harness.gate.again import Measure
 from harness.machine import this_machine
+from harness.machine.workspace import Workspace
 from harness.report.json import document
 from harness.suite import Judged
 from harness.tests.toyland.bench import Bench
 from harness.verdict import Result
-from harness.workspace import Workspace
 
 
 def read_back(result: Result) -> Result:

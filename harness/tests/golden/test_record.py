@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from harness.compare import DEFAULT_TOLERANCE
 from harness.errors import GoldenError
 from harness.golden import GoldenStore
+from harness.observation.compare import DEFAULT_TOLERANCE
 from harness.tests.golden.samples import stored
 from harness.tests.samples import PROVENANCE, STRAY, TREE, arm, case, golden, point, result
 from harness.verdict import Evidence, Judgement, golden_of

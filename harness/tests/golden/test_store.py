@@ -175,13 +175,17 @@ def test_files_that_no_reproducer_owns_are_orphans(store: GoldenStore) -> None:
     other = store.save(replace(stored(), platform="cuda-sm90"))
     assert store.orphans({("pr1_pages", "kernel")}) == []
     (owned.parent / ".kernel.cpu.json.12").write_text("a draft")
-    stray = [store.folder / "notes.txt", owned.parent / "kernel.json", owned.parent / "a" / "kernel.cpu.json"]
-    for path in stray:
+    violation = [
+        store.folder / "notes.txt",
+        owned.parent / "kernel.json",
+        owned.parent / "a" / "kernel.cpu.json",
+    ]
+    for path in violation:
         path.parent.mkdir(exist_ok=True)
         path.write_text("{}")
-    assert store.orphans({("pr1_pages", "kernel")}) == sorted(stray)
-    assert store.orphans({("pr1_pages", "server")}) == sorted([*stray, owned, other])
-    assert store.orphans(()) == sorted([*stray, owned, other])
+    assert store.orphans({("pr1_pages", "kernel")}) == sorted(violation)
+    assert store.orphans({("pr1_pages", "server")}) == sorted([*violation, owned, other])
+    assert store.orphans(()) == sorted([*violation, owned, other])
 
 
 def test_no_folder_has_no_orphans(store: GoldenStore) -> None:

@@ -8,24 +8,26 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.compare import one_line
 from harness.golden import Golden, GoldenPoint
 from harness.observation import Fault, Point
+from harness.observation.compare import one_line
 from harness.tests.golden.samples import stored
 from harness.tests.samples import arm, case, golden, point
 
 words = st.text(alphabet='abc é\n"{}', max_size=5)
 numbers = st.none() | st.integers(-9, 99)
 names = st.text(alphabet='abc é"{}', max_size=5)
-strays = st.builds(Fault, kind=st.sampled_from(["nan", "oob-write"]), buffer=st.none() | names, first=numbers)
+violations = st.builds(
+    Fault, kind=st.sampled_from(["nan", "oob-write"]), buffer=st.none() | names, first=numbers
+)
 scalars = st.booleans() | st.integers() | st.floats() | words
 grids = st.lists(st.integers(0, 9), max_size=3)
 events = st.fixed_dictionaries({"event": words, "grid": grids, "x": scalars})
 points = st.builds(
     Point,
     params=st.dictionaries(st.sampled_from("abc"), st.integers() | st.tuples(st.integers()), max_size=2),
-    faults=st.lists(strays, max_size=2).map(tuple),
-    findings=st.lists(strays, max_size=1).map(tuple),
+    faults=st.lists(violations, max_size=2).map(tuple),
+    findings=st.lists(violations, max_size=1).map(tuple),
     results=st.dictionaries(words, scalars | st.lists(scalars, max_size=3), max_size=3),
     trace=st.lists(events, max_size=3).map(tuple),
 )

@@ -102,7 +102,7 @@ def doubled_arm(which: str) -> Change:
     )
 
 
-def stray(data: Data) -> Data:
+def violation(data: Data) -> Data:
     """The fault of the reverted arm."""
     found: Data = copy.deepcopy(arm(data, "reverted")["faults"][0])
     return found
@@ -110,11 +110,11 @@ def stray(data: Data) -> Data:
 
 def put_aside(data: Data) -> None:
     """The fault that the fixed arm shows is called a finding."""
-    arm(data, "fixed")["findings"] = [stray(data)]
+    arm(data, "fixed")["findings"] = [violation(data)]
 
 
 def faulty(data: Data) -> None:
-    arm(data, "fixed").update(outcome="fault", faults=[stray(data)])
+    arm(data, "fixed").update(outcome="fault", faults=[violation(data)])
 
 
 def cleaned(data: Data) -> None:
@@ -122,13 +122,13 @@ def cleaned(data: Data) -> None:
 
 
 def of_another_kind(data: Data) -> None:
-    one = stray(data)
+    one = violation(data)
     one.update(kind="nan", signature=one["signature"].replace("oob-write into", "nan"))
     arm(data, "reverted")["faults"] = [one]
 
 
 def of_another_extent(data: Data) -> None:
-    one = stray(data)
+    one = violation(data)
     one.update(
         last=one["last"] + 1,
         signature=one["signature"].replace(f"last={one['last']}", f"last={one['last'] + 1}"),

@@ -11,14 +11,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from harness import catalogue, documents, history, measured
+from harness import catalogue, documents, history
 from harness.draft import patch
 from harness.gate import policy
 from harness.golden import GoldenStore
+from harness.matrix import last_measured
 from harness.process.preload_cache import PreloadCache
 from harness.report import json as json_report
 from harness.report import releases
 from harness.serving import evidence, logs
+from harness.serving.triage import matches
 from harness.source import revert, wheels
 from harness.source.symbols import functions_by_module
 from harness.source.tree import Tree, at
@@ -28,7 +30,6 @@ from harness.tests.hostile.fuzzing import Reader
 from harness.tests.source import toy_wheel
 from harness.tests.toyland import upstream
 from harness.tests.toyland.bench import bug
-from harness.triage import matches
 from harness.verdict import Judgement, Verdict
 
 _STORE = bug("pr101_stray_store")
@@ -223,7 +224,7 @@ def every(folder: Path) -> tuple[Reader, ...]:
         Reader("triage", _of_log, (_LOG.encode(), _LOG.encode("utf-16"))),
         Reader("events", _of_evidence, (_EVENTS.encode(),)),
         Reader("patch", lambda path: patch.read(path, "sglang"), (_PATCH.encode(),)),
-        Reader("measured", lambda path: measured.of(path, _STORE), (_measured(),), is_json=True),
+        Reader("measured", lambda path: last_measured.of(path, _STORE), (_measured(),), is_json=True),
         Reader("releases", _of_matrix, (_matrix(),), is_json=True),
         Reader("outcomes", lambda path: book(path, _ABOUT).outcomes(), (_book(),)),
         Reader("preload", lambda path: PreloadCache(path, "k").load(), (preloaded,), is_json=True),

@@ -263,13 +263,13 @@ ODD_EVENTS: list[Any] = [
 @pytest.mark.parametrize("kind", ["oob-write", "index-range"])
 @pytest.mark.parametrize("event", ODD_EVENTS)
 def test_a_page_is_made_whatever_a_trace_holds(event: Any, kind: str) -> None:
-    stray = replace(samples.STRAY, kind=kind)
+    violation = replace(samples.STRAY, kind=kind)
     odd = {"tokens": [1, None, {"a": [2]}], "logprobs": ["NaN", "x", {}]}
     both = [
         samples.arm(
-            name, samples.point(16, *strays, trace=(event,), results={"requests": {"r": odd, "s": 3}})
+            name, samples.point(16, *violations, trace=(event,), results={"requests": {"r": odd, "s": 3}})
         )
-        for name, strays in (("fixed", ()), ("reverted", (stray,)))
+        for name, violations in (("fixed", ()), ("reverted", (violation,)))
     ]
     case = samples.case(golden=None, fixed=both[0], reverted=both[1])
     result = samples.result(Judgement(Verdict.PASS, "told"), case)
@@ -294,7 +294,7 @@ def test_readers_give_a_value_or_refuse(tmp_path: Path) -> None:
     own = ("history", "triage", "events", "patch", "measured", "releases", "outcomes", "preload")
     names = [word for name in own for word in ("--reader", name)]
     done = subprocess.run(
-        [sys.executable, "ci/soak_readers.py", "--rounds", "1", "--seed", "1", "--keep", tmp_path, *names],
+        [sys.executable, "ci/soak/readers.py", "--rounds", "1", "--seed", "1", "--keep", tmp_path, *names],
         cwd=root, capture_output=True, text=True, timeout=110, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr

@@ -64,13 +64,13 @@ FEW = settings(
 AT = datetime(2026, 1, 2, tzinfo=UTC)
 
 
-def arm(name: str, text: str, *strays: Fault) -> Observation:
+def arm(name: str, text: str, *violations: Fault) -> Observation:
     """An arm in which every text that can be is the hostile one."""
     module = Module(name=text, path=text, sha256=text)
     proof = Attestation(tree=text, root=text, modules=(module,), entered=(text,), patches=(text,))
     whole = replace(proof, processes={text: proof})
     point = Point(
-        params={"param": text}, faults=strays, findings=strays,
+        params={"param": text}, faults=violations, findings=violations,
         results={text: text, "requests": {text: {"tokens": [text]}}},
         compared={text: {"inner": text}}, notes=(text,), trace=({"event": text, text: text},),
     )  # fmt: skip
@@ -197,7 +197,7 @@ def as_html(text: str) -> Iterator[str]:
     yield gate.page(decision(text))
 
 
-def stray(written: str, keep: str) -> list[str]:
+def violation(written: str, keep: str) -> list[str]:
     return sorted({letter for letter in written if not letter.isprintable() and letter not in keep})
 
 
@@ -207,7 +207,7 @@ def stray(written: str, keep: str) -> list[str]:
 @given(text=HOSTILE)
 def test_no_control_reaches_a_terminal(text: str) -> None:
     for written in as_terminal(text):
-        assert stray(written, "\n") == []
+        assert violation(written, "\n") == []
 
 
 @pytest.mark.parametrize("text", ["x\nPASS forged", "x\rPASS forged", "x\u2028PASS forged"])
@@ -220,14 +220,14 @@ def test_what_rich_itself_draws_is_held_too() -> None:
     table = Table("\x1b[31m", title=Text("\u202e"))
     table.add_row("[red]\x1b]0;x\x07[/red]")
     written = on_terminal(lambda to: to.print(table, "\x9b"), boxes=True)
-    assert stray(written, "\n") == [] and "[red]" in written
+    assert violation(written, "\n") == [] and "[red]" in written
 
 
 @FEW
 @given(text=HOSTILE)
 def test_nothing_in_markdown_is_obeyed(text: str) -> None:
     for written in as_markdown(text):
-        assert stray(written, "\n") == []
+        assert violation(written, "\n") == []
         tokens = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"]).parse(written)
         inline = [one for token in tokens for one in token.children or ()]
         kinds = {one.type for one in inline}
@@ -272,7 +272,7 @@ def read(page: str) -> _Read:
 @given(text=HOSTILE)
 def test_nothing_in_html_is_obeyed(text: str) -> None:
     for written, plain in zip(as_html(text), as_html("plain"), strict=True):
-        assert stray(written, "\n\t") == []
+        assert violation(written, "\n\t") == []
         assert written.encode("utf-8")
         seen = read(written)
         assert seen.obeyed == [] and seen.scripts == read(plain).scripts
@@ -282,7 +282,7 @@ def test_nothing_in_html_is_obeyed(text: str) -> None:
 @given(text=HOSTILE)
 def test_junit_is_xml_whatever_is_in_it(text: str) -> None:
     written = junit.render([document(text)])
-    assert stray(written, "\n") == []
+    assert violation(written, "\n") == []
     assert len(list(ElementTree.fromstring(written).iter("testcase"))) == len(Verdict) + 1
 
 
@@ -291,7 +291,7 @@ def test_junit_is_xml_whatever_is_in_it(text: str) -> None:
 def test_the_json_keeps_every_text_as_it_was(text: str) -> None:
     told = json_report.document([result(text, Verdict.REGRESSED)], {"platform": text}, {"version": text})
     written = json.dumps(told, indent=1, allow_nan=False)
-    assert stray(written, "\n") == [] and json.loads(written) == told
+    assert violation(written, "\n") == [] and json.loads(written) == told
     assert json.loads(written)["results"][0]["reason"] == text
 
 
@@ -302,7 +302,6 @@ APART = {
     "documents/__main__.py",  # a schema of Refault's own
     "source/known.py",  # digests, for its own table
     "source/bytecode.py",  # a digest, to the process that started it
-    "kit/install.py",  # runs alone, where no harness is
 }
 _ROOT = Path(next(iter(harness.__path__)))
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -141,14 +142,14 @@ def test_so_is_a_folder_that_can_be_entered_and_not_listed(
 ) -> None:
     hidden = toy(tmp_path) / "sglang" / "hidden"
     hidden.mkdir()
-    ask = os.listdir
+    ask = os.scandir
 
-    def denied(path: str) -> list[str]:
+    def denied(path: str) -> Any:
         if Path(path) == hidden:
             raise PermissionError(13, "Permission denied")
         return ask(path)
 
-    monkeypatch.setattr(os, "listdir", denied)
+    monkeypatch.setattr(os, "scandir", denied)
     with pytest.raises(BadInput, match=r"hidden/: cannot be listed \(Permission denied\): remove it"):
         at(tmp_path / "toy").content_hash  # noqa: B018
     monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != hidden)

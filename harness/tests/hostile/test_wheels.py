@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from ci.kit import install
+from ci.kit.fetch import Store
+from ci.kit.target import Target
 from harness.errors import BadInput
-from harness.kit import install
-from harness.kit.fetch import Store
-from harness.kit.target import Target
 from harness.source.releases import Releases
 from harness.tests.hostile import forged_wheels as forged
 from harness.tests.hostile.forged_wheels import FILES, INFO, Wheel, patched, with_file

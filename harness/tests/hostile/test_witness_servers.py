@@ -52,7 +52,7 @@ os.makedirs(os.path.join(_read["reports"], "scheduler.1"), exist_ok=True)
 """
 BORROW = """
 import gc
-from harness.tiers.serving_process import Report
+from harness.tiers.server.inside import Report
 Report.stray = lambda self, line: None
 Report.event = lambda self, line: None
 """
@@ -82,7 +82,7 @@ def test_files_of_reports_change_nothing(early: str, served: Bench, tmp_path: Pa
 
 @pytest.mark.parametrize(
     ("early", "told"),
-    [(INVENT, "scheduler.1 reported in a file, and was not heard"), (BORROW, "serving_process.Report.")],
+    [(INVENT, "scheduler.1 reported in a file, and was not heard"), (BORROW, "inside.Report.")],
     ids=["a process is invented", "the report is another"],
 )
 def test_what_no_process_told_is_forged(early: str, told: str, served: Bench, tmp_path: Path) -> None:

@@ -136,9 +136,9 @@ Attestor.report = lambda self, patches=(): Attestation.from_json(STOLEN["attesta
 """,
     ),
     Forgery(
-        "the tier is another", "altered harness.tiers.kernel._judged",
+        "the tier is another", "altered harness.tiers.kernel.arm._judged",
         early="""
-import harness.tiers.kernel as kernel
+import harness.tiers.kernel.arm as kernel
 from harness.observation import Point
 kernel._judged = lambda watch, params, *rest: next(
     Point.from_json(one) for one in STOLEN["points"] if one["params"] == dict(params)
@@ -146,18 +146,18 @@ kernel._judged = lambda watch, params, *rest: next(
 """,
     ),
     Forgery(
-        "a method of the oracle is another", "altered harness.memory.strays.Strays.access",
-        early=_SAME_CODE + "from harness.memory.strays import Strays\nStrays.access = forged",
+        "a method of the oracle is another", "altered harness.memory.violations.Violations.access",
+        early=_SAME_CODE + "from harness.memory.violations import Violations\nViolations.access = forged",
     ),
     Forgery(
-        "a method's code is another", "altered harness.memory.strays.Strays.access.__code__",
+        "a method's code is another", "altered harness.memory.violations.Violations.access.__code__",
         early=_SAME_CODE + """
-from harness.memory.strays import Strays
-Strays.access.__code__ = forged.__code__
+from harness.memory.violations import Violations
+Violations.access.__code__ = forged.__code__
 """,
     ),
     Forgery(
-        "a point's JSON is another", "altered harness.observation.Point.to_json",
+        "a point's JSON is another", "altered harness.observation.records.Point.to_json",
         late="""
 from harness.observation import Point
 Point.to_json = lambda self: next(one for one in STOLEN["points"] if one["params"] == dict(self.params))
@@ -171,8 +171,8 @@ builtins.sorted = lambda values, **rest: [one for one in whole(values, **rest) i
 """,
     ),
     Forgery(
-        "a builtin is hidden in one module", "altered harness.memory.strays.sorted",
-        early="import harness.memory.strays as strays\nstrays.sorted = lambda values, **rest: []",
+        "a builtin is hidden in one module", "altered harness.memory.violations.sorted",
+        early="from harness.memory import violations\nviolations.sorted = lambda values, **rest: []",
     ),
     Forgery(
         "json.dumps is wrapped", "altered json.dumps",

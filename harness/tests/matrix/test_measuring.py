@@ -9,12 +9,12 @@ import pytest
 from harness import matrix
 from harness.errors import BadInput
 from harness.machine import this_machine
+from harness.machine.workspace import Workspace
 from harness.matrix import Bench
 from harness.source.releases import Releases
 from harness.tests.matrix.samples import FAULT, RELEASES, STRAY
 from harness.tests.source import toy_wheel
 from harness.tests.toyland.bench import Bench as Toy
-from harness.workspace import Workspace
 
 
 @pytest.fixture

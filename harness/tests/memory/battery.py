@@ -53,7 +53,7 @@ def faults_of(program: Program, planted: bool) -> list[Fault]:
     try:
         outputs = _outputs(program, planted, oracle)
     except Exception as error:  # noqa: BLE001 - it becomes a fault, or Unresolved is raised
-        return [*oracle.strays.faults(), as_fault(error, ROOT)]
+        return [*oracle.violations.faults(), as_fault(error, ROOT)]
 
     def again(pattern: Pattern) -> Outputs | None:
         try:
@@ -65,7 +65,7 @@ def faults_of(program: Program, planted: bool) -> list[Fault]:
     depends = dependent(kept(outputs), again).faults if oracle.poison.drawn else ()
     wanted = program.reference() if program.reference else {}
     compared = [compare(name, outputs[name], expected, EXACT).faults for name, expected in wanted.items()]
-    return [*oracle.strays.faults(), *joined(depends, itertools.chain.from_iterable(compared))]
+    return [*oracle.violations.faults(), *joined(depends, itertools.chain.from_iterable(compared))]
 
 
 def _outputs(program: Program, planted: bool, oracle: Oracle) -> Outputs:

@@ -33,4 +33,4 @@ def test_the_table_in_the_docs_is_of_this_battery() -> None:
     )
     told = {name: (plants, sorted(said.split("<br>"))) for name, plants, said in rows}
     battery = {p.name: (p.plants, sorted(fault.signature for fault in p.expected)) for p in PROGRAMS}
-    assert told == battery, "run ci/bench_oracle.py --table"
+    assert told == battery, "run ci/bench/oracle.py --table"

@@ -87,7 +87,7 @@ def test_torch_may_have_the_last_word() -> None:
         oracle.watching(HERE, entered=lambda kernel: None),
     ):
         torch.ones(3).gather(0, torch.tensor([3]))
-    assert [fault.kind for fault in oracle.strays.faults()] == ["index-range"]
+    assert [fault.kind for fault in oracle.violations.faults()] == ["index-range"]
 
 
 def test_memory_that_cannot_be_fenced_is_counted() -> None:

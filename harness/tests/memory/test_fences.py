@@ -10,20 +10,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.memory.fences import ALIGNMENT, RED_ZONE_BYTES, Fences
-from harness.memory.strays import Strays
+from harness.memory.violations import Violations
 from harness.observation import Fault
 
 DTYPES = (torch.bool, torch.uint8, torch.float16, torch.bfloat16, torch.int32, torch.float64, torch.complex64)
 
 
 @pytest.fixture
-def strays() -> Strays:
-    return Strays()
+def violations() -> Violations:
+    return Violations()
 
 
 @pytest.fixture
-def fences(strays: Strays) -> Fences:
-    return Fences(strays)
+def fences(violations: Violations) -> Fences:
+    return Fences(violations)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -31,7 +31,7 @@ def fences(strays: Strays) -> Fences:
 def test_a_fenced_tensor_is_like_any_other(dtype: torch.dtype, shape: list[int], reverse: bool) -> None:
     like = torch.empty(shape, dtype=dtype, device="meta")
     like = like.permute(*reversed(range(len(shape)))) if reverse and shape else like
-    tensor = Fences(Strays()).allocate(like, "tensor")
+    tensor = Fences(Violations()).allocate(like, "tensor")
     assert (tensor.dtype, tensor.shape, tensor.stride()) == (like.dtype, like.shape, like.stride())
     assert tensor.storage_offset() == 0 and tensor.data_ptr() % ALIGNMENT == 0
     assert tensor.untyped_storage().nbytes() == tensor.numel() * tensor.element_size()
@@ -43,37 +43,37 @@ def test_a_fenced_tensor_is_like_any_other(dtype: torch.dtype, shape: list[int],
     [(16, 1, 4, 4, 1), (-8, 8, -2, -1, 2), (12, 12, 4, 5, 2), (16 + RED_ZONE_BYTES - 1, 1, 131, 131, 1)],
 )
 def test_damage_is_told_in_elements(
-    strays: Strays, fences: Fences, offset: int, length: int, first: int, last: int, count: int
+    violations: Violations, fences: Fences, offset: int, length: int, first: int, last: int, count: int
 ) -> None:
     tensor = fences.allocate(torch.empty(4, device="meta"), "table")
     ctypes.memset(tensor.data_ptr() + offset, 1, length)
     fences.check()
     fences.check()
     expected = Fault(kind="oob-write", buffer="table", numel=4, first=first, last=last, count=count)
-    assert list(strays.faults()) == [expected]
+    assert list(violations.faults()) == [expected]
 
 
-def test_damage_is_blamed_on_the_launch_it_was_found_after(strays: Strays, fences: Fences) -> None:
+def test_damage_is_blamed_on_the_launch_it_was_found_after(violations: Violations, fences: Fences) -> None:
     tensor = fences.allocate(torch.empty(4, device="meta"), "table")
     ctypes.memset(tensor.data_ptr() + 16, 1, 4)
     fences.check_some([tensor[1:]], "fill")
     fences.check()
-    assert [fault.kernel for fault in strays.faults()] == ["fill"]
+    assert [fault.kernel for fault in violations.faults()] == ["fill"]
 
 
-def test_freed_memory_is_looked_at_a_last_time(strays: Strays, fences: Fences) -> None:
+def test_freed_memory_is_looked_at_a_last_time(violations: Violations, fences: Fences) -> None:
     tensor = fences.allocate(torch.empty(4, device="meta"), "scratch")
     ctypes.memset(tensor.data_ptr() + 16, 1, 4)
-    assert list(strays.faults()) == []
+    assert list(violations.faults()) == []
     del tensor
-    assert [fault.buffer for fault in strays.faults()] == ["scratch"]
+    assert [fault.buffer for fault in violations.faults()] == ["scratch"]
 
 
-def test_memory_lives_as_long_as_a_view_of_it(strays: Strays, fences: Fences) -> None:
+def test_memory_lives_as_long_as_a_view_of_it(violations: Violations, fences: Fences) -> None:
     row = fences.allocate(torch.empty(2, 4, device="meta"), "rows")[1]
     row.fill_(3)
     fences.check()
-    assert row.tolist() == [3, 3, 3, 3] and list(strays.faults()) == []
+    assert row.tolist() == [3, 3, 3, 3] and list(violations.faults()) == []
     assert fences.name_of(row) == "rows"
 
 
@@ -103,7 +103,7 @@ except MemoryError:
 KEPT = """
 import ctypes, torch
 from harness.memory.fences import Fences
-from harness.memory.strays import Strays
+from harness.memory.violations import Strays
 
 class Told(Strays):
     def access(self, *args):

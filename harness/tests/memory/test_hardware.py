@@ -39,7 +39,7 @@ def _index(draw: Any, extent: int, shape: list[int], low: int = 0) -> torch.Tens
 
 
 def _same(carried: Any, expected: torch.Tensor) -> None:
-    assert carried.stray.numel() == 0
+    assert carried.violation.numel() == 0
     assert torch.equal(carried.result, expected)
 
 
@@ -116,7 +116,7 @@ def test_a_stray_index_lands_in_the_next_row() -> None:
     table = torch.zeros(2, 3)
     carried = _carried(aten.scatter_, table, 1, torch.tensor([[4]]), 1.0)
     assert table.tolist() == [[0, 0, 0], [0, 1, 0]]
-    assert carried.stray.numel() == 0
+    assert carried.violation.numel() == 0
 
 
 def test_it_lands_in_the_neighbour_within_an_allocation() -> None:
@@ -129,13 +129,13 @@ def test_what_leaves_the_allocation_is_told_and_dropped() -> None:
     table = torch.zeros(2, 3)
     carried = _carried(aten.index_add_, table, 0, torch.tensor([1, 2]), torch.ones(2, 3))
     assert table.tolist() == [[0, 0, 0], [1, 1, 1]]
-    assert carried.stray.tolist() == [6, 7, 8] and (carried.numel, carried.writes) == (6, True)
+    assert carried.violation.tolist() == [6, 7, 8] and (carried.numel, carried.writes) == (6, True)
 
 
 def test_what_is_read_from_outside_is_poison() -> None:
     carried = _carried(aten.gather, torch.arange(3), 0, torch.tensor([2, 3]))
     assert carried.result.tolist() == [2, 0x5EADDEADDEADDEAD]
-    assert (carried.stray.tolist(), carried.writes) == ([3], False)
+    assert (carried.violation.tolist(), carried.writes) == ([3], False)
 
 
 def test_a_given_result_is_filled() -> None:
@@ -148,7 +148,7 @@ def test_renormalising_touches_the_rows_that_exist() -> None:
     weights = torch.full((2, 2), 3.0)
     carried = _carried(aten.embedding_renorm_, weights, torch.tensor([1, 2]), 1.0, 2.0)
     assert weights[0].tolist() == [3, 3] and weights[1].norm().item() == pytest.approx(1, abs=1e-3)
-    assert carried.stray.tolist() == [4, 5]
+    assert carried.violation.tolist() == [4, 5]
 
 
 class _Stores(TorchDispatchMode):

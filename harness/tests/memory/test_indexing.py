@@ -23,7 +23,7 @@ def test_every_name_is_one_of_torchs(name: str) -> None:
 @pytest.mark.parametrize(("wraps", "strays"), [(True, [-5, 4]), (False, [-5, -1, 4])])
 def test_negative_indices_are_in_range_where_they_wrap(wraps: bool, strays: list[int]) -> None:
     one = indexing(torch.zeros(4), 0, torch.tensor([-5, -1, 0, 3, 4]), 4, wraps)
-    assert not one.in_range and one.strays().tolist() == strays
+    assert not one.in_range and one.violations().tolist() == strays
 
 
 def test_no_index_is_in_range() -> None:

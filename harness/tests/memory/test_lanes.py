@@ -75,7 +75,7 @@ def test_buffers_behind_addresses_are_known_after_the_collector_froze_them(
         finally:
             gc.unfreeze()
 
-    found = watched(run).strays.faults()
+    found = watched(run).violations.faults()
     assert [(fault.kind, fault.buffer, fault.first, fault.count) for fault in found] == faults
 
 
@@ -89,7 +89,7 @@ def test_the_place_of_a_fault_is_told() -> None:
         for n, text in enumerate(Path(kernels.__file__).read_text(encoding="utf-8").splitlines(), 1)
         if "tl.store" in text
     )
-    (fault,) = watched(run).strays.faults()
+    (fault,) = watched(run).violations.faults()
     assert fault.seen and fault.seen.place == f"fill:{line}, argument out, program (1, 0, 0)"
 
 
@@ -115,7 +115,7 @@ def test_inactive_lanes_may_point_anywhere() -> None:
         out = torch.zeros(3, dtype=torch.int32)
         kernels.fill[(1,)](out, 3, BLOCK=1024)
 
-    assert list(watched(run).strays.faults()) == []
+    assert list(watched(run).violations.faults()) == []
 
 
 def test_stray_stores_reach_no_memory() -> None:
@@ -130,7 +130,7 @@ def test_overlapping_elements_are_no_gaps(numel: int) -> None:
         row = torch.arange(4, dtype=torch.int32).expand(2, 4)
         kernels.shift[(1,)](torch.zeros(4, dtype=torch.int32), row, min(numel, 4), 0, BLOCK=8)
 
-    assert list(watched(run).strays.faults()) == []
+    assert list(watched(run).violations.faults()) == []
 
 
 def test_the_interpreter_is_as_before_afterwards() -> None:
@@ -172,10 +172,10 @@ def test_an_argument_that_moves_is_no_fault_of_the_kernel() -> None:
             return self.base.data_ptr() + Restless.asked
 
     from harness.memory.lanes import LaneChecks, Launch
-    from harness.memory.strays import Strays
+    from harness.memory.violations import Violations
     from harness.memory.windows import Argument
 
-    checks = LaneChecks(Strays(), [], lambda kernel: None, lambda kernel, tensors: None)
+    checks = LaneChecks(Violations(), [], lambda kernel: None, lambda kernel, tensors: None)
     arguments = [Argument("x", Restless.base, "x")]
     checks._launch = Launch("kernel", "file", [1], {}, arguments, frame=None)  # type: ignore[arg-type]
     with pytest.raises(Unresolved, match="not where its launch said"):

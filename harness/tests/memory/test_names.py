@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import torch
+from triton import runtime as launcher
 
 from harness.memory.names import name_of, name_to_be, names_of
 
@@ -78,3 +81,12 @@ def test_without_elements_only_the_object_itself_counts() -> None:
 
 def test_an_unknown_tensor_has_no_name() -> None:
     assert name_of(torch.zeros(3)) is None
+
+
+def test_triton_s_own_frames_name_nothing() -> None:
+    """Its launcher holds arguments in a tuple in one version, by their names in another."""
+    within = Path(launcher.__file__).with_name("interpreter.py")
+    tables: dict[str, Any] = {}
+    exec(compile("def launch(args, ask): return ask(args[0])", str(within), "exec"), tables)
+    assert tables["launch"]((torch.zeros(3),), lambda tensor: name_of(tensor)) == "tensor"
+    assert tables["launch"]((torch.zeros(3),), name_of) is None

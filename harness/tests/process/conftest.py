@@ -1,4 +1,4 @@
-"""One pool for all the tests that do nothing to it, so that only one zygote is started for them."""
+"""One pool for all the tests that do nothing to it, so that only one fork server is started for them."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ _MARK = "REFAULT_KILL_ROUND"
 LATEST = 1.0
 """Seconds after the start at which everything has long been running."""
 FULL_LOAD = 14
-"""The pool's process, its warden, and twice a zygote, a minder, an arm and three that want to stay."""
+"""The pool's process, its supervisor, and twice a fork server, a watchdog, an arm and three to stay."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Round:
 
 
 def kill_round(whom: str, after: float | None, folder: Path) -> Round:
-    """Starts a pool and sends SIGKILL to its `parent`, `warden`, a `zygote` or a `minder`.
+    """Starts a pool and sends SIGKILL to its `parent`, `supervisor`, a `fork-server` or a `watchdog`.
 
     That is `after` so many seconds, or, for None, once all its processes run.
     """
@@ -93,8 +93,8 @@ def _kill(parent: subprocess.Popen[bytes], whom: str, marked: list[descendants.P
 def _wait_for_end(
     mark: str, spared: set[int], whom: str, limit: float = 1.0
 ) -> tuple[list[descendants.Process], float]:
-    """Up to `limit` seconds for everything to go. A pool that lost a zygote or a minder lives on."""
-    if whom in ("zygote", "minder"):
+    """Up to `limit` seconds for everything to go. A pool that lost a fork server or a watchdog lives on."""
+    if whom in ("fork-server", "watchdog"):
         return [], 0.0
     started = time.monotonic()
     while True:

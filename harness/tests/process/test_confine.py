@@ -47,8 +47,8 @@ told = {
     "umount": shell(f"umount -l {place}; echo > {place}/file"),
     "remount": shell(f"mount -o remount,rw,bind {place}"),
     "namespace": shell(f"unshare -Urm sh -c 'umount {place}; echo > {place}/file'"),
-    "supervisor's memory": lambda: open(f"/proc/{above}/mem", "r+b"),
-    "supervisor's mounts": lambda: Path(f"/proc/{above}/root{place}/file").write_text(""),
+    "pool's memory": lambda: open(f"/proc/{above}/mem", "r+b"),
+    "pool's mounts": lambda: Path(f"/proc/{above}/root{place}/file").write_text(""),
 }
 print(json.dumps({name: outcome(attempt) for name, attempt in told.items()}))
 """

@@ -35,7 +35,7 @@ def test_the_folder_does_not_move_with_the_working_directory(
     assert _job().folder == tmp_path / "x"
 
 
-def test_environments_share_a_zygote_by_variables_and_names_not_by_preload() -> None:
+def test_environments_share_a_fork_server_by_variables_and_names_not_by_preload() -> None:
     one = Environment(variables={"A": "1", "B": None}, preload=("json",), arm_only=frozenset({"x", "y"}))
     same = Environment(variables={"B": None, "A": "1"}, preload=("decimal",), arm_only=frozenset({"y", "x"}))
     assert one.key == same.key

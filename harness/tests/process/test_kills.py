@@ -1,4 +1,4 @@
-"""Whatever is killed, nothing of a pool is left a second later. Many more rounds: ci/soak_kills.py."""
+"""Whatever is killed, nothing of a pool is left a second later. Many more rounds: ci/soak/kills.py."""
 
 import os
 import signal
@@ -19,7 +19,7 @@ from harness.tests.process.kill_round import FULL_LOAD
 
 @pytest.mark.parametrize(
     ("whom", "after"),
-    [("parent", 0.02), ("parent", 0.15), ("parent", 0.3), ("parent", None), ("warden", None)],
+    [("parent", 0.02), ("parent", 0.15), ("parent", 0.3), ("parent", None), ("supervisor", None)],
 )
 def test_nothing_outlives_a_kill(tmp_path: Path, whom: str, after: float | None) -> None:
     done = kill_round.kill_round(whom, after, tmp_path)
@@ -31,26 +31,26 @@ def test_nothing_outlives_a_kill(tmp_path: Path, whom: str, after: float | None)
         assert done.folders == ()
 
 
-@pytest.mark.parametrize("whom", ["zygote", "minder", "arm"])
+@pytest.mark.parametrize("whom", ["fork-server", "watchdog", "arm"])
 def test_the_pool_tells_what_was_killed_under_it(job: Callable[..., Job], whom: str) -> None:
     with Pool(lanes=1) as pool:
         asked = job("leaves_daemons", sleep=60)
         future = pool.submit(asked)
         while not (asked.folder / "daemon").exists():
             time.sleep(0.01)
-        _kill_below(pool.warden, f"refault-{whom}")
+        _kill_below(pool.supervisor, f"refault-{whom}"[:15])
         ended = future.result(timeout=10)
         assert ended.exit.how == ("crash" if whom == "arm" else "lost")
         time.sleep(0.1)
-        # A killed minder leaves what had left the arm's own process to the warden.
+        # A killed watchdog leaves what had left the arm's own process to the supervisor.
         assert not _is_alive(asked.folder / "arm")
-        assert whom == "minder" or not _is_alive(asked.folder / "daemon")
+        assert whom == "watchdog" or not _is_alive(asked.folder / "daemon")
         assert pool.submit(job("returns", name="next")).result(timeout=10).exit.how == "clean"
     assert not _is_alive(asked.folder / "daemon")
 
 
-def _kill_below(warden: int, name: str) -> None:
-    named = [process for process in descendants.descendants(warden) if process.name == name]
+def _kill_below(supervisor: int, name: str) -> None:
+    named = [process for process in descendants.descendants(supervisor) if process.name == name]
     assert descendants.send_signal(named[0], signal.SIGKILL)
 
 

@@ -123,7 +123,7 @@ def test_an_arm_is_on_its_own(pool: Pool, job: MakeJob, monkeypatch: pytest.Monk
     files = dict(sorted(seen["files"].items(), key=lambda item: int(item[0])))
     assert list(files.values())[:3] == ["/dev/null", str(described.files.log), str(described.files.log)]
     others = [path for path in list(files.values())[3:] if "/fd" not in path]
-    assert len([path for path in others if path.startswith("socket:")]) == 1  # to its supervisor
+    assert len([path for path in others if path.startswith("socket:")]) == 1  # to the pool
     assert {path for path in others if not path.startswith("socket:")} <= {str(described.files.log)}
     assert "decimal" in seen["modules"] and "harness.process.pool" not in seen["modules"]
 
@@ -326,7 +326,7 @@ def test_without_learning_arms_import_for_themselves(run: Start) -> None:
     assert [each.result for each in ended] == [{"already": {"colorsys": False}}] * 2
 
 
-def test_numpy_leaves_the_zygote_with_one_thread(job: MakeJob) -> None:
+def test_numpy_leaves_the_fork_server_with_one_thread(job: MakeJob) -> None:
     with Pool(lanes=1) as pool:
         used = dataclasses.replace(job("describes_itself"), environment=Environment(preload=("numpy",)))
         ended = pool.submit(used).result(timeout=30)
@@ -334,7 +334,7 @@ def test_numpy_leaves_the_zygote_with_one_thread(job: MakeJob) -> None:
         assert (pool.threaded, pool.notes) == (False, ())
 
 
-def test_threads_in_a_zygote_are_reported(
+def test_threads_in_a_fork_server_are_reported(
     job: MakeJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "m_with_thread.py").write_text(
@@ -352,7 +352,7 @@ def test_threads_in_a_zygote_are_reported(
 
 
 @pytest.mark.parametrize("source", ["import ctypes; ctypes.string_at(0)", "import os; os._exit(1)"])
-def test_a_module_that_ends_the_zygote_costs_one_arm(
+def test_a_module_that_ends_the_fork_server_costs_one_arm(
     job: MakeJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str
 ) -> None:
     (tmp_path / "m_deadly.py").write_text(source)
@@ -363,7 +363,7 @@ def test_a_module_that_ends_the_zygote_costs_one_arm(
             pool.submit(dataclasses.replace(job("returns"), environment=deadly)).result(30) for _ in range(2)
         ]
     assert [each.exit.how for each in ended] == ["lost", "clean"]
-    assert "zygote ended" in (ended[0].exit.message or "")
+    assert "fork server ended" in (ended[0].exit.message or "")
 
 
 def test_an_import_that_hangs_is_given_up(
@@ -384,17 +384,17 @@ def test_a_place_that_cannot_be_written_is_unresolved(pool: Pool, job: MakeJob, 
         pool.submit(dataclasses.replace(job("returns"), folder=tmp_path / "file" / "arm")).result(timeout=30)
 
 
-def test_warming_starts_the_one_zygote_that_arms_use(job: MakeJob) -> None:
-    before = _zygotes()
+def test_warming_starts_the_one_fork_server_that_arms_use(job: MakeJob) -> None:
+    before = _fork_servers()
     with Pool(lanes=1) as pool:
         pool.warm(PLAIN)
-        _wait_for(lambda: _zygotes() == before + 1)
+        _wait_for(lambda: _fork_servers() == before + 1)
         assert pool.submit(job("returns")).result(timeout=30).exit.how == "clean"
-        assert _zygotes() == before + 1
+        assert _fork_servers() == before + 1
 
 
-def _zygotes() -> int:
-    return sum(process.name == "refault-zygote" for process in descendants(os.getpid()))
+def _fork_servers() -> int:
+    return sum(process.name == "refault-fork-server"[:15] for process in descendants(os.getpid()))
 
 
 def _wait_for(condition: Callable[[], object]) -> None:

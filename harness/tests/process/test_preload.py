@@ -65,7 +65,7 @@ def test_a_module_that_starts_a_thread_is_named_but_stays(modules: Path) -> None
     assert "started a thread" in problems["m_threads"]
 
 
-def test_only_modules_that_a_zygote_could_load_too_are_learned(modules: Path) -> None:
+def test_only_modules_that_a_fork_server_could_load_too_are_learned(modules: Path) -> None:
     _write(modules, m_real="", upstream_x="")
     before = frozenset(sys.modules)
     stand_in = types.ModuleType("m_stand_in")

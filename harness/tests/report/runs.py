@@ -38,8 +38,8 @@ def passing(**facts: Any) -> Result:
 
 
 def regressed(**facts: Any) -> Result:
-    stray = Fault(kind="oob-write", buffer="table", kernel="fill", numel=8, first=8, last=11, count=4)
-    return judged(case(fixed=arm("fixed", point(16, stray), point(1))), **facts)
+    violation = Fault(kind="oob-write", buffer="table", kernel="fill", numel=8, first=8, last=11, count=4)
+    return judged(case(fixed=arm("fixed", point(16, violation), point(1))), **facts)
 
 
 def lost(**facts: Any) -> Result:

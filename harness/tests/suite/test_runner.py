@@ -65,7 +65,7 @@ def test_started_and_ended_are_told_of_every_arm(fresh: Bench) -> None:
     assert told == sorted(ended) == ["pr104 kernel fixed", "pr104 kernel reverted"]
 
 
-def test_a_lost_zygote_is_unresolved(fresh: Bench) -> None:
-    """The last test of the module: the pool's next zygote imports nothing ahead."""
+def test_a_lost_fork_server_is_unresolved(fresh: Bench) -> None:
+    """The last test of the module: the pool's next fork server imports nothing ahead."""
     lost = fresh.judge(TROUBLED, {"trouble": "orphan"}, asked=("fixed",)).result
-    assert "the arm's process ended as lost: its zygote ended" in told(lost, Verdict.UNRESOLVED)
+    assert "the arm's process ended as lost: its fork server ended" in told(lost, Verdict.UNRESOLVED)

@@ -55,7 +55,7 @@ def test_a_job_carries_what_the_arm_needs(plan: ArmPlan, tmp_path: Path) -> None
     shared = arms.environment("kernel", "sglang", ("learned",))
     job = arms.job(plan, tmp_path / "arm", shared)
     payload = json.loads(json.dumps(job.payload))
-    assert job.entry == "harness.tiers.kernel:enter" and job.limits.seconds == 120
+    assert job.entry == "harness.tiers.kernel.arm:enter" and job.limits.seconds == 120
     assert payload["root"] == str(tmp_path / "toy") and payload["tree"] == plan.tree.content_hash
     assert job.questions == POINTS and "points" not in payload  # an arm knows none before it is asked
     assert payload["functions"] == {"sglang.pages": ["build_table"]}
@@ -107,7 +107,7 @@ def test_a_crash_is_told_of_the_point_after_those_that_were_observed(plan: ArmPl
         (CRASH, ENTERED, 2),
         (Exit(how="out-of-memory", message="more than 6144 MB"), ENTERED, 0),
         (Exit(how="exception", code=1, message="ValueError: no"), ENTERED, 0),
-        (Exit(how="lost", message="its zygote ended"), ENTERED, 0),
+        (Exit(how="lost", message="its fork server ended"), ENTERED, 0),
     ],
     ids=["nothing left", "not entered", "after the last point", "memory", "exception", "lost"],
 )
@@ -140,7 +140,7 @@ def test_nothing_is_imported_ahead_of_arms_that_use_an_accelerator() -> None:
     for kind, ahead in (("kernel", True), ("device", False)):
         shared = arms.environment(kind, "sglang", ["sgl_kernel"])
         assert (shared.learns, "sgl_kernel" in shared.preload) == (ahead, ahead)
-        assert "harness.tiers.kernel" in shared.preload
+        assert "harness.tiers.kernel.arm" in shared.preload
 
 
 GONE = Point(params=POINTS[0], faults=(Fault(kind="device-fault"),))

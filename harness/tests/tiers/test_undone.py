@@ -11,7 +11,7 @@ from harness.errors import Unresolved
 from harness.facts import ServerCase
 from harness.observation import Fault
 from harness.tests.toyland.bench import subject
-from harness.tiers.server import Run
+from harness.tiers.server.arm import Run
 from harness.tiers.undone import Undone
 from harness.verdict.broken import Raised
 

@@ -11,12 +11,12 @@ from harness import catalogue
 from harness.facts import Reproducer, Subject
 from harness.golden import GoldenStore
 from harness.machine import this_machine
+from harness.machine.workspace import Workspace
 from harness.process.pool import Pool
 from harness.source.tree import Tree, at
 from harness.suite import Judged, Request, Setting, Suite
 from harness.tests.toyland import bugs, served, serving, upstream
 from harness.verdict import BOTH, ArmName, Result, Verdict, golden_of
-from harness.workspace import Workspace
 
 
 def bug(name: str) -> Reproducer:

@@ -18,8 +18,8 @@ from harness.tests.serving.conftest import command
 from harness.traffic import native
 from harness.traffic.answers import compare
 from harness.traffic.drive import _Client, drive, send, vocabulary
-from harness.traffic.partial import Partial
 from harness.traffic.prompts import Request, requests
+from harness.traffic.streamed_answer import Partial
 
 WORDS = {f"t{index}": index for index in range(toy_server.VOCABULARY)}
 MIXED = Traffic(

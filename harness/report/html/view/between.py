@@ -5,8 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from harness.compare import DEFAULT_TOLERANCE, Difference, one_line, trace_difference, value_differences
 from harness.observation import Point
+from harness.observation.compare import (
+    DEFAULT_TOLERANCE,
+    Difference,
+    one_line,
+    trace_difference,
+    value_differences,
+)
 from harness.report.html import tokens
 from harness.report.html.view.wording import Capped, cut, named
 from harness.verdict import Result

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from harness.compare import changed_params, named_params
 from harness.documents import Document
 from harness.facts import Reproducer, Subject
+from harness.observation.compare import changed_params, named_params
 from harness.verdict import Result
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from harness.compare import DEFAULT_TOLERANCE, finding_differences, one_line, point_differences
 from harness.golden import Golden
+from harness.observation.compare import DEFAULT_TOLERANCE, finding_differences, one_line, point_differences
 from harness.report.html.view.wording import Capped, cut, named
 from harness.verdict import Result
 

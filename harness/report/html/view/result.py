@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.compare import named_params
 from harness.documents import Document
 from harness.facts import Reproducer, Subject
 from harness.golden import Golden
 from harness.history import Series
+from harness.observation.compare import named_params
 from harness.report.html.view.arm import ArmView, arm_view
 from harness.report.html.view.between import TokensView, answers, parting, result_differences
 from harness.report.html.view.commands import Command, commands

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.compare import ABSENT, changed_params, named_params, one_line
 from harness.observation import Point
+from harness.observation.compare import ABSENT, changed_params, named_params, one_line
 
 LISTED = 40
 """How many points, differences and findings are listed before the rest is only counted."""

@@ -1,1 +1,1 @@
-"""Tests of harness.memory.device: all that needs no device; ci/fences_selftest.py runs the rest on one."""
+"""Tests of harness.memory.device: all that needs no device; ci/gpu/fences.py runs the rest on one."""

@@ -10,20 +10,20 @@ from torch.fx.experimental.proxy_tensor import make_fx
 
 from harness.memory.device import compiled
 from harness.memory.device.indices import WatchedIndices
-from harness.memory.strays import Strays
+from harness.memory.violations import Violations
 
 HERE = "/tree/upstream"
 TRACE = '  File "/tree/upstream/backend.py", line 12, in fill\n    {}\n'
 
 
 @pytest.fixture
-def strays() -> Strays:
-    return Strays()
+def violations() -> Violations:
+    return Violations()
 
 
 @pytest.fixture
-def watched(strays: Strays) -> Iterator[WatchedIndices]:
-    made = WatchedIndices(strays)
+def watched(violations: Violations) -> Iterator[WatchedIndices]:
+    made = WatchedIndices(violations)
     yield made
     made.close()
 
@@ -50,17 +50,17 @@ IN_RANGE = (torch.zeros(4, 3), torch.tensor([[0, 2]] * 4), torch.ones(4, 2))
 
 
 def test_a_scatter_that_leaves_its_row_is_told_by_its_name_in_the_source(
-    watched: WatchedIndices, strays: Strays
+    watched: WatchedIndices, violations: Violations
 ) -> None:
     module, inserted = checked(scatter, CODE, *IN_RANGE)
     assert inserted == 1
     module(*IN_RANGE)
     watched.check()
-    assert list(strays.faults()) == []
+    assert list(violations.faults()) == []
     # Larger than it was traced with, so that the operation itself is content.
     torch.ops.refault.watch_indices(torch.tensor([[0, 3]]), 1, False, 3, "page_table", "scatter_", "fill:12")
     watched.check()
-    (fault,) = strays.faults()
+    (fault,) = violations.faults()
     assert fault.signature == "index-range page_table by scatter_ numel=3 first=3 last=3 count=1"
 
 
@@ -72,7 +72,7 @@ def test_the_check_stands_before_the_operation_and_sees_its_index(watched: Watch
     assert check.args[1:] == (1, False, 3, "page_table", "scatter_", "fill:12")
 
 
-def test_advanced_indexing_has_one_check_an_index(watched: WatchedIndices, strays: Strays) -> None:
+def test_advanced_indexing_has_one_check_an_index(watched: WatchedIndices, violations: Violations) -> None:
     def read(table: torch.Tensor, rows: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
         return table[rows, columns]
 
@@ -80,7 +80,7 @@ def test_advanced_indexing_has_one_check_an_index(watched: WatchedIndices, stray
     module, inserted = checked(read, "chosen = self.table[rows, columns]", *inputs)
     module(*inputs)
     watched.check()
-    assert (inserted, list(strays.faults())) == (2, [])
+    assert (inserted, list(violations.faults())) == (2, [])
 
 
 @pytest.mark.parametrize(("wanted", "expected"), [("page_table", 1), ("req_to_token", 0)])

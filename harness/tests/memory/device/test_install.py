@@ -59,7 +59,7 @@ def test_damage_is_told_when_it_is_looked_for(installed: Installed, pools: Calla
     table = pools().Pool().page_table
     ctypes.memset(table.data_ptr() + 3 * table.element_size(), 0, 4)
     installed.check()
-    assert signatures(installed.strays) == ["index-range page_table numel=3 first=3 last=3 count=1"]
+    assert signatures(installed.violations) == ["index-range page_table numel=3 first=3 last=3 count=1"]
     assert installed.notes() == ["page_table: rows [0] were left"]
 
 

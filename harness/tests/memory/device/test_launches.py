@@ -13,7 +13,7 @@ from triton.runtime.jit import JITFunction
 from harness.errors import DeviceGone
 from harness.memory.device import launches
 from harness.memory.device.launches import Launches
-from harness.memory.strays import Strays
+from harness.memory.violations import Violations
 
 
 def fill(out, n, BLOCK: tl.constexpr):  # type: ignore[no-untyped-def]  # a kernel; it is never compiled here
@@ -32,9 +32,9 @@ class Bench:
         self.events: list[dict[str, Any]] = []
         self.entered: list[str] = []
         self.after: list[tuple[str, int]] = []
-        self.strays = Strays()
+        self.violations = Violations()
         self.launches = Launches(
-            self.strays,
+            self.violations,
             self.events,
             self.entered.append,
             lambda name, all: self.after.append((name, len(all))),
@@ -71,7 +71,7 @@ def test_a_write_into_the_neighbour_is_told() -> None:
     keys = pool[:4]
     bench = Bench(lambda *args, **kwargs: pool[3:6].fill_(1))
     bench.launch(keys, 6, BLOCK=8)
-    said = [fault.signature for fault in bench.strays.faults()]
+    said = [fault.signature for fault in bench.violations.faults()]
     assert said == ["oob-write into keys by fill numel=4 first=4 last=5 count=2"]
 
 

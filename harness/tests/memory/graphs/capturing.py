@@ -28,4 +28,4 @@ def faults_of(*calls: Callable[[], Any]) -> list[str]:
     with oracle.watching(HERE, entered=lambda kernel: None):
         for call in calls:
             call()
-    return [fault.signature for fault in oracle.strays.faults()]
+    return [fault.signature for fault in oracle.violations.faults()]

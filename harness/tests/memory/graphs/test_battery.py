@@ -33,7 +33,7 @@ def faults_of(program: Program, planted: bool) -> list[str]:
     try:
         outputs = outputs_of(program, planted, oracle)
     except Exception as error:  # noqa: BLE001 - it becomes a fault, or Unresolved is raised
-        return [fault.signature for fault in (*oracle.strays.faults(), as_fault(error, ROOT))]
+        return [fault.signature for fault in (*oracle.violations.faults(), as_fault(error, ROOT))]
 
     def again(pattern: Pattern) -> Outputs:
         return outputs_of(program, planted, Oracle(poison=Poison(pattern), traced=False))
@@ -41,7 +41,7 @@ def faults_of(program: Program, planted: bool) -> list[str]:
     depends = dependent(outputs, again).faults if oracle.poison.drawn else ()
     wanted = program.run(Eager(), False)
     compared = [compare(name, outputs[name], wanted[name], EXACT).faults for name in wanted]
-    told = (*oracle.strays.faults(), *joined(depends, itertools.chain.from_iterable(compared)))
+    told = (*oracle.violations.faults(), *joined(depends, itertools.chain.from_iterable(compared)))
     return [fault.signature for fault in told]
 
 

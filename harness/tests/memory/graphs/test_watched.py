@@ -61,7 +61,7 @@ def test_a_stray_index_is_seen_at_the_replay_and_where_it_stood() -> None:
     oracle = Oracle()
     with oracle.watching(HERE, entered=lambda kernel: None):
         made.replay()
-    told = [fault for fault in oracle.strays.faults() if fault.kind == "index-range"]
+    told = [fault for fault in oracle.violations.faults() if fault.kind == "index-range"]
     assert [fault.signature for fault in told] == [
         "index-range rows by index_put_ numel=4 first=9 last=9 count=1"
     ]

@@ -47,7 +47,7 @@ def _exhaust(lab: KernelLab) -> None:
 
 
 def _parent(pid: int) -> int:
-    """The zygote is the parent of what minds an arm."""
+    """The fork server is the parent of what minds an arm."""
     with open(f"/proc/{pid}/stat", encoding="utf-8") as stat:
         return int(stat.read().rpartition(")")[2].split()[1])
 

@@ -1,0 +1,1 @@
+"""Measurements: what sharing saves, what detectors cost, what start-up takes."""

@@ -1,0 +1,1 @@
+"""The same cases under other machines' conditions, which must show the same."""

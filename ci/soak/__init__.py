@@ -1,0 +1,1 @@
+"""Hours of kills, bad files, and overwritten memory: nothing is left, and nothing surprises."""

@@ -1,0 +1,14 @@
+"""What an arm showed: its records, how two are compared, how messages are normalised, how sure a rate is."""
+
+from harness.observation.records import (
+    Attestation,
+    Event,
+    Exit,
+    Fault,
+    Module,
+    Observation,
+    Point,
+    Sighting,
+)
+
+__all__ = ["Attestation", "Event", "Exit", "Fault", "Module", "Observation", "Point", "Sighting"]

@@ -1,0 +1,41 @@
+"""A pretended platform turns the switches that modules keep, in the package under test alone."""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType
+
+import pytest
+import torch
+
+from harness.host.platform_switches import pretend
+
+
+@pytest.fixture
+def module(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """A module of a package under test, with the answers of a machine that has only a CPU."""
+    monkeypatch.setattr(torch.version, "hip", None)
+    ours = ModuleType("toyland_under_test.allocation")
+    vars(ours).update(_is_hip=False, _is_cpu=True, _is_cpu_name="cpu")
+    monkeypatch.setitem(sys.modules, ours.__name__, ours)
+    return ours
+
+
+@pytest.mark.parametrize(
+    ("platform", "hip", "cpu"), [("rocm-gfx942", True, False), ("cuda", False, False), ("cpu", False, True)]
+)
+def test_each_platform_has_its_switches(platform: str, hip: bool, cpu: bool, module: ModuleType) -> None:
+    pretend(platform, "toyland_under_test")
+    assert (vars(module)["_is_hip"], vars(module)["_is_cpu"]) == (hip, cpu)
+    assert (torch.version.hip is not None) is hip
+
+
+def test_what_was_changed_is_listed(module: ModuleType) -> None:
+    assert pretend("cuda", "toyland_under_test") == ("toyland_under_test.allocation._is_cpu, as on cuda",)
+    assert pretend("cuda", "toyland_under_test") == ()
+
+
+def test_other_packages_and_other_names_stay(module: ModuleType) -> None:
+    assert pretend("cuda", "toyland_under") == ()
+    pretend("cuda", "toyland_under_test")
+    assert vars(module)["_is_cpu_name"] == "cpu"

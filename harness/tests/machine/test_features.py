@@ -1,0 +1,87 @@
+"""What this machine says of itself."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from harness.facts import Feature
+from harness.machine import Machine, features, nvidia, this_machine
+
+
+def test_missing_features_are_named_in_order() -> None:
+    one = Machine(platform="cpu", features=frozenset({Feature.TORCH, Feature.TRITON}))
+    assert one.missing(frozenset({"torch", "zeta", "alpha"})) == ("alpha", "zeta")
+    assert one.missing(frozenset({"torch"})) == one.missing(frozenset()) == ()
+
+
+@pytest.mark.parametrize(("path", "feature"), [("/dev/nvidiactl", "cuda"), ("/dev/kfd", "rocm")])
+def test_a_device_file_is_a_feature(path: str, feature: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(features, "_has_device", lambda candidate: candidate == path)
+    assert {"cuda", "rocm"} & this_machine().features == {feature}
+
+
+def test_a_distribution_that_is_not_installed_is_no_feature(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(features, "_version", lambda name: "1.0" if name == "torch" else None)
+    one = this_machine()
+    assert "torch" in one.features and "triton" not in one.features
+    assert one.facts["torch"] == "1.0" and "triton" not in one.facts
+
+
+@pytest.mark.parametrize(("gpus", "lacking"), [(1, ("2 GPUs",)), (2, ())])
+def test_two_ranks_take_a_gpu_each(
+    gpus: int, lacking: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gpu = nvidia.Gpu(name="NVIDIA H200", chip=90, driver="580.1", cuda="13.0")
+    monkeypatch.setattr(nvidia, "gpu", lambda: gpu)
+    monkeypatch.setattr(nvidia, "torch_cuda", lambda: "13.0")
+    monkeypatch.setattr(nvidia, "visible", lambda: gpus)
+    assert this_machine().missing(frozenset(), ranks=2) == lacking
+
+
+def test_a_cpu_holds_any_number_of_ranks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nvidia, "gpu", lambda: None)
+    assert this_machine().missing(frozenset(), ranks=64) == ()
+
+
+def test_json_carries_platform_features_and_versions() -> None:
+    data = Machine(
+        platform="cpu", features=frozenset({Feature.TRITON, Feature.AITER}), facts={"python": "3.11"}
+    ).to_json()
+    assert data == {"platform": "cpu", "features": ["aiter", "triton"], "python": "3.11"}
+
+
+def test_looking_imports_no_torch() -> None:
+    script = (
+        "import sys; from harness.machine import this_machine; this_machine(); print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize(
+    ("triton", "numpy", "works"),
+    [
+        ("3.6.0", "2.3.5", True),
+        ("3.6.0", "2.5.2", False),
+        ("3.9.0", "2.4.6", True),
+        ("3.6.0+git1", "1.26.4", True),
+    ],
+)
+def test_an_interpreter_goes_with_some_numpys_alone(triton: str, numpy: str, works: bool) -> None:
+    assert features.interprets(triton, numpy) is works
+
+
+def test_the_hardware_is_told_and_is_no_fact_that_a_golden_keeps() -> None:
+    here = this_machine()
+    assert here.hardware.endswith(f", {len(os.sched_getaffinity(0))} CPUs") and here.hardware[0] != ","
+    assert here.to_json()["hardware"] == here.hardware and "hardware" not in here.facts
+
+
+def test_what_a_document_says_of_a_machine_is_read_back_as_far_as_cases_need_it() -> None:
+    one = Machine(platform="cuda-sm90", features=frozenset({Feature.CUDA}), gpus=2, facts={"python": "3.11"})
+    told = {**one.to_json(), "features": ["cuda", "gravity coils"]}
+    assert Machine.from_json(told) == Machine(platform="cuda-sm90", features=one.features, gpus=2)

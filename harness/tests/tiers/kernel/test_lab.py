@@ -1,0 +1,73 @@
+"""What a reproducer gets to work with."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from harness.facts import watch
+from harness.memory.oracle import Oracle
+from harness.observation import Fault
+from harness.tiers.kernel.lab import Lab
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Lab:
+    return Lab(folder=tmp_path, root=tmp_path, oracle=Oracle(), entered=lambda kernel: None)
+
+
+def test_a_short_buffer_is_reported_with_what_it_needs(lab: Lab) -> None:
+    lab.require("indptr", torch.zeros(4), 5)
+    lab.require("indptr", torch.zeros(4), 5)
+    lab.require("mask", torch.zeros(2, 3), 6)
+    assert list(lab.oracle.violations.faults()) == [
+        Fault(kind="short-buffer", buffer="indptr", numel=4, needed=5)
+    ]
+    assert {"buffer": "mask", "numel": 6, "needed": 6}.items() <= lab.oracle.trace()[-1].items()
+
+
+def test_variables_hold_for_the_block_and_are_put_back(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOY_OLD", "old")
+    monkeypatch.delenv("TOY_NEW", raising=False)
+    with pytest.raises(ValueError), lab.environment(TOY_OLD="1", TOY_NEW="2"):
+        assert (os.environ["TOY_OLD"], os.environ["TOY_NEW"]) == ("1", "2")
+        raise ValueError
+    assert os.environ["TOY_OLD"] == "old" and "TOY_NEW" not in os.environ
+
+
+def test_a_phase_is_marked_in_the_trace(lab: Lab) -> None:
+    with lab.observe("capture"):
+        pass
+    assert {"event": "phase", "phase": "capture"}.items() <= lab.oracle.trace()[0].items()
+
+
+def test_notes_are_kept_in_order(lab: Lab) -> None:
+    lab.note("one")
+    lab.note("two")
+    assert lab.notes == ["one", "two"]
+
+
+# --- what is judged --------------------------------------------------------------------------------
+
+TABLE = watch("oob-write", buffers=("table",))
+
+
+@pytest.mark.parametrize(
+    ("fault", "is_judged"),
+    [
+        (Fault(kind="oob-write", buffer="table"), True),
+        (Fault(kind="oob-write", buffer="neighbour"), False),
+        (Fault(kind="oob-read", buffer="table"), False),
+        (Fault(kind="oob-write"), False),
+        *((Fault(kind=kind), True) for kind in ("exception", "crash", "hang", "device-fault")),
+    ],
+)
+def test_a_fault_outside_the_watch_is_a_finding_unless_it_ends_the_run(fault: Fault, is_judged: bool) -> None:
+    assert TABLE.judges(fault.kind, fault.buffer) is is_judged
+
+
+def test_a_watch_without_buffers_judges_every_buffer() -> None:
+    assert watch("oob-write").judges("oob-write", "anything")

@@ -1,0 +1,75 @@
+"""What the oracle, the answers and the log of one server come to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.facts import ENDING_KINDS, FAULT_KINDS, watch
+from harness.observation import Exit, Fault
+from harness.serving.ending import Ending
+from harness.tiers.server.faults import numberless, split
+from harness.tiers.server.processes import Violation
+
+WRITE = Fault(kind="oob-write", buffer="table", kernel="fill", process="scheduler", first=8, last=9, count=2)
+WATCHED = watch("oob-write", "wrong-value", buffers=("table", "tokens"))
+
+
+def ended(*faults: Fault, **facts: Any) -> Ending:
+    return Ending(exit=Exit(how="stopped"), faults=faults, **facts)
+
+
+def violation(fault: Fault = WRITE, **facts: Any) -> Violation:
+    return Violation(
+        fault=fault, **{"requests": ("r0-000", "r0-001"), "mode": "EXTEND", "place": "fill:3", **facts}
+    )
+
+
+def test_one_fault_of_many_batches_is_one_and_its_numbers_are_in_the_notes() -> None:
+    longer = Fault(**{**WRITE.__dict__, "last": 30, "count": 23})
+    faults, findings, notes = split(WATCHED, [violation(), violation(longer)], (), ended())
+    assert [fault.signature for fault in faults] == ["oob-write into table by fill in scheduler"]
+    assert findings == ()
+    seen = faults[0].seen
+    assert seen and (seen.place, seen.first, seen.last, seen.count) == ("fill:3", 8, 9, 2)
+    assert (seen.requests, seen.mode) == (("r0-000", "r0-001"), "EXTEND")
+    assert notes[0] == f"{WRITE.signature}, EXTEND of r0-000, r0-001, at fill:3"
+    assert "count=23" in notes[1]
+
+
+def test_what_is_not_watched_is_a_finding() -> None:
+    elsewhere = Fault(kind="oob-write", buffer="neighbour")
+    other = Fault(kind="index-range", buffer="table")
+    faults, findings, _ = split(WATCHED, [violation(elsewhere), violation(other)], (), ended())
+    assert faults == () and set(findings) == {elsewhere, other}
+
+
+@given(st.sampled_from(sorted(FAULT_KINDS)))
+def test_what_ends_a_server_always_counts(kind: str) -> None:
+    one = Fault(kind=kind, process="scheduler")
+    faults, findings, _ = split(watch("nan", buffers=("other",)), (), (), ended(one))
+    assert ((faults, findings) == ((one,), ())) is (kind in ENDING_KINDS)
+
+
+def test_an_answer_s_fault_and_the_log_s_stand_beside_the_oracle_s() -> None:
+    wrong, hang = Fault(kind="wrong-value", buffer="tokens"), Fault(kind="hang", message="no token")
+    faults, _, _ = split(WATCHED, [violation()], (wrong, wrong), ended(hang))
+    assert set(faults) == {numberless(WRITE), wrong, hang} and len(faults) == 3
+
+
+def test_what_a_server_leaves_behind_is_a_leak() -> None:
+    left = ended(survivors=("scheduler",), occupied=(23000,))
+    faults, findings, _ = split(watch("leak"), (), (), left)
+    assert {fault.kind for fault in faults} == {"leak"} and len(faults) == 2 and findings == ()
+
+
+def test_many_strays_are_counted_and_not_listed() -> None:
+    _, _, notes = split(WATCHED, [violation(batch=number) for number in range(40)], (), ended())
+    assert len(notes) == 3 and notes[-1] == "38 more strays of the same server"
+
+
+def test_a_stray_outside_any_request_says_so() -> None:
+    _, _, (note,) = split(WATCHED, [violation(requests=(), place=None)], (), ended())
+    assert "EXTEND of no request, at no known line" in note

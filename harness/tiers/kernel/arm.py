@@ -1,0 +1,148 @@
+"""The kernel tier: one case on one arm, inside the arm's own process."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.errors import Unresolved
+from harness.facts import KernelCase, Tolerance, Watch
+from harness.host import platform_switches, preload, revert_toggle
+from harness.memory import oracle
+from harness.memory.oracle import Oracle
+from harness.memory.outputs import compare, joined
+from harness.memory.poison import Pattern, Poison
+from harness.memory.summary import jsonable
+from harness.memory.undefined import UNSTABLE, Dependence, Run, dependent, kept
+from harness.observation import Fault, Point
+from harness.observation.normalise import message
+from harness.process.testimony import Testimony
+from harness.tiers import exceptions
+from harness.tiers.entry import Entry
+from harness.tiers.kernel import seeds
+from harness.tiers.kernel.lab import Lab
+
+
+def enter(payload: Mapping[str, Any], folder: Path, testimony: Testimony) -> dict[str, Any]:
+    """Entry of the arm's child process: run every point asked for.
+
+    `toggle` in the payload is a pull request whose fix upstream's own toggle is to undo first.
+    """
+    device = "cuda" if payload["platform"] else "cpu"  # as torch has it on AMD hardware, too
+    entry = Entry.begin(payload, folder, testimony, "kernel", (*preload.PATCHES, *oracle.patches(device)))
+    case = entry.case
+    assert isinstance(case, KernelCase)
+    if case.pretends:
+        entry.patched(platform_switches.pretend(case.pretends, payload["package"]))
+    if number := payload.get("toggle"):
+        entry.patched(revert_toggle.undo(number, payload["package"]))
+    _answer(entry, case, device)
+    return entry.result()
+
+
+def _answer(entry: Entry, case: KernelCase, device: str) -> None:
+    """The points in turn, up to one that ends the device's context: nothing can be run behind that."""
+    for params in entry.points():
+        point = entry.keep(_point(entry, case, dict(params), device))
+        if any(fault.kind == "device-fault" for fault in point.faults):
+            return
+
+
+def _point(entry: Entry, case: KernelCase, params: dict[str, Any], device: str) -> Point:
+    """One call of the case."""
+    lab = _lab(entry, Oracle(device=device))
+    given = {name: case.params[name].check(value) for name, value in params.items()}
+    results: dict[str, Any] = {}
+    compared: dict[str, Any] = {}
+    try:
+        outputs = _called(case, lab, given)
+        results = {name: jsonable(value) for name, value in outputs.items()}
+    except Exception as error:
+        logging.getLogger(__name__).exception("point %s", params)
+        lab.oracle.violations.add(exceptions.as_fault(error, entry.code, entry.undone))
+    else:
+        compared = _examine(case, given, outputs, lab, _again(entry, case, given, lab))
+    return _judged(case.watch, params, lab, results, compared)
+
+
+def _lab(entry: Entry, oracle: Oracle) -> Lab:
+    return Lab(folder=entry.folder, root=entry.code, oracle=oracle, entered=entry.launched)
+
+
+def _called(case: KernelCase, lab: Lab, given: Mapping[str, Any]) -> Mapping[str, Any]:
+    seeds.reset()
+    with lab.oracle.calling(lab.root):
+        outputs = case.call(lab, **given)
+        lab.oracle.returned(outputs)
+        return outputs
+
+
+def _again(entry: Entry, case: KernelCase, given: Mapping[str, Any], lab: Lab) -> Run:
+    """The same call under another poison; what it does to memory is not told once more."""
+
+    def run(pattern: Pattern) -> Mapping[str, Any] | None:
+        oracle = Oracle(device=lab.device, poison=Poison(pattern), traced=False)
+        try:
+            return kept(_called(case, _lab(entry, oracle), given))
+        except Exception as error:
+            logging.getLogger(__name__).exception("once more under the %s poison", pattern.value)
+            fault = exceptions.as_fault(error, entry.code)
+            if fault.kind == "device-fault":  # of the process, and with it of every point behind this one
+                lab.oracle.violations.add(fault)
+            return None
+
+    return run
+
+
+def _examine(
+    case: KernelCase, given: Mapping[str, Any], outputs: Mapping[str, Any], lab: Lab, again: Run
+) -> dict[str, Any]:
+    """Hold the declared outputs against the reference, and find those that depend on poison."""
+    compared: dict[str, Any] = {}
+    faults: list[Fault] = []
+    for name, expected in _expected(case, given).items():
+        if name not in outputs:
+            raise Unresolved(f"the case's reference names {name!r}, which the call does not return")
+        comparison = compare(name, outputs[name], expected, _tolerance(case))
+        compared[name] = dict(comparison.facts)
+        faults += comparison.faults
+    depends = dependent(kept(outputs), again) if lab.oracle.poison.drawn else Dependence()
+    lab.notes.extend(f"{name} {UNSTABLE}" for name in depends.unstable)
+    for fault in joined(depends.faults, faults):
+        lab.oracle.violations.add(fault)
+    return compared
+
+
+def _expected(case: KernelCase, given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What the reference says; its own failure is never the fault of the code under test."""
+    if case.reference is None:
+        return {}
+    try:
+        return case.reference(**given)
+    except Exception as error:
+        raise Unresolved(
+            f"the case's reference failed: {type(error).__name__}: {message(str(error))}"
+        ) from error
+
+
+def _tolerance(case: KernelCase) -> Tolerance:
+    assert case.tolerance is not None  # a reference without one is refused when the case is made
+    return case.tolerance
+
+
+def _judged(
+    watch: Watch, params: dict[str, Any], lab: Lab, results: dict[str, Any], compared: dict[str, Any]
+) -> Point:
+    seen = list(lab.oracle.violations.faults())
+    places = [f"{fault.kind} {fault.buffer} at {fault.seen.place}" for fault in seen if fault.seen]
+    return Point(
+        params=params,
+        faults=tuple(fault for fault in seen if watch.judges(fault.kind, fault.buffer)),
+        findings=tuple(fault for fault in seen if not watch.judges(fault.kind, fault.buffer)),
+        results=results,
+        compared=compared,
+        notes=(*lab.notes, *places, *lab.oracle.fences.notes()),
+        trace=lab.oracle.trace(),
+    )

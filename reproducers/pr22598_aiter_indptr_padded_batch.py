@@ -198,6 +198,7 @@ REPRODUCER = Reproducer(
         ),
         traffic=two_batch_traffic(requests=20, output_tokens=16),
         watch=SILENT,
+        answers_bind=False,
         tolerance=FLOAT32,
         coarser=COARSER,
         ready_seconds=200.0,

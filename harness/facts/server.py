@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from harness.facts.cases import Space, Tolerance, Watch
 from harness.facts.checks import Params, member, members, require
+from harness.facts.kinds import FaultKind
 from harness.facts.params import Grid
 from harness.facts.place import Feature, Host
 
@@ -149,7 +150,8 @@ class ServerCase(Space):
     `patience` how long it may send no token. `loads` are other traffics, by the value of a parameter
     `load` that stands for them. `fences` watch its memory on a device; on the CPU the
     oracle does. With `graphs` a CPU captures and replays CUDA graphs, and needs none of the features that
-    the case `requires` of an accelerator.
+    the case `requires` of an accelerator. Where `answers_bind` is false no golden keeps answers: a case whose
+    fixed arm is known to answer wrong, for another reason than its bug, says so.
     """
 
     tier: ClassVar[str] = "server"
@@ -166,6 +168,7 @@ class ServerCase(Space):
     coarser: Mapping[str, Tolerance] = field(default_factory=dict)
     fences: Fences | None = None
     graphs: CpuGraphs | None = None
+    answers_bind: bool = True
     loads: Mapping[str, Traffic] = field(default_factory=dict)
     recorded: Tolerance = SERVED
     ready_seconds: float = 150.0
@@ -179,6 +182,7 @@ class ServerCase(Space):
             self._check_flags(flags)
         require(self.ranks >= 1, "server.ranks", "must be at least 1")
         self._check_parallel(model)
+        self._check_answers()
         self._check_graphs()
         require(not self.loads or "load" in self.params, "server.loads", "needs a parameter named load")
         super().__post_init__()
@@ -212,6 +216,14 @@ class ServerCase(Space):
         able = model in _DATA_PARALLEL_ATTENTION or "enable-dp-attention" not in self.flags
         known = ", ".join(sorted(_DATA_PARALLEL_ATTENTION))
         require(able, "server.model", f"upstream serves data-parallel attention for {known}, not for {model}")
+
+    def _check_answers(self) -> None:
+        judged = self.watch.judges(FaultKind.WRONG_VALUE, None)
+        require(
+            self.answers_bind or not judged,
+            "server.answers_bind",
+            "is false: then watch no wrong-value either",
+        )
 
     def _check_graphs(self) -> None:
         if self.graphs is None:

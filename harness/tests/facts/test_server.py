@@ -82,6 +82,10 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
         lambda: Fences(only=frozenset({"table"}), rows=frozenset({"page_table"})),
         "server.fences.rows: page_table is not among those fenced",
     ),
+    "answers that are watched and bind nothing": (
+        lambda: case(answers_bind=False),
+        "server.answers_bind: is false: then watch no wrong-value either",
+    ),
     "graphs of no size": (lambda: CpuGraphs(sizes=()), "server.graphs.sizes: is empty"),
     "graphs of sizes that fall": (lambda: CpuGraphs(sizes=(4, 2)), "server.graphs.sizes: must rise"),
     "a graph of no request": (

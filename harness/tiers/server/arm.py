@@ -10,7 +10,7 @@ from typing import Any
 
 from harness import catalogue
 from harness.errors import FactsError, Unresolved
-from harness.facts import CpuGraphs, FaultKind, Host, ServerCase
+from harness.facts import CpuGraphs, Host, ServerCase
 from harness.host import environment, graphs
 from harness.models import Model, make
 from harness.observation import Attestation, Fault, Point
@@ -214,8 +214,7 @@ class Run:
         found, findings, notes = split(self.case.watch, violations, judged.faults, ending)
         self.refuse_broken(found)
         # In a coarse type two runs may choose differently where the reference is near a tie.
-        answers_count = self.case.watch.judges(FaultKind.WRONG_VALUE, None)
-        binding = not found and self.exact and answers_count
+        binding = not found and self.exact and self.case.answers_bind
         return Point(
             params=self.params,
             faults=found,

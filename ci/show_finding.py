@@ -72,14 +72,14 @@ def window_free(lab: Any) -> Iterator[str]:
             request = swa.admit(rig)
             for _ in range(2):
                 swa.extend(rig, request, 20)
-            told = f"page {page_size}: {request.evicted} of {request.length} tokens had left the window"
+            text = f"page {page_size}: {request.evicted} of {request.length} tokens had left the window"
             try:
                 rig.allocator.free(request.slots)
             except AssertionError as error:
-                yield f"{told}; free of all of them: AssertionError {error}".rstrip()
+                yield f"{text}; free of all of them: AssertionError {error}".rstrip()
             else:
                 free = rig.allocator.swa_available_size()
-                yield f"{told}; free of all of them: {free} of 48 slots are free"
+                yield f"{text}; free of all of them: {free} of 48 slots are free"
 
 
 FINDINGS: dict[str, tuple[Callable[[Any], Iterator[str]], tuple[str, ...]]] = {
@@ -105,6 +105,7 @@ def main() -> None:
 def _lab(code: Path, stand_ins: tuple[str, ...], folder: Path) -> Any:
     """The lab of a kernel case, in this very process."""
     importlib.import_module("harness.host.preload")  # before upstream, which imports torchvision
+    from harness.facts import Host, Platform
     from harness.host import import_stand_ins, libraries, platform_switches
     from harness.memory.oracle import Oracle
     from harness.tiers.kernel.lab import Lab
@@ -113,7 +114,7 @@ def _lab(code: Path, stand_ins: tuple[str, ...], folder: Path) -> Any:
     import_stand_ins.install()
     libraries.load(eagle.IMPORTS, stand_ins)
     if stand_ins:
-        platform_switches.pretend("cuda", code.name)
+        platform_switches.pretend(Platform(Host.CUDA), code.name)
     return Lab(folder=folder, root=code, oracle=Oracle(), entered=lambda kernel: None)
 
 

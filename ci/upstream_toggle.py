@@ -17,17 +17,13 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from harness import catalogue
-from harness.facts import Reproducer
-from harness.golden import GoldenStore
-from harness.machine import this_machine
-from harness.machine.workspace import default
+from harness import catalogue, homes
+from harness.facts import CPU, Reproducer, Tier
 from harness.observation import Observation, Point
 from harness.observation.compare import changed_params, named_params
 from harness.process.pool import Pool
-from harness.source.resolve import resolve
 from harness.source.symbols import functions_by_module
-from harness.suite import Request, Setting, Suite
+from harness.suite import Bench, Request, Setting, Suite
 from harness.tiers import arms
 from harness.tiers.arms import ArmPlan
 from harness.verdict import Verdict
@@ -67,8 +63,8 @@ def compare(reproducer: Reproducer, setting: Setting, pool: Pool) -> Comparison:
     if toggled.unresolved:
         return Comparison(**about, applies=False, why=toggled.unresolved)
     # By hand: what is compared are the arms with one another, whatever the goldens say.
-    points = tuple(reproducer.case("kernel").points())
-    (judged,) = suite.run([Request(reproducer=reproducer, tier="kernel", given=points)])
+    points = tuple(reproducer.case(Tier.KERNEL).points())
+    (judged,) = suite.run([Request(reproducer=reproducer, tier=Tier.KERNEL, given=points)])
     result = judged.result
     if result.reverted is None or result.verdict is not Verdict.PASS:
         raise SystemExit(f"upstream_toggle: {reproducer.short_id}: {result.verdict}: {result.reason}")
@@ -78,10 +74,10 @@ def compare(reproducer: Reproducer, setting: Setting, pool: Pool) -> Comparison:
 def _toggled(reproducer: Reproducer, setting: Setting, folder: Path, pool: Pool) -> Observation:
     """The tree as it is, with upstream's toggle thrown before the case runs."""
     functions = functions_by_module(setting.tree, reproducer.revert.functions)
-    points = reproducer.case("kernel").points()
+    points = reproducer.case(Tier.KERNEL).points()
     plan = ArmPlan(
-        name="toggled", reproducer=reproducer, tier="kernel", tree=setting.tree, functions=functions,
-        points=points,
+        name="toggled", reproducer=reproducer, tier=Tier.KERNEL, platform=CPU, tree=setting.tree,
+        functions=functions, points=points,
     )  # fmt: skip
     job = arms.job(plan, folder, arms.environment("kernel", setting.tree.package))
     thrown = replace(job, payload={**job.payload, "toggle": reproducer.bug.pr})
@@ -122,11 +118,7 @@ def main() -> None:
     options = parser.parse_args()
     known = catalogue.load_all()
     chosen = [catalogue.find(bug, known) for bug in options.bugs] or [one for one in known if one.kernel]
-    workspace = default()
-    setting = Setting(
-        tree=resolve(options.sglang, workspace.releases), machine=this_machine(),
-        goldens=GoldenStore(catalogue.golden_folder()), workspace=workspace,
-    )  # fmt: skip
+    setting = Bench.here((homes.own(),)).given(options.sglang)
     with Pool(setting.lanes) as pool:
         found = [compare(one, setting, pool) for one in chosen]
     for one in found:

@@ -1,30 +1,78 @@
-"""Finds what can be run: each `pr…`, `issue…` and `config_…` module of `reproducers`, by any of its names."""
+"""Finds what can be run: the `pr…`, `issue…` and `config_…` modules of every home, by any of their names."""
 
 from __future__ import annotations
 
 import difflib
 import hashlib
 import importlib
-import pkgutil
-import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from types import ModuleType
+from typing import Any, TypeVar
 
+from harness import homes
 from harness.errors import BadInput, FactsError
-from harness.facts import Configuration, Reproducer, Subject
+from harness.facts import Configuration, DeclaredKind, Reproducer, Subject
+from harness.foreign import shown
+from harness.homes import Home
 
-PACKAGE = "reproducers"
 S = TypeVar("S", bound=Subject)
-_MODULE = re.compile(r"(pr|issue)\d+(_\w+)?")
-_CONFIGURATION = re.compile(r"config_\w+")
 
 
-def load_all(package: str = PACKAGE) -> tuple[Reproducer, ...]:
+@dataclass(frozen=True)
+class Catalogue:
+    """What can be run: every reproducer, then every configuration; their homes, and their own fault kinds."""
+
+    homes: tuple[Home, ...]
+    subjects: tuple[Subject, ...]
+    kinds: tuple[DeclaredKind, ...] = ()
+
+    @property
+    def reproducers(self) -> tuple[Reproducer, ...]:
+        return tuple(one for one in self.subjects if isinstance(one, Reproducer))
+
+
+def read(named: Sequence[Path] = ()) -> Catalogue:
+    """Everything that can be run; `named` are folders of reproducers beside Refault's own.
+
+    Raises BadInput for a folder that is no home, FactsError for a module that is none, and where two
+    subjects share a name or a number, or two packages declare one fault kind.
+    """
+    found = homes.every(named)
+    loaded = [load(f"{home.package}.{module}") for home in found for module in home.modules]
+    ordered = tuple(sorted(loaded, key=lambda subject: isinstance(subject, Configuration)))
+    _refuse_namesakes(ordered)
+    return Catalogue(found, ordered, _kinds(ordered))
+
+
+def _refuse_namesakes(subjects: Iterable[Subject]) -> None:
+    """BadInput where two subjects answer to one name."""
+    taken: dict[str, Subject] = {}
+    for subject in subjects:
+        for name in dict.fromkeys(names(subject)):
+            if other := taken.get(name):
+                files = " and ".join(shown(file_of(one)) for one in (other, subject))
+                raise BadInput(f"{files} both answer to {name}: give one another number, or leave one out")
+            taken[name] = subject
+
+
+def _kinds(subjects: Iterable[Subject]) -> tuple[DeclaredKind, ...]:
+    """The fault kinds that subjects declare; FactsError where one name has two meanings."""
+    found: dict[str, DeclaredKind] = {}
+    for subject in subjects:
+        for kind in sorted(subject.declared_kinds):
+            known = found.setdefault(kind, kind)
+            if known.about != kind.about:
+                problem = f"{kind} means {known.about!r} elsewhere and {kind.about!r} here: rename one"
+                raise FactsError(f"{subject.module}: watch.kinds: {problem}")
+    return tuple(found.values())
+
+
+def load_all(package: str = homes.OWN) -> tuple[Reproducer, ...]:
     """Every reproducer of a package, in order of id; BadInput if there is none."""
-    subjects = (load(module) for module in _modules(package) if is_reproducer(module.rpartition(".")[2]))
-    found = tuple(subject for subject in subjects if isinstance(subject, Reproducer))
+    found = tuple(subject for subject in _loaded(package) if isinstance(subject, Reproducer))
     if not found:
         raise BadInput(
             f"the package {package} holds no reproducer: add one as {package}/pr<number>_<name>.py"
@@ -32,39 +80,43 @@ def load_all(package: str = PACKAGE) -> tuple[Reproducer, ...]:
     return found
 
 
-def subjects(package: str = PACKAGE) -> tuple[Subject, ...]:
-    """Every reproducer, then every configuration."""
-    configurations = (load(module) for module in _modules(package) if is_configuration(module))
+def subjects(package: str = homes.OWN) -> tuple[Subject, ...]:
+    """Every reproducer of a package, then every configuration."""
+    configurations = (subject for subject in _loaded(package) if isinstance(subject, Configuration))
     return (*load_all(package), *configurations)
 
 
-def _modules(package: str) -> list[str]:
-    path = importlib.import_module(package).__path__
-    return sorted(f"{package}.{info.name}" for info in pkgutil.iter_modules(path))
-
-
-def is_reproducer(module: str) -> bool:
-    """Whether a module's name is that of a reproducer: `pr<number>_<name>` or `issue<number>_<name>`."""
-    return bool(_MODULE.fullmatch(module))
-
-
-def holds_subject(module: str) -> bool:
-    """Whether a module's name is that of a reproducer or of a configuration."""
-    return is_reproducer(module) or is_configuration(module)
+def _loaded(package: str) -> Iterator[Subject]:
+    return (load(f"{package}.{module}") for module in homes.own(package).modules)
 
 
 def is_configuration(module: str) -> bool:
     """Whether a module's name is that of a configuration: `config_<name>`."""
-    return bool(_CONFIGURATION.fullmatch(module.rpartition(".")[2]))
+    return module.rpartition(".")[2].startswith("config_")
 
 
-def load(module: str) -> Subject:
-    """What a module holds under the name REPRODUCER, or CONFIGURATION."""
+def load(module: str, told: Sequence[Mapping[str, Any]] = ()) -> Subject:
+    """What a module holds under the name REPRODUCER, or CONFIGURATION.
+
+    `told` are homes as `Home.to_json` writes them, for a process that has not opened them yet.
+    """
+    for home in map(Home.from_json, told):
+        homes.open_home(home)
     name, kind = ("CONFIGURATION", Configuration) if is_configuration(module) else ("REPRODUCER", Reproducer)
-    found = getattr(importlib.import_module(module), name, None)
+    found = getattr(_imported(module), name, None)
     if not isinstance(found, kind):
         raise FactsError(f"{module}: {name}: the module defines none")
     return found
+
+
+def _imported(module: str) -> ModuleType:
+    try:
+        return importlib.import_module(module)
+    except FactsError:
+        raise
+    except (Exception, SystemExit) as error:  # whatever a module raises while it is imported
+        told = shown(f"{type(error).__name__}: {error}")
+        raise FactsError(f"{module}: cannot be imported ({told}): mend it") from error
 
 
 def load_reproducer(module: str) -> Reproducer:
@@ -106,8 +158,6 @@ def file_of(subject: Subject) -> Path:
     return Path(str(sys.modules[subject.module].__file__))
 
 
-def golden_folder(package: str = PACKAGE) -> Path:
-    """Where the goldens lie: beside an installed package's reproducers, or in a checkout's golden/."""
-    home = Path(str(importlib.import_module(package).__file__)).parent
-    installed = home / "golden"
-    return installed if installed.is_dir() else home.parent / "golden"
+def golden_folder(package: str = homes.OWN) -> Path:
+    """Where the goldens of a package lie: see `Home.goldens`."""
+    return homes.own(package).goldens

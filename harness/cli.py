@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import click
 
 from harness import __version__, catalogue, doctor
+from harness.catalogue import Catalogue
 from harness.commands import bisect as bisect_command
 from harness.commands import gate as gate_command
 from harness.commands import history as history_command
@@ -28,6 +29,7 @@ from harness.commands.options import (
     html_option,
     json_option,
     lanes_option,
+    reproducers_option,
     sglang_option,
     sign_option,
     tier_option,
@@ -35,7 +37,7 @@ from harness.commands.options import (
 from harness.doctor import Check, State
 from harness.draft import marks
 from harness.errors import BadInput, RefaultError
-from harness.facts import Reproducer, Subject
+from harness.facts import Reproducer, Tier
 from harness.foreign import cause, shown
 from harness.golden import GoldenStore, Recorded
 from harness.machine import this_machine
@@ -45,7 +47,7 @@ from harness.report.describe import describe
 from harness.report.terminal import tell
 from harness.serving import leftovers
 from harness.source.resolve import resolve
-from harness.suite import Judged, Setting, selection
+from harness.suite import Judged, Request, Setting, selection
 from harness.verdict import Result, Verdict, golden_of
 
 _LONGEST = 2000
@@ -114,9 +116,10 @@ app.add_command(triage_command.command)
 
 
 @app.command("list")
-def list_reproducers() -> None:
+@reproducers_option
+def list_reproducers(elsewhere: tuple[Path, ...]) -> None:
     """List the reproducers: id, tiers, releases, title."""
-    for subject in catalogue.subjects():
+    for subject in catalogue.read(elsewhere).subjects:
         about = f"fixed in {subject.bug.fixed_in}" if isinstance(subject, Reproducer) else "configuration"
         tell(f"{subject.short_id:<26} {','.join(subject.tiers):<21} {about:<21} {subject.title}")
 
@@ -124,22 +127,24 @@ def list_reproducers() -> None:
 @app.command()
 @click.argument("bug")
 @sglang_option
-def show(bug: str, sglang: str) -> None:
+@reproducers_option
+def show(bug: str, sglang: str, elsewhere: tuple[Path, ...]) -> None:
     """Show one reproducer: the bug, its parameters, and what its revert changes.
 
     BUG is a pull request number, an issue number, or a reproducer's id.
     """
-    subject = catalogue.find(bug, catalogue.subjects())
+    subject = catalogue.find(bug, catalogue.read(elsewhere).subjects)
     tell(describe(subject, resolve(sglang, default_workspace().releases)), keep="\n\t")
 
 
 @app.command("doctor")
 @click.option("--clean", is_flag=True, help="First remove what dead runs and servers left behind.")
-def run_doctor(clean: bool) -> None:
+@reproducers_option
+def run_doctor(clean: bool, elsewhere: tuple[Path, ...]) -> None:
     """Say what this machine has and lacks. Ends with 1 if something is wrong."""
     if clean:
         leftovers.found().remove()
-    checks = list(doctor.checks(this_machine(), default_workspace(), catalogue.subjects()))
+    checks = list(doctor.checks(this_machine(), default_workspace(), catalogue.read(elsewhere)))
     for check in checks:
         tell(f"{check.state:<6} {check.name:<{_widest(checks)}} {check.found}")
     sys.exit(1 if any(check.state is State.WRONG for check in checks) else 0)
@@ -156,6 +161,7 @@ def _widest(checks: Sequence[Check]) -> int:
 @click.argument("bugs", nargs=-1)
 @tier_option
 @sglang_option
+@reproducers_option
 @json_option
 @sign_option
 @html_option
@@ -163,8 +169,9 @@ def _widest(checks: Sequence[Check]) -> int:
 @detail_option
 def run(
     bugs: tuple[str, ...],
-    tiers: tuple[str, ...],
+    tiers: tuple[Tier, ...],
     sglang: str,
+    elsewhere: tuple[Path, ...],
     target: json_report.Target | None,
     key: Path | None,
     page: Path | None,
@@ -173,12 +180,12 @@ def run(
 ) -> None:
     """Run reproducers (all of them without BUGS) and print the table of verdicts."""
     check_signing(key, target)
-    known = catalogue.subjects()
+    known = catalogue.read(elsewhere)
     _refuse_orphans(known)
-    wanted = selection.select(bugs, tiers, known)
-    setting = running.setting(sglang, lanes)
+    wanted = selection.select(bugs, tiers, known.subjects)
+    setting = running.setting(sglang, lanes, known)
     results, stopped = running.judge(wanted, setting)
-    running.tell(results, len(wanted), setting, target, page, detail=detail, stopped=stopped, key=key)
+    running.tell(results, len(wanted), setting, known, target, page, detail=detail, stopped=stopped, key=key)
     sys.exit(running.ended([one.result for one in results], stopped))
 
 
@@ -187,29 +194,48 @@ def run(
 @tier_option
 @click.option("--update", is_flag=True, help="Replace goldens that differ, after showing the difference.")
 @sglang_option
+@reproducers_option
 @lanes_option
-def record(bugs: tuple[str, ...], tiers: tuple[str, ...], update: bool, sglang: str, lanes: int) -> None:
+def record(
+    bugs: tuple[str, ...],
+    tiers: tuple[Tier, ...],
+    update: bool,
+    sglang: str,
+    elsewhere: tuple[Path, ...],
+    lanes: int,
+) -> None:
     """Record missing goldens for this platform.
 
-    A module in which `refault new` left a mark of what is to be done is refused.
+    A draft of `refault new` in which a TODO is left is refused.
     """
-    known = catalogue.subjects()
+    known = catalogue.read(elsewhere)
     _refuse_orphans(known)
-    setting = running.setting(sglang, lanes)
-    wanted = selection.select(bugs, tiers, known)
+    setting = running.setting(sglang, lanes, known)
+    wanted = selection.select(bugs, tiers, known.subjects)
+    _refuse_installed(known, wanted)
     for module in dict.fromkeys(catalogue.file_of(request.reproducer) for request in wanted):
         marks.refuse(module)
     judged, stopped = running.judge(wanted, setting)
-    ordered = sorted(judged, key=lambda one: running.place(one.result))  # not as they happened to end
+    ordered = sorted(judged, key=lambda one: one.result.key)  # not as they happened to end
     outcomes = [_record(one, setting, update) for one in ordered]
-    if stopped:
-        sys.exit(interruption.code(stopped))
-    sys.exit(1 if any(outcome in ("refused", "differs") for outcome in outcomes) else 0)
+    interruption.end(stopped, int(any(outcome in ("refused", "differs") for outcome in outcomes)))
 
 
-def _refuse_orphans(known: Sequence[Subject]) -> None:
-    owned = {(reproducer.id, tier) for reproducer in known for tier in reproducer.tiers}
-    orphans = GoldenStore(catalogue.golden_folder()).orphans(owned)
+def _refuse_installed(known: Catalogue, wanted: Sequence[Request]) -> None:
+    """BadInput for a reproducer of an installed package: nothing is written there."""
+    installed = {
+        f"{home.package}.{module}" for home in known.homes if home.is_installed for module in home.modules
+    }
+    for request in wanted:
+        if request.reproducer.module in installed:
+            file = catalogue.file_of(request.reproducer)
+            remedy = "record in a checkout of that package, with --reproducers FOLDER"
+            raise BadInput(f"{file}: is installed, and nothing is written there: {remedy}")
+
+
+def _refuse_orphans(known: Catalogue) -> None:
+    owned = {(reproducer.id, tier) for reproducer in known.subjects for tier in reproducer.tiers}
+    orphans = GoldenStore.of(known.homes).orphans(owned)
     if orphans:
         raise BadInput(f"{orphans[0]}: no reproducer owns this golden: delete it, or restore its reproducer")
 
@@ -245,4 +271,5 @@ def _tell(recorded: Recorded) -> None:
 def _provenance(setting: Setting, result: Result) -> dict[str, str]:
     command = f"refault record {result.reproducer} --tier {result.tier}"
     versions = {"sglang": setting.tree.version or "unknown", **setting.machine.facts}
-    return {**versions, "platform": result.platform, "command": command, "recorded": date.today().isoformat()}
+    own = {"platform": str(result.platform), "command": command}
+    return {**versions, **own, "recorded": date.today().isoformat()}

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
 from harness import catalogue
+from harness.catalogue import Catalogue
 from harness.errors import RefaultError
-from harness.facts import Subject
+from harness.facts import Platform, Subject
 from harness.golden import GoldenStore
+from harness.homes import Home
 from harness.machine import Machine, gpu_leases
 from harness.machine.gpu_leases import Holder
 from harness.machine.workspace import Workspace
@@ -19,7 +22,7 @@ from harness.process.protection import Protection
 from harness.serving import leftovers
 from harness.serving.leftovers import Leftovers
 from harness.source import tree
-from harness.suite import Request, golden, missing, platform_of
+from harness.suite import Request, golden, missing
 
 
 class State(StrEnum):
@@ -40,15 +43,16 @@ class Check:
     found: str
 
 
-def checks(machine: Machine, workspace: Workspace, subjects: Sequence[Subject]) -> Iterator[Check]:
-    """Every check in the order in which it is shown; `subjects` are all that there are."""
+def checks(machine: Machine, workspace: Workspace, known: Catalogue) -> Iterator[Check]:
+    """Every check in the order in which it is shown; `known` is all that can be run."""
     facts = ", ".join(f"{name} {value}" for name, value in machine.facts.items())
     yield Check("platform", State.OK, f"{machine.platform}; {facts}")
     yield Check("features", State.OK, ", ".join(sorted(machine.features)) or "none")
     yield _gpus(machine)
     yield _upstream()
-    yield from (_subject(subject, machine) for subject in subjects)
-    yield _goldens(machine, subjects)
+    yield from map(_home, known.homes)
+    yield from (_subject(subject, machine) for subject in known.subjects)
+    yield from (_goldens(machine, known, folder) for folder in GoldenStore.of(known.homes).folders)
     yield _cache(workspace)
     yield _protection()
     yield _left(leftovers.found())
@@ -78,21 +82,26 @@ def _upstream() -> Check:
     return Check("sglang", State.OK, f"{found.version} at {found.root}")
 
 
+def _home(home: Home) -> Check:
+    """Where reproducers live."""
+    return Check("home", State.OK, f"{home.package}: {len(home.modules)} modules in {home.folder}")
+
+
 def _subject(subject: Subject, machine: Machine) -> Check:
     """Which of its cases run here; one that never runs here lacks something."""
     here: list[str] = []
     elsewhere: dict[str, tuple[str, ...]] = {}
     for request in _requests(subject):
         lacking = missing(request, machine)
-        words = " on ".join(filter(None, (request.tier, request.platform)))
+        words = " on ".join(request.words)
         if lacking:
             elsewhere[words] = lacking
         else:
             here.append(words)
     lacks = sorted({name for lacking in elsewhere.values() for name in lacking})
     if not here:
-        told = f"UNSUPPORTED here: this machine lacks {', '.join(lacks)}"
-        return Check(_name(subject), State.LACKS, told)
+        text = f"UNSUPPORTED here: this machine lacks {', '.join(lacks)}"
+        return Check(_name(subject), State.LACKS, text)
     others = f"; {', '.join(elsewhere)} would need {', '.join(lacks)}" if lacks else ""
     return Check(_name(subject), State.OK, f"{', '.join(here)}{others}")
 
@@ -103,24 +112,24 @@ def _name(subject: Subject) -> str:
 
 
 def _requests(subject: Subject) -> list[Request]:
-    return [
-        Request(reproducer=subject, tier=tier, platform=platform)
-        for tier in subject.tiers
-        for platform in subject.platforms(tier)
-    ]
+    return [Request(reproducer=subject, tier=tier, platform=platform) for tier, platform in subject.cases]
 
 
-def _goldens(machine: Machine, subjects: Sequence[Subject]) -> Check:
-    """Whether every case that runs here has its golden, under the platform that its result is of."""
-    store = GoldenStore(catalogue.golden_folder())
-    orphans = store.orphans({(subject.id, tier) for subject in subjects for tier in subject.tiers})
+def _goldens(machine: Machine, known: Catalogue, folder: Path) -> Check:
+    """Whether every case that runs here has its golden in this folder, if it belongs there.
+
+    It lies under the platform that the case's result is of.
+    """
+    store = GoldenStore.of(known.homes)
+    subjects = [subject for subject in known.subjects if store.folder_of(subject.id) == folder]
+    orphans = GoldenStore(folder).orphans({(one.id, tier) for one in subjects for tier in one.tiers})
     if orphans:
-        told = f"owned by nothing in the catalogue, delete them: {', '.join(map(str, orphans))}"
-        return Check("goldens", State.WRONG, told)
-    wanted, have = Counter[str](), Counter[str]()
+        text = f"owned by nothing in the catalogue, delete them: {', '.join(map(str, orphans))}"
+        return Check("goldens", State.WRONG, text)
+    wanted, have = Counter[Platform](), Counter[Platform]()
     try:
         for request in (request for subject in subjects for request in _requests(subject)):
-            platform = platform_of(request, machine)
+            platform = request.platform_on(machine)
             found = golden(request, machine, store)
             if not missing(request, machine):
                 wanted[platform] += 1
@@ -130,14 +139,14 @@ def _goldens(machine: Machine, subjects: Sequence[Subject]) -> Check:
     counts = [f"{have[platform]} of {count} for {platform}" for platform, count in sorted(wanted.items())]
     state = State.OK if have == wanted else State.LACKS
     record = "" if have == wanted else "; `refault record` adds them"
-    return Check("goldens", state, f"{', '.join(counts) or 'none asked for'} in {store.folder}{record}")
+    return Check("goldens", state, f"{', '.join(counts) or 'none asked for'} in {folder}{record}")
 
 
 def _cache(workspace: Workspace) -> Check:
     runs = len(list(workspace.runs.iterdir())) if workspace.runs.is_dir() else 0
     trees = len(list(workspace.trees.iterdir())) if workspace.trees.is_dir() else 0
-    told = f"{workspace.root}: {trees} reverted trees, {runs} runs kept; delete it at any time"
-    return Check("cache", State.OK, told)
+    text = f"{workspace.root}: {trees} reverted trees, {runs} runs kept; delete it at any time"
+    return Check("cache", State.OK, text)
 
 
 def _protection() -> Check:
@@ -147,11 +156,11 @@ def _protection() -> Check:
     except RefaultError as error:
         return Check("protection", State.WRONG, str(error))
     if way is Protection.READ_ONLY:
-        told = "read-only: arms see checkout, goldens, cache and trees mounted read-only"
-        return Check("protection", State.OK, told)
+        text = "read-only: arms see checkout, goldens, cache and trees mounted read-only"
+        return Check("protection", State.OK, text)
     why = protection.refused() or f"{protection.VARIABLE} asks for it"
-    told = "compared: what an arm changes in checkout, goldens and trees is seen once it has ended"
-    return Check("protection", State.LACKS, f"{told}; no read-only folders for arms ({why})")
+    text = "compared: what an arm changes in checkout, goldens and trees is seen once it has ended"
+    return Check("protection", State.LACKS, f"{text}; no read-only folders for arms ({why})")
 
 
 def _left(left: Leftovers) -> Check:
@@ -161,6 +170,6 @@ def _left(left: Leftovers) -> Check:
     folders = [f"folders of runs: {', '.join(map(str, left.folders))}"] if left.folders else []
     segments = [f"{len(left.segments)} segments of servers in /dev/shm"] if left.segments else []
     remedy = "no process here uses them: `refault doctor --clean` removes them"
-    told = "; ".join([*folders, *segments, remedy])
+    text = "; ".join([*folders, *segments, remedy])
     shared = ", which would harm a container that shares /dev/shm and uses them" if left.segments else ""
-    return Check("leftovers", State.LEFT, told + shared)
+    return Check("leftovers", State.LEFT, text + shared)

@@ -9,18 +9,17 @@ from typing import Any
 import pytest
 from _pytest._code.code import TerminalRepr
 
-from harness import catalogue
+from harness import catalogue, homes
 from harness.errors import RefaultError
-from harness.golden import GoldenStore
-from harness.machine import this_machine
-from harness.machine.workspace import default as default_workspace
+from harness.facts import Tier
+from harness.homes import Home
 from harness.report.terminal import explain
-from harness.source.resolve import resolve
-from harness.suite import Request, Setting, Suite, selection
+from harness.suite import Bench, Request, Suite, selection
 from harness.suite.selection import WITHOUT_SERVERS
 from harness.verdict import Result, Verdict
 
 SUITE = pytest.StashKey[Suite]()
+HOMES = pytest.StashKey[tuple[Home, ...]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -33,22 +32,49 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--tier",
         action="append",
-        choices=selection.TIERS,
+        type=Tier,
+        choices=list(Tier),
         help=f"run the cases of this tier; repeatable (default: {', '.join(WITHOUT_SERVERS)})",
+    )
+    group.addoption(
+        "--reproducers",
+        action="append",
+        type=Path,
+        metavar="FOLDER",
+        help="a folder of reproducers beside Refault's own, collected where no path is given; repeatable "
+        f"(default: what {homes.VARIABLE} names)",
     )
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    named = config.getoption("--reproducers")
+    try:
+        config.stash[HOMES] = homes.every(named or homes.from_environment())
+    except RefaultError as error:
+        raise pytest.UsageError(str(error)) from error
+    if config.args_source is not pytest.Config.ArgsSource.ARGS:
+        config.args += [str(path) for path in named or ()]
+
+
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-    if file_path.parent.name == catalogue.PACKAGE and catalogue.holds_subject(file_path.stem):
-        return ReproducerFile.from_parent(parent, path=file_path)
-    return None
+    if not homes.SUBJECT.fullmatch(file_path.stem):
+        return None
+    home = next(
+        (one for one in parent.config.stash[HOMES] if one.folder.resolve() == file_path.parent.resolve()),
+        None,
+    )
+    return ReproducerFile.from_parent(parent, path=file_path, home=home) if home else None
 
 
 class ReproducerFile(pytest.File):
     """One reproducer module."""
 
+    def __init__(self, *, home: Home, **rest: object) -> None:
+        super().__init__(**rest)  # type: ignore[arg-type]
+        self._home = home
+
     def collect(self) -> Iterator[pytest.Item]:
-        subject = catalogue.load(f"{catalogue.PACKAGE}.{self.path.stem}")
+        subject = catalogue.load(f"{self._home.package}.{self.path.stem}")
         tiers = set(subject.tiers) & set(self.config.getoption("--tier") or WITHOUT_SERVERS)
         for request in selection.select([subject.id], tuple(tiers), [subject]) if tiers else ():
             yield CaseItem.from_parent(self, name=request.name, request=request)
@@ -97,12 +123,8 @@ def _raise_unless_passed(result: Result) -> None:
 def _suite(config: pytest.Config) -> Suite:
     """This process's suite, made when the first case needs it."""
     if SUITE not in config.stash:
-        setting = Setting(
-            tree=resolve(config.getoption("--sglang"), default_workspace().releases),
-            machine=this_machine(),
-            goldens=GoldenStore(catalogue.golden_folder()),
-            workspace=default_workspace(),
-        )
+        found: tuple[Home, ...] = config.stash[HOMES]
+        setting = Bench.here(found).given(config.getoption("--sglang"))
         config.stash[SUITE] = Suite(setting).__enter__()
         config.add_cleanup(config.stash[SUITE].close)
     return config.stash[SUITE]

@@ -1,7 +1,7 @@
 """Triton attention with pages of 16 tokens: the plain control.
 
-Nothing here was ever a bug of its own. A tree on which this configuration does not start, answers
-something else than the float64 reference, or strays, has a problem that no reproducer is about.
+It reproduces no bug. A tree on which this configuration does not start, does not answer as the
+float64 reference, or strays, has a problem that no reproducer covers.
 """
 
 from harness.facts import Configuration, ServerCase

@@ -2,8 +2,8 @@
 
 Two ranks share five requests, so that one of them decodes two and is padded to the other's three; on a
 GPU both are padded to the four of a captured graph. Each batch is cut in two and each half planned by an
-attention backend of its own. Nothing is overlapped: without an expert-parallel back end no model of
-upstream's has operations for it that start (docs/gpu.md), and the whole batch answers.
+attention backend of its own. Nothing is really overlapped: without an expert-parallel back end no
+upstream model has two-batch operations that start (docs/gpu.md), so each batch is computed whole.
 """
 
 from harness.facts import Configuration, ServerCase

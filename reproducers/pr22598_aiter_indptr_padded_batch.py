@@ -93,7 +93,7 @@ def _draft(lab: KernelLab, pool_size: int, max_bs: int, topk: int, facts: dict[s
 
 
 def _pointers(metadata: Any) -> dict[str, Any]:
-    """Those of the last plan; 0.5.9 has no mask in its metadata."""
+    """The index pointers of the last plan; 0.5.9 has no mask in its metadata."""
     return {name: getattr(metadata, name, None) for name in ("kv_indptr", "qo_indptr", "mask_indptr")}
 
 
@@ -103,7 +103,7 @@ def padded(params: Params) -> bool:
 
 
 def _used(params: Params) -> bool:
-    """A draft's steps take theirs from the draft's backend, MLA's queries apart; see docs/findings.md."""
+    """The pointers in use: a draft's steps take all but MLA's query pointers from the draft's backend."""
     return bool(params["mode"] != aiter_draft.MODE or params["attention"] == "mla")
 
 

@@ -1,11 +1,11 @@
 """#26866: EAGLE's verify step reads past accept_index and keeps slots that were never accepted.
 
-After a tree was verified, the KV slots of the accepted tokens are moved to the front of their
-request. The kernel that collects these slots was launched once per draft token, while accept_index
-has one column per step and one more. With top-k 1 both numbers agree; with a tree the surplus
-programs read behind accept_index, and whatever they find there that is not negative counts as a
-token. The fix counts the elements of accept_index. Releases up to 0.5.12.post1 hold the function and
-call it nowhere: the worker that has it took no trees yet, so no server of theirs could show this.
+After a tree was verified, the KV slots of the accepted tokens are moved to the front of their request.
+The kernel that collects these slots was launched once per draft token, while accept_index has one column
+per step and one more. With top-k 1 both numbers agree; with a tree the surplus programs read behind
+accept_index, and whatever they find there that is not negative counts as a token. The fix counts the
+elements of accept_index. Releases up to 0.5.12.post1 define the function and never call it: the worker
+that has it took no trees yet, so none of their servers can show the bug.
 """
 
 from __future__ import annotations

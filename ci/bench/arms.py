@@ -13,12 +13,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness import catalogue
-from harness.golden import GoldenStore
-from harness.machine import this_machine
-from harness.machine.workspace import Workspace, default
+from harness import catalogue, homes
+from harness.machine.workspace import Workspace
 from harness.source.tree import installed
-from harness.suite import Request, Setting, Suite, selection
+from harness.suite import Bench, Request, Setting, Suite, selection
 from harness.verdict import Verdict
 
 
@@ -64,12 +62,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--lanes", type=int, default=2)
     lanes = parser.parse_args().lanes
-    store = GoldenStore(catalogue.golden_folder())
-    setting = Setting(
-        tree=installed(), machine=this_machine(), goldens=store, workspace=default(), lanes=lanes
-    )
+    setting = Bench.here((homes.own(),), lanes).on(installed())
     known = catalogue.load_all()
-    wanted = selection.select([], ["codegen", "kernel"], known)
+    wanted = selection.select([], selection.WITHOUT_SERVERS, known)
     seconds_shared(setting, wanted)  # fills the caches, as a first `make reproduce` does
     shared, fresh = seconds_shared(setting, wanted), seconds_fresh(setting, wanted)
     arms = sum(len(request.asked) for request in wanted)

@@ -138,9 +138,9 @@ def battery_table() -> tuple[str, bool]:
         "| --- | --- | --- | --- | --- |",
     ]
     total = len(PROGRAMS)
-    told = f"Of {total} programs the oracle finds {right} with the right numbers; "
-    told += f"false alarms: {total - silent}."
-    lines = [*head, *rows, "", " ".join([told, *_tally(viz)])]
+    text = f"Of {total} programs the oracle finds {right} with the right numbers; "
+    text += f"false alarms: {total - silent}."
+    lines = [*head, *rows, "", " ".join([text, *_tally(viz)])]
     return "\n".join(lines) + "\n", right == silent == total
 
 
@@ -157,10 +157,10 @@ def _tally(viz: Mapping[str, Any] | None) -> list[str]:
         word: sum(word in said for said in viz.values())
         for word in ("found", "missed", "cannot run", "false alarm")
     }
-    told = f"finds {count['found']}, misses {count['missed']} and cannot run {count['cannot run']}"
+    text = f"finds {count['found']}, misses {count['missed']} and cannot run {count['cannot run']}"
     version = importlib.metadata.version("triton-viz")
     alarms = f"false alarms: {count['false alarm']}"
-    return [f"Of the {len(viz)} with Triton kernels Triton-Viz {version}'s sanitizer {told}; {alarms}."]
+    return [f"Of the {len(viz)} with Triton kernels Triton-Viz {version}'s sanitizer {text}; {alarms}."]
 
 
 def write_table() -> bool:

@@ -10,13 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import catalogue
-from harness.golden import GoldenStore
-from harness.machine import this_machine
-from harness.machine.workspace import default
+from harness import catalogue, homes
+from harness.facts import Tier
 from harness.process.job import read_json
 from harness.source.tree import installed
-from harness.suite import Judged, Setting, Suite, selection
+from harness.suite import Bench, Judged, Suite, selection
 from harness.tiers.server.arm import TIMES
 
 CASES = ("paged_triton", "24394")
@@ -45,7 +43,7 @@ class Times:
 
 def measured(case: str, suite: Suite) -> Iterator[str]:
     """A line for each arm, once both have been judged; SystemExit where the verdict is no success."""
-    (request,) = selection.one(catalogue.find(case, catalogue.subjects()), ("server",), (), None)
+    (request,) = selection.one(catalogue.find(case, catalogue.subjects()), (Tier.SERVER,), (), None)
     (judged,) = suite.run([request])
     if judged.result.failed:
         raise SystemExit(f"bench: {case}: {judged.result.reason}; measure a tree on which it passes")
@@ -66,13 +64,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("cases", nargs="*", default=CASES, help="bugs or configurations that have a server")
     options = parser.parse_args()
-    setting = Setting(
-        tree=installed(),
-        machine=this_machine(),
-        goldens=GoldenStore(catalogue.golden_folder()),
-        workspace=default(),
-    )
-    with Suite(setting) as suite:
+    with Suite(Bench.here((homes.own(),)).on(installed())) as suite:
         for case in options.cases:
             for line in measured(case, suite):
                 print(line, flush=True)

@@ -51,8 +51,8 @@ def main() -> int:
     ]
     for one in found:
         word = "agrees" if one.agrees else "DIFFERS"
-        told = f"page size {one.page_size}, {one.queries} queries"
-        print(f"{word}: {told}: {one.difference:.2e}, allowed {one.allowed:.0e}")
+        text = f"page size {one.page_size}, {one.queries} queries"
+        print(f"{word}: {text}: {one.difference:.2e}, allowed {one.allowed:.0e}")
     if chosen.out:
         chosen.out.mkdir(parents=True, exist_ok=True)
         document = [asdict(one) | {"agrees": one.agrees} for one in found]

@@ -37,18 +37,20 @@ class Order:
     to: Path
 
 
-def build(order: Order, wheels: Path, told: Callable[[str], None] = lambda what: None) -> tuple[Kit, Choice]:
+def build(
+    order: Order, wheels: Path, progress: Callable[[str], None] = lambda what: None
+) -> tuple[Kit, Choice]:
     """Build a kit into the folder `order.to`, which must be new or empty; wheels are kept in `wheels`.
 
     Raises BadInput where the folder is in use, or where a wheel cannot be had.
     """
     _empty(order.to)
     store = Store(wheels / f"cp{order.target.python.replace('.', '')}", order.target)
-    told("choosing")
+    progress("choosing")
     choice = choose(order.sglang, order.pins, order.there, store.requires)
     with tempfile.TemporaryDirectory(dir=order.to) as scratch:
-        groups = _groups(order, choice, store, Path(scratch), told)
-        told("packing")
+        groups = _groups(order, choice, store, Path(scratch), progress)
+        progress("packing")
         return parts.pack(groups, order.to, order.part_size, _about(order, choice)), choice
 
 
@@ -62,18 +64,18 @@ def _empty(folder: Path) -> None:
 
 
 def _groups(
-    order: Order, choice: Choice, store: Store, to: Path, told: Callable[[str], None]
+    order: Order, choice: Choice, store: Store, to: Path, progress: Callable[[str], None]
 ) -> Sequence[Sequence[Path]]:
     """The wheels as they travel: FA3, which not every run needs, comes last and apart."""
     base = []
     for name, version in choice.carried.items():
-        told(f"{name} {version}")
+        progress(f"{name} {version}")
         wheel = store.get(name, version)
         base.append(_repacked(wheel, to, slim.slimming(name, order.target.chip)))
     if stand_ins := inert.files(order.there):
         base.append(repack.made(_INERT, __version__, stand_ins, to))
     kernel = store.get(_KERNEL, choice.carried[_KERNEL])
-    return [base, *_flash_ops(order.fa3, kernel, to, told)]
+    return [base, *_flash_ops(order.fa3, kernel, to, progress)]
 
 
 def _repacked(wheel: Path, to: Path, slimming: slim.Slimming | None) -> Path:
@@ -85,11 +87,11 @@ def _repacked(wheel: Path, to: Path, slimming: slim.Slimming | None) -> Path:
 
 
 def _flash_ops(
-    fa3: Needs | str, kernel: Path, to: Path, told: Callable[[str], None]
+    fa3: Needs | str, kernel: Path, to: Path, progress: Callable[[str], None]
 ) -> Sequence[Sequence[Path]]:
     if fa3 == FA3_NONE:
         return []
-    told("FlashAttention-3")
+    progress("FlashAttention-3")
     edit = slim.blanking(fa3.wants) if isinstance(fa3, Needs) else None
     return [[repack.excerpt(kernel, slim.FLASH_OPS, _FA3, to, edit)]]
 

@@ -47,8 +47,8 @@ def main(arguments: list[str]) -> int:
         print(f"install: {error}", file=sys.stderr)
         return 1
     except _DAMAGES as error:
-        told = " ".join(repr(str(error)).strip("'\"").split())
-        print(f"install: a part is damaged, or the site is ({told}): carry it again", file=sys.stderr)
+        text = " ".join(repr(str(error)).strip("'\"").split())
+        print(f"install: a part is damaged, or the site is ({text}): carry it again", file=sys.stderr)
         return 1
     print(report(site))
     return 0
@@ -156,8 +156,8 @@ def _write(archive: zipfile.ZipFile, name: str, recorded: str, target: Path) -> 
         while chunk := source.read(_CHUNK):
             digest.update(chunk)
             out.write(chunk)
-    told = f"sha256={base64.urlsafe_b64encode(digest.digest()).rstrip(b'=').decode()}"
-    if recorded and recorded != told:
+    text = f"sha256={base64.urlsafe_b64encode(digest.digest()).rstrip(b'=').decode()}"
+    if recorded and recorded != text:
         raise Refused(f"{name} differs from its wheel's record: build the kit again")
 
 

@@ -58,8 +58,8 @@ def _repeated(case: str, runs: int) -> bool:
         verdict, seconds, left = done[-1].verdict, done[-1].seconds, done[-1].left
         differs = differences(done[0].signatures, done[-1].signatures)
         parted += differs
-        told = f"run {number + 1} of {runs}: {verdict} after {seconds:.0f} s; left: {left or 'nothing'}"
-        print("\n  ".join([told, *differs]), flush=True)
+        text = f"run {number + 1} of {runs}: {verdict} after {seconds:.0f} s; left: {left or 'nothing'}"
+        print("\n  ".join([text, *differs]), flush=True)
     left = [one for run in done for one in run.left]
     shown = len(done[0].signatures)
     print(f"{case}: {dict(Counter(run.verdict for run in done))}, {len(left)} things left behind; ", end="")
@@ -96,8 +96,8 @@ def _injected(names: Sequence[str]) -> bool:
             begun = time.monotonic()
             done = injections.inject(name, pool, workspace.models, workspace.new_run() / name)
             word = "as meant" if done.as_meant and not done.left else "WRONG"
-            told = f"{name}: {word} after {time.monotonic() - begun:.0f} s: {done.seen}"
-            print(f"{told}; left: {list(done.left) or 'nothing'}", flush=True)
+            text = f"{name}: {word} after {time.monotonic() - begun:.0f} s: {done.seen}"
+            print(f"{text}; left: {list(done.left) or 'nothing'}", flush=True)
             good &= done.as_meant and not done.left
     return good
 
@@ -110,8 +110,8 @@ def _ended(names: Sequence[str]) -> bool:
         running = f"{done.running} processes, {done.ports} ports"
         swept = f"; the next run removed {list(done.swept)}" if done.swept else ""
         word = "last look" if done.swept or done.left else "gone"
-        told = f"{name}: {running}, {word} after {done.seconds:.1f} s"
-        print(f"{told}; left: {list(done.left) or 'nothing'}{swept}", flush=True)
+        text = f"{name}: {running}, {word} after {done.seconds:.1f} s"
+        print(f"{text}; left: {list(done.left) or 'nothing'}{swept}", flush=True)
         good &= not done.left
     return good
 

@@ -9,10 +9,11 @@ from harness import matrix
 from harness.bisect.search import Answer, Step
 from harness.errors import BadInput
 from harness.facts import Reproducer
-from harness.matrix import Bench, Cell, Status
+from harness.matrix import Cell, Status
 from harness.observation.rates import Rate
 from harness.process.pool import Pool
 from harness.source.tree import Tree
+from harness.suite import Bench
 
 _CLEAN = (Status.FIXED, Status.NOT_YET_PRESENT)
 

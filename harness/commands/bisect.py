@@ -14,13 +14,9 @@ from harness.bisect.commits import Commits
 from harness.bisect.probe import Prober
 from harness.bisect.search import Answer, Boundary, Step, most, search
 from harness.commands import interruption
-from harness.commands.options import json_option, lanes_option
+from harness.commands.options import json_option, lanes_option, release, reproducers_option
 from harness.errors import BadInput, RefaultError
 from harness.facts import Reproducer
-from harness.golden import GoldenStore
-from harness.machine import this_machine
-from harness.machine.workspace import default as default_workspace
-from harness.matrix import Bench
 from harness.process.pool import Pool
 from harness.report import bisect as report
 from harness.report import json as json_report
@@ -28,6 +24,7 @@ from harness.report import terminal
 from harness.source import releases
 from harness.source.releases import Releases
 from harness.source.tree import Tree
+from harness.suite import Bench
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,8 +54,9 @@ class Line:
     type=click.IntRange(1),
     default=1,
     show_default=True,
-    help="Runs of each, for a bug that does not show every time.",
+    help="Runs of each candidate, for a bug that does not show every time.",
 )
+@reproducers_option
 @json_option
 @lanes_option
 def command(
@@ -67,17 +65,20 @@ def command(
     bad: str,
     checkout: Path | None,
     repeats: int,
+    elsewhere: tuple[Path, ...],
     target: json_report.Target | None,
     lanes: int,
 ) -> None:
-    """Find where BUG came or went between a good and a bad release, whichever is the older.
+    """Find the release (or commit) in which BUG came in or was fixed, between a good and a bad one.
 
-    Each one is judged by the fault that the reproducer expects. What cannot be run, or faults in
-    another way, is skipped. Ends with 3 where skipped ones leave the place open.
+    A candidate is judged by the fault that the reproducer expects. One that cannot be run, or faults in
+    another way, is skipped. Ends with 3 where skipped candidates leave the place open.
     """
-    reproducer = catalogue.find(bug, catalogue.load_all())
-    bench = _bench(lanes)
-    line = _commits(checkout, good, bad) if checkout else _releases(bench.releases, good, bad)
+    known = catalogue.read(elsewhere)
+    reproducer = catalogue.find(bug, known.reproducers)
+    bench = Bench.here(known.homes, lanes)
+    commits = Commits(checkout, bench.workspace.commits) if checkout else None
+    line = _commits(commits, good, bad) if commits else _releases(bench.releases, good, bad)
     console = terminal.console(stderr=target == "-")
 
     def say(text: str) -> None:
@@ -95,8 +96,7 @@ def command(
             if target is not None:
                 titles = {step.name: line.title(step.name) for step in steps}
                 told = report.begun(reproducer, steps, line.kind, titles, machine)
-                partial = interruption.partial(stopped, most(len(line.names)))
-                json_report.write(target, {**told, "partial": partial})
+                json_report.write(target, interruption.marked(told, stopped, most(len(line.names))))
         raise
     titles = {step.name: line.title(step.name) for step in found.steps}
     for text in report.lines(reproducer, found, titles):
@@ -127,20 +127,11 @@ def _found(
         return search(line.names, line.first, probe)
 
 
-def _bench(lanes: int) -> Bench:
-    workspace = default_workspace()
-    return Bench(
-        releases=Releases(workspace.releases),
-        machine=this_machine(),
-        goldens=GoldenStore(catalogue.golden_folder()),
-        workspace=workspace,
-        lanes=lanes,
-    )
-
-
 def _releases(known: Releases, good: str, bad: str) -> Line:
     """The releases between two, candidates left out. BadInput if one is none, or if they are the same."""
-    ends = sorted((_release("--good", good), _release("--bad", bad)), key=releases.order)
+    remedy = "is no release: write one such as 0.5.13, or add --checkout DIR"
+    ends = [release("--good", good, remedy), release("--bad", bad, remedy)]
+    ends.sort(key=releases.order)
     if ends[0] == ends[1]:
         raise BadInput(f"--good and --bad are both {ends[0]}: give two")
     inside = [one for one in known.published(ends[0]) if releases.order(one) < releases.order(ends[1])]
@@ -153,15 +144,7 @@ def _releases(known: Releases, good: str, bad: str) -> Line:
     )
 
 
-def _release(option: str, text: str) -> str:
-    found = releases.parse(text)
-    if found is None:
-        raise BadInput(f"{option} {text!r}: is no release: write one such as 0.5.13, or add --checkout DIR")
-    return found
-
-
-def _commits(checkout: Path, good: str, bad: str) -> Line:
-    known = Commits(checkout, default_workspace().commits)
+def _commits(known: Commits, good: str, bad: str) -> Line:
     older = known.is_ancestor(good, bad)
     return Line(
         kind="commits",

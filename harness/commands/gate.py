@@ -10,20 +10,19 @@ from pathlib import Path
 import click
 
 from harness import catalogue, documents, foreign
-from harness.commands import interruption, running
+from harness.catalogue import Catalogue
+from harness.commands import interruption, options, running
 from harness.commands import report as report_command
-from harness.commands.options import lanes_option, sign_option
+from harness.commands.options import lanes_option, reproducers_option, sign_option
 from harness.documents import Document, signatures
 from harness.errors import BadInput
-from harness.facts import Subject
+from harness.facts import Platform, Subject
 from harness.gate import policy as policies
 from harness.gate.again import Measure
 from harness.gate.decision import Decision, decide
 from harness.gate.policy import Policy
 from harness.gate.results import Build, Results, gather, unfit
 from harness.gate.wanted import wanted
-from harness.golden import GoldenStore
-from harness.machine import Machine, this_machine
 from harness.machine.workspace import default as default_workspace
 from harness.report import gate as report
 from harness.report import json as json_report
@@ -32,7 +31,7 @@ from harness.source import known as known_releases
 from harness.source import releases
 from harness.source.resolve import resolve
 from harness.source.tree import Tree
-from harness.suite import Request, Setting, selection
+from harness.suite import Bench, Request, Setting, selection
 from harness.verdict import Result
 
 RESULTS = "results.json"
@@ -54,9 +53,7 @@ _DECISION = ("decision.json", "decision.md", "decision.html")
     metavar="FILE",
     help="What must be shown; by default evidence from cuda-sm90 and rocm-gfx942.",
 )
-@click.option(
-    "--platform", "platforms", multiple=True, help="Ask only what the policy asks of this one; repeatable."
-)
+@options.platforms_option(help="Ask only for what the policy requires of this platform; repeatable.")
 @click.option(
     "--report",
     "folder",
@@ -72,35 +69,36 @@ _DECISION = ("decision.json", "decision.md", "decision.html")
     metavar="FILE",
     help="With --merge: only results that one of these signers signed count (ssh-keygen's ALLOWED SIGNERS).",
 )
+@reproducers_option
 @sign_option
 @lanes_option
 @click.argument("files", nargs=-1, metavar="[RESULTS]...", type=click.Path(path_type=Path))
 def command(
     sglang: str | None,
     policy_file: Path,
-    platforms: tuple[str, ...],
+    platforms: tuple[Platform, ...],
     folder: Path,
     merge: bool,
     trust: Path | None,
+    elsewhere: tuple[Path, ...],
     key: Path | None,
     lanes: int,
     files: tuple[Path, ...],
 ) -> None:
     """Decide whether a build may be released: 0 if it may, 1 if something blocks it.
 
-    Runs what the policy asks and this machine can show. RESULTS are files that `--json` wrote, or the
-    results.json of another gate; they need --merge. What they say is judged again from what their arms
-    showed.
+    Runs what the policy requires and this machine can show. RESULTS are files that `--json` wrote, or the
+    results.json of another gate; they need --merge. They are judged again from what their arms showed.
     """
     _refuse_mixed(merge, trust, key, files)
-    policy, known = policies.load(policy_file), catalogue.subjects()
+    policy, known = policies.load(policy_file), catalogue.read(elsewhere)
     if merge:
         results = _merged(policy, known, sglang, trust, files)
         _prepare(folder, _DECISION)
     else:
         _prepare(folder, (*_DECISION, RESULTS))
         results = _run(policy, known, platforms, sglang or "installed", lanes, folder, key)
-    decision = decide(policy, results, known, date.today(), platforms)
+    decision = decide(policy, results, known.subjects, date.today(), platforms)
     _write(decision, folder)
     for line in filter(None, report.lines(decision)):
         terminal.tell(line)
@@ -130,14 +128,12 @@ def _refuse_mixed(merge: bool, trust: Path | None, key: Path | None, files: Sequ
 
 
 def _merged(
-    policy: Policy, known: Sequence[Subject], sglang: str | None, trust: Path | None, files: Sequence[Path]
+    policy: Policy, known: Catalogue, sglang: str | None, trust: Path | None, files: Sequence[Path]
 ) -> Results:
     """What the files show, judged again."""
     found, refused = _given(files, trust)
     tree, now = _tree(found, sglang), datetime.now(UTC)
-    measure = Measure(
-        tree=tree, known=known, goldens=GoldenStore(catalogue.golden_folder()), workspace=default_workspace()
-    )
+    measure = Measure(known=known.subjects, setting=Bench.here(known.homes).on(tree))
 
     def scrutiny(document: Document, result: Result) -> str | None:
         whole = unfit(document, now, policy.max_age_days)
@@ -178,38 +174,33 @@ def _tree(found: Sequence[Document], sglang: str | None) -> Tree:
 
 def _run(
     policy: Policy,
-    known: Sequence[Subject],
-    platforms: Sequence[str],
+    known: Catalogue,
+    platforms: Sequence[Platform],
     sglang: str,
     lanes: int,
     folder: Path,
     key: Path | None,
 ) -> Results:
-    machine, tree = this_machine(), resolve(sglang, default_workspace().releases)
-    setting = Setting(
-        tree=tree,
-        machine=machine,
-        goldens=GoldenStore(catalogue.golden_folder()),
-        workspace=default_workspace(),
-        lanes=lanes,
-    )
-    asked = _requests(policy, known, platforms, setting)
-    results, stopped = _judged(asked, setting)
+    setting = running.setting(sglang, lanes, known)
+    asked = _requests(policy, known.subjects, platforms, setting)
+    judged, stopped = running.judge(asked, setting) if asked else ([], None)
+    results = running.ordered(judged)
     partial = interruption.partial(stopped, len(asked))
-    document = json_report.document(results, machine.to_json(), running.facts(tree), partial)
+    document = json_report.document(results, setting.machine.to_json(), running.facts(setting.tree), partial)
     with interruption.held():
         json_report.write(folder / RESULTS, document, key)
-        report_command.finished(document, None)
+        report_command.finished(document, None, known)
     if stopped:
-        told = f"ended by {interruption.name(stopped)}: no decision; {folder / RESULTS} has what was judged"
-        terminal.tell(f"refault: {told}", stderr=True)
-        sys.exit(interruption.code(stopped))
+        text = f"ended by {interruption.name(stopped)}: no decision; {folder / RESULTS} has what was judged"
+        terminal.tell(f"refault: {text}", stderr=True)
+        interruption.end(stopped)
     # They were judged a moment ago, by this checkout and on this very build.
-    return gather([documents.parse(document, name=RESULTS)], Build.of(tree), lambda document, result: None)
+    own, build = documents.parse(document, name=RESULTS), Build.of(setting.tree)
+    return gather([own], build, lambda document, result: None)
 
 
 def _requests(
-    policy: Policy, known: Sequence[Subject], platforms: Sequence[str], setting: Setting
+    policy: Policy, known: Sequence[Subject], platforms: Sequence[Platform], setting: Setting
 ) -> list[Request]:
     """What the policy asks and this machine can show, as often as the policy asks."""
     found: list[Request] = []
@@ -217,24 +208,9 @@ def _requests(
     for wish in wanted(policy, known):
         asked = (not platforms or wish.platform in platforms) and wish.requirement.asks(release)
         for request in selection.select([wish.subject.id], [wish.tier], [wish.subject]) if asked else ():
-            if _shows(request, setting.machine, wish.platform):
+            if request.platform_on(setting.machine) == wish.platform:  # as `Row.asked` says of its result
                 found += [request] * wish.requirement.bounds.repeats
     return found
-
-
-def _shows(request: Request, machine: Machine, platform: str) -> bool:
-    """Whether a case, run here, is evidence for the platform: what `Row.place` says of its result."""
-    if request.tier == "server":
-        return machine.platform == platform
-    if request.tier == "kernel" and request.platform:  # the machine's own accelerator
-        return machine.platform == platform and request.platform == machine.host
-    return (request.platform or "cpu") == platform
-
-
-def _judged(wanted: Sequence[Request], setting: Setting) -> tuple[list[Result], KeyboardInterrupt | None]:
-    """The results, and the signal that ended the run before all of them were judged, if one did."""
-    judged, stopped = running.judge(wanted, setting) if wanted else ([], None)
-    return running.ordered(judged), stopped
 
 
 def _write(decision: Decision, folder: Path) -> None:

@@ -9,9 +9,11 @@ from pathlib import Path
 import click
 
 from harness import catalogue, history
-from harness.commands.options import json_option
+from harness.commands import options
+from harness.commands.options import json_option, reproducers_option
 from harness.documents import load_all
 from harness.errors import BadInput
+from harness.facts import Platform, Subject
 from harness.history import Series
 from harness.machine.workspace import default as default_workspace
 from harness.report import history as report
@@ -30,18 +32,20 @@ from harness.report import terminal
     metavar="FILE",
     help="The store; that of the cache if none is named.",
 )
-@click.option("--platform", "platforms", multiple=True, help="Only this platform; repeatable.")
+@options.platforms_option(help="Only this platform; repeatable.")
+@reproducers_option
 @json_option
 def command(
     words: tuple[str, ...],
     importing: bool,
     store: Path | None,
-    platforms: tuple[str, ...],
+    platforms: tuple[Platform, ...],
+    elsewhere: tuple[Path, ...],
     target: json_report.Target | None,
 ) -> None:
-    """Show how verdicts, rates and durations went over the runs kept, and name what moved.
+    """Show the verdicts, rates and durations of the runs kept, and name what changed.
 
-    With --import, the store is filled from result files; one that is there already is left out.
+    With --import, the store is filled from result files; a run that is there already is left out.
     """
     path = store or default_workspace().history
     if importing:
@@ -49,8 +53,9 @@ def command(
         words = ()
     elif not os.path.lexists(path):
         raise BadInput(f"{path}: there is no history yet: make it with `refault history --import FILES`")
+    known = catalogue.read(elsewhere).subjects if words else ()
     with history.opened(path) as kept:
-        series = _chosen(kept.series(), words, platforms)
+        series = _chosen(kept.series(), known, words, platforms)
     report.show(series, terminal.console(stderr=target == "-"))
     if target is not None:
         json_report.write(target, report.document(series))
@@ -64,8 +69,9 @@ def _import(path: Path, files: Sequence[Path]) -> None:
     terminal.tell(f"{path}: {taken} runs taken, {known} known already", stderr=True)
 
 
-def _chosen(series: Sequence[Series], bugs: Sequence[str], platforms: Sequence[str]) -> list[Series]:
-    known = catalogue.subjects() if bugs else ()
+def _chosen(
+    series: Sequence[Series], known: Sequence[Subject], bugs: Sequence[str], platforms: Sequence[Platform]
+) -> list[Series]:
     ids = {catalogue.find(bug, known).id for bug in bugs}
     return [
         one

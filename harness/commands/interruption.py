@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 from harness.errors import RefaultError
 
 _LIKE_CTRL_C = (signal.SIGTERM, signal.SIGHUP)
+Ending = KeyboardInterrupt | RefaultError
 SIGNALLED = 128
 """The exit code is this and the signal's number, as shells have it."""
 
@@ -30,7 +32,7 @@ def take() -> None:
             signal.signal(number, _stop)
 
 
-def name(error: KeyboardInterrupt | RefaultError) -> str:
+def name(error: Ending) -> str:
     """What ended a run: a signal's name, or what went wrong."""
     return signal.Signals(_number(error)).name if isinstance(error, KeyboardInterrupt) else str(error)
 
@@ -40,9 +42,20 @@ def code(error: KeyboardInterrupt) -> int:
     return SIGNALLED + _number(error)
 
 
-def partial(error: KeyboardInterrupt | RefaultError | None, wanted: int) -> dict[str, Any] | None:
+def partial(error: Ending | None, wanted: int) -> dict[str, Any] | None:
     """What a document says of a run that was ended; `wanted` is how many results it was to have."""
     return {"ended_by": name(error), "wanted": wanted} if error else None
+
+
+def marked(document: dict[str, Any], error: Ending | None, wanted: int) -> dict[str, Any]:
+    """A document that says what ended its run, where something did."""
+    told = partial(error, wanted)
+    return {**document, "partial": told} if told else document
+
+
+def end(stopped: KeyboardInterrupt | None, otherwise: int = 0) -> NoReturn:
+    """Leave the command with the code of the signal that stopped it, or else with this one."""
+    sys.exit(code(stopped) if stopped else otherwise)
 
 
 @contextmanager

@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from datetime import date
-from typing import Any
+from pathlib import Path
 
 import click
 
 from harness import catalogue, matrix
 from harness.commands import interruption
-from harness.commands.options import json_option, lanes_option
+from harness.commands.options import json_option, lanes_option, release, reproducers_option
 from harness.errors import BadInput
 from harness.facts import Reproducer
-from harness.golden import GoldenStore
-from harness.machine import this_machine
-from harness.machine.workspace import default as default_workspace
-from harness.matrix import Bench, Cell, last_measured
+from harness.matrix import Cell, last_measured
 from harness.report import json as json_report
 from harness.report import matrix as report
 from harness.report import terminal
 from harness.report.steps import Steps
 from harness.source import releases
 from harness.source.releases import Releases
+from harness.suite import Bench
 
 
 @click.command("matrix")
@@ -37,36 +34,30 @@ from harness.source.releases import Releases
     metavar="A,B,…",
     help="Release numbers, or all that there are.",
 )
+@reproducers_option
 @json_option
 @lanes_option
-def command(bugs: tuple[str, ...], wanted: str, target: json_report.Target | None, lanes: int) -> None:
+def command(
+    bugs: tuple[str, ...],
+    wanted: str,
+    elsewhere: tuple[Path, ...],
+    target: json_report.Target | None,
+    lanes: int,
+) -> None:
     """Run reproducers (all of them without BUGS) on releases as they were published.
 
-    Where a release has the fix, the arm with the fix undone runs too. Ends with 1 where that disagrees
+    Where a release has the fix, the reverted arm runs too. Ends with 1 where what was measured disagrees
     with what the reproducers declare.
     """
-    known = catalogue.load_all()
-    chosen = list({one.id: one for one in (catalogue.find(bug, known) for bug in bugs)}.values()) or list(
-        known
-    )
-    bench = _bench(lanes)
+    known = catalogue.read(elsewhere)
+    named = [catalogue.find(bug, known.reproducers) for bug in bugs]
+    chosen = list({one.id: one for one in named or known.reproducers}.values())
+    bench = Bench.here(known.homes, lanes)
     names = _releases(wanted, bench.releases)
     cells, stopped = _measured(chosen, names, bench)
     with interruption.held():
-        problems = _report(cells, bench, target, interruption.partial(stopped, len(chosen) * len(names)))
-    sys.exit(interruption.code(stopped) if stopped else matrix.exit_code(cells, problems))
-
-
-def _bench(lanes: int) -> Bench:
-    workspace = default_workspace()
-    goldens = GoldenStore(catalogue.golden_folder())
-    return Bench(
-        releases=Releases(workspace.releases),
-        machine=this_machine(),
-        goldens=goldens,
-        workspace=workspace,
-        lanes=lanes,
-    )
+        problems = _report(cells, chosen, bench, target, stopped, len(chosen) * len(names))
+    interruption.end(stopped, matrix.exit_code(cells, problems))
 
 
 def _releases(wanted: str, known: Releases) -> list[str]:
@@ -75,16 +66,9 @@ def _releases(wanted: str, known: Releases) -> list[str]:
         if not found:
             raise BadInput("no package index answers and no release is cached: connect, or name releases")
         return list(found)
-    return sorted({_release(word) for word in wanted.split(",")}, key=releases.order)
-
-
-def _release(word: str) -> str:
-    release = releases.parse(word)
-    if release is None:
-        raise BadInput(
-            f"--releases {word!r}: write release numbers between commas, such as 0.5.12.post1,0.5.13"
-        )
-    return release
+    remedy = "write release numbers between commas, such as 0.5.12.post1,0.5.13"
+    named = {release("--releases", word, remedy) for word in wanted.split(",")}
+    return sorted(named, key=releases.order)
 
 
 def _measured(
@@ -97,20 +81,25 @@ def _measured(
         with closing(matrix.run(chosen, names, bench)) as running, steps.running():
             for cell in running:
                 cells.append(cell)
-                steps.done(f"{cell.reproducer.short_id} {cell.release}: {cell.status}")
+                steps.done(f"{cell.short_id} {cell.release}: {cell.status}")
     except KeyboardInterrupt as stopped:
         return matrix.settled(cells), stopped
     return matrix.settled(cells), None
 
 
 def _report(
-    cells: Sequence[Cell], bench: Bench, target: json_report.Target | None, partial: Mapping[str, Any] | None
+    cells: Sequence[Cell],
+    chosen: Sequence[Reproducer],
+    bench: Bench,
+    target: json_report.Target | None,
+    stopped: KeyboardInterrupt | None,
+    wanted: int,
 ) -> list[str]:
-    last_measured.keep(bench.workspace.matrix, cells, date.today())
+    last_measured.keep(bench.workspace.matrix, cells, chosen, date.today())
     compared = matrix.likenesses(cells)
     problems = matrix.disagreements(cells, compared)
     report.show(cells, compared, problems, terminal.console(stderr=target == "-"))
     if target is not None:
         told = report.document(cells, compared, problems, bench.machine.to_json())
-        json_report.write(target, {**told, **({"partial": partial} if partial else {})})
+        json_report.write(target, interruption.marked(told, stopped, wanted))
     return problems

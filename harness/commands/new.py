@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,8 +35,15 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Where the draft goes; by default pr<PR>_<function>.py in this folder.",
 )
+@click.option(
+    "--reproducers",
+    "folder",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="The folder of your own reproducers: the draft goes there.",
+)
 @sglang_option
-def command(pr: int, file: Path, output: Path | None, sglang: str) -> None:
+def command(pr: int, file: Path, output: Path | None, folder: Path | None, sglang: str) -> None:
     """Draft a reproducer of the bug that pull request PR fixed.
 
     The tree must have the fix. Its revert is derived from the patch, applied to a copy of the tree,
@@ -46,15 +54,18 @@ def command(pr: int, file: Path, output: Path | None, sglang: str) -> None:
     from harness.draft.proof import prove
     from harness.draft.render import render
 
+    if output and folder:
+        raise BadInput(f"--output {output}: the draft goes into {folder}: leave one of the two out")
     tree = resolve(sglang, default_workspace().releases)
     proven = prove(tree, patch.read(file, tree.package))
-    target = output or Path(f"pr{pr}_{_name(proven)}.py")
+    target = output or (folder or Path()) / f"pr{pr}_{_name(proven)}.py"
     _write(target, render(pr, proven))
     tell(f"{target}: {len(proven.edits)} edits undo the patch{'' if proven.exact else ' but for:'}")
     for left in proven.left:
         tell(f"  {left}")
-    tell("next: put it into reproducers/, fill in its TODOs, then")
-    tell(f"`refault show {pr}` and `refault repro {pr}`")
+    tell(f"next: {'' if folder else 'put it into reproducers/, '}fill in its TODOs, then")
+    elsewhere = f" --reproducers {shlex.quote(str(folder))}" if folder else ""
+    tell(f"`refault show {pr}{elsewhere}` and `refault repro {pr}{elsewhere}`")
 
 
 def _name(proven: Proven) -> str:

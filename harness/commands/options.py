@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import click
 
+from harness import homes
 from harness.documents import signatures
 from harness.errors import BadInput
+from harness.facts import Platform, Tier
 from harness.report import json as json_report
-from harness.suite import selection
+from harness.source import releases
 
 
 def target(context: click.Context, param: click.Parameter, value: str | None) -> json_report.Target | None:
@@ -20,6 +24,13 @@ def target(context: click.Context, param: click.Parameter, value: str | None) ->
     target: json_report.Target = "-" if value == "-" else Path(value)
     json_report.check_writable(target)
     return target
+
+
+def _platforms(context: click.Context, param: click.Parameter, value: Sequence[str]) -> tuple[Platform, ...]:
+    try:
+        return tuple(map(Platform.parse, value))
+    except ValueError as error:
+        raise BadInput(f"{param.opts[0]} {error}") from error
 
 
 def place(context: click.Context, param: click.Parameter, value: Path | None) -> Path | None:
@@ -38,6 +49,16 @@ def check_signing(key: Path | None, target: json_report.Target | None) -> None:
     signatures.check_key(key)
 
 
+def release(option: str, text: str, remedy: str) -> str:
+    """The number of a release. BadInput, which ends with the remedy, for anything else."""
+    found = releases.parse(text)
+    if found is None:
+        raise BadInput(f"{option} {text!r}: {remedy}")
+    return found
+
+
+platforms_option = partial(click.option, "--platform", "platforms", multiple=True, callback=_platforms)
+"""Platforms to keep to, as many as are named; takes `help`."""
 sign_option = click.option(
     "--sign",
     "key",
@@ -74,6 +95,21 @@ sglang_option = click.option(
     show_default=True,
     help="The tree under test: installed, a release, a wheel, or a path that holds sglang/.",
 )
+reproducers_option = click.option(
+    "--reproducers",
+    "elsewhere",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    envvar=homes.VARIABLE,
+    show_envvar=True,
+    metavar="FOLDER",
+    help="A folder of reproducers beside Refault's own; repeatable.",
+)
 tier_option = click.option(
-    "--tier", "tiers", multiple=True, type=click.Choice(selection.TIERS), help="Only this tier; repeatable."
+    "--tier",
+    "tiers",
+    multiple=True,
+    type=click.Choice([one.value for one in Tier]),
+    callback=lambda context, param, words: tuple(map(Tier, words)),
+    help="Only this tier; repeatable.",
 )

@@ -11,7 +11,8 @@ from typing import Any
 import click
 
 from harness import catalogue, history
-from harness.commands.options import place
+from harness.catalogue import Catalogue
+from harness.commands.options import place, reproducers_option
 from harness.documents import Document, load_all, parse
 from harness.errors import BadInput
 from harness.golden import GoldenStore
@@ -48,6 +49,7 @@ _FILE = click.Path(path_type=Path)
     metavar="FOLDER",
     help="Where the arms' logs lie, if not in the cache or beside FILES; repeatable.",
 )
+@reproducers_option
 @click.option("--detail", is_flag=True, help="Without a file to write: the evidence of passing results too.")
 def command(
     files: tuple[Path, ...],
@@ -56,6 +58,7 @@ def command(
     summary: Path | None,
     store: Path | None,
     folders: tuple[Path, ...],
+    elsewhere: tuple[Path, ...],
     detail: bool,
 ) -> None:
     """Show the results in FILES, which --json wrote; without an option, on the terminal.
@@ -63,11 +66,12 @@ def command(
     Several files, of several machines say, make one report. Those of `refault matrix` become tables of
     releases in the page and in the summary; JUnit XML has no place for them.
     """
-    rest, matrices = releases.split(files, {subject.id: subject for subject in catalogue.subjects()})
+    known = catalogue.read(elsewhere)
+    rest, matrices = releases.split(files, {subject.id: subject for subject in known.subjects})
     documents = load_all(rest) if rest or not matrices else []
     series = past(store)
     if page:
-        _write(page, lambda: html.render(documents, sources(series, folders), matrices))
+        _write(page, lambda: html.render(documents, sources(known, series, folders), matrices))
     if xml:
         _write(xml, lambda: junit.render(documents))
     if summary:
@@ -85,7 +89,7 @@ def _show(documents: Sequence[Document], matrices: Sequence[Releases], detail: b
         terminal.show(results, console, detail=detail)
 
 
-def finished(told: Mapping[str, Any], page: Path | None) -> None:
+def finished(told: Mapping[str, Any], page: Path | None, known: Catalogue) -> None:
     """Keep a run that just ended, given as its JSON document, in the cache's history; then write its page.
 
     A history that cannot be used is a warning: the verdicts are the same without it. Raises BadInput where
@@ -98,7 +102,7 @@ def finished(told: Mapping[str, Any], page: Path | None) -> None:
     except BadInput as error:
         _log.warning("%s", error)
     if page:
-        _write(page, lambda: html.render([document], sources(past(None), ())))
+        _write(page, lambda: html.render([document], sources(known, past(None), ())))
 
 
 def past(store: Path | None) -> list[Series]:
@@ -123,11 +127,11 @@ def _kept(path: Path) -> list[Series]:
         return kept.series()
 
 
-def sources(series: Sequence[Series], folders: Sequence[Path]) -> html.Sources:
+def sources(known: Catalogue, series: Sequence[Series], folders: Sequence[Path]) -> html.Sources:
     """What this checkout and machine know about results: reproducers, goldens, history, logs."""
     return html.Sources(
-        subjects={subject.id: subject for subject in catalogue.subjects()},
-        goldens=GoldenStore(catalogue.golden_folder()),
+        subjects={subject.id: subject for subject in known.subjects},
+        goldens=GoldenStore.of(known.homes),
         history=series,
         logs=html.Logs((*folders, default_workspace().runs)),
     )

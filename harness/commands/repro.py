@@ -18,12 +18,13 @@ from harness.commands.options import (
     html_option,
     json_option,
     lanes_option,
+    reproducers_option,
     sglang_option,
     sign_option,
     tier_option,
 )
 from harness.errors import BadInput
-from harness.facts import Reproducer, Subject
+from harness.facts import Reproducer, Subject, Tier
 from harness.matrix import last_measured
 from harness.matrix.last_measured import Release
 from harness.report import json as json_report
@@ -47,24 +48,26 @@ from harness.suite.repro_plan import Here, Step
     type=click.IntRange(1),
     default=1,
     metavar="N",
-    help="Run each case up to N times, until the arms' rates of faults are surely apart.",
+    help="Run each case up to N times, until the intervals of the arms' fault rates (95 %) are apart.",
 )
 @click.option("--keep", is_flag=True, help="Then start both arms' servers, and leave them up until Ctrl-C.")
 @click.option("--detail", is_flag=True, help="Show both arms side by side, with all of the evidence.")
 @sglang_option
+@reproducers_option
 @json_option
 @sign_option
 @html_option
 @lanes_option
 def command(
     bug: str,
-    tiers: tuple[str, ...],
+    tiers: tuple[Tier, ...],
     arm: str | None,
     settings: tuple[str, ...],
     repeat: int,
     keep: bool,
     detail: bool,
     sglang: str,
+    elsewhere: tuple[Path, ...],
     target: json_report.Target | None,
     key: Path | None,
     page: Path | None,
@@ -72,15 +75,16 @@ def command(
 ) -> None:
     """Reproduce one bug in both arms and show the evidence.
 
-    BUG is a pull request number, an issue number, or a reproducer's id. It alone runs what shows the bug
-    quickest on this machine; a tier, a parameter or an arm of one's own brings all of the evidence.
+    BUG is a pull request number, an issue number, or a reproducer's id. Without --tier, --set and --arm
+    only what shows the bug quickest on this machine runs, and the evidence is told in brief.
     """
     check_signing(key, target)
-    subject = catalogue.find(bug, catalogue.subjects())
+    known = catalogue.read(elsewhere)
+    subject = catalogue.find(bug, known.subjects)
     if keep and not subject.server:
         raise BadInput(f"--keep: {subject.short_id} has no server")
     asked = selection.one(subject, tiers or subject.tiers, settings, arm)
-    setting = running.setting(sglang, lanes)
+    setting = running.setting(sglang, lanes, known)
     steps = repro_plan.of(asked, _here(setting), asked=bool(tiers))
     _announce(subject, setting, steps)
     judged, stopped = running.judge(repro_plan.wanted(steps), setting, repeat, arms=True)
@@ -92,12 +96,12 @@ def command(
         version=setting.tree.version, target=None if sglang == "installed" else sglang,
     )  # fmt: skip
     partial = interruption.partial(stopped, len(repro_plan.wanted(steps)))
-    with running.kept(results, setting, target, page, partial, key):
+    with running.kept(results, setting, known, target, page, partial, key):
         if not brief:
             terminal.show(results, console, detail=True, expected=len(repro_plan.wanted(steps)))
         repro_ending.show(ending, console, brief=brief)
     if keep and not stopped:
-        _keep(selection.one(subject, (selection.SERVER,), settings, arm)[0], setting)
+        _keep(selection.one(subject, (Tier.SERVER,), settings, arm)[0], setting)
     sys.exit(running.ended(results, stopped))
 
 

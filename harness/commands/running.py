@@ -7,39 +7,28 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from harness import catalogue
+from harness.catalogue import Catalogue
 from harness.commands import interruption
 from harness.commands import report as report_command
 from harness.foreign import shown
-from harness.golden import GoldenStore
-from harness.machine import this_machine
-from harness.machine.workspace import default as default_workspace
 from harness.report import json as json_report
 from harness.report import terminal
 from harness.report.progress import Progress
 from harness.source.branch import branch
-from harness.source.resolve import resolve
 from harness.source.tree import Tree
-from harness.suite import Judged, Request, Setting, Suite
+from harness.suite import Bench, Judged, Request, Setting, Suite
 from harness.suite.repeat import repeated, summed
-from harness.verdict import Result, exit_code
+from harness.verdict import Result, Verdict, exit_code
 
 _TOLD = 3
 """Broken files that are named before a run; the JSON has them all."""
 
 
-def setting(sglang: str, lanes: int) -> Setting:
+def setting(sglang: str, lanes: int, known: Catalogue) -> Setting:
     """This machine and its cache, with the tree that `--sglang` named; what of that is broken is told."""
-    workspace = default_workspace()
-    tree = resolve(sglang, workspace.releases)
-    _tell_broken(tree)
-    return Setting(
-        tree=tree,
-        machine=this_machine(),
-        goldens=GoldenStore(catalogue.golden_folder()),
-        workspace=workspace,
-        lanes=lanes,
-    )
+    found = Bench.here(known.homes, lanes).given(sglang)
+    _tell_broken(found.tree)
+    return found
 
 
 def _tell_broken(tree: Tree) -> None:
@@ -48,6 +37,16 @@ def _tell_broken(tree: Tree) -> None:
         terminal.tell(f"refault: {tree.package}/{shown(path)} {why}: what needs it cannot run", stderr=True)
     if (more := len(tree.broken) - _TOLD) > 0:
         terminal.tell(f"refault: and {more} more files of the tree are like that", stderr=True)
+
+
+def _tell_without_goldens(setting: Setting, judged: Sequence[Judged]) -> None:
+    """Why results are UNRECORDED: their homes have no folder of goldens, and where that would be."""
+    unrecorded = {one.result.reproducer for one in judged if one.result.verdict is Verdict.UNRECORDED}
+    for home in (home for home in setting.homes if unrecorded & set(home.modules)):
+        if home.goldens.is_dir():
+            continue
+        told = f"{home.package} has no goldens yet, in {shown(home.goldens)}: `refault record` makes them"
+        terminal.tell(f"refault: {told}", stderr=True)
 
 
 def judge(
@@ -67,6 +66,7 @@ def judge(
                 progress.finished(judged.result)
     except KeyboardInterrupt as stopped:
         return found, stopped
+    _tell_without_goldens(setting, found)
     return found, None
 
 
@@ -88,6 +88,7 @@ def tell(
     judged: Sequence[Judged],
     expected: int,
     setting: Setting,
+    known: Catalogue,
     target: json_report.Target | None,
     page: Path | None,
     *,
@@ -97,7 +98,7 @@ def tell(
 ) -> None:
     """Print the table and the evidence, then keep the results."""
     results = ordered(judged)
-    with kept(results, setting, target, page, interruption.partial(stopped, expected), key):
+    with kept(results, setting, known, target, page, interruption.partial(stopped, expected), key):
         terminal.show(results, terminal.console(stderr=target == "-"), detail=detail, expected=expected)
 
 
@@ -105,6 +106,7 @@ def tell(
 def kept(
     results: Sequence[Result],
     setting: Setting,
+    known: Catalogue,
     target: json_report.Target | None,
     page: Path | None,
     partial: Mapping[str, Any] | None = None,
@@ -122,9 +124,9 @@ def kept(
     finally:
         with interruption.held(), ExitStack() as last:
             if results:
-                last.callback(report_command.finished, document, page)
+                last.callback(report_command.finished, document, page, known)
             if target is not None:
-                last.callback(json_report.write, target, document)
+                last.callback(json_report.write, target, document, key)
 
 
 def ended(results: Sequence[Result], stopped: KeyboardInterrupt | None) -> int:
@@ -134,12 +136,7 @@ def ended(results: Sequence[Result], stopped: KeyboardInterrupt | None) -> int:
 
 def ordered(judged: Sequence[Judged]) -> list[Result]:
     """The results as a report has them, not as they happened to end."""
-    return sorted((one.result for one in judged), key=place)
-
-
-def place(result: Result) -> tuple[str, str, str]:
-    """Where a result stands in a report."""
-    return result.reproducer, result.tier, result.platform
+    return sorted((one.result for one in judged), key=lambda result: result.key)
 
 
 def facts(tree: Tree) -> dict[str, Any]:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import sys
+from pathlib import Path
 
 import click
 
 from harness import catalogue
 from harness.commands import interruption
-from harness.commands.options import sglang_option
+from harness.commands.options import reproducers_option, sglang_option
 from harness.errors import Unresolved
-from harness.golden import GoldenStore
-from harness.machine import this_machine
-from harness.machine.workspace import default as default_workspace
+from harness.facts import Tier
 from harness.report.terminal import tell
 from harness.serving import by_hand
-from harness.source.resolve import resolve
-from harness.suite import Request, Setting, Suite, kept_servers, selection
+from harness.suite import Bench, Request, Suite, kept_servers, selection
 from harness.suite.kept_servers import KeptServer
 
 
@@ -33,25 +30,20 @@ from harness.suite.kept_servers import KeptServer
     "--set", "settings", multiple=True, metavar="NAME=VALUE", help="A parameter of the case; repeatable."
 )
 @sglang_option
-def command(bug: str, arm: str, settings: tuple[str, ...], sglang: str) -> None:
+@reproducers_option
+def command(bug: str, arm: str, settings: tuple[str, ...], sglang: str, elsewhere: tuple[Path, ...]) -> None:
     """Start the server of one arm, say how to talk to it, and leave it up until Ctrl-C.
 
     BUG is a pull request number, an issue number, a reproducer's id, or a configuration.
     """
-    subject = catalogue.find(bug, catalogue.subjects())
-    (request,) = selection.one(subject, (selection.SERVER,), settings, arm)
-    workspace = default_workspace()
-    setting = Setting(
-        tree=resolve(sglang, workspace.releases),
-        machine=this_machine(),
-        goldens=GoldenStore(catalogue.golden_folder()),
-        workspace=workspace,
-    )
+    known = catalogue.read(elsewhere)
+    subject = catalogue.find(bug, known.subjects)
+    (request,) = selection.one(subject, (Tier.SERVER,), settings, arm)
     try:
-        with Suite(setting) as suite:
+        with Suite(Bench.here(known.homes).given(sglang)) as suite:
             keep(request, suite)
     except KeyboardInterrupt as stopped:
-        sys.exit(interruption.code(stopped))
+        interruption.end(stopped)
 
 
 def keep(request: Request, suite: Suite) -> None:

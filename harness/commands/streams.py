@@ -35,14 +35,14 @@ class Group(click.Group):
             raise SystemExit(UNREAD) from error
 
 
-class Beside(io.FileIO):
+class LossyStream(io.FileIO):
     """A stream whose refusals are not told: there is no other place for what it lost."""
 
-    def write(self, told: Any) -> int:
+    def write(self, data: Any) -> int:
         try:
-            return super().write(told)
+            return super().write(data)
         except OSError:
-            return len(told)
+            return len(data)
 
 
 class Warnings(logging.Handler):
@@ -50,22 +50,22 @@ class Warnings(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
-        self._told: set[str] = set()
+        self._warned: set[str] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
-        told = record.getMessage()
-        if told not in self._told:
-            self._told.add(told)
-            tell(f"refault: warning: {told}", stderr=True)
+        message = record.getMessage()
+        if message not in self._warned:
+            self._warned.add(message)
+            tell(f"refault: warning: {message}", stderr=True)
 
 
 def prepare() -> None:
     """Make the streams fit for a command: whatever they are given or refuse, no traceback comes of it."""
     _open_closed()
     if isinstance(sys.stderr, io.TextIOWrapper) and _number(sys.stderr) == 2:
-        beside = io.BufferedWriter(Beside(2, "w", closefd=False))
+        lossy = io.BufferedWriter(LossyStream(2, "w", closefd=False))
         encoding = sys.stderr.encoding
-        sys.stderr = io.TextIOWrapper(beside, encoding, line_buffering=True, write_through=True)
+        sys.stderr = io.TextIOWrapper(lossy, encoding, line_buffering=True, write_through=True)
     take_any_character()
     logging.getLogger("harness").addHandler(Warnings())
 

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import click
 
 from harness import __version__, catalogue
 from harness.commands import interruption
-from harness.commands.options import json_option, lanes_option, sglang_option
+from harness.commands.options import json_option, lanes_option, reproducers_option, sglang_option
 from harness.errors import BadInput, RefaultError
-from harness.facts import Case, Reproducer
-from harness.golden import GoldenStore
-from harness.machine import this_machine
-from harness.machine.workspace import default as default_workspace
+from harness.facts import Case, Platform, Reproducer, Tier, runs_on
 from harness.report import json as json_report
 from harness.report import scan as scan_report
 from harness.report import sweep as report
 from harness.report import terminal
 from harness.report.steps import Steps
-from harness.source.resolve import resolve
-from harness.suite import Setting, Suite, selection
+from harness.suite import Bench, Setting, Suite, selection
 from harness.sweep import scan, space
 from harness.sweep.outcomes import Book, Outcome
 from harness.sweep.survey import Survey, so_far, survey
@@ -33,31 +30,34 @@ from harness.sweep.walk import Walker
 @click.argument("bug")
 @click.option(
     "--tier",
-    type=click.Choice(selection.WITHOUT_SERVERS),
+    type=click.Choice([one.value for one in selection.WITHOUT_SERVERS]),
+    callback=lambda context, param, word: word and Tier(word),
     help="The case to sweep; its kernel case by default.",
 )
 @click.option(
     "--seed", type=int, default=0, show_default=True, help="Which sample of a large space is taken."
 )
 @click.option("--limit", type=click.IntRange(1), default=200, show_default=True, help="Points at most.")
-@click.option("--resume", is_flag=True, help="Go on where a sweep with the same arguments was broken off.")
+@click.option("--resume", is_flag=True, help="Continue a sweep with the same arguments that was interrupted.")
 @click.option(
     "--others",
     metavar="TEXT",
-    help="In place of the space: look for the store of a codegen case in the other kernels of modules "
-    "whose name holds TEXT (all: in all of them; minutes).",
+    help="Instead of the sweep, look for the store of a codegen case in the other kernels of the modules "
+    "whose name contains TEXT (all: in every module, which takes minutes).",
 )
 @sglang_option
+@reproducers_option
 @json_option
 @lanes_option
 def command(
     bug: str,
-    tier: str | None,
+    tier: Tier | None,
     seed: int,
     limit: int,
     resume: bool,
     others: str | None,
     sglang: str,
+    elsewhere: tuple[Path, ...],
     target: json_report.Target | None,
     lanes: int,
 ) -> None:
@@ -66,21 +66,24 @@ def command(
     Ends with 1 where the reproducer's arithmetic is wrong about a point. What the fixed arm shows is a
     finding, not a failure.
     """
-    reproducer = catalogue.find(bug, catalogue.load_all())
+    known = catalogue.read(elsewhere)
+    reproducer = catalogue.find(bug, known.reproducers)
     if others is not None:
-        _others(reproducer, "" if others == "all" else others, _setting(sglang, lanes), target)
+        only = "" if others == "all" else others
+        _others(reproducer, only, Bench.here(known.homes, lanes).given(sglang), target)
         return
-    tier, platform = _case_of(reproducer, tier)
-    setting = _setting(sglang, lanes)
+    tier, named = _case_of(reproducer, tier)
+    setting = Bench.here(known.homes, lanes).given(sglang)
     if missing := setting.machine.missing(reproducer.requires):
         raise BadInput(f"{reproducer.short_id} cannot run here: this machine lacks {', '.join(missing)}")
-    case = reproducer.case(tier, platform)
-    facts = dict(tier=tier, platform=platform or setting.machine.platform, seed=seed, limit=limit)
+    case = reproducer.case(tier, named)
+    platform = runs_on(tier, named, setting.machine.platform)
+    facts = dict(tier=tier, platform=str(platform), seed=seed, limit=limit)
     seen: list[Outcome] = []
     points = space.points(case, seed, limit)
     try:
         with Suite(setting) as suite:
-            walker = Walker(suite, reproducer, tier, platform)
+            walker = Walker(suite, reproducer, tier, named)
             book = _book(setting, reproducer, tier, platform, seed)
             outcomes = _walk(walker, points, book, resume, seen)
             found = _survey(case, reproducer, tier, outcomes, walker)
@@ -102,7 +105,7 @@ def command(
 def _ended(
     stopped: KeyboardInterrupt | RefaultError,
     reproducer: Reproducer,
-    tier: str,
+    tier: Tier,
     seen: Sequence[Outcome],
     wanted: int,
     facts: dict[str, Any],
@@ -110,12 +113,12 @@ def _ended(
     target: json_report.Target | None,
 ) -> None:
     """Tell of what was seen until the sweep was ended; nothing is shrunk any more."""
-    told = f"ended after {len(seen)} of {wanted} points: go on with --resume"
-    terminal.say(terminal.console(stderr=True), [told])
+    text = f"ended after {len(seen)} of {wanted} points: go on with --resume"
+    terminal.say(terminal.console(stderr=True), [text])
     if target is not None:
         found = so_far(reproducer.expect.at(tier).reverted, seen)
         document = report.document(reproducer, found, facts, _head(setting))
-        json_report.write(target, {**document, "partial": interruption.partial(stopped, wanted)})
+        json_report.write(target, interruption.marked(document, stopped, wanted))
 
 
 def _others(reproducer: Reproducer, only: str, setting: Setting, target: json_report.Target | None) -> None:
@@ -127,17 +130,17 @@ def _others(reproducer: Reproducer, only: str, setting: Setting, target: json_re
     modules = scan.modules(setting.tree, only)
     steps = Steps(len(modules), "modules")
     with Suite(setting) as suite, steps.running():
-        platform = reproducer.codegen.targets[0]
+        platform = reproducer.codegen.platforms[0]
         found = scan.run(suite, setting.tree, platform, modules, lambda n: steps.done("compiled", n))
     scan_report.show(reproducer, found, terminal.console(stderr=target == "-"))
     if target is not None:
         json_report.write(target, scan_report.document(reproducer, found, _head(setting)))
 
 
-def _case_of(reproducer: Reproducer, tier: str | None) -> tuple[str, str | None]:
+def _case_of(reproducer: Reproducer, tier: Tier | None) -> tuple[Tier, Platform | None]:
     """The tier to sweep and its first platform. BadInput if the reproducer has no such case."""
     if tier is None:
-        tier = "codegen" if reproducer.codegen and not reproducer.kernel else "kernel"
+        tier = Tier.CODEGEN if reproducer.codegen and not reproducer.kernel else Tier.KERNEL
     if tier not in reproducer.tiers:
         raise BadInput(
             f"{reproducer.short_id} has no case in tier {tier}: it has {', '.join(reproducer.tiers)}"
@@ -145,14 +148,7 @@ def _case_of(reproducer: Reproducer, tier: str | None) -> tuple[str, str | None]
     return tier, reproducer.platforms(tier)[0]
 
 
-def _setting(sglang: str, lanes: int) -> Setting:
-    workspace = default_workspace()
-    goldens = GoldenStore(catalogue.golden_folder())
-    tree = resolve(sglang, workspace.releases)
-    return Setting(tree=tree, machine=this_machine(), goldens=goldens, workspace=workspace, lanes=lanes)
-
-
-def _book(setting: Setting, reproducer: Reproducer, tier: str, platform: str | None, seed: int) -> Book:
+def _book(setting: Setting, reproducer: Reproducer, tier: Tier, platform: Platform, seed: int) -> Book:
     """The sweep's file: good for this tree, this reproducer as it is written, and this seed alone."""
     about = {
         "refault": __version__,
@@ -160,10 +156,10 @@ def _book(setting: Setting, reproducer: Reproducer, tier: str, platform: str | N
         "reproducer": reproducer.id,
         "source": catalogue.source_digest(reproducer),
         "tier": tier,
-        "platform": platform,
+        "platform": str(platform),
         "seed": seed,
     }
-    name = f"{reproducer.id}.{tier}.{platform or setting.machine.platform}.{seed}.jsonl"
+    name = f"{reproducer.id}.{tier}.{platform}.{seed}.jsonl"
     return Book(setting.workspace.sweeps / name, about)
 
 
@@ -190,7 +186,7 @@ def _walk(
 
 
 def _survey(
-    case: Case, reproducer: Reproducer, tier: str, outcomes: Sequence[Outcome], walker: Walker
+    case: Case, reproducer: Reproducer, tier: Tier, outcomes: Sequence[Outcome], walker: Walker
 ) -> Survey:
     console = terminal.console(stderr=True)
 

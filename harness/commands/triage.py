@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import stat
 import sys
+from pathlib import Path
 from typing import BinaryIO
 
 import click
 
 from harness import catalogue
-from harness.commands.options import json_option
+from harness.commands.options import json_option, reproducers_option
 from harness.errors import BadInput
 from harness.foreign import cause, shown
 from harness.process.log import LARGEST
@@ -28,16 +29,17 @@ _LOOKED_AT = 8192
 
 @click.command("triage")
 @click.argument("file", metavar="FILE")
+@reproducers_option
 @json_option
-def command(file: str, target: json_report.Target | None) -> None:
+def command(file: str, elsewhere: tuple[Path, ...], target: json_report.Target | None) -> None:
     """Read a server's log: its faults, what the machine lacked, and which reproducers match.
 
-    FILE is a log as a server, a container or a launcher wrote it; - is standard input. Of a log above
-    64 MiB its end is read. Ends with 0 when the log was read, whatever it says.
+    FILE is a log as a server, a container or a launcher wrote it; - is standard input. Only the
+    last 64 MiB of a log are read. Ends with 0 when the log was read, whatever it says.
     """
     text = text_of(file)
     reading = logs.read(text)
-    found = triage.matches(reading, text, catalogue.load_all())
+    found = triage.matches(reading, text, catalogue.read(elsewhere).reproducers)
     report.show(reading, found, terminal.console(stderr=target == "-"))
     if target is not None:
         json_report.write(target, triage.to_json(reading, found))

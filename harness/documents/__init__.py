@@ -1,7 +1,6 @@
 """The document that `--json` writes: its form, its digest, and how it is read back."""
 
 from harness.documents.reading import Document, load, load_all, oldest_first, parse, read
-from harness.documents.rows import observation, result
 from harness.documents.seal import FORMAT, sealed
 
 __all__ = [
@@ -9,10 +8,8 @@ __all__ = [
     "Document",
     "load",
     "load_all",
-    "observation",
     "oldest_first",
     "parse",
     "read",
-    "result",
     "sealed",
 ]

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from harness import foreign
-from harness.documents.rows import result
 from harness.documents.schema import schema
 from harness.documents.seal import FORMAT, digest
 from harness.errors import BadInput
+from harness.facts import Platform
 from harness.schema import departure
 from harness.verdict import Result
 
@@ -38,8 +38,8 @@ class Document:
     folder: Path | None = None
 
     @property
-    def platform(self) -> str:
-        return str(self.machine["platform"])
+    def platform(self) -> Platform:
+        return Platform.parse(self.machine["platform"])
 
     @property
     def source(self) -> str:
@@ -80,7 +80,8 @@ def parse(data: Any, *, name: str = "", folder: Path | None = None, place: str =
     """The document in what was read as JSON. Raises BadInput, naming `place`, for damage or another form."""
     _refuse_others(data, place)
     try:
-        results = tuple(map(result, data["results"]))
+        results = tuple(map(Result.from_json, data["results"]))
+        Platform.parse(data["machine"]["platform"])
     except ValueError as error:
         raise BadInput(f"{place}: {error}: {_ANEW}") from error
     return Document(

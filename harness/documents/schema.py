@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any
 
 from harness.documents.seal import FORMAT
+from harness.facts import Tier
 from harness.schema.parts import (
     ANYTHING,
     LINE,
@@ -77,7 +78,7 @@ def _result() -> Schema:
     return closed(
         {
             "reproducer": TEXT, "pr": _NUMBER_OR_NULL, "issue": _NUMBER_OR_NULL,
-            "tier": {"enum": ["codegen", "kernel", "server"]}, "platform": TEXT, "params": ANYTHING,
+            "tier": {"enum": [tier.value for tier in Tier]}, "platform": TEXT, "params": ANYTHING,
             "verdict": verdict, "evidence": {"enum": [one.value for one in EvidenceClass]}, "reason": LINE,
             "drift": listed(LINE), "seconds": SECONDS, "arms": arms,
         },

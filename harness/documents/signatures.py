@@ -36,7 +36,7 @@ def sign(data: bytes, key: Path) -> bytes:
     return ended.stdout
 
 
-def beside(path: Path) -> Path:
+def signature_of(path: Path) -> Path:
     """Where the signature of a file lies."""
     return path.with_name(path.name + SUFFIX)
 
@@ -56,10 +56,10 @@ def distrust(data: bytes, path: Path, signers: bytes) -> str | None:
 
     Raises BadInput where `ssh-keygen` is missing.
     """
-    if not os.path.lexists(beside(path)):
+    if not os.path.lexists(signature_of(path)):
         return "it is not signed"
     try:
-        signature = foreign.read(beside(path), largest=_LARGEST)
+        signature = foreign.read(signature_of(path), largest=_LARGEST)
     except BadInput as error:
         return str(error)
     with tempfile.TemporaryDirectory() as folder:

@@ -7,24 +7,27 @@ from harness.facts.bug import Bug
 from harness.facts.cases import Case, CodegenCase, KernelCase, Tolerance, Watch, watch
 from harness.facts.checks import Params
 from harness.facts.expect import Expect, ExpectedFault, faults
-from harness.facts.kinds import ENDING_KINDS, FAULT_KINDS, FaultKind
+from harness.facts.kinds import EXTENT, DeclaredKind, FaultKind
 from harness.facts.lab import KernelLab, Lab
 from harness.facts.params import Choice, Grid, Integer, Integers, Lists, Param
-from harness.facts.place import Feature, Host
+from harness.facts.place import CPU, CaseKey, Feature, Host, OfCase, Platform, Tier, runs_on
+from harness.facts.raised import Raised
 from harness.facts.reported import Launch, ReportedServer
 from harness.facts.reproducer import Configuration, Reproducer, Subject
 from harness.facts.revert import Edit, Form, Revert, edit, form
 from harness.facts.server import CpuGraphs, Fences, ServerCase, Traffic
 
 __all__ = [
-    "ENDING_KINDS",
-    "FAULT_KINDS",
+    "CPU",
+    "EXTENT",
     "Bug",
     "Case",
+    "CaseKey",
     "Choice",
     "CodegenCase",
     "Configuration",
     "CpuGraphs",
+    "DeclaredKind",
     "Edit",
     "Expect",
     "ExpectedFault",
@@ -41,18 +44,23 @@ __all__ = [
     "Lab",
     "Launch",
     "Lists",
+    "OfCase",
     "Param",
     "Params",
+    "Platform",
+    "Raised",
     "ReportedServer",
     "Reproducer",
     "Revert",
     "ServerCase",
     "Subject",
+    "Tier",
     "Tolerance",
     "Traffic",
     "Watch",
     "edit",
     "faults",
     "form",
+    "runs_on",
     "watch",
 ]

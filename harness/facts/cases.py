@@ -4,37 +4,37 @@ from __future__ import annotations
 
 import inspect
 import math
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, ClassVar
 
 from harness.errors import BadInput
-from harness.facts.checks import Params, members, require
-from harness.facts.kinds import ENDING_KINDS, FaultKind
+from harness.facts.checks import Params, member, members, require
+from harness.facts.kinds import FaultKind, check_kind, kind_of
 from harness.facts.params import Grid, Param
-from harness.facts.place import Feature
+from harness.facts.place import Feature, Platform, Tier, accelerator
 
 
 @dataclass(frozen=True, kw_only=True)
 class Watch:
     """What a case judges: fault kinds, and, if named, buffers. The rest is a finding.
 
-    Faults that end a run are always watched: see `ENDING_KINDS`.
+    Faults that end a run are always watched: see `FaultKind.ends`.
     """
 
     kinds: frozenset[str]
     buffers: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
-        members(FaultKind, self.kinds, "watch.kinds")
+        for kind in sorted(self.kinds):
+            check_kind(kind, "watch.kinds")
         require(self.kinds, "watch.kinds", "is empty: such a case judges nothing")
 
     def judges(self, kind: str, buffer: str | None) -> bool:
         """Whether a fault is part of the verdict, or a finding beside it."""
         named = not self.buffers or buffer in self.buffers
-        return kind in ENDING_KINDS or (kind in self.kinds and named)
+        return kind_of(kind).ends or (kind in self.kinds and named)
 
 
 def watch(*kinds: str, buffers: Sequence[str] = ()) -> Watch:
@@ -68,7 +68,7 @@ class Space:
     arm, `recorded` how far floats may be from those of the golden.
     """
 
-    tier: ClassVar[str] = "case"
+    tier: ClassVar[Tier]
 
     params: Mapping[str, Param] = field(default_factory=dict)
     grid: Grid = field(default_factory=Grid)
@@ -93,6 +93,10 @@ class Space:
         if self.check:
             self.check(point)
         return point
+
+    def is_control(self, platform: Platform | None) -> bool:
+        """Whether both arms are meant to agree there."""
+        return False
 
     def _check_point(self, point: Params) -> None:
         try:
@@ -124,9 +128,9 @@ class Space:
 class Case(Space):
     """Real upstream functions to call, at some points.
 
-    `call(lab, **params)` drives upstream; `imports` are the upstream modules loaded before it,
-    `stand_ins` the accelerator libraries that upstream imports names from after `imports` (inert
-    where they are missing).
+    `call(lab, **params)` drives upstream. `imports` are the upstream modules loaded before it;
+    `stand_ins` are accelerator libraries that upstream imports names from later, for which inert names
+    stand in where they are missing.
     """
 
     call: Callable[..., Mapping[str, Any]]
@@ -153,7 +157,7 @@ class KernelCase(Case):
     `platform` is the one ("rocm") whose real accelerator it needs.
     """
 
-    tier: ClassVar[str] = "kernel"
+    tier = Tier.KERNEL
 
     watch: Watch
     reference: Callable[..., Mapping[str, Any]] | None = None
@@ -167,26 +171,20 @@ class KernelCase(Case):
             "kernel.tolerance",
             "a reference needs one, and it needs a reference",
         )
-        require(
-            self.pretends in (None, "cuda", "rocm"),
-            "kernel.pretends",
-            f"{self.pretends!r} is not cuda or rocm",
-        )
-        require(
-            self.platform in (None, "cuda", "rocm"),
-            "kernel.platform",
-            f"{self.platform!r} is not cuda or rocm",
-        )
+        if self.pretends:
+            accelerator(self.pretends, "kernel.pretends")
         if self.platform:
-            object.__setattr__(self, "requires", self.requires | {self.platform})
+            needed = accelerator(self.platform, "kernel.platform")
+            object.__setattr__(self, "requires", self.requires | {needed})
         super().__post_init__()
 
     def on(self, platform: str, **changes: Any) -> KernelCase:
         """The same case on a real accelerator, where kernels are compiled: nothing is pretended there."""
         return replace(self, platform=platform, **{"pretends": None, "seconds": 240.0, **changes})
 
-
-_TARGET = re.compile(r"rocm-gfx[0-9a-f]+|cuda-sm\d+")
+    def watch_on(self, platform: Platform | None) -> Watch:
+        """What is judged of it there."""
+        return self.watch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,23 +196,29 @@ class CodegenCase(Case):
     (rocm-gfx942, cuda-sm90); `controls` are further ones, on which both arms are meant to agree.
     """
 
-    tier: ClassVar[str] = "codegen"
+    tier = Tier.CODEGEN
 
     targets: tuple[str, ...]
     controls: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         require(self.targets, "codegen.targets", "is empty: there is nothing to compile for")
-        for target in self.platforms:
-            require(
-                _TARGET.fullmatch(target),
-                "codegen.targets",
-                f"{target!r} is not like rocm-gfx942 or cuda-sm90",
-            )
-            require(self.platforms.count(target) == 1, "codegen.targets", f"{target} is named twice")
+        named = [*self.targets, *self.controls]
+        for target in named:
+            chip = member(Platform.parse, target, "codegen.targets").chip
+            require(chip, "codegen.targets", f"{target!r} is not like rocm-gfx942 or cuda-sm90")
+            require(named.count(target) == 1, "codegen.targets", f"{target} is named twice")
         super().__post_init__()
 
     @property
-    def platforms(self) -> tuple[str, ...]:
+    def platforms(self) -> tuple[Platform, ...]:
         """Targets and controls, in the order in which they are shown."""
-        return (*self.targets, *self.controls)
+        return tuple(map(Platform.parse, (*self.targets, *self.controls)))
+
+    def is_control(self, platform: Platform | None) -> bool:
+        return str(platform) in self.controls
+
+    def watch_on(self, platform: Platform | None) -> Watch:
+        """What is judged of it there: on a control, signatures are what both arms share."""
+        beside = {FaultKind.SIGNATURE} if self.is_control(platform) else set()
+        return Watch(kinds=frozenset(FaultKind) - beside)

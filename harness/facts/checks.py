@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 import sys
-from collections.abc import Iterable, Mapping
-from enum import StrEnum
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from harness.errors import FactsError
 
 Params = Mapping[str, Any]
-_Word = TypeVar("_Word", bound=StrEnum)
+_Read = TypeVar("_Read")
 
 
 def require(holds: object, field_name: str, problem: str) -> None:
@@ -20,16 +18,15 @@ def require(holds: object, field_name: str, problem: str) -> None:
         raise FactsError(f"{author()}: {field_name}: {problem}")
 
 
-def member(kind: type[_Word], word: str, field_name: str) -> _Word:
-    """The member of a closed set that is written so. FactsError names the nearest for any other word."""
-    known = [one.value for one in kind]
-    near = difflib.get_close_matches(word, known, 1)
-    meant = f"; did you mean {near[0]!r}?" if near else ""
-    require(word in known, field_name, f"{word!r} is not one of {', '.join(known)}{meant}")
-    return kind(word)
+def member(kind: Callable[[str], _Read], word: str, field_name: str) -> _Read:
+    """What is written so, as a set of words or a parser reads it; its ValueError becomes a FactsError."""
+    try:
+        return kind(word)
+    except ValueError as error:
+        raise FactsError(f"{author()}: {field_name}: {error}") from None
 
 
-def members(kind: type[_Word], words: Iterable[str], field_name: str) -> frozenset[_Word]:
+def members(kind: Callable[[str], _Read], words: Iterable[str], field_name: str) -> frozenset[_Read]:
     """`member` of each."""
     return frozenset(member(kind, word, field_name) for word in sorted(words))
 

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.facts.checks import Params, member, require
-from harness.facts.kinds import FaultKind
+from harness.facts.checks import Params, require
+from harness.facts.kinds import FaultKind, check_kind
+from harness.facts.place import CPU, Platform, Tier
 
 Bites = Mapping[str, Sequence[Any]] | Callable[[Params], bool]
 
@@ -16,8 +17,8 @@ Bites = Mapping[str, Sequence[Any]] | Callable[[Params], bool]
 class ExpectedFault:
     """The shape of the bug: what the reverted arm shows, and at which points only.
 
-    `of` is the type of an exception, and `says` a part of its message. They are what tells a bug that is
-    a NameError or the like from a revert that is broken.
+    `of` is the type of an exception, and `says` a part of its message. They tell a bug that is itself a
+    NameError or the like from a broken revert.
     """
 
     kind: str
@@ -28,8 +29,8 @@ class ExpectedFault:
     says: str | None = None
 
     def __post_init__(self) -> None:
-        member(FaultKind, self.kind, "expect.kind")
-        only_exceptions = self.kind == "exception" or not (self.of or self.says)
+        check_kind(self.kind, "expect.kind")
+        only_exceptions = self.kind == FaultKind.EXCEPTION or not (self.of or self.says)
         require(only_exceptions, "expect.of", f"a fault of kind {self.kind} has no type and no message")
         named = self.of is None or self.of.isidentifier()
         require(named, "expect.of", f"{self.of!r} is no name of an exception, such as 'KeyError'")
@@ -62,10 +63,11 @@ def faults(
 
 @dataclass(frozen=True, kw_only=True)
 class Expect:
-    """What the reverted arm shows; `codegen` and `server` are those of these tiers, where they are others.
+    """What the reverted arm shows; `codegen` and `server` hold for these tiers, where they show something
+    else.
 
-    `device` is that of a server on an accelerator, whose memory stops what the CPU's oracle lets go on;
-    `device_kernel` that of the kernel tier's case there, where it is another.
+    `device` holds for a server on an accelerator, where a stray access ends the process that the CPU's
+    oracle lets go on; `device_kernel` for the kernel tier's case there, where it shows something else.
     """
 
     reverted: ExpectedFault
@@ -74,9 +76,17 @@ class Expect:
     device: ExpectedFault | None = None
     device_kernel: ExpectedFault | None = None
 
-    def at(self, tier: str, host: str = "cpu") -> Expect:
-        """The expectation in one tier, on one kind of machine."""
-        server = self.server if host == "cpu" else self.device or self.server
-        kernel = None if host == "cpu" else self.device_kernel
-        other = {"codegen": self.codegen, "server": server, "kernel": kernel}.get(tier)
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The fault kinds that are expected somewhere."""
+        others = (self.codegen, self.server, self.device, self.device_kernel)
+        return tuple(one.kind for one in (self.reverted, *others) if one)
+
+    def at(self, tier: Tier, platform: Platform = CPU) -> Expect:
+        """The expectation in one tier, where the case runs."""
+        other = {
+            Tier.CODEGEN: self.codegen,
+            Tier.KERNEL: self.device_kernel if platform.host.has_devices else None,
+            Tier.SERVER: (platform.host.has_devices and self.device) or self.server,
+        }[tier]
         return Expect(reverted=other) if other else self

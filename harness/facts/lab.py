@@ -10,6 +10,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
+from harness.facts.kinds import DeclaredKind
+
 
 class Lab(Protocol):
     """What every case is given, whichever tier runs it."""
@@ -51,6 +53,14 @@ class KernelLab(Lab, Protocol):
 
     def require(self, buffer: str, tensor: Any, needed: int) -> None:
         """Report `short-buffer` where `tensor` has fewer than `needed` elements; `buffer` names it."""
+
+    def report(self, kind: DeclaredKind, buffer: str, *, count: int, numel: int, message: str = "") -> None:
+        """Report a fault of a kind that the reproducer's own package declares.
+
+        `count` of the `numel` elements of `buffer` are wrong; `message` says more, and must be the same in
+        every run: no addresses, times or paths. A kind that the case does not watch is a finding. Raises
+        FactsError for one of Refault's own kinds, which the arm finds, and for a count out of 1 to `numel`.
+        """
 
     def single_rank(self) -> None:
         """Set up upstream's parallel groups for one process, as `initialize_model_parallel` would."""

@@ -1,11 +1,28 @@
-"""Where a case runs, and what it needs there: kinds of machine, features."""
+"""Where a case runs, and what it needs there: tiers, platforms, features; and a case's own name."""
 
 from __future__ import annotations
 
-from enum import StrEnum
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from harness.facts.checks import member, require
+from harness.facts.words import Word, nearest
 
 
-class Host(StrEnum):
+class Tier(Word):
+    """What an arm does, from the quickest to the slowest; each tier's cases stand under its word."""
+
+    CODEGEN = "codegen"
+    """Compiles kernels for a GPU that need not be here."""
+    KERNEL = "kernel"
+    """Calls real upstream functions."""
+    SERVER = "server"
+    """Starts a real server and talks to it."""
+
+
+class Host(Word):
     """The kind of machine that computes."""
 
     CPU = "cpu"
@@ -17,7 +34,14 @@ class Host(StrEnum):
         return self is not Host.CPU
 
 
-class Feature(StrEnum):
+def accelerator(word: str, field_name: str) -> Host:
+    """The kind of accelerator that is written so: `cuda` or `rocm`."""
+    host = member(Host, word, field_name)
+    require(host.has_devices, field_name, f"{word!r} is not cuda or rocm")
+    return host
+
+
+class Feature(Word):
     """What a machine may have and a case may require; `harness.machine` looks for each."""
 
     TORCH = "torch"
@@ -30,3 +54,89 @@ class Feature(StrEnum):
     FLASHINFER = "flashinfer"
     CPU_SERVERS = "cpu-servers"
     """Servers compute on the CPU, for want of an accelerator."""
+
+
+_WORD = re.compile(r"cpu|cuda(-sm[0-9]+)?|rocm(-gfx[0-9a-f]+)?")
+_LIKE = ("cpu", "cuda", "cuda-sm90", "rocm", "rocm-gfx942")
+
+
+@dataclass(frozen=True, order=True)
+class Platform:
+    """The kind of machine and its chip, written `cpu`, `cuda-sm90`, `rocm-gfx942`.
+
+    Without a chip (`cuda`) it is whichever of that kind is there. ValueError for a chip of another kind.
+    """
+
+    host: Host
+    chip: str = ""
+
+    def __post_init__(self) -> None:
+        _refuse_others(str(self))
+
+    def __str__(self) -> str:
+        return f"{self.host}-{self.chip}" if self.chip else self.host.value
+
+    @classmethod
+    def parse(cls, word: str) -> Platform:
+        """The platform that is written so. ValueError, with the nearest, where none is."""
+        _refuse_others(word)
+        host, _, chip = word.partition("-")
+        return cls(Host(host), chip)
+
+
+def _refuse_others(word: str) -> None:
+    if not _WORD.fullmatch(word):
+        raise ValueError(f"{word!r} is not like {', '.join(_LIKE)}{nearest(word, _LIKE)}")
+
+
+CPU = Platform(Host.CPU)
+
+
+def runs_on(tier: Tier, named: Platform | None, machine: Platform) -> Platform:
+    """Where a case runs on a machine: the platform that its result, and its golden, is of.
+
+    `named` is what the case says (`Subject.platforms`). A kernel case that names none runs on the CPU,
+    whatever else there is; one that names a kind of accelerator runs on the chip that is there. Kernels are
+    compiled for the target that is named.
+    """
+    if named is None:
+        return CPU if tier is Tier.KERNEL else machine
+    return machine if named == Platform(machine.host) else named
+
+
+@dataclass(frozen=True, order=True)
+class CaseKey:
+    """What names a case's result and its golden; printed as people read it."""
+
+    reproducer: str
+    tier: Tier
+    platform: Platform
+
+    def __str__(self) -> str:
+        return f"{self.reproducer} {self.tier} {self.platform}"
+
+    def to_json(self) -> dict[str, str]:
+        return {"reproducer": self.reproducer, "tier": self.tier.value, "platform": str(self.platform)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> CaseKey:
+        """What `to_json` wrote, wherever it stands. ValueError for unknown words."""
+        return cls(str(data["reproducer"]), Tier(data["tier"]), Platform.parse(data["platform"]))
+
+
+class OfCase:
+    """What has a key shows its parts as its own."""
+
+    key: CaseKey
+
+    @property
+    def reproducer(self) -> str:
+        return self.key.reproducer
+
+    @property
+    def tier(self) -> Tier:
+        return self.key.tier
+
+    @property
+    def platform(self) -> Platform:
+        return self.key.platform

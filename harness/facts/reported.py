@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from harness.facts.checks import require
+from harness.facts.place import accelerator
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,9 +24,7 @@ class Launch:
     note: str = ""
 
     def __post_init__(self) -> None:
-        require(
-            self.platform in ("cuda", "rocm"), "launch.platform", f"{self.platform!r} is not cuda or rocm"
-        )
+        accelerator(self.platform, "launch.platform")
         require(
             not any(name.startswith("-") for name in self.flags), "launch.flags", "write flags without dashes"
         )

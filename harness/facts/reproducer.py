@@ -12,7 +12,8 @@ from harness.facts.bug import Bug
 from harness.facts.cases import CodegenCase, KernelCase
 from harness.facts.checks import author, members, require
 from harness.facts.expect import Expect
-from harness.facts.place import Feature
+from harness.facts.kinds import DeclaredKind, declared
+from harness.facts.place import CPU, Feature, Host, Platform, Tier
 from harness.facts.reported import ReportedServer
 from harness.facts.revert import Revert
 from harness.facts.server import ServerCase
@@ -40,29 +41,41 @@ class Subject:
         for attribute, value in derived.items():
             object.__setattr__(self, attribute, getattr(self, attribute) or value)
 
-    def case(self, tier: str, platform: str | None = None, host: str | None = None) -> Any:
-        """The case of one tier and platform, as `platforms` names it; a server's as it is on `host`."""
-        if tier == "server" and self.server and host is not None:
-            return self.server.on_host(host)
-        return self.device if tier == "kernel" and platform is not None else getattr(self, tier)
+    def case(self, tier: Tier, platform: Platform | None = None) -> Any:
+        """The case of one tier and platform, as `platforms` names it or as it was run."""
+        if tier is Tier.SERVER and self.server and platform is not None:
+            return self.server.on_host(platform.host)
+        return self.device if tier is Tier.KERNEL and platform not in (None, CPU) else getattr(self, tier)
 
-    def platforms(self, tier: str) -> tuple[str | None, ...]:
-        """What a tier is judged for, one result each; None is whatever machine it runs on."""
-        if tier == "codegen" and self.codegen:
+    def platforms(self, tier: Tier) -> tuple[Platform | None, ...]:
+        """What a tier is judged for, one result each; `harness.facts.place.runs_on` says what None is."""
+        if tier is Tier.CODEGEN and self.codegen:
             return self.codegen.platforms
-        return (None, self.device.platform) if tier == "kernel" and self.device else (None,)
+        if tier is Tier.KERNEL and self.device and self.device.platform:
+            return None, Platform(Host(self.device.platform))
+        return (None,)
+
+    @property
+    def cases(self) -> tuple[tuple[Tier, Platform | None], ...]:
+        """Every case by its tier and platform."""
+        return tuple((tier, platform) for tier in self.tiers for platform in self.platforms(tier))
 
     @property
     def id(self) -> str:
         return self.module.rpartition(".")[2]
 
     @property
-    def tiers(self) -> tuple[str, ...]:
-        return tuple(tier for tier in ("codegen", "kernel", "server") if getattr(self, tier, None))
+    def tiers(self) -> tuple[Tier, ...]:
+        return tuple(tier for tier in Tier if getattr(self, tier, None))
 
     @property
     def short_id(self) -> str:
         return self.id.partition("_")[0]
+
+    @property
+    def declared_kinds(self) -> frozenset[DeclaredKind]:
+        """The fault kinds of its package's own that its cases watch."""
+        return declared(kind for case in (self.kernel, self.device) if case for kind in case.watch.kinds)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +120,11 @@ class Reproducer(Subject):
             "needs a platform, and a kernel case beside it",
         )
         self._check_only()
+        self._check_declared()
+
+    def _check_declared(self) -> None:
+        unwatched = ", ".join(sorted(declared(self.expect.kinds) - self.declared_kinds))
+        require(not unwatched, "expect.kind", f"{unwatched} is watched by no kernel case: add it to watch=")
 
     def _check_only(self) -> None:
         only = self.expect.reverted.only

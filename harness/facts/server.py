@@ -5,17 +5,17 @@ from __future__ import annotations
 import string
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Any
 
 from harness.facts.cases import Space, Tolerance, Watch
 from harness.facts.checks import Params, member, members, require
-from harness.facts.kinds import FaultKind
+from harness.facts.kinds import FaultKind, declared
 from harness.facts.params import Grid
-from harness.facts.place import Feature, Host
+from harness.facts.place import Feature, Host, Platform, Tier
+from harness.facts.words import Word
 
 
-class Model(StrEnum):
+class Model(Word):
     """The models that `harness.models` makes."""
 
     LLAMA = "tiny-llama"
@@ -24,7 +24,6 @@ class Model(StrEnum):
     SWA = "tiny-swa"
 
 
-HOSTS = tuple(host.value for host in Host)
 _DATA_PARALLEL_ATTENTION = frozenset({Model.QWEN3})
 """Upstream's llama splits its attention over tensor-parallel ranks alone."""
 _OWN_FLAGS = {
@@ -41,7 +40,7 @@ SERVED = Tolerance(
 """How far answers may be from those of a golden: far below what a wrong token or page makes."""
 
 
-class Native(StrEnum):
+class Native(Word):
     """Libraries whose attention is native code, and that `harness.host.attention` has references for."""
 
     AITER = "aiter"
@@ -142,19 +141,19 @@ class ServerCase(Space):
     """Starts a real server in each arm and talks to it.
 
     `flags` go to `sglang.launch_server`, an empty value being a switch, `{name}` standing for a
-    parameter; `on` adds those of a host ("cpu", "cuda", "rocm"), and `environment` is set beside
-    the harness's own. `ranks` processes share the model (upstream's `--tp-size`), each on an accelerator of
-    its own where there are any. Answers are held against the model's float64 reference within `tolerance`,
-    or that of `coarser` for the weights' type: float32 on the CPU, whose interpreter multiplies no
-    other right, and `dtype` on a device. `ready_seconds` is how long a server may take to start,
-    `patience` how long it may send no token. `loads` are other traffics, by the value of a parameter
-    `load` that stands for them. `fences` watch its memory on a device; on the CPU the
-    oracle does. With `graphs` a CPU captures and replays CUDA graphs, and needs none of the features that
-    the case `requires` of an accelerator. Where `answers_bind` is false no golden keeps answers: a case whose
+    parameter; `on` adds those of a host ("cpu", "cuda", "rocm"), and `environment` is set beside the
+    harness's own. `ranks` processes share the model (upstream's `--tp-size`), each on an accelerator of
+    its own where there are any. Answers are held against the model's float64 reference within
+    `tolerance`, or within that of `coarser` for the weights' type: float32 on the CPU, where Triton's
+    interpreter multiplies other types wrongly, and `dtype` on a device. `ready_seconds` is how long a
+    server may take to start, `patience` how long it may send no token. `loads` are other traffics, chosen
+    by the value of a parameter `load`. `fences` watch its memory on a device; on the CPU the oracle does.
+    With `graphs` a CPU captures and replays CUDA graphs, and needs none of the features that the case
+    `requires` of an accelerator. Where `answers_bind` is false no golden keeps answers: a case whose
     fixed arm is known to answer wrong, for another reason than its bug, says so.
     """
 
-    tier: ClassVar[str] = "server"
+    tier = Tier.SERVER
 
     model: str
     flags: Mapping[str, str]
@@ -184,26 +183,32 @@ class ServerCase(Space):
         self._check_parallel(model)
         self._check_answers()
         self._check_graphs()
+        own = ", ".join(sorted(declared(self.watch.kinds)))
+        require(not own, "server.watch", f"{own}: only a kernel case can report a kind of its own")
         require(not self.loads or "load" in self.params, "server.loads", "needs a parameter named load")
         super().__post_init__()
+
+    def watch_on(self, platform: Platform | None) -> Watch:
+        """What is judged of it there."""
+        return self.watch
 
     def traffic_at(self, params: Params) -> Traffic:
         """The load at one point of the parameter space."""
         return self.loads.get(params.get("load", ""), self.traffic)
 
-    def on_host(self, host: str) -> ServerCase:
+    def on_host(self, host: Host) -> ServerCase:
         """The case as it is on that kind of machine; the same for a second call."""
-        if self.graphs is None or host != Host.CPU:
+        if self.graphs is None or host.has_devices:
             return self
         load = self.graphs.traffic or self.traffic
         needs = frozenset({Feature.INTERPRETER})
         return replace(self, requires=needs, grid=self.graphs.grid, traffic=load)
 
-    def dtype_on(self, host: str) -> str:
+    def dtype_on(self, host: Host) -> str:
         """The type of the weights there."""
-        return "float32" if host == "cpu" else self.dtype
+        return self.dtype if host.has_devices else "float32"
 
-    def tolerance_on(self, host: str) -> Tolerance:
+    def tolerance_on(self, host: Host) -> Tolerance:
         """How far answers there may be from the reference."""
         return self.coarser.get(self.dtype_on(host), self.tolerance)
 
@@ -241,7 +246,7 @@ class ServerCase(Space):
                 known = name is None or name in self.params
                 require(known, f"server.flags.{flag}", f"{name!r} is no parameter")
 
-    def arguments(self, host: str, params: Params) -> tuple[str, ...]:
+    def arguments(self, host: Host, params: Params) -> tuple[str, ...]:
         """The command-line arguments beside the model's, on `host`, at one point."""
         flags: dict[str, Any] = {**self.flags, **self.on.get(host, {})}
         words: list[str] = ["--tp-size", str(self.ranks)] if self.ranks > 1 else []

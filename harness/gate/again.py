@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from harness.facts import Subject, Watch
-from harness.golden import GoldenStore
+from harness.facts import Subject
 from harness.machine import Machine
-from harness.machine.workspace import Workspace
-from harness.observation import Attestation, Fault, Observation, Point
+from harness.observation import Attestation, Observation, Point
 from harness.observation.compare import named_params, same_params
-from harness.source.tree import Tree
-from harness.suite import Request, Setting, golden, judge_again, plan, platform_of
+from harness.suite import Request, Setting, golden, judge_again, plan
 from harness.verdict import ArmName, Result
 
 
 @dataclass(frozen=True, kw_only=True)
 class Measure:
-    """What results are held against: the build in question, the catalogue, and the goldens."""
+    """What results are held against: the catalogue, and the build in question with the goldens."""
 
-    tree: Tree
     known: Sequence[Subject]
-    goldens: GoldenStore
-    workspace: Workspace
+    setting: Setting
 
     def problem(self, result: Result, machine: Mapping[str, Any]) -> str | None:
         """Why a result is not what the arms show, in one line; None where it is.
@@ -36,8 +31,7 @@ class Measure:
         request = self._request(result, here)
         if isinstance(request, str):
             return request
-        setting = Setting(tree=self.tree, machine=here, goldens=self.goldens, workspace=self.workspace)
-        return next(_problems(result, request, setting), None)
+        return next(_problems(result, request, replace(self.setting, machine=here)), None)
 
     def _request(self, result: Result, machine: Machine) -> Request | str:
         """The case that a result is of, or why there is none."""
@@ -47,10 +41,10 @@ class Measure:
         if result.tier not in subject.tiers:
             return f"{subject.short_id} has no case in the {result.tier} tier"
         named = (
-            Request(reproducer=subject, tier=result.tier, platform=platform).on(machine)
-            for platform in subject.platforms(result.tier)
+            Request(reproducer=subject, tier=tier, platform=where).on(machine)
+            for tier, where in subject.cases
         )
-        found = next((one for one in named if platform_of(one, machine) == result.platform), None)
+        found = next((one for one in named if one.key(machine) == result.key), None)
         where = f"a machine of {machine.platform} makes no {result.tier} result for {result.platform}"
         return found or where
 
@@ -77,18 +71,10 @@ def _misfits(seen: Observation, request: Request) -> Iterator[str]:
 
 
 def _put_aside(point: Point, request: Request) -> Iterator[str]:
+    watch = request.case.watch_on(request.platform)
     for fault in point.findings:
-        if _binds(request)(fault):
+        if watch.judges(fault.kind, fault.buffer):
             yield f"{fault.signature} is put aside as a finding, and the case watches it"
-
-
-def _binds(request: Request) -> Callable[[Fault], bool]:
-    """Whether a fault belongs among those that are judged."""
-    watch: Watch | None = getattr(request.case, "watch", None)
-    if watch is None:  # what was compiled: on a control, signatures are what both arms share
-        control = request.platform in request.case.controls
-        return lambda fault: not control or fault.kind != "signature"
-    return lambda fault: watch.judges(fault.kind, fault.buffer)
 
 
 def _departures(result: Result, request: Request, setting: Setting) -> Iterator[str]:

@@ -8,12 +8,12 @@ from datetime import date
 from typing import Any
 
 from harness.errors import BadInput
-from harness.facts import Subject
+from harness.facts import CaseKey, Platform, Subject
 from harness.gate import quarantine, remedies
 from harness.gate.entries import Entry, line
 from harness.gate.policy import ALL, Bounds, Policy
 from harness.gate.results import Build, Results, Row
-from harness.gate.wanted import Key, Wanted, unmet, wanted
+from harness.gate.wanted import Wanted, unmet, wanted
 from harness.verdict import Verdict
 
 
@@ -21,34 +21,45 @@ from harness.verdict import Verdict
 class Decision:
     """The answer. `blocking` is empty where it passes.
 
-    `quarantined` would have blocked, `borne` are failures that the policy lets through, `passed` did what
-    was asked, `spared` was asked of later releases only, `beside` are failures of which nothing is asked.
+    `quarantined` would have blocked, `let_through` are failures that the policy permits, `passed` did what
+    was asked, `not_yet_asked` was asked of later releases only, of `unasked` failures nothing is asked.
     """
 
     build: Build
     policy: Policy
-    platforms: tuple[str, ...]
+    platforms: tuple[Platform, ...]
     blocking: tuple[Entry, ...] = ()
     quarantined: tuple[Entry, ...] = ()
-    borne: tuple[Entry, ...] = ()
+    let_through: tuple[Entry, ...] = ()
     passed: tuple[Entry, ...] = ()
-    spared: tuple[Entry, ...] = ()
-    beside: tuple[Entry, ...] = ()
+    not_yet_asked: tuple[Entry, ...] = ()
+    unasked: tuple[Entry, ...] = ()
     sources: tuple[str, ...] = ()
 
     @property
     def word(self) -> str:
         return "block" if self.blocking else "pass"
 
+    @property
+    def lists(self) -> dict[str, tuple[Entry, ...]]:
+        """All entries, under the names that decision.json has for them."""
+        return {
+            "blocking": self.blocking,
+            "quarantined": self.quarantined,
+            "borne": self.let_through,
+            "passed": self.passed,
+            "spared": self.not_yet_asked,
+            "beside": self.unasked,
+        }
+
     def to_json(self) -> dict[str, Any]:
         """The content of decision.json."""
-        lists = ("blocking", "quarantined", "borne", "passed", "spared", "beside")
         return {
             "decision": self.word,
-            **{name: [entry.to_json() for entry in getattr(self, name)] for name in lists},
+            **{name: [entry.to_json() for entry in entries] for name, entries in self.lists.items()},
             "sglang": {"release": self.build.release, "version": self.build.version, "tree": self.build.tree},
             "policy": {"name": self.policy.name, "sha256": self.policy.digest},
-            "platforms": list(self.platforms),
+            "platforms": list(map(str, self.platforms)),
             "results": list(self.sources),
         }
 
@@ -58,7 +69,7 @@ def decide(
     results: Results,
     known: Sequence[Subject],
     today: date,
-    platforms: Sequence[str] = (),
+    platforms: Sequence[Platform] = (),
 ) -> Decision:
     """The decision on one build.
 
@@ -70,7 +81,7 @@ def decide(
     wanting = [wish for wish in wishes if wish.requirement.asks(results.build.release)]
     judged = [_judge(wish, policy, results) for wish in wanting]
     failed = [one.entry for one in judged if one.blocks]
-    let_through = [one.entry for one in judged if not one.blocks]
+    permitted = [one.entry for one in judged if not one.blocks]
     blocking, quarantined = quarantine.split(failed, policy, known, today)
     mistakes = (*unmet(policy, known, asked), *quarantine.faulty(policy, known, today))
     refused = tuple(map(_refused, results.refused))
@@ -80,18 +91,18 @@ def decide(
         platforms=asked,
         blocking=(*refused, *blocking, *mistakes) or _nothing(judged),
         quarantined=quarantined,
-        borne=tuple(entry for entry in let_through if entry.verdict is not Verdict.PASS),
-        passed=tuple(entry for entry in let_through if entry.verdict is Verdict.PASS),
-        spared=_spared(wishes, wanting),
-        beside=_beside(results, {wish.key for wish in wanting}),
+        let_through=tuple(entry for entry in permitted if entry.verdict is not Verdict.PASS),
+        passed=tuple(entry for entry in permitted if entry.verdict is Verdict.PASS),
+        not_yet_asked=_not_yet_asked(wishes, wanting),
+        unasked=_unasked(results, {wish.key for wish in wanting}),
         sources=results.sources,
     )
 
 
-def _asked(policy: Policy, platforms: Sequence[str]) -> tuple[str, ...]:
+def _asked(policy: Policy, platforms: Sequence[Platform]) -> tuple[Platform, ...]:
     for platform in platforms:
         if platform not in policy.platforms:
-            have = ", ".join(policy.platforms)
+            have = ", ".join(map(str, policy.platforms))
             raise BadInput(f"--platform {platform}: {policy.name} asks nothing of it: it has {have}")
     return tuple(dict.fromkeys(platforms)) or policy.platforms
 
@@ -106,7 +117,7 @@ class _Judged:
 
 
 def _judge(wish: Wanted, policy: Policy, results: Results) -> _Judged:
-    rows = [row for row in results.rows if (row.reproducer, row.tier, row.place) == wish.key and row.verdict]
+    rows = [row for row in results.rows if row.asked == wish.key and row.verdict]
     if not rows:
         reason = _why_missing(wish, results)
         return _Judged(wish.entry(None, reason, remedies.missing(wish, results.build)), True)
@@ -127,16 +138,16 @@ def _doubt(row: Row) -> str | None:
     """Why a result does not count, whatever it says; None where it does."""
     if row.problem:
         return f"cannot be judged again: {line(row.problem)}"
-    if row.evidence.counts_for(row.place):
+    if row.evidence.counts_for(row.asked.platform):
         return None
-    return f"its evidence is {row.evidence}, which counts for the cpu alone and not for {row.place}"
+    return f"its evidence is {row.evidence}, which counts for the cpu alone and not for {row.asked.platform}"
 
 
 def _why_missing(wish: Wanted, results: Results) -> str:
     if not results.machines:
         return "no results at all"
-    if wish.platform not in (*results.machines, *(row.place for row in results.rows)):
-        return f"no results from {wish.platform}, only from {', '.join(results.machines)}"
+    if wish.platform not in (*results.machines, *(row.asked.platform for row in results.rows)):
+        return f"no results from {wish.platform}, only from {', '.join(map(str, results.machines))}"
     return "it was not run, or with one arm only"
 
 
@@ -162,8 +173,8 @@ def _told(shown: Sequence[Row], count: int) -> str:
 
 def _beyond(verdict: Verdict, share: float, bounds: Bounds) -> bool:
     """Whether this share of runs with a blocking verdict is more than the policy bears."""
-    borne = {Verdict.REGRESSED: bounds.fixed_faults, Verdict.TOOTHLESS: 1 - bounds.reverted_faults}
-    return share > borne.get(verdict, 0.0) + 1e-9
+    permitted = {Verdict.REGRESSED: bounds.fixed_faults, Verdict.TOOTHLESS: 1 - bounds.reverted_faults}
+    return share > permitted.get(verdict, 0.0) + 1e-9
 
 
 # --- what else is said -----------------------------------------------------------------------
@@ -174,22 +185,19 @@ def _nothing(judged: Sequence[_Judged]) -> tuple[Entry, ...]:
     if any(one.entry.verdict is Verdict.PASS and not one.blocks for one in judged):
         return ()
     remedy = "see that the policy asks something of this build"
-    return (
-        Entry(reproducer=ALL, tier="any", platform="any", reason="not one result is a PASS", remedy=remedy),
-    )
+    return (Entry(reproducer=ALL, reason="not one result is a PASS", remedy=remedy),)
 
 
 def _refused(told: tuple[str, str]) -> Entry:
     """A file that does not count: whoever gave it meant it to."""
     source, why = told
     return Entry(
-        reproducer=ALL, tier="any", platform="any", lacking="refused",
-        reason=f"{source} does not count: {why}",
+        reproducer=ALL, lacking="refused", reason=f"{source} does not count: {why}",
         remedy="sign it with --sign where it is made, or leave it out",
     )  # fmt: skip
 
 
-def _spared(wishes: Sequence[Wanted], wanting: Sequence[Wanted]) -> tuple[Entry, ...]:
+def _not_yet_asked(wishes: Sequence[Wanted], wanting: Sequence[Wanted]) -> tuple[Entry, ...]:
     kept = {wish.key for wish in wanting}
     return tuple(
         wish.entry(None, f"asked from {wish.requirement.since} on: {wish.requirement.reason}")
@@ -198,21 +206,13 @@ def _spared(wishes: Sequence[Wanted], wanting: Sequence[Wanted]) -> tuple[Entry,
     )
 
 
-def _beside(results: Results, wanting: set[Key]) -> tuple[Entry, ...]:
+def _unasked(results: Results, wanting: set[CaseKey]) -> tuple[Entry, ...]:
     """Failures of which the policy asks nothing: they do not decide, and are not hidden either."""
     failed = [row for row in results.rows if _doubt(row) or (row.verdict and not row.verdict.success)]
-    return tuple(_as_entry(row) for row in failed if (row.reproducer, row.tier, row.place) not in wanting)
+    return tuple(_as_entry(row) for row in failed if row.asked not in wanting)
 
 
 def _as_entry(row: Row) -> Entry:
     if doubt := _doubt(row):
-        return Entry(
-            reproducer=row.reproducer, tier=row.tier, platform=row.place, lacking="unproven", reason=doubt
-        )  # fmt: skip
-    return Entry(
-        reproducer=row.reproducer,
-        tier=row.tier,
-        platform=row.place,
-        verdict=row.verdict,
-        reason=line(row.reason),
-    )
+        return Entry(**vars(row.asked), lacking="unproven", reason=doubt)
+    return Entry(**vars(row.asked), verdict=row.verdict, reason=line(row.reason))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from harness.facts import Platform, Tier
 from harness.verdict import Verdict
 
 
@@ -16,8 +17,8 @@ class Entry:
     """
 
     reproducer: str
-    tier: str
-    platform: str
+    tier: Tier | Literal["any"] = "any"
+    platform: Platform | Literal["any"] = "any"
     verdict: Verdict | None = None
     reason: str
     remedy: str = ""
@@ -32,7 +33,7 @@ class Entry:
         return f"{self.reason}: {self.remedy}" if self.remedy else self.reason
 
     def to_json(self) -> dict[str, str | None]:
-        place = {"reproducer": self.reproducer, "tier": self.tier, "platform": self.platform}
+        place = {"reproducer": self.reproducer, "tier": str(self.tier), "platform": str(self.platform)}
         return {**place, "verdict": self.verdict.value if self.verdict else None, "reason": self.told}
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
+from harness.facts import Platform, Tier
 from harness.gate import tables
 from harness.gate.tables import Table
 from harness.source import releases
@@ -16,7 +16,6 @@ DEFAULT = Path(__file__).with_name("default.toml")
 """The policy of a release: evidence from real GPUs."""
 
 ALL = "all"
-TIERS = ("codegen", "kernel", "server")
 _NEVER_EVIDENCE = frozenset(Verdict) - {Verdict.PASS}
 
 
@@ -41,8 +40,8 @@ class Requirement:
     """
 
     where: str
-    platform: str
-    tiers: tuple[str, ...]
+    platform: Platform
+    tiers: tuple[Tier, ...]
     reproducers: tuple[str, ...]
     bounds: Bounds = field(default_factory=Bounds)
     since: str | None = None
@@ -63,8 +62,8 @@ class Quarantine:
     owner: str
     reason: str
     expires: date
-    tier: str | None = None
-    platform: str | None = None
+    tier: Tier | None = None
+    platform: Platform | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +81,7 @@ class Policy:
     max_age_days: int = 30
 
     @property
-    def platforms(self) -> tuple[str, ...]:
+    def platforms(self) -> tuple[Platform, ...]:
         return tuple(dict.fromkeys(one.platform for one in self.require))
 
 
@@ -130,15 +129,14 @@ def _bounds(table: Table, rates: Table, default: Bounds) -> Bounds:
 def _requirement(table: Table, default: Bounds) -> Requirement:
     found = Requirement(
         where=table.where,
-        platform=table.text("platform"),
-        tiers=table.texts("tiers"),
+        platform=table.word("platform", table.text("platform"), Platform.parse),
+        tiers=tuple(table.word("tiers", word, Tier) for word in table.texts("tiers")),
         reproducers=_reproducers(table),
         bounds=_bounds(table, table, default),
         since=table.optional_text("since"),
         reason=table.optional_text("reason"),
     )
     table.done()
-    _known_tiers(table, "tiers", found.tiers)
     if found.since and releases.parse(found.since) is None:
         raise table.bad("since", f"{found.since!r} is no release: write one such as 0.5.13")
     if bool(found.since) != bool(found.reason):
@@ -155,21 +153,14 @@ def _reproducers(table: Table) -> tuple[str, ...]:
 
 
 def _quarantine(table: Table) -> Quarantine:
-    words: Mapping[str, str | None] = {name: table.optional_text(name) for name in ("tier", "platform")}
     found = Quarantine(
         where=table.where,
         reproducer=table.text("reproducer"),
         owner=table.text("owner"),
         reason=table.text("reason"),
         expires=table.day("expires"),
-        **words,
+        tier=table.optional_word("tier", Tier),
+        platform=table.optional_word("platform", Platform.parse),
     )
     table.done()
-    _known_tiers(table, "tier", [found.tier] if found.tier else [])
     return found
-
-
-def _known_tiers(table: Table, key: str, tiers: tuple[str, ...] | list[str]) -> None:
-    for tier in tiers:
-        if tier not in TIERS:
-            raise table.bad(key, f"{tier!r} is no tier: it takes {', '.join(TIERS)}")

@@ -22,8 +22,8 @@ def split(
         if over is None:
             blocking.append(entry)
         else:
-            told = f"{entry.reason}; quarantined until {over.expires} by {over.owner}: {over.reason}"
-            quarantined.append(replace(entry, reason=told, remedy=""))
+            text = f"{entry.reason}; quarantined until {over.expires} by {over.owner}: {over.reason}"
+            quarantined.append(replace(entry, reason=text, remedy=""))
     return tuple(blocking), tuple(quarantined)
 
 

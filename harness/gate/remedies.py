@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.facts import Reproducer
+from harness.facts import CPU, Reproducer, Tier
 from harness.gate.results import Build
 from harness.gate.wanted import Wanted
 from harness.source import releases
@@ -27,7 +27,7 @@ def of(verdict: Verdict, wish: Wanted, build: Build) -> str:
 def missing(wish: Wanted, build: Build) -> str:
     """How to get a result that is not there."""
     command = f"`refault gate --platform {wish.platform} --sglang {build.release or 'PATH'} --report DIR`"
-    anywhere = wish.tier == "codegen" or (wish.tier, wish.platform) == ("kernel", "cpu")
+    anywhere = wish.tier is Tier.CODEGEN or (wish.tier, wish.platform) == (Tier.KERNEL, CPU)
     place = "anywhere" if anywhere else f"on {wish.platform}"
     return f"run {command} {place} with this policy, then --merge its results.json with these"
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from harness import __version__
 from harness.documents import Document
 from harness.errors import BadInput
+from harness.facts import CaseKey, OfCase, Platform, runs_on
 from harness.source import known
 from harness.source.tree import Tree
 from harness.verdict import EvidenceClass, Result, Verdict
 
-_FAMILIES = ("cuda", "rocm")
 _AHEAD = timedelta(hours=1)
 """How far clocks may differ."""
 
@@ -46,31 +46,24 @@ class Build:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class Row(OfCase):
     """One result of one run. `verdict` is None where only one arm was asked for: that is no evidence.
 
-    `platform` is what the result is for, `machine` the platform it was made on. `problem` says why it does
+    `key` is of what the result is for, `machine` the platform it was made on. `problem` says why it does
     not count.
     """
 
-    reproducer: str
-    tier: str
-    platform: str
-    machine: str
+    key: CaseKey
+    machine: Platform
     verdict: Verdict | None
     reason: str
     problem: str | None = None
     evidence: EvidenceClass = EvidenceClass.FAULT
 
     @property
-    def place(self) -> str:
-        """The platform that a policy would call it by.
-
-        A case for "any ROCm device" is told by the machine it ran on. A compiled kernel is a matter
-        of the target alone.
-        """
-        bare = self.tier != "codegen" and self.platform in _FAMILIES
-        return self.machine if bare and self.machine.startswith(f"{self.platform}-") else self.platform
+    def asked(self) -> CaseKey:
+        """What a policy would call it: a case for "any ROCm device" goes by the machine that it ran on."""
+        return replace(self.key, platform=runs_on(self.tier, self.platform, self.machine))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +75,7 @@ class Results:
 
     build: Build
     rows: tuple[Row, ...]
-    machines: tuple[str, ...]
+    machines: tuple[Platform, ...]
     sources: tuple[str, ...]
     refused: tuple[tuple[str, str], ...] = ()
 
@@ -132,7 +125,10 @@ def _rows(documents: Sequence[Document], scrutiny: Scrutiny) -> Iterator[Row]:
             if own and own in logs:  # each arm of each run has a log of its own
                 problem = problem or "the logs of its arms are those of another result: one run counts once"
             logs.add(own)
-            yield _row(result, document.platform, problem)
+            yield Row(
+                key=result.key, machine=document.platform, verdict=result.verdict, reason=result.reason,
+                problem=problem, evidence=result.evidence,
+            )  # fmt: skip
 
 
 def unfit(document: Document, now: datetime, max_age_days: int) -> str | None:
@@ -144,16 +140,3 @@ def unfit(document: Document, now: datetime, max_age_days: int) -> str | None:
     if document.at < now - timedelta(days=max_age_days):
         return f"it is of {document.at:%Y-%m-%d}, more than {max_age_days} days ago: run it anew"
     return None
-
-
-def _row(result: Result, machine: str, problem: str | None) -> Row:
-    return Row(
-        reproducer=result.reproducer,
-        tier=result.tier,
-        platform=result.platform,
-        machine=machine,
-        verdict=result.verdict,
-        reason=result.reason,
-        problem=problem,
-        evidence=result.evidence,
-    )

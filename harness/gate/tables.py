@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from harness import foreign
 from harness.errors import BadInput
+
+_Read = TypeVar("_Read")
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,17 @@ class Table:
 
     def optional_text(self, key: str) -> str | None:
         return self.text(key) if key in self._known(key) else None
+
+    def word(self, key: str, text: str, read: Callable[[str], _Read]) -> _Read:
+        """What a text of this key means. BadInput where `read` raises ValueError."""
+        try:
+            return read(text)
+        except ValueError as error:
+            raise self.bad(key, str(error)) from error
+
+    def optional_word(self, key: str, read: Callable[[str], _Read]) -> _Read | None:
+        text = self.optional_text(key)
+        return None if text is None else self.word(key, text, read)
 
     def texts(self, key: str, default: Sequence[str] | None = None) -> tuple[str, ...]:
         """A list of strings, each once. BadInput if it is empty."""

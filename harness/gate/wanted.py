@@ -7,13 +7,10 @@ from dataclasses import dataclass
 
 from harness import catalogue
 from harness.errors import BadInput
-from harness.facts import Subject
+from harness.facts import CaseKey, Platform, Subject, Tier
 from harness.gate.entries import Entry
 from harness.gate.policy import ALL, Policy, Requirement
 from harness.verdict import Verdict
-
-Key = tuple[str, str, str]
-"""Reproducer, tier and platform."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,28 +18,21 @@ class Wanted:
     """One result that the policy asks for."""
 
     subject: Subject
-    tier: str
-    platform: str
+    tier: Tier
+    platform: Platform
     requirement: Requirement
 
     @property
-    def key(self) -> Key:
-        return self.subject.id, self.tier, self.platform
+    def key(self) -> CaseKey:
+        return CaseKey(self.subject.id, self.tier, self.platform)
 
     def entry(self, verdict: Verdict | None, reason: str, remedy: str = "") -> Entry:
-        return Entry(
-            reproducer=self.subject.id,
-            tier=self.tier,
-            platform=self.platform,
-            verdict=verdict,
-            reason=reason,
-            remedy=remedy,
-        )
+        return Entry(**vars(self.key), verdict=verdict, reason=reason, remedy=remedy)
 
 
 def wanted(policy: Policy, known: Sequence[Subject]) -> list[Wanted]:
     """Everything that the policy asks for and that there is, each once: the first that asks counts."""
-    found: dict[Key, Wanted] = {}
+    found: dict[CaseKey, Wanted] = {}
     for one in policy.require:
         for tier in one.tiers:
             for subject in _subjects(one, tier, known):
@@ -51,7 +41,7 @@ def wanted(policy: Policy, known: Sequence[Subject]) -> list[Wanted]:
     return list(found.values())
 
 
-def unmet(policy: Policy, known: Sequence[Subject], platforms: Sequence[str]) -> tuple[Entry, ...]:
+def unmet(policy: Policy, known: Sequence[Subject], platforms: Sequence[Platform]) -> tuple[Entry, ...]:
     """What the policy asks for on these platforms and nothing can ever meet. Each blocks."""
     asked = [one for one in policy.require if one.platform in platforms]
     return tuple(entry for one in asked for tier in one.tiers for entry in _unmet(one, tier, known))
@@ -65,18 +55,18 @@ def find(name: str, known: Sequence[Subject]) -> Subject | None:
         return None
 
 
-def _subjects(requirement: Requirement, tier: str, known: Sequence[Subject]) -> Iterator[Subject]:
+def _subjects(requirement: Requirement, tier: Tier, known: Sequence[Subject]) -> Iterator[Subject]:
     named = [find(name, known) for name in requirement.reproducers if name != ALL]
     for subject in known if requirement.reproducers == (ALL,) else named:
         if subject and tier in subject.tiers and _compiles(subject, tier, requirement.platform):
             yield subject
 
 
-def _compiles(subject: Subject, tier: str, platform: str) -> bool:
-    return tier != "codegen" or platform in subject.platforms("codegen")
+def _compiles(subject: Subject, tier: Tier, platform: Platform) -> bool:
+    return tier is not Tier.CODEGEN or platform in subject.platforms(tier)
 
 
-def _unmet(requirement: Requirement, tier: str, known: Sequence[Subject]) -> Iterator[Entry]:
+def _unmet(requirement: Requirement, tier: Tier, known: Sequence[Subject]) -> Iterator[Entry]:
     if requirement.reproducers == (ALL,):
         if not any(_subjects(requirement, tier, known)):
             problem = f"asks for all {tier} cases for {requirement.platform}, and there is none"
@@ -96,7 +86,7 @@ def _unmet(requirement: Requirement, tier: str, known: Sequence[Subject]) -> Ite
             yield _in_vain(requirement, subject.id, tier, problem)
 
 
-def _in_vain(requirement: Requirement, name: str, tier: str, problem: str) -> Entry:
+def _in_vain(requirement: Requirement, name: str, tier: Tier, problem: str) -> Entry:
     return Entry(
         reproducer=name,
         tier=tier,

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from harness.facts import Params, Tolerance
+from harness.facts import CaseKey, OfCase, Params, Tolerance
 from harness.golden.form import FORMAT, check, digest
 from harness.golden.text import formatted
 from harness.observation import Observation, Point
-from harness.observation.compare import one_line, plain, same_params, trace_digest
+from harness.observation.compare import plain, same_params, trace_digest
 
 ARMS = ("fixed", "reverted")
 
@@ -38,25 +38,19 @@ class GoldenPoint:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> GoldenPoint:
         """Read a point back. Raises ValueError where its parts contradict each other."""
-        point = Point.from_json(data)
-        told = [fault["signature"] for fault in (*data["faults"], *data["findings"])]
-        meant = [fault.signature for fault in (*point.faults, *point.findings)]
-        if data["outcome"] != point.outcome or told != meant:
-            raise ValueError(f"the point {one_line(point.params)} contradicts itself")
+        point = Point.from_file(data)
         digest = trace_digest(point.trace) if "trace" in data else data["trace_sha256"]
         return cls(point=point, digest=data["digest"], trace_digest=digest)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Golden:
-    """What both arms of one (reproducer, tier, platform) showed when they were recorded.
+class Golden(OfCase):
+    """What both arms of one case showed when they were recorded.
 
     `provenance["tree"]` is the content hash of the fixed tree: only there does the trace bind.
     """
 
-    reproducer: str
-    tier: str
-    platform: str
+    key: CaseKey
     provenance: Mapping[str, str]
     tolerance: Tolerance
     arms: Mapping[str, tuple[GoldenPoint, ...]]
@@ -68,9 +62,8 @@ class Golden:
 
     def to_json(self) -> dict[str, Any]:
         arms = {name: {"points": [point.to_json() for point in points]} for name, points in self.arms.items()}
-        identity = {"reproducer": self.reproducer, "tier": self.tier, "platform": self.platform}
         facts = {"provenance": dict(self.provenance), "tolerance": asdict(self.tolerance)}
-        data = plain({"golden": FORMAT, **identity, **facts, "arms": arms})
+        data = plain({"golden": FORMAT, **self.key.to_json(), **facts, "arms": arms})
         return {**data, "digest": digest(data)}
 
     @classmethod
@@ -79,9 +72,11 @@ class Golden:
         check(data)
         kept = ARMS if "reverted" in data["arms"] else ARMS[:1]  # a configuration has the fixed arm alone
         arms = {name: tuple(map(GoldenPoint.from_json, data["arms"][name]["points"])) for name in kept}
-        identity = {name: str(data[name]) for name in ("reproducer", "tier", "platform")}
         provenance = {str(name): str(value) for name, value in data["provenance"].items()}
-        return cls(**identity, provenance=provenance, tolerance=Tolerance(**data["tolerance"]), arms=arms)
+        return cls(
+            key=CaseKey.from_json(data), provenance=provenance, tolerance=Tolerance(**data["tolerance"]),
+            arms=arms,
+        )  # fmt: skip
 
     @property
     def text(self) -> str:

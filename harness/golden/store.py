@@ -1,19 +1,21 @@
-"""The goldens below one folder: read, written whole or not at all, and compared with new ones."""
+"""The goldens of every home: read, written whole or not at all, and compared with new ones."""
 
 from __future__ import annotations
 
 import difflib
 import os
 import re
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from harness import foreign
 from harness.errors import BadInput, FactsError, GoldenError
+from harness.facts import CaseKey, Tier
 from harness.golden.form import FORMAT
 from harness.golden.record import Golden
+from harness.homes import Home
 from harness.observation.compare import plain
 
 _LARGEST = 64 * foreign.MIB
@@ -33,42 +35,61 @@ class Recorded:
 
 @dataclass(frozen=True)
 class GoldenStore:
-    """The goldens below one folder: `<reproducer>/<tier>.<platform>.json`."""
+    """Goldens by identity: `<reproducer>/<tier>.<platform>.json` below the folder of its home.
+
+    `folder` is that of every reproducer that is not in `elsewhere`.
+    """
 
     folder: Path
+    elsewhere: Mapping[str, Path] = field(default_factory=dict)
 
-    def path(self, reproducer: str, tier: str, platform: str) -> Path:
-        """Where the golden of this identity lives. Raises GoldenError for a part that is no plain name."""
-        for part in (reproducer, tier, platform):
-            if not _PART.fullmatch(part):
-                raise GoldenError(f"{part!r} cannot be part of a golden's path: use letters, digits, . + - _")
-        return self.folder / reproducer / f"{tier}.{platform}.json"
+    @classmethod
+    def of(cls, homes: Sequence[Home]) -> GoldenStore:
+        """The goldens of these homes, the first of which is Refault's own."""
+        elsewhere = {module: home.goldens for home in homes[1:] for module in home.modules}
+        return cls(homes[0].goldens, elsewhere)
 
-    def load(self, reproducer: str, tier: str, platform: str) -> Golden | None:
-        """The golden of this identity, or None. Raises GoldenError for an unreadable or a foreign one."""
-        path = self.path(reproducer, tier, platform)
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """Every folder of goldens, each once."""
+        return tuple(dict.fromkeys((self.folder, *self.elsewhere.values())))
+
+    def folder_of(self, reproducer: str) -> Path:
+        """The folder of a reproducer's goldens."""
+        return self.elsewhere.get(reproducer, self.folder)
+
+    def path(self, key: CaseKey) -> Path:
+        """Where the golden of a case lives. Raises GoldenError for a reproducer that is no plain name."""
+        if not _PART.fullmatch(key.reproducer):
+            told = f"{key.reproducer!r} cannot be part of a golden's path"
+            raise GoldenError(f"{told}: use letters, digits, . + - _")
+        return self.folder_of(key.reproducer) / key.reproducer / f"{key.tier}.{key.platform}.json"
+
+    def load(self, key: CaseKey) -> Golden | None:
+        """The golden of a case, or None. Raises GoldenError for an unreadable or a foreign one."""
+        path = self.path(key)
         if not os.path.lexists(path):
             return None
         golden = _parsed(path)
-        if (golden.reproducer, golden.tier, golden.platform) != (reproducer, tier, platform):
-            owner = f"{golden.reproducer} {golden.tier} {golden.platform}"
-            raise GoldenError(f"{path}: is the golden of {owner}: move it there, or delete it")
+        if golden.key != key:
+            raise GoldenError(f"{path}: is the golden of {golden.key}: move it there, or delete it")
         return golden
 
     def save(self, golden: Golden) -> Path:
         """Write a golden, whole or not at all. Raises BadInput where the place cannot be written."""
-        path = self.path(golden.reproducer, golden.tier, golden.platform)
+        path = self.path(golden.key)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             _write_whole(path, golden.text)
         except OSError as error:
-            raise BadInput(f"{path}: cannot be written ({_cause(error)}): make the place writable") from error
+            raise BadInput(
+                f"{path}: cannot be written ({foreign.cause(error)}): make the place writable"
+            ) from error
         return path
 
     def propose(self, golden: Golden) -> Recorded:
         """What recording would change; writes nothing."""
-        path = self.path(golden.reproducer, golden.tier, golden.platform)
-        old = self.load(golden.reproducer, golden.tier, golden.platform)
+        path, old = self.path(golden.key), self.load(golden.key)
         if old is None:
             return Recorded(path, "new", _diff(path, "", golden.text))
         if _lasting(old.to_json()) == _lasting(golden.to_json()):
@@ -90,12 +111,16 @@ class GoldenStore:
         self.save(golden)
         return proposed if proposed.status == "new" else replace(proposed, status="updated")
 
-    def orphans(self, owned: Collection[tuple[str, str]]) -> list[Path]:
+    def orphans(self, owned: Collection[tuple[str, Tier]]) -> list[Path]:
         """Files that none of the `owned` (reproducer, tier) pairs accounts for, hidden ones apart."""
-        files = (path for path in self.folder.rglob("*") if path.is_file() or path.is_symlink())
-        return sorted(path for path in files if not self._is_owned(path.relative_to(self.folder), owned))
+        return [path for folder in self.folders for path in self._orphans(folder, owned)]
 
-    def _is_owned(self, path: Path, owned: Collection[tuple[str, str]]) -> bool:
+    def _orphans(self, folder: Path, owned: Collection[tuple[str, Tier]]) -> list[Path]:
+        own = {pair for pair in owned if self.folder_of(pair[0]) == folder}
+        files = (path for path in folder.rglob("*") if path.is_file() or path.is_symlink())
+        return sorted(path for path in files if not self._is_owned(path.relative_to(folder), own))
+
+    def _is_owned(self, path: Path, owned: Collection[tuple[str, Tier]]) -> bool:
         if path.name.startswith("."):
             return True
         tier, _, platform = path.name.removesuffix(".json").partition(".")
@@ -110,7 +135,7 @@ def _parsed(path: Path) -> Golden:
         if version == FORMAT:
             return Golden.from_json(data)
     except (ValueError, FactsError) as error:
-        raise GoldenError(f"{path}: unreadable ({_cause(error)}): {_REMEDY}") from error
+        raise GoldenError(f"{path}: unreadable ({foreign.cause(error)}): {_REMEDY}") from error
     except BadInput as error:  # whose message begins with the path
         raise GoldenError(f"{error}: {_REMEDY}") from error
     told = foreign.shown(repr(version), 20)
@@ -124,11 +149,6 @@ def _write_whole(path: Path, text: str) -> None:
         os.replace(draft, path)
     finally:
         draft.unlink(missing_ok=True)
-
-
-def _cause(error: Exception) -> str:
-    text = (error.strerror if isinstance(error, OSError) else None) or str(error)
-    return " ".join(text.split())
 
 
 def _lasting(data: dict[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from statistics import median
 from typing import NamedTuple
 
 from harness.documents import Document
+from harness.facts import CaseKey, Platform, Tier
 from harness.history.line import Home, home_of
 from harness.history.series import ArmNight, Night, Series
 from harness.observation.compare import one_line
@@ -41,15 +42,13 @@ class Row(NamedTuple):
     reverted_runs: int
 
     @property
+    def key(self) -> CaseKey:
+        return CaseKey(self.reproducer, Tier(self.tier), Platform.parse(self.platform))
+
+    @property
     def home(self) -> Home:
-        return home_of(
-            self.machine,
-            version=self.sglang,
-            origin=self.origin,
-            tree=self.tree,
-            root=self.root,
-            branch=self.branch,
-        )
+        told = {name: getattr(self, name) for name in ("origin", "tree", "root", "branch")}
+        return home_of(self.machine, version=self.sglang, **told)
 
 
 def run_row(document: Document) -> tuple[str | None, ...]:
@@ -60,7 +59,7 @@ def run_row(document: Document) -> tuple[str | None, ...]:
 
 def verdict_row(result: Result) -> tuple[str | float | None, ...]:
     """What is kept of one result, which has a verdict."""
-    identity = (result.reproducer, result.tier, result.platform, one_line(result.params))
+    identity = (*result.key.to_json().values(), one_line(result.params))
     assert result.verdict is not None  # the caller leaves those out
     arms = (*_arm_row(result, "fixed"), *_arm_row(result, "reverted"))
     return (*identity, result.verdict.value, result.reason, result.seconds, *arms)
@@ -91,8 +90,7 @@ def _series(rows: Sequence[Row]) -> Series:
     """One night for each run; its rows are the repeats."""
     one = rows[0]
     return Series(
-        reproducer=one.reproducer, tier=one.tier, platform=one.platform,
-        line=one.home.line, host=one.home.host, params=one.params,
+        key=one.key, line=one.home.line, host=one.home.host, params=one.params,
         nights=tuple(_night(list(repeats)) for _, repeats in groupby(rows, key=lambda row: row.run)),
     )  # fmt: skip
 

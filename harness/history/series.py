@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from harness.facts import CaseKey, OfCase
 from harness.verdict import Verdict
 
 
@@ -37,16 +38,14 @@ class Night:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Series:
-    """All nights of one reproducer, tier, platform, line, host and set of parameters, the oldest first.
+class Series(OfCase):
+    """All nights of one case, line, host and set of parameters, the oldest first.
 
     `line` is that of the trees and `host` the kind of machine, as `Home` has them: a difference between
     two of them is no change. Points given by hand have parameters, and so a series, of their own.
     """
 
-    reproducer: str
-    tier: str
-    platform: str
+    key: CaseKey
     line: str
     host: str
     params: str

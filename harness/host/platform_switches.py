@@ -8,33 +8,35 @@ from types import ModuleType
 
 import torch
 
+from harness.facts import Host, Platform
+
 _PLATFORM_QUERIES = "sglang.srt.utils.common"
 """Where upstream asks what it runs on, and remembers the answer."""
-_SWITCHES: Mapping[str, str] = {"_is_hip": "rocm", "_is_cpu": "cpu"}
+_SWITCHES: Mapping[str, Host] = {"_is_hip": Host.ROCM, "_is_cpu": Host.CPU}
 """What upstream's modules call the answers that they keep for themselves, and where each is yes."""
 _VERSION = "0.0-pretended"
 
 
-def pretend(platform: str, package: str) -> tuple[str, ...]:
+def pretend(platform: Platform, package: str) -> tuple[str, ...]:
     """Be on `platform` for upstream's switches from here on; returns what was changed in this process.
 
     Call it once the modules under test are imported: their imports ask more of a GPU than can be
     answered without one. HIP and the CPU have switches; every other platform is neither of them.
     """
-    is_hip = platform.startswith("rocm")
+    is_hip = platform.host is Host.ROCM
     changed = [] if (torch.version.hip is not None) is is_hip else ["torch.version.hip"]
     if changed:
         torch.version.hip = _VERSION if is_hip else None
     _forget_answers()
     for name, module in sorted(sys.modules.items()):
         if name.partition(".")[0] == package:
-            changed += [f"{name}.{switch}" for switch in _turned(module, platform)]
+            changed += [f"{name}.{switch}" for switch in _turned(module, platform.host)]
     return tuple(f"{name}, as on {platform}" for name in changed)
 
 
-def _turned(module: ModuleType, platform: str) -> Iterator[str]:
+def _turned(module: ModuleType, host: Host) -> Iterator[str]:
     for switch, where in _SWITCHES.items():
-        answer = platform.startswith(where)
+        answer = host is where
         if vars(module).get(switch) is (not answer):
             setattr(module, switch, answer)
             yield switch

@@ -13,8 +13,7 @@ from triton.backends.nvidia.compiler import CUDABackend
 from triton.runtime import driver, jit
 
 from harness.errors import BadInput, StandInMisused
-
-_ROCM, _SM = "rocm-", "cuda-sm"
+from harness.facts import Host, Platform
 
 PATCHES = (
     "triton.runtime.driver.active: compiles for a target, launches nothing",
@@ -26,23 +25,23 @@ PATCHES = (
 
 @dataclass(frozen=True)
 class Target:
-    """A GPU to compile for, by the name of its platform: `rocm-gfx942`, `cuda-sm90`."""
+    """A GPU to compile for."""
 
-    platform: str
+    platform: Platform
 
     @property
     def language(self) -> str:
         """The assembly that Triton emits for it."""
-        return "amdgcn" if self.platform.startswith(_ROCM) else "ptx"
+        return "amdgcn" if self.platform.host is Host.ROCM else "ptx"
 
     @property
     def gpu(self) -> GPUTarget:
         """The same in Triton's words; BadInput for a platform that is no GPU."""
-        if self.platform.startswith(_ROCM):
-            arch = self.platform.removeprefix(_ROCM)
-            return GPUTarget("hip", arch, 64 if arch.startswith("gfx9") else 32)
-        if self.platform.startswith(_SM):
-            return GPUTarget("cuda", int(self.platform.removeprefix(_SM)), 32)
+        host, chip = self.platform.host, self.platform.chip
+        if host is Host.ROCM and chip:
+            return GPUTarget("hip", chip, 64 if chip.startswith("gfx9") else 32)
+        if host is Host.CUDA and chip:
+            return GPUTarget("cuda", int(chip.removeprefix("sm")), 32)
         raise BadInput(f"{self.platform} is nothing to compile for: write it like rocm-gfx942 or cuda-sm90")
 
 
@@ -57,7 +56,7 @@ class _Compiler:
 
     def get_current_device(self) -> str:
         """The device by which Triton keeps what it has compiled: one for each platform."""
-        return self._target.platform
+        return str(self._target.platform)
 
     def get_current_stream(self, device: str) -> int:
         return 0

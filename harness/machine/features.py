@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.facts.place import Feature, Host
+from harness.facts.place import CPU, Feature, Host, Platform
 from harness.machine import nvidia
 
 SOFTWARE = ("torch", "triton", "numpy", "transformers")
@@ -28,32 +28,33 @@ class Machine:
     `facts`, which goldens keep.
     """
 
-    platform: str
+    platform: Platform
     features: frozenset[Feature]
     gpus: int = 0
     facts: Mapping[str, str] = field(default_factory=dict)
     hardware: str = ""
 
     @property
-    def host(self) -> str:
-        """The kind of machine: cpu, cuda or rocm."""
-        return self.platform.partition("-")[0]
+    def host(self) -> Host:
+        """The kind of machine."""
+        return self.platform.host
 
     def missing(self, required: frozenset[str], ranks: int = 1) -> tuple[str, ...]:
         """What of these features, and of a GPU for each rank, this machine lacks."""
-        few = ranks > 1 and Host(self.host).has_devices and self.gpus < ranks
+        few = ranks > 1 and self.host.has_devices and self.gpus < ranks
         return (*sorted(required - self.features), *([f"{ranks} GPUs"] if few else []))
 
     def to_json(self) -> dict[str, Any]:
-        told = {"platform": self.platform, "features": sorted(self.features), **self.facts}
+        told = {"platform": str(self.platform), "features": sorted(self.features), **self.facts}
         more = {"gpus": self.gpus, "hardware": self.hardware}
         return {**told, **{name: value for name, value in more.items() if value}}
 
     @classmethod
     def from_json(cls, told: Mapping[str, Any]) -> Machine:
-        """A machine as far as what a case needs: its platform, its features, its GPUs."""
+        """A machine as far as what a case needs: platform, features, GPUs. ValueError for no platform."""
         features = frozenset(feature for feature in Feature if feature in told["features"])
-        return cls(platform=str(told["platform"]), features=features, gpus=int(told.get("gpus", 0)))
+        platform, gpus = Platform.parse(told["platform"]), int(told.get("gpus", 0))
+        return cls(platform=platform, features=features, gpus=gpus)
 
 
 def _version(distribution: str) -> str | None:
@@ -84,12 +85,12 @@ def _hardware() -> str:
 
     No name of the machine: a container has another each time.
     """
-    told = (
+    text = (
         Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
         if Path("/proc/cpuinfo").is_file()
         else ""
     )
-    model = re.search(r"^model name\s*:\s*(.+)$", told, re.MULTILINE)
+    model = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
     return f"{model[1].strip() if model else python_platform.machine()}, {len(os.sched_getaffinity(0))} CPUs"
 
 
@@ -110,8 +111,8 @@ def this_machine() -> Machine:
     gpu, cuda = nvidia.gpu(), nvidia.torch_cuda()
     if gpu is None or cuda is None:  # a GPU that torch cannot use is none
         features.add(Feature.CPU_SERVERS)
-        return Machine(platform="cpu", features=frozenset(features), facts=facts, hardware=_hardware())
+        return Machine(platform=CPU, features=frozenset(features), facts=facts, hardware=_hardware())
     return Machine(
-        platform=gpu.platform, features=frozenset(features), gpus=nvidia.visible(),
+        platform=Platform(Host.CUDA, f"sm{gpu.chip}"), features=frozenset(features), gpus=nvidia.visible(),
         facts={**facts, **gpu.facts, "cuda": cuda}, hardware=_hardware(),
     )  # fmt: skip

@@ -17,6 +17,7 @@ from io import TextIOWrapper
 from pathlib import Path
 
 from harness.errors import BadInput, Unresolved
+from harness.facts import Host
 from harness.machine import nvidia
 
 _VARIABLES: Mapping[str, tuple[str, ...]] = {
@@ -90,12 +91,12 @@ class Leases:
 
 
 def of_this_machine(
-    host: str,
+    host: Host,
     environment: Mapping[str, str] | None = None,
     root: Path = Path("/"),
     folder: Path | None = None,
 ) -> Leases:
-    """The leases of a machine of this kind ("cuda", "rocm"; any other has no GPU).
+    """The leases of a machine of this kind (a CPU has no GPU).
 
     A choice that was made from outside, as by a CI runner, is kept to. `root` stands for the file
     system in tests.
@@ -175,11 +176,11 @@ class Seats:
             self._changed.notify_all()
 
 
-def _count(host: str, root: Path) -> int:
-    if host == "cuda":
+def _count(host: Host, root: Path) -> int:
+    if host is Host.CUDA:
         return nvidia.count()
     nodes = (root / "sys/class/kfd/kfd/topology/nodes").glob("*/gpu_id")
-    return sum(_is_gpu(node) for node in nodes) if host == "rocm" else 0
+    return sum(_is_gpu(node) for node in nodes) if host is Host.ROCM else 0
 
 
 def _is_gpu(node: Path) -> bool:

@@ -28,10 +28,6 @@ class Gpu:
     cuda: str
 
     @property
-    def platform(self) -> str:
-        return f"cuda-sm{self.chip}"
-
-    @property
     def facts(self) -> dict[str, str]:
         return {"gpu": self.name, "driver": self.driver, "driver_cuda": self.cuda}
 

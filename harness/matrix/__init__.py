@@ -1,14 +1,13 @@
 """Reproducers times releases: where each bug is, and whether undoing its fix brings it back."""
 
-from harness.matrix.agreement import declared, disagreements, exit_code
-from harness.matrix.cells import Applies, Cell, Status, settled
+from harness.matrix.agreement import disagreements, exit_code
+from harness.matrix.cells import Applies, Cell, Status, declared, settled
 from harness.matrix.likeness import Likeness, likenesses
-from harness.matrix.measuring import OLDEST, Bench, published, run
+from harness.matrix.measuring import OLDEST, published, run
 
 __all__ = [
     "OLDEST",
     "Applies",
-    "Bench",
     "Cell",
     "Likeness",
     "Status",

@@ -4,19 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.facts import Bug
 from harness.matrix.cells import Cell, Status
 from harness.matrix.likeness import Likeness
-from harness.source.releases import order
-
-
-def declared(bug: Bug, release: str) -> Status | None:
-    """What a bug's declared range says of a release; None where it says nothing."""
-    if order(release) >= order(bug.fixed_in):
-        return Status.FIXED
-    if bug.introduced_in is None:
-        return None
-    return Status.AFFECTED if order(release) >= order(bug.introduced_in) else Status.NOT_YET_PRESENT
 
 
 def disagreements(cells: Sequence[Cell], compared: Sequence[Likeness]) -> list[str]:
@@ -40,10 +29,9 @@ def exit_code(cells: Sequence[Cell], disagreements: Sequence[str]) -> int:
 
 
 def _against_declared(cell: Cell) -> str | None:
-    said = declared(cell.reproducer.bug, cell.release)
-    if said in (None, cell.status) or cell.status in (Status.UNRESOLVED, Status.NOT_APPLICABLE):
+    bug = cell.bug
+    if bug is None or not cell.differs:
         return None
-    bug = cell.reproducer.bug
     range_ = f"introduced in {bug.introduced_in or 'an unknown release'}, fixed in {bug.fixed_in}"
-    where = f"{cell.reproducer.id} {cell.release}"
-    return f"{where}: measured {cell.status}, declared {said} ({range_}): {cell.reason}"
+    where = f"{cell.reproducer} {cell.release}"
+    return f"{where}: measured {cell.status}, declared {cell.declared} ({range_}): {cell.reason}"

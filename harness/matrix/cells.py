@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Any
 
-from harness.facts import Reproducer
+from harness.facts import Bug
+from harness.foreign import shown
 from harness.observation import Fault
 from harness.source.releases import order
 
@@ -29,11 +31,24 @@ class Applies(StrEnum):
     NOT_ASKED = "n/a"
 
 
+def declared(bug: Bug, release: str) -> Status | None:
+    """What a bug's declared range says of a release; None where it says nothing."""
+    if order(release) >= order(bug.fixed_in):
+        return Status.FIXED
+    if bug.introduced_in is None:
+        return None
+    return Status.AFFECTED if order(release) >= order(bug.introduced_in) else Status.NOT_YET_PRESENT
+
+
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """One reproducer on one release. `published` and `reverted` are the watched faults of the two arms."""
+    """One reproducer, by its id, on one release; `bug` is None where it is not known here.
 
-    reproducer: Reproducer
+    `published` and `reverted` are the watched faults of the two arms, which the JSON leaves out.
+    """
+
+    reproducer: str
+    bug: Bug | None = None
     release: str
     status: Status
     revert: Applies = Applies.NOT_ASKED
@@ -42,14 +57,47 @@ class Cell:
     reverted: tuple[Fault, ...] | None = None
     problem: str | None = None
 
+    @property
+    def short_id(self) -> str:
+        return self.reproducer.partition("_")[0]
+
+    @property
+    def declared(self) -> Status | None:
+        return declared(self.bug, self.release) if self.bug else None
+
+    @property
+    def differs(self) -> bool:
+        """Whether what was measured is another status than the declared one."""
+        return self.declared is not None and self.status in _RULED and self.status is not self.declared
+
     def to_json(self) -> dict[str, str]:
         words = {"status": self.status.value, "revert": self.revert.value, "reason": self.reason}
-        return {"reproducer": self.reproducer.id, "release": self.release, **words}
+        return {"reproducer": self.reproducer, "release": self.release, **words}
+
+    @classmethod
+    def from_json(cls, row: Mapping[str, Any], bug: Bug | None) -> Cell:
+        """What `to_json` wrote of a bug. KeyError, TypeError or ValueError where it did not."""
+        order(word(row["release"]))  # it has its place among the others
+        return cls(
+            reproducer=word(row["reproducer"]), bug=bug, release=row["release"], status=Status(row["status"]),
+            revert=Applies(row["revert"]), reason=word(row["reason"]),
+        )  # fmt: skip
+
+
+_RULED = (Status.AFFECTED, Status.FIXED, Status.NOT_YET_PRESENT)
+"""What a declared range can say of a release."""
+
+
+def word(told: Any) -> str:
+    """A text of the JSON. TypeError for anything else."""
+    if not isinstance(told, str):
+        raise TypeError(f"{shown(told, 40)} is no text")
+    return told
 
 
 def settled(cells: Sequence[Cell]) -> list[Cell]:
     """The cells by reproducer and release, the clean ones told apart by the affected ones around them."""
-    ordered = sorted(cells, key=lambda cell: (cell.reproducer.id, order(cell.release)))
+    ordered = sorted(cells, key=lambda cell: (cell.reproducer, order(cell.release)))
     return [_settle(cell, ordered) for cell in ordered]
 
 
@@ -66,10 +114,9 @@ def _settle(cell: Cell, cells: Sequence[Cell]) -> Cell:
 
 def predates(cell: Cell) -> bool:
     """Whether a release is older than the bug is said to be."""
-    since = cell.reproducer.bug.introduced_in
-    return since is not None and order(cell.release) < order(since)
+    return cell.declared is Status.NOT_YET_PRESENT
 
 
 def same_bug(cell: Cell, cells: Sequence[Cell]) -> list[Cell]:
     """The cells of one reproducer: on every release."""
-    return [other for other in cells if other.reproducer.id == cell.reproducer.id]
+    return [other for other in cells if other.reproducer == cell.reproducer]

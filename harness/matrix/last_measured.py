@@ -33,24 +33,28 @@ class Release:
     on: date
 
 
-def keep(path: Path, cells: Sequence[Cell], on: date) -> None:
-    """Take the cells of a matrix into the file; a release that is there already is replaced.
+def keep(path: Path, cells: Sequence[Cell], known: Sequence[Reproducer], on: date) -> None:
+    """Take the cells of a matrix of these reproducers into the file.
 
-    What was measured with a reproducer that has been rewritten since is dropped. The file is incidental:
-    where it cannot be read or written, that is a warning, and it stays as it is.
+    A release that is there already is replaced; what was measured with a reproducer that has been rewritten
+    since is dropped. The file is incidental: where it cannot be read or written, that is a warning, and it
+    stays as it is.
     """
     try:
-        _write(path, _with(_read(path), cells, on))
+        _write(path, _with(_read(path), cells, known, on))
     except BadInput as error:
         _log.warning("%s", error)
 
 
-def _with(kept: dict[str, Any], cells: Sequence[Cell], on: date) -> dict[str, Any]:
+def _with(
+    kept: dict[str, Any], cells: Sequence[Cell], known: Sequence[Reproducer], on: date
+) -> dict[str, Any]:
+    sources = {one.id: catalogue.source_digest(one) for one in known}
     for cell in cells:
-        source = catalogue.source_digest(cell.reproducer)
-        known = _known(kept, cell.reproducer.id, source)
+        source = sources[cell.reproducer]
+        releases = _known(kept, cell.reproducer, source)
         found = {"status": cell.status.value, "on": on.isoformat()}
-        kept[cell.reproducer.id] = {"source": source, "releases": {**known, cell.release: found}}
+        kept[cell.reproducer] = {"source": source, "releases": {**releases, cell.release: found}}
     return kept
 
 
@@ -89,8 +93,8 @@ def _read(path: Path) -> dict[str, Any]:
                 raise ValueError("an entry has other parts than source and releases")
             _hold_releases(entry["releases"])
     except (BadInput, ValueError, TypeError, AttributeError) as error:
-        told = str(error) if isinstance(error, BadInput) else f"{path}: {foreign.cause(error)}"
-        raise BadInput(f"{told}: delete it, and run `refault matrix`") from error
+        text = str(error) if isinstance(error, BadInput) else f"{path}: {foreign.cause(error)}"
+        raise BadInput(f"{text}: delete it, and run `refault matrix`") from error
     return dict(kept)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from harness.matrix.cells import Cell, Status, same_bug
-from harness.observation import Fault
+from harness.matrix.cells import Cell, Status, same_bug, word
+from harness.observation import Fault, Naming
 from harness.source.releases import order
 
 
@@ -24,6 +25,19 @@ class Likeness:
     missing: tuple[str, ...] = ()
     added: tuple[str, ...] = ()
     only_named: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        told = {"reproducer": self.reproducer, "release": self.release, "affected": self.affected}
+        parts = {"missing": list(self.missing), "added": list(self.added)}
+        return {**told, "same": self.same, "only_named": self.only_named, **parts}
+
+    @classmethod
+    def from_json(cls, row: Mapping[str, Any]) -> Likeness:
+        """What `to_json` wrote. KeyError or TypeError where it did not."""
+        return cls(
+            reproducer=word(row["reproducer"]), release=row["release"], affected=row["affected"],
+            missing=tuple(row["missing"]), added=tuple(row["added"]), only_named=row["only_named"],
+        )  # fmt: skip
 
     @property
     def same(self) -> bool:
@@ -48,15 +62,14 @@ def _likeness(cell: Cell, real: Cell) -> Likeness:
     wanted, seen = real.published, cell.reverted or ()
     same = {fault.signature for fault in wanted} & {fault.signature for fault in seen}
     return Likeness(
-        reproducer=cell.reproducer.id,
+        reproducer=cell.reproducer,
         release=cell.release,
         affected=real.release,
         missing=tuple(fault.signature for fault in wanted if fault.signature not in same),
         added=tuple(fault.signature for fault in seen if fault.signature not in same),
-        only_named=sorted(map(_nameless, wanted)) == sorted(map(_nameless, seen)),
+        only_named=_nameless(wanted) == _nameless(seen),
     )
 
 
-def _nameless(fault: Fault) -> str:
-    """A fault without the words that a refactoring changes: its kernel and its message."""
-    return replace(fault, kernel=None, message=None).signature
+def _nameless(faults: Sequence[Fault]) -> list[str]:
+    return sorted(fault.told(Naming.NONE) for fault in faults)

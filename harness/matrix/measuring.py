@@ -4,36 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from harness.errors import RefaultError, StaleRevert, Unresolved
-from harness.facts import ExpectedFault, Reproducer
-from harness.golden import GoldenStore
-from harness.machine import Machine
-from harness.machine.workspace import Workspace
+from harness.facts import Reproducer
 from harness.matrix.cells import Applies, Cell, Status, predates
-from harness.observation import Fault
 from harness.process.pool import Pool
 from harness.source import revert
-from harness.source.releases import Releases
 from harness.source.symbols import unreadable
 from harness.source.tree import Tree
-from harness.suite import Judged, Request, Setting, Suite, attested
+from harness.suite import Bench, Judged, Request, Suite, attested
 from harness.verdict import ArmName, Verdict
 
 OLDEST = "0.5.9"
 """The first release whose modules load beside today's torch and transformers."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Bench:
-    """What a matrix runs on."""
-
-    releases: Releases
-    machine: Machine
-    goldens: GoldenStore
-    workspace: Workspace
-    lanes: int = 2
 
 
 def run(
@@ -72,7 +56,10 @@ def _settled(columns: Mapping[Future[list[Cell]], str], reproducers: Sequence[Re
         raise next(iter(failed.values()))
     for release, trouble in failed.items():
         for one in reproducers:
-            yield Cell(reproducer=one, release=release, status=Status.UNRESOLVED, reason=str(trouble))
+            yield Cell(
+                reproducer=one.id, bug=one.bug, release=release, status=Status.UNRESOLVED,
+                reason=str(trouble),
+            )  # fmt: skip
 
 
 def published(tree: Tree, reproducer: Reproducer, bench: Bench, pool: Pool, repeats: int = 1) -> list[Cell]:
@@ -80,8 +67,9 @@ def published(tree: Tree, reproducer: Reproducer, bench: Bench, pool: Pool, repe
     cell = _unmeasured(tree, reproducer)
     if cell.reason:
         return [cell]
-    with Suite(_setting(tree, bench), pool=pool) as suite:
-        return [_published(cell, judged) for cell, judged in _judged(suite, [cell] * repeats, "fixed")]
+    with Suite(bench.on(tree), pool=pool) as suite:
+        found = _judged(suite, [cell] * repeats, [reproducer], "fixed")
+        return [_published(cell, judged) for cell, judged in found]
 
 
 def _give_up(futures: Sequence[Future[list[Cell]]], pool: Pool) -> None:
@@ -93,18 +81,18 @@ def _give_up(futures: Sequence[Future[list[Cell]]], pool: Pool) -> None:
 
 def _column(tree: Tree, reproducers: Sequence[Reproducer], bench: Bench, pool: Pool) -> list[Cell]:
     """Every reproducer on one release, and, where that is clean, with the fix undone."""
-    with Suite(_setting(tree, bench), pool=pool) as suite:
-        return _measured(suite, [_unmeasured(tree, one) for one in reproducers])
+    with Suite(bench.on(tree), pool=pool) as suite:
+        return _measured(suite, [_unmeasured(tree, one) for one in reproducers], reproducers)
 
 
-def _measured(suite: Suite, cells: Sequence[Cell]) -> list[Cell]:
+def _measured(suite: Suite, cells: Sequence[Cell], known: Sequence[Reproducer]) -> list[Cell]:
     present = [cell for cell in cells if not cell.reason]
-    measured = [_published(cell, judged) for cell, judged in _judged(suite, present, "fixed")]
+    measured = [_published(cell, judged) for cell, judged in _judged(suite, present, known, "fixed")]
     fixed = [cell for cell in measured if _has_fix(cell)]
     return [
         *(cell for cell in cells if cell.reason),
         *(cell for cell in measured if not _has_fix(cell)),
-        *(_with_revert(cell, judged) for cell, judged in _judged(suite, fixed, "reverted")),
+        *(_with_revert(cell, judged) for cell, judged in _judged(suite, fixed, known, "reverted")),
     ]
 
 
@@ -113,24 +101,16 @@ def _has_fix(cell: Cell) -> bool:
     return cell.status is Status.FIXED and not predates(cell)
 
 
-def _setting(tree: Tree, bench: Bench) -> Setting:
-    return Setting(
-        tree=tree,
-        machine=bench.machine,
-        goldens=bench.goldens,
-        workspace=bench.workspace,
-        lanes=bench.lanes,
-    )
-
-
 def _name(tree: Tree) -> str:
     return tree.version or tree.root.name
 
 
-def _judged(suite: Suite, cells: Sequence[Cell], arm: ArmName) -> Iterator[tuple[Cell, Judged]]:
+def _judged(
+    suite: Suite, cells: Sequence[Cell], known: Sequence[Reproducer], arm: ArmName
+) -> Iterator[tuple[Cell, Judged]]:
     """The default point of each cell's reproducer, in one arm."""
-    by_id = {cell.reproducer.id: cell for cell in cells}
-    requests = [_request(cell.reproducer, arm) for cell in cells]
+    by_id, reproducers = {cell.reproducer: cell for cell in cells}, {one.id: one for one in known}
+    requests = [_request(reproducers[cell.reproducer], arm) for cell in cells]
     for judged in suite.run(requests):
         yield by_id[judged.result.reproducer], judged
 
@@ -145,7 +125,9 @@ def _request(reproducer: Reproducer, arm: ArmName) -> Request:
 
 def _unmeasured(tree: Tree, reproducer: Reproducer) -> Cell:
     """A cell before anything was run. `reason` says what the tree has not got; it is empty if it has all."""
-    cell = Cell(reproducer=reproducer, release=_name(tree), status=Status.NOT_APPLICABLE)
+    cell = Cell(
+        reproducer=reproducer.id, bug=reproducer.bug, release=_name(tree), status=Status.NOT_APPLICABLE
+    )
     try:
         functions = attested(tree, reproducer)
         revert.expected(tree, functions)
@@ -165,21 +147,16 @@ def _published(cell: Cell, judged: Judged) -> Cell:
         return replace(cell, status=Status.UNRESOLVED, reason=result.reason)
     if not faults:
         return replace(cell, status=Status.FIXED, reason="clean as published")
-    told = "; ".join(fault.signature for fault in faults)
-    if any(_fits(judged.evidence.expected, fault) for fault in faults):
-        return replace(cell, status=Status.AFFECTED, reason=told, published=faults)
-    return replace(cell, status=Status.UNRESOLVED, reason=f"it faults in another way: {told}")
-
-
-def _fits(expected: ExpectedFault, fault: Fault) -> bool:
-    """Whether a fault is the bug's. Kernels are not compared: older releases call them otherwise."""
-    return fault.kind == expected.kind and expected.buffer in (None, fault.buffer)
+    text = "; ".join(fault.signature for fault in faults)
+    if any(fault.shows(judged.evidence.expected, kernels=False) for fault in faults):
+        return replace(cell, status=Status.AFFECTED, reason=text, published=faults)
+    return replace(cell, status=Status.UNRESOLVED, reason=f"it faults in another way: {text}")
 
 
 def _with_revert(cell: Cell, judged: Judged) -> Cell:
     """The cell of a clean release, with what undoing the fix does to it."""
     result, observation = judged.result, judged.evidence.reverted.observation
-    where = f"{cell.reproducer.id} {cell.release}"
+    where = f"{cell.reproducer} {cell.release}"
     if result.verdict is Verdict.STALE:
         problem = f"{where}: the revert is stale: {result.reason}"
         return replace(

@@ -94,7 +94,7 @@ class Launch:
 
 
 class LaneChecks:
-    """The lane checker of one run. `events` takes the launches (None: nobody asks), `strays` the faults.
+    """The lane checker of one run. `events` takes the launches (None: nobody asks), `violations` the faults.
 
     `entered` is told the name of each kernel, `after` as well, once it ran, with its tensors.
     """

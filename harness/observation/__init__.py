@@ -6,9 +6,22 @@ from harness.observation.records import (
     Exit,
     Fault,
     Module,
+    Naming,
     Observation,
     Point,
     Sighting,
+    parted,
 )
 
-__all__ = ["Attestation", "Event", "Exit", "Fault", "Module", "Observation", "Point", "Sighting"]
+__all__ = [
+    "Attestation",
+    "Event",
+    "Exit",
+    "Fault",
+    "Module",
+    "Naming",
+    "Observation",
+    "Point",
+    "Sighting",
+    "parted",
+]

@@ -5,19 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from harness.facts import Tolerance
 from harness.facts.cases import RECORDED
-from harness.observation import Event, Fault, Point
+from harness.observation import Event, Fault, Naming, Point
 
 DEFAULT_TOLERANCE = RECORDED
-_RAISED = re.compile(r"(?P<type>[\w.]+)( in [^:]+)?: ")
-"""How the message of an exception begins: its type, and the function of the tree that raised it."""
 
 
 class _Absent:
@@ -106,35 +103,26 @@ def point_differences(
 ) -> list[Difference]:
     """What binds: outcome, fault signatures and declared results.
 
-    Unless `names_bind`, faults agree that differ in nothing but what `unnamed` takes off.
+    Unless `names_bind`, faults agree that differ in nothing but what `Naming.TYPES` leaves out.
     """
     outcome = list(value_differences("outcome", golden.outcome, seen.outcome, tolerance))
-    faults = _fault_differences("faults", golden.faults, seen.faults, _signature if names_bind else unnamed)
+    faults = _fault_differences(
+        "faults", golden.faults, seen.faults, Naming.ALL if names_bind else Naming.TYPES
+    )
     results = value_differences("results", golden.results, seen.results, tolerance)
     return [*outcome, *faults, *results]
 
 
 def naming_differences(golden: Point, seen: Point) -> list[Difference]:
     """Faults that agree but for their names; none where anything else about the faults differs too."""
-    if _fault_differences("faults", golden.faults, seen.faults, unnamed):
+    if _fault_differences("faults", golden.faults, seen.faults, Naming.TYPES):
         return []
-    return _fault_differences("faults", golden.faults, seen.faults, _signature)
-
-
-def unnamed(fault: Fault) -> str:
-    """A fault's signature without what a refactoring of the code under test renames or rewords.
-
-    That is its kernel, and of an exception all but its type: the function that raised it, and the words
-    of whatever checked the same buffer first. Kind, buffer, process and every number stay.
-    """
-    raised = _RAISED.match(fault.message or "") if fault.kind == "exception" else None
-    message = raised["type"] if raised else fault.message
-    return replace(fault, kernel=None, message=message).signature
+    return _fault_differences("faults", golden.faults, seen.faults)
 
 
 def finding_differences(golden: Point, seen: Point) -> list[Difference]:
     """Findings that came or went; never part of a verdict."""
-    return _fault_differences("findings", golden.findings, seen.findings, _signature)
+    return _fault_differences("findings", golden.findings, seen.findings)
 
 
 def trace_difference(
@@ -195,27 +183,23 @@ def _equal(golden: Any, seen: Any, tolerance: Tolerance) -> bool:
 
 
 def _fault_differences(
-    where: str, golden: Sequence[Fault], seen: Sequence[Fault], key: Callable[[Fault], str]
+    where: str, golden: Sequence[Fault], seen: Sequence[Fault], naming: Naming = Naming.ALL
 ) -> list[Difference]:
-    gone, come = _unmatched(golden, seen, key), _unmatched(seen, golden, key)
+    gone, come = _unmatched(golden, seen, naming), _unmatched(seen, golden, naming)
     width = max(len(gone), len(come))
     gone, come = _padded(gone, width), _padded(come, width)
     return [Difference(where, old, new) for old, new in zip(gone, come, strict=True)]
 
 
-def _unmatched(some: Sequence[Fault], others: Sequence[Fault], key: Callable[[Fault], str]) -> list[str]:
-    """The signatures of those faults that have no counterpart of the same key."""
-    free, found = Counter(map(key, others)), []
-    for fault in sorted(some, key=_signature):
-        if free[key(fault)]:
-            free[key(fault)] -= 1
+def _unmatched(some: Sequence[Fault], others: Sequence[Fault], naming: Naming) -> list[str]:
+    """The signatures of those faults that have no counterpart."""
+    free, found = Counter(fault.told(naming) for fault in others), []
+    for fault in sorted(some, key=lambda fault: fault.signature):
+        if free[told := fault.told(naming)]:
+            free[told] -= 1
         else:
             found.append(fault.signature)
     return found
-
-
-def _signature(fault: Fault) -> str:
-    return fault.signature
 
 
 def _padded(items: Sequence[Any], width: int) -> list[Any]:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
+from enum import Enum, auto
 from typing import Any
+
+from harness.facts import EXTENT, DeclaredKind, ExpectedFault, FaultKind, Raised, Watch
+from harness.facts.kinds import kind_of
 
 EMULATED = "emulated: "
 """How an attested patch begins that stands for a part of a device; what follows says which part."""
@@ -40,6 +44,19 @@ class Sighting:
         return cls(**{**data, "requests": tuple(data.get("requests", ()))})
 
 
+class Naming(Enum):
+    """How much of a fault's names counts where two are compared.
+
+    `TYPES` leaves out what a refactoring of the code under test renames or rewords: the kernel, and of an
+    exception all but its type (the function that raised it, and the words of whatever checked the same buffer
+    first). `NONE` leaves out the kernel and every message. Kind, buffer, process and numbers always count.
+    """
+
+    ALL = auto()
+    TYPES = auto()
+    NONE = auto()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Fault:
     """One thing that went wrong in memory, value or control.
@@ -61,17 +78,27 @@ class Fault:
     message: str | None = None
     seen: Sighting | None = field(default=None, compare=False)
 
+    def __post_init__(self) -> None:
+        kind_of(self.kind)
+
+    @property
+    def sort(self) -> FaultKind | DeclaredKind:
+        """Its kind, with what that carries."""
+        return kind_of(self.kind)
+
+    @property
+    def extent(self) -> dict[str, int | None]:
+        return {name: getattr(self, name) for name in EXTENT}
+
     @property
     def signature(self) -> str:
         """The fault in one line, from what identifies it; this is what goldens compare."""
-        numbers = ("numel", "first", "last", "count", "needed")
-        preposition = {"oob-write": "into ", "oob-read": "from "}.get(self.kind, "")
         words = [
             self.kind,
-            f"{preposition}{self.buffer}" if self.buffer else "",
+            f"{self.sort.preposition}{self.buffer}" if self.buffer else "",
             f"by {self.kernel}" if self.kernel else "",
         ]
-        words += [f"{name}={getattr(self, name)}" for name in numbers if getattr(self, name) is not None]
+        words += [f"{name}={value}" for name, value in self.extent.items() if value is not None]
         words += [f"in {self.process}" if self.process else "", f"({self.message})" if self.message else ""]
         return " ".join(word for word in words if word)
 
@@ -85,10 +112,38 @@ class Fault:
         """The fault without where it was seen."""
         return replace(self, seen=None)
 
+    def unmeasured(self) -> Fault:
+        """What it is, without its extent."""
+        return replace(self, numel=None, first=None, last=None, count=None, needed=None)
+
+    def told(self, naming: Naming) -> str:
+        """Its signature, with as much of its names as is to count: what two faults are compared by."""
+        if naming is Naming.ALL:
+            return self.signature
+        is_exception = naming is Naming.TYPES and self.kind == FaultKind.EXCEPTION
+        raised = Raised.told(self.message or "").type if is_exception else ""
+        message = None if naming is Naming.NONE else raised or self.message
+        return replace(self, kernel=None, message=message).signature
+
+    def shows(self, expected: ExpectedFault, *, kernels: bool = True) -> bool:
+        """Whether it is the declared bug. Not by kernels, where releases may call them otherwise."""
+        named = [(expected.kind, self.kind), (expected.buffer, self.buffer)]
+        named += [(expected.kernel, self.kernel)] if kernels else []
+        is_it = expected.of is None or Raised.told(self.message or "").is_declared(expected)
+        return is_it and all(word is None or word == own for word, own in named)
+
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Fault:
         own = {f.name: data[f.name] for f in fields(cls) if f.name in data}
         return cls(**{**own, "seen": Sighting.from_json(data["seen"]) if data.get("seen") else None})
+
+
+def parted(seen: Iterable[Fault], watch: Watch) -> tuple[tuple[Fault, ...], tuple[Fault, ...]]:
+    """What is judged, and the findings beside it."""
+    faults, findings = list[Fault](), list[Fault]()
+    for fault in seen:
+        (faults if watch.judges(fault.kind, fault.buffer) else findings).append(fault)
+    return tuple(faults), tuple(findings)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,6 +238,16 @@ class Point:
     trace: tuple[Event, ...] = ()
 
     @property
+    def ends_the_device(self) -> bool:
+        """Whether nothing can be run behind it: its device's context is gone."""
+        return any(fault.kind == FaultKind.DEVICE_FAULT for fault in self.faults)
+
+    @property
+    def only_signatures(self) -> bool:
+        """Whether nothing went wrong but what its compiled form shows, which is never called a fault."""
+        return all(fault.kind == FaultKind.SIGNATURE for fault in self.faults)
+
+    @property
     def outcome(self) -> str:
         return "fault" if self.faults else "clean"
 
@@ -225,6 +290,16 @@ class Point:
             notes=tuple(data.get("notes", ())),
             trace=tuple(data.get("trace", ())),
         )
+
+    @classmethod
+    def from_file(cls, data: Mapping[str, Any]) -> Point:
+        """A point that was kept. ValueError where its outcome or a signature is not that of its faults."""
+        point = cls.from_json(data)
+        told = [fault["signature"] for fault in (*data["faults"], *data["findings"])]
+        meant = [fault.signature for fault in (*point.faults, *point.findings)]
+        if data["outcome"] != point.outcome or told != meant:
+            raise ValueError(f"the point {json.dumps(data['params'], sort_keys=True)} contradicts itself")
+        return point
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -272,3 +347,19 @@ class Observation:
             "log": self.log,
             "points": [{**point.to_json(), "digest": point.digest} for point in self.points[1:]],
         }
+
+    @classmethod
+    def from_json(cls, arm: str, data: Mapping[str, Any], params: Mapping[str, Any]) -> Observation:
+        """What `to_json` wrote for an arm whose default point has `params`.
+
+        ValueError where a point contradicts itself.
+        """
+        main = Point.from_file({**data, "params": dict(params)})
+        # The JSON has the default point's fields even where no point was reached.
+        seen = (main,) if main.faults or main.results or main.trace or not data["unresolved"] else ()
+        attested = data["attestation"]
+        return cls(
+            arm=arm, exit=Exit(**data["exit"]), points=(*seen, *map(Point.from_file, data["points"])),
+            attestation=Attestation.from_json(attested) if attested else None,
+            unresolved=data["unresolved"], seconds=float(data["seconds"]), log=data["log"],
+        )  # fmt: skip

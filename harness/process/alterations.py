@@ -10,15 +10,15 @@ from __future__ import annotations
 import builtins
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 __builtins__ = dict(vars(builtins))  # type: ignore[assignment]
 """This module's own, for its functions alone: who looks for what was replaced must not look with it."""
 
-OURS = ("harness", "reproducers")
-"""Packages that are watched whole."""
+OURS = "harness"
+"""The package that is always watched whole."""
 FACTS = "harness.facts."
 """Where the classes of facts are: a module's facts are told by their text, and nothing else is."""
 STANDARD = ("builtins", "hashlib", "hmac", "json", "json.decoder", "json.encoder", "os", "socket", "struct")
@@ -32,15 +32,17 @@ Key = tuple[str, str]
 Holds = Callable[[], bool]
 
 
-def watched(rest: float = 0.0) -> Callable[..., list[str]]:
+def watched(packages: Iterable[str] = (), *, rest: float = 0.0) -> Callable[..., list[str]]:
     """A function that says what was altered since this call, or since it first saw a module.
 
+    `packages` are top-level names that are watched whole, as the harness is.
     A look takes some milliseconds: one that is `hurried` is left out within `rest` seconds of the last.
     """
     known: dict[str, dict[Key, Any]] = {}
     prints: dict[str, Holds] = {}
     others: set[str] = set()
     now, looked = time.monotonic, [0.0]
+    whole = frozenset({OURS, *packages})
     looked_into, listed, same, hides, printed = _entries, _modules, _same, _BUILTINS, _fingerprint
 
     def look(hurried: bool = False) -> list[str]:
@@ -48,7 +50,7 @@ def watched(rest: float = 0.0) -> Callable[..., list[str]]:
         if hurried and now() - looked[0] < rest:
             return found
         looked[0] = now()
-        for name, module in listed(others):
+        for name, module in listed(whole, others):
             if name in prints and prints[name]():
                 continue
             entries = dict(looked_into(name, module))
@@ -92,10 +94,10 @@ def _same(one: Any, other: Any) -> bool:
     return one is other or (type(one) is type(other) is str and one == other)
 
 
-def _modules(others: set[str]) -> Iterator[tuple[str, ModuleType]]:
+def _modules(whole: frozenset[str], others: set[str]) -> Iterator[tuple[str, ModuleType]]:
     """Those that are watched. The names of all others join `others`, and are not looked at again."""
     for name in sys.modules.keys() - others:
-        if name.partition(".")[0] not in OURS and name not in STANDARD:
+        if name.partition(".")[0] not in whole and name not in STANDARD:
             others.add(name)
         elif isinstance(module := sys.modules.get(name), ModuleType):
             yield name, module

@@ -52,7 +52,7 @@ def run(
         _limit_memory(job["memory_mb"])
         _set_variables(job["variables"], temporary)
         _confine(Protected.from_json(job["protected"]), files.folder, temporary)
-        code = _work(job, _testimony(stream), arm_only)
+        code = _work(job, _testimony(stream, job["watched"]), arm_only)
         sys.stdout.flush()
         sys.stderr.flush()
     except BaseException:  # noqa: BLE001
@@ -120,11 +120,11 @@ def _confine(protected: Protected, *own: Path) -> None:
         confine.enter(replace(protected, writable=(*protected.writable, *own)))
 
 
-def _testimony(descriptor: int) -> Testimony:
+def _testimony(descriptor: int, packages: Sequence[str]) -> Testimony:
     """The arm's end of the stream; what it forks has none."""
     stream = socket.socket(fileno=descriptor)
     os.register_at_fork(after_in_child=stream.close)
-    return Testimony(stream, alterations.watched())
+    return Testimony(stream, alterations.watched(packages))
 
 
 def _work(job: Mapping[str, Any], testimony: Testimony, arm_only: frozenset[str]) -> int:

@@ -50,7 +50,8 @@ class Job:
     """One arm to run: `entry` ("module:function") is called with `payload` and `folder`.
 
     It returns a JSON object. With `questions`, plain values too, it is given its testimony as well, and is
-    asked one at a time. What is `protected` it cannot write where the machine allows that. `variables` are
+    asked one at a time. What is `protected` it cannot write where the machine allows that; what it alters in
+    the packages in `watched`, as in the harness, is told of it. `variables` are
     set in this arm alone, after the fork server's; it needs so many accelerators (`devices`) for itself.
     `folder` takes the files named below. Raises BadInput for an entry or a payload that cannot be carried.
     """
@@ -64,6 +65,7 @@ class Job:
     devices: int = 0
     questions: tuple[Any, ...] | None = None
     protected: Protected = field(default_factory=Protected)
+    watched: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         if not _ENTRY.fullmatch(self.entry):
@@ -89,6 +91,7 @@ class Job:
             "memory_mb": self.limits.memory_mb,
             "variables": dict(self.variables),
             "protected": self.protected.to_json(),
+            "watched": sorted(self.watched),
         }
 
 

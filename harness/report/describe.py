@@ -11,6 +11,7 @@ from harness.facts import (
     CpuGraphs,
     ExpectedFault,
     Feature,
+    Host,
     KernelCase,
     ReportedServer,
     Reproducer,
@@ -19,12 +20,12 @@ from harness.facts import (
     Traffic,
 )
 from harness.facts.cases import Space
-from harness.facts.server import HOSTS
+from harness.facts.kinds import declared
 from harness.serving import by_hand
 from harness.source import revert
 from harness.source.tree import Tree
 
-_CPU, _SPECULATIVE = "cpu", "speculative-algorithm"
+_SPECULATIVE = "speculative-algorithm"
 _PORT = 30000
 """What upstream listens to where it is told no other (server_args.ServerArgs.port)."""
 
@@ -89,6 +90,8 @@ def _kernel(case: KernelCase) -> Iterator[str]:
         f"watched:    {', '.join(sorted(case.watch.kinds))} "
         f"in {', '.join(sorted(case.watch.buffers)) or 'every buffer'}"
     )
+    for kind in sorted(declared(case.watch.kinds)):
+        yield f"            {kind}: {kind.about}"
 
 
 def _server(subject: Subject, case: ServerCase) -> Iterator[str]:
@@ -101,7 +104,7 @@ def _server(subject: Subject, case: ServerCase) -> Iterator[str]:
         yield from _graphs(case.graphs)
     hosts = _hosts(case)
     yield from _served(subject, case, hosts)
-    yield from _launched(case, [host for host in hosts if host != _CPU])
+    yield from _launched(case, [host for host in hosts if host.has_devices])
 
 
 def _load(load: Traffic) -> str:
@@ -119,15 +122,15 @@ def _graphs(graphs: CpuGraphs) -> Iterator[str]:
         yield f"            {_load(graphs.traffic)}"
 
 
-def _hosts(case: ServerCase) -> list[str]:
+def _hosts(case: ServerCase) -> list[Host]:
     """The kinds of machine on which the case runs."""
     if Feature.CPU_SERVERS in case.requires:
-        return [_CPU]
-    needed = [host for host in HOSTS if host in case.requires]
-    return ([_CPU, *needed] if case.graphs else needed) or list(HOSTS)
+        return [Host.CPU]
+    needed = [host for host in Host if host in case.requires]
+    return ([Host.CPU, *needed] if case.graphs else needed) or list(Host)
 
 
-def _served(subject: Subject, case: ServerCase, hosts: Sequence[str]) -> Iterator[str]:
+def _served(subject: Subject, case: ServerCase, hosts: Sequence[Host]) -> Iterator[str]:
     """Commands for both arms as Refault starts them."""
     arms = ("fixed", "reverted") if isinstance(subject, Reproducer) else ("fixed",)
     yield f"by hand on {', '.join(hosts)}, each arm as it is judged; wait until both say how to ask them:"
@@ -136,11 +139,11 @@ def _served(subject: Subject, case: ServerCase, hosts: Sequence[str]) -> Iterato
     for arm in arms:
         yield f"""    sh -c "$(sed -n 's/^  ask it *//p' {arm}.txt)\""""
     yield f"    kill {' '.join(f'%{number}' for number, _ in enumerate(arms, 1))}"
-    if _CPU in hosts:
-        yield f"  on cpu it adds: {shlex.join(case.arguments(_CPU, case.default))}"
+    if Host.CPU in hosts:
+        yield f"  on cpu it adds: {shlex.join(case.arguments(Host.CPU, case.default))}"
 
 
-def _launched(case: ServerCase, hosts: Sequence[str]) -> Iterator[str]:
+def _launched(case: ServerCase, hosts: Sequence[Host]) -> Iterator[str]:
     """Commands for upstream as it is installed: only accelerators let it serve without Refault."""
     if not hosts:
         return

@@ -42,15 +42,17 @@ tr:first-child th { white-space: nowrap }
 
 def lines(decision: Decision) -> Iterator[str]:
     """The decision for a terminal: what blocks in full, the rest counted."""
-    where = ", ".join(decision.platforms)
+    where = ", ".join(map(str, decision.platforms))
     for entry, names in _grouped(decision.blocking):
         place = "" if entry.lacking == "refused" else f"{', '.join(names)} {entry.tier} {entry.platform}: "
         yield f"{entry.word:<11} {place}{entry.reason}"
         yield f"{'':<11} -> {entry.remedy}" if entry.remedy else ""
     yield from (f"quarantined {_place(entry)}: {entry.reason}" for entry in decision.quarantined)
-    yield from (f"let through {_place(entry)}: {entry.word}: {entry.reason}" for entry in decision.borne)
-    yield from (f"beside      {_place(entry)}: {entry.word}: {entry.reason}" for entry in decision.beside)
-    yield from (f"not asked   {_place(entry)}: {entry.reason}" for entry in decision.spared)
+    yield from (
+        f"let through {_place(entry)}: {entry.word}: {entry.reason}" for entry in decision.let_through
+    )
+    yield from (f"beside      {_place(entry)}: {entry.word}: {entry.reason}" for entry in decision.unasked)
+    yield from (f"not asked   {_place(entry)}: {entry.reason}" for entry in decision.not_yet_asked)
     counts = f"{len(decision.passed)} passed, {len(decision.blocking)} block"
     yield f"{decision.word.upper()}: {decision.build.name} by {decision.policy.name} on {where}: {counts}"
 
@@ -59,8 +61,7 @@ def markdown(decision: Decision) -> str:
     """The decision as a job summary."""
     head = [f"# Gate: {decision.word.upper()}", "", escaped(_about(decision)), ""]
     for name, heading in _HEADINGS:
-        entries: Sequence[Entry] = getattr(decision, name)
-        if entries:
+        if entries := decision.lists[name]:
             head += [f"## {heading}", "", f"| {' | '.join(_COLUMNS)} |"]
             head += ["| --- | --- | --- | --- | --- |", *map(_row, entries), ""]
     return "\n".join(head)
@@ -69,7 +70,7 @@ def markdown(decision: Decision) -> str:
 def page(decision: Decision) -> str:
     """The decision as one HTML page that needs nothing else."""
     title = _html(f"Gate: {decision.word} for {decision.build.name}")
-    tables = "".join(_table(heading, getattr(decision, name)) for name, heading in _HEADINGS)
+    tables = "".join(_table(heading, decision.lists[name]) for name, heading in _HEADINGS)
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{_STYLE}</style></head>'
@@ -81,7 +82,7 @@ def page(decision: Decision) -> str:
 def _about(decision: Decision) -> str:
     results = ", ".join(decision.sources) or "none"
     return (
-        f"{decision.build.name}, by {decision.policy.name}, on {', '.join(decision.platforms)}. "
+        f"{decision.build.name}, by {decision.policy.name}, on {', '.join(map(str, decision.platforms))}. "
         f"Results: {results}."
     )
 
@@ -90,7 +91,7 @@ def _grouped(entries: Sequence[Entry]) -> Iterator[tuple[Entry, list[str]]]:
     """Entries that differ in the reproducer alone, as one."""
     groups: dict[tuple[str, ...], list[Entry]] = {}
     for entry in entries:
-        groups.setdefault((entry.tier, entry.platform, entry.word, entry.reason), []).append(entry)
+        groups.setdefault((entry.tier, str(entry.platform), entry.word, entry.reason), []).append(entry)
     for group in groups.values():
         yield group[0], [entry.reproducer.partition("_")[0] for entry in group]
 
@@ -104,11 +105,11 @@ def _word(entry: Entry) -> str:
 
 
 def _place(entry: Entry) -> str:
-    return f"{entry.reproducer} {entry.tier} {entry.platform}"
+    return " ".join(_cells(entry)[:3])
 
 
 def _cells(entry: Entry) -> tuple[str, ...]:
-    return entry.reproducer, entry.tier, entry.platform, entry.word, entry.told
+    return entry.reproducer, entry.tier, str(entry.platform), entry.word, entry.told
 
 
 def _row(entry: Entry) -> str:

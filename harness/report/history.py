@@ -57,11 +57,11 @@ def _arm(arm: ArmNight) -> str:
 
 
 def _name(one: Series) -> str:
-    return f"{one.reproducer} {one.tier} {one.platform} ({one.line} on {one.host})"
+    return f"{one.key} ({one.line} on {one.host})"
 
 
 def _series(one: Series) -> dict[str, Any]:
-    identity = {"reproducer": one.reproducer, "tier": one.tier, "platform": one.platform}
+    identity = one.key.to_json()
     home = {"line": one.line, "host": one.host}
     changed = one.changed.at.isoformat() if one.changed else None
     told = {"params": told_params(one), "changed": changed, "moved": [found.what for found in notable(one)]}

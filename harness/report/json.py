@@ -75,7 +75,7 @@ def write(target: Target, document: Mapping[str, Any], key: Path | None = None) 
         with _opened(target) as file:
             file.write(text)
         if key:
-            signatures.beside(target).write_bytes(signatures.sign(text.encode(), key))
+            signatures.signature_of(target).write_bytes(signatures.sign(text.encode(), key))
     except BaseException as error:
         if target.is_file():
             target.unlink(missing_ok=True)

@@ -65,24 +65,22 @@ def _about(document: Document) -> str:
     told = document.sglang
     tree = str(told.get("tree", ""))[:12]
     version = escaped(str(told.get("version") or "of unknown version"))
-    machine = escaped(document.platform)
+    machine = escaped(str(document.platform))
     return f"SGLang {version} (tree `{_code(tree)}`) on {machine}, {document.at:%Y-%m-%d %H:%M} UTC"
 
 
 def _moved(results: Sequence[tuple[Document, Result]], history: Sequence[Series]) -> Iterator[str]:
     seen = {
-        (result.reproducer, result.tier, result.platform, own.line, own.host)
+        (result.key, own.line, own.host)
         for document, result in results
         for own in (home(document.sglang, document.machine),)
     }
-    of_these = [
-        one for one in history if (one.reproducer, one.tier, one.platform, one.line, one.host) in seen
-    ]
+    of_these = [one for one in history if (one.key, one.line, one.host) in seen]
     moved = [one for series in of_these for one in notable(series)]
     if moved:
         yield from ("", "## Moved", "")
     for one in moved:
-        identity = f"{one.series.reproducer} {one.series.tier} {one.series.platform} ({one.series.line})"
+        identity = f"{one.series.key} ({one.series.line})"
         yield f"- **{escaped(identity)}**: {escaped(one.what)}"
 
 
@@ -92,7 +90,7 @@ def _failing(results: Sequence[tuple[Document, Result]]) -> Iterator[str]:
         yield from ("", "## Failing", "")
     for _, result in failing:
         assert result.verdict is not None  # no failing result lacks one
-        yield f"- **{judged(result)} {escaped(_identity(result))}**: {escaped(result.reason)}"
+        yield f"- **{judged(result)} {escaped(str(result.key))}**: {escaped(result.reason)}"
         for name, arm in result.arms.items():
             yield from (f"  - {name}: `{_code(fault.signature)}`" for fault in arm.main.faults[:3])
 
@@ -106,12 +104,10 @@ def _rest(results: Sequence[tuple[Document, Result]]) -> Iterator[str]:
         "| verdict | reproducer | tier | platform | seconds | reason |",
         "| --- | --- | --- | --- | ---: | --- |",
     )
-    for result in sorted(rest, key=_identity):
+    for result in sorted(rest, key=lambda result: str(result.key)):
         cells = (
             judged(result),
-            result.reproducer,
-            result.tier,
-            result.platform,
+            *result.key.to_json().values(),
             f"{result.seconds:.1f}",
             result.reason,
         )
@@ -121,11 +117,7 @@ def _rest(results: Sequence[tuple[Document, Result]]) -> Iterator[str]:
 
 def _severity(row: tuple[Document, Result]) -> tuple[int, str]:
     verdict = row[1].verdict or Verdict.PASS
-    return -SEVERITY.index(verdict), _identity(row[1])
-
-
-def _identity(result: Result) -> str:
-    return f"{result.reproducer} {result.tier} {result.platform}"
+    return -SEVERITY.index(verdict), str(row[1].key)
 
 
 def escaped(text: str) -> str:

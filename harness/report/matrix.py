@@ -10,6 +10,7 @@ from rich.console import Console
 from harness import __version__
 from harness.matrix import Applies, Cell, Likeness
 from harness.report.terminal import say
+from harness.report.terminal.lines import columns
 from harness.source.releases import order
 
 _WORDS = {Applies.APPLIES: "reverts", Applies.STALE: "STALE"}
@@ -26,31 +27,23 @@ def document(
     cells: Sequence[Cell], compared: Sequence[Likeness], problems: Sequence[str], machine: Mapping[str, Any]
 ) -> dict[str, Any]:
     """The JSON of a matrix; its schema is in docs/releases.md."""
-    likeness = [
-        {"reproducer": one.reproducer, "release": one.release, "affected": one.affected, "same": one.same,
-         "only_named": one.only_named, "missing": list(one.missing), "added": list(one.added)}
-        for one in compared
-    ]  # fmt: skip
     told = {
         "matrix": [cell.to_json() for cell in cells],
-        "likeness": likeness,
+        "likeness": [one.to_json() for one in compared],
         "disagreements": list(problems),
     }
     return {"refault": __version__, "machine": dict(machine), **told}
 
 
 def _table(cells: Sequence[Cell]) -> list[str]:
-    bugs = list(dict.fromkeys(cell.reproducer.short_id for cell in cells))
+    bugs = list(dict.fromkeys(cell.short_id for cell in cells))
     releases = sorted({cell.release for cell in cells}, key=order)
-    found = {(cell.release, cell.reproducer.short_id): _word(cell) for cell in cells}
+    found = {(cell.release, cell.short_id): _word(cell) for cell in cells}
     rows = [
         ["release", *bugs],
         *([release, *(found.get((release, bug), "") for bug in bugs)] for release in releases),
     ]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    ]
+    return columns(rows)
 
 
 def _word(cell: Cell) -> str:
@@ -60,9 +53,9 @@ def _word(cell: Cell) -> str:
 
 def _bugs(cells: Sequence[Cell], compared: Sequence[Likeness]) -> list[str]:
     lines = []
-    for bug in dict.fromkeys(cell.reproducer.id for cell in cells):
+    for bug in dict.fromkeys(cell.reproducer for cell in cells):
         lines.append(bug)
-        lines += _told([cell for cell in cells if cell.reproducer.id == bug])
+        lines += _told([cell for cell in cells if cell.reproducer == bug])
         lines += [f"  {likeness_told(one)}" for one in compared if one.reproducer == bug]
         lines.append("")
     return lines

@@ -66,9 +66,9 @@ class Progress:
         return f"{time.monotonic() - self._since:.1f} s"
 
     def _text(self) -> str:
-        told = f"{self._done} of {self._total} cases judged"
+        text = f"{self._done} of {self._total} cases judged"
         waiting = list(self._under_way)
         if not waiting:
-            return f"{told}; the first one waits until upstream is imported"
+            return f"{text}; the first one waits until upstream is imported"
         more = f" and {len(waiting) - _SHOWN} more" if waiting[_SHOWN:] else ""
-        return f"{told}, {self._elapsed()}; waiting for {', '.join(waiting[:_SHOWN])}{more}"
+        return f"{text}, {self._elapsed()}; waiting for {', '.join(waiting[:_SHOWN])}{more}"

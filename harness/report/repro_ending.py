@@ -8,7 +8,7 @@ from itertools import groupby
 
 from rich.console import Console
 
-from harness.facts import Reproducer, Subject
+from harness.facts import Reproducer, Subject, Tier
 from harness.matrix import declared
 from harness.matrix.last_measured import Release
 from harness.observation import Observation
@@ -150,7 +150,7 @@ def _by_hand(ending: Ending) -> Iterator[str]:
     if any(result.arms for result in ending.results):
         arms = "both arms side by side, with all evidence" if is_bug else "all of the evidence"
         commands[f"refault repro {name} --detail{tree}"] = arms
-    if any(step.request.tier == "server" and not step.missing for step in ending.steps):
+    if any(step.request.tier is Tier.SERVER and not step.missing for step in ending.steps):
         arm, what = ("reverted", "its server with the fix undone") if is_bug else ("fixed", "its server")
         commands[f"refault serve {name} --arm {arm}{tree}"] = f"{what}, left up"
         if is_bug:
@@ -169,7 +169,7 @@ def _not_shown(ending: Ending) -> Iterator[str]:
 def _untold(ending: Ending) -> Iterator[str]:
     for step in ending.steps:
         if step.missing:
-            case = " on ".join(filter(None, (step.request.tier, step.request.platform)))
+            case = " on ".join(step.request.words)
             yield f"{case}: this machine lacks {', '.join(step.missing)}"
     for step in ending.steps:
         if step.put_off:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from harness.facts import Subject
+from harness.facts import Subject, Tier
 from harness.observation.compare import named_params
 from harness.source.tree import Tree
 from harness.suite import Request
@@ -16,10 +16,10 @@ def lines(subject: Subject, tree: Tree, steps: Sequence[Step]) -> Iterator[str]:
     yield f"{subject.title}"
     yield f"sglang {tree.version or 'of an unknown version'} ({tree.origin})"
     tiers = max(len(step.request.tier) for step in steps)
-    places = max(len(step.platform) for step in steps)
+    places = max(len(str(step.platform)) for step in steps)
     for step in steps:
         word = "run" if step.runs else "not run"
-        yield f"  {word:<7}  {step.request.tier:<{tiers}}  {step.platform:<{places}}  {_told(step)}"
+        yield f"  {word:<7}  {step.request.tier:<{tiers}}  {step.platform!s:<{places}}  {_told(step)}"
 
 
 def _told(step: Step) -> str:
@@ -41,7 +41,7 @@ def _points(request: Request) -> str:
 
 def _load(request: Request) -> str:
     """What a case without parameters does: the load of a server."""
-    if request.tier != "server":
+    if request.tier is not Tier.SERVER:
         return "one point"
     case = request.case
     return (

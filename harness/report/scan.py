@@ -20,7 +20,7 @@ def show(reproducer: Reproducer, found: Found, console: Console) -> None:
 
 def document(reproducer: Reproducer, found: Found, head: Mapping[str, Any]) -> dict[str, Any]:
     """The JSON of a scan; its form is in docs/sweep.md."""
-    told = {"reproducer": reproducer.id, "platform": found.platform, "modules": found.modules}
+    told = {"reproducer": reproducer.id, "platform": str(found.platform), "modules": found.modules}
     counts = {"kernels": found.kernels, "left_out": dict(found.left_out)}
     return {
         "refault": __version__,
@@ -33,8 +33,8 @@ def _lines(reproducer: Reproducer, found: Found) -> Iterator[str]:
     for one in found.candidates:
         basis = "dtypes by name" if one["named"] else "some dtypes assumed"
         dtypes = ", ".join(f"{name} {dtype}" for name, dtype in one["dtypes"].items())
-        told = f"{one['value']} {one['conversion']}, stored as {one['element']}"
-        yield f"{one['module']}.{one['kernel']}: {one['argument']}: {told} ({basis}: {dtypes})"
+        text = f"{one['value']} {one['conversion']}, stored as {one['element']}"
+        yield f"{one['module']}.{one['kernel']}: {one['argument']}: {text} ({basis}: {dtypes})"
     holding = len({(one["module"], one["kernel"]) for one in found.candidates})
     scanned = f"{found.kernels} kernels of integers in {found.modules} modules, compiled for {found.platform}"
     yield f"{holding} hold the store of {reproducer.short_id}, of {scanned}"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from harness.facts import FAULT_KINDS
+from harness.facts import EXTENT, FaultKind
+from harness.facts.kinds import DECLARED
 
 Schema = dict[str, Any]
 
@@ -40,10 +41,12 @@ def closed(
 def fault() -> Schema:
     """What `Fault.to_json` writes."""
     names = dict.fromkeys(("buffer", "kernel", "process", "message"), TEXT)
-    numbers = dict.fromkeys(("numel", "first", "last", "count", "needed"), INTEGER)
+    numbers = dict.fromkeys(EXTENT, INTEGER)
     met = {"place": TEXT, "mode": TEXT, "requests": listed(TEXT)}
     seen = {"seen": closed({}, {**met, **numbers})}
-    return closed({"kind": {"enum": sorted(FAULT_KINDS)}, "signature": LINE}, {**names, **numbers, **seen})
+    ours: Schema = {"enum": sorted(kind.value for kind in FaultKind)}
+    kind: Schema = {"anyOf": [ours, {"type": "string", "pattern": f"^{DECLARED}$"}]}
+    return closed({"kind": kind, "signature": LINE}, {**names, **numbers, **seen})
 
 
 def event() -> Schema:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from harness.facts import FaultKind
 from harness.observation import Fault
 from harness.serving.events import Event
 
@@ -14,6 +15,7 @@ _PEER_GONE = re.compile(
     r"|remote process exited"
 )
 _NUMBERS = re.compile(r"-?\d+(?:\.\d+)?")
+_BROKEN = (FaultKind.DEVICE_FAULT, FaultKind.NAN)
 _GENERIC = re.compile(r"device-side assert triggered")
 
 
@@ -42,27 +44,31 @@ def of(events: Sequence[Event]) -> Causes:
 
 
 def _ended(kept: Sequence[Event]) -> bool:
-    return any(event.ends and event.fault and event.fault.kind != "leak" for event in kept)
+    return bool(_endings(kept))
+
+
+def _endings(kept: Sequence[Event]) -> list[Event]:
+    """What may explain what comes after it: a leak does not."""
+    return [one for one in kept if one.ends and one.fault and one.fault.kind != FaultKind.LEAK]
 
 
 def _explained(event: Event, fault: Fault, kept: list[Event], lacking: str | None) -> bool:
     """Whether something before explains it; then it lends that its process, if that one's is not known."""
-    before = [one for one in kept if one.ends and one.fault and one.fault.kind not in ("leak",)]
-    if not before:
-        return lacking is not None and fault.kind in ("exception", "crash", "hang")
-    return _follows(event, fault, before, kept)
+    if before := _endings(kept):
+        return _follows(event, fault, before, kept)
+    return lacking is not None and fault.sort.ends and fault.kind != FaultKind.DEVICE_FAULT
 
 
 def _follows(event: Event, fault: Fault, before: Sequence[Event], kept: list[Event]) -> bool:
     kinds = {one.fault.kind for one in before if one.fault}
-    if fault.kind in ("crash", "hang"):
-        return True if event.weight != "cause" or fault.kind == "hang" else bool(kinds)
-    broken = kinds & {"device-fault"} or ("nan" in kinds and event.weight == "echo")
-    if fault.kind == "device-fault" and event.weight == "echo" and broken:
+    if fault.kind in (FaultKind.CRASH, FaultKind.HANG):
+        return True if event.weight != "cause" or fault.kind == FaultKind.HANG else bool(kinds)
+    broken = FaultKind.DEVICE_FAULT in kinds or (FaultKind.NAN in kinds and event.weight == "echo")
+    if fault.kind == FaultKind.DEVICE_FAULT and event.weight == "echo" and broken:
         _lend(fault, kept)
         return True
-    if fault.kind == "exception":
-        if kinds & {"device-fault", "hang"}:
+    if fault.kind == FaultKind.EXCEPTION:
+        if kinds & {FaultKind.DEVICE_FAULT, FaultKind.HANG}:
             _lend(fault, kept)
             return True
         return bool(_PEER_GONE.search(fault.message or ""))
@@ -72,14 +78,14 @@ def _follows(event: Event, fault: Fault, before: Sequence[Event], kept: list[Eve
 def _lend(fault: Fault, kept: list[Event]) -> None:
     """The call that met a broken device names the process that nothing told before."""
     for number, event in enumerate(kept):
-        if event.fault and event.fault.kind in ("device-fault", "nan") and not event.fault.process:
+        if event.fault and event.fault.kind in _BROKEN and not event.fault.process:
             kept[number] = replace(event, fault=replace(event.fault, process=fault.process))
 
 
 def _without_generic(kept: Sequence[Event]) -> list[Event]:
     """An assertion that the device names stands for every report that one was hit."""
-    named = [one for one in kept if one.fault and one.fault.kind == "device-fault" and one.weight == "cause"]
-    if not named:
+    told = [one.fault.kind for one in kept if one.fault and one.weight == "cause"]
+    if FaultKind.DEVICE_FAULT not in told:
         return list(kept)
     return [one for one in kept if not (one.fault and _GENERIC.search(one.fault.message or ""))]
 

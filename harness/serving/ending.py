@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.facts import ENDING_KINDS
 from harness.observation import Exit, Fault
 from harness.observation.normalise import message
 from harness.process.ending import signal_name
@@ -120,7 +119,7 @@ def _is_cut(size: int, found: Found) -> bool:
 
 def _not_told(found: Found, told: Sequence[Fault]) -> tuple[Fault, ...]:
     """The faults that the log does not tell of: hangs we saw, and ends that nobody explains."""
-    if any(fault.kind in ENDING_KINDS for fault in told):
+    if any(fault.sort.ends for fault in told):
         return ()
     if found.exit is None:
         gone = tuple(

@@ -9,12 +9,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.facts import ExpectedFault, Reproducer
+from harness.facts import ExpectedFault, FaultKind, Reproducer
+from harness.facts.kinds import kind_of
 from harness.observation import Fault
 from harness.serving.logs import Reading
 
-_ON_A_DEVICE = frozenset({"oob-read", "oob-write", "index-range", "short-buffer"})
-"""What an accelerator reports as a device fault, if at all."""
 _ON_A_GPU = re.compile(r"GPU faults?|illegal (?:memory )?access")
 _WORD = re.compile(r"[a-z][a-z0-9-]{3,}")
 _COMMON = frozenset({"above", "never", "next", "under", "wrong", "tokens", "with", "from", "into"})
@@ -69,9 +68,11 @@ def _of_kinds(faults: Sequence[Fault], reproducer: Reproducer) -> Iterator[tuple
     seen = {fault.kind for fault in faults}
     if same := sorted(expected & seen):
         yield _KIND, f"fault kind {', '.join(same)}"
-    elif "device-fault" in seen and (kinds := sorted(expected & _ON_A_DEVICE)):
+    elif FaultKind.DEVICE_FAULT in seen and (
+        kinds := sorted(kind for kind in expected if kind_of(kind).is_of_memory)
+    ):
         yield _RELATED, f"device-fault, as which a GPU may report {', '.join(kinds)}"
-    elif "device-fault" in seen and (told := _ON_A_GPU.search(reproducer.bug.symptom)):
+    elif FaultKind.DEVICE_FAULT in seen and (told := _ON_A_GPU.search(reproducer.bug.symptom)):
         yield _RELATED, f"device-fault, and the symptom speaks of {told[0]}"
 
 

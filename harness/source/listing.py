@@ -85,8 +85,8 @@ class _Found:
         for path in self.sizes:
             stem = _module_of(path)
             if stem and f"{stem}.py" in self.sizes:
-                told = f"hides {shown(os.path.basename(stem))}.py, so that what runs has no source"
-                raise self._refusal(path, told)
+                text = f"hides {shown(os.path.basename(stem))}.py, so that what runs has no source"
+                raise self._refusal(path, text)
 
     def _entries_of(self, prefix: str) -> list[os.DirEntry[str]]:
         try:
@@ -153,8 +153,8 @@ class _Found:
     def _count(self, entries: int, size: int) -> None:
         self._entries, self._bytes = self._entries + entries, self._bytes + size
         if self._entries > MOST_FILES or self._bytes > LARGEST_TREE:
-            told = f"holds more than {MOST_FILES} entries or {LARGEST_TREE >> 30} GiB"
-            raise BadInput(f"{shown(self._folder)}: {told}: give a tree of the package alone")
+            text = f"holds more than {MOST_FILES} entries or {LARGEST_TREE >> 30} GiB"
+            raise BadInput(f"{shown(self._folder)}: {text}: give a tree of the package alone")
 
     def _refusal(self, path: str, told: str) -> BadInput:
         return BadInput(f"{shown(os.path.join(self._folder, path))}: {told}: remove it, or give another tree")

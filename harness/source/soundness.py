@@ -69,9 +69,9 @@ def _names(syntax: ast.Module, module: str) -> Iterator[Break]:
             yield Break("NameError", f"name '{name}' is not defined", f"undefined name '{name}'", place)
         elif isinstance(one, messages.UndefinedLocal):
             name = one.message_args[0]
-            told = f"cannot access local variable '{name}'"
+            text = f"cannot access local variable '{name}'"
             place = f"{module}:{_function_at(syntax, one.lineno)}"
-            yield Break("UnboundLocalError", told, f"local variable '{name}' is used before it is set", place)
+            yield Break("UnboundLocalError", text, f"local variable '{name}' is used before it is set", place)
 
 
 def _calls(syntax: ast.Module, module: str) -> Iterator[Break]:

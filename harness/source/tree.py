@@ -91,8 +91,8 @@ class Tree:
         except BadInput as error:
             return f"the tree changed while it was in use: {error}"
         found = before.differs(after)
-        told = f"{self.package}/{shown(found)} changed while the tree was in use" if found else None
-        return told and f"{told}: leave it alone, and run again"
+        text = f"{self.package}/{shown(found)} changed while the tree was in use" if found else None
+        return text and f"{text}: leave it alone, and run again"
 
 
 def installed(package: str = "sglang") -> Tree:

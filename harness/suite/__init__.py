@@ -3,11 +3,12 @@
 from harness.suite.judging import Judged, judge_again
 from harness.suite.planning import attested, plan
 from harness.suite.recorded import golden
-from harness.suite.request import Request, missing, platform_of
+from harness.suite.request import Request, missing
 from harness.suite.runner import Suite
-from harness.suite.setting import Setting
+from harness.suite.setting import Bench, Setting
 
 __all__ = [
+    "Bench",
     "Judged",
     "Request",
     "Setting",
@@ -17,5 +18,4 @@ __all__ = [
     "judge_again",
     "missing",
     "plan",
-    "platform_of",
 ]

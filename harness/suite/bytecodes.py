@@ -7,6 +7,7 @@ from itertools import count
 from pathlib import Path
 
 from harness.errors import BadInput
+from harness.facts import Tier
 from harness.source.bytecode import Making
 from harness.source.symbols import functions_by_module
 from harness.suite.planning import attested
@@ -28,7 +29,7 @@ class Bytecodes:
     def of_cases(self, requests: Sequence[Request]) -> Making:
         """Of what the arms of these cases import to begin with; what more they import they compile."""
         runnable = [request for request in requests if not missing(request, self._setting.machine)]
-        served = any(request.tier == "server" for request in runnable)
+        served = any(request.tier is Tier.SERVER for request in runnable)
         launcher = [f"{self._setting.tree.package}.{_LAUNCHER}"] if served else []
         return self.of([*launcher, *self._homes(runnable)], deep=served)
 

@@ -21,7 +21,9 @@ class Environments:
         """The environment of a kind, as `harness.tiers.arms.kind` names it."""
         if kind not in self._made:
             package = self._setting.tree.package
-            self._made[kind] = arms.environment(kind, package, self._learned(kind).load())
+            self._made[kind] = arms.environment(
+                kind, package, self._learned(kind).load(), self._setting.homes
+            )
         return self._made[kind]
 
     def save(self, pool: Pool) -> None:

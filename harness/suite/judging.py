@@ -13,7 +13,7 @@ from harness.process.job import Ended
 from harness.source import revert
 from harness.source.tree import Tree
 from harness.suite.planning import Planned, attested
-from harness.suite.request import expected, platform_of
+from harness.suite.request import expected
 from harness.suite.setting import Setting
 from harness.tiers import arms
 from harness.tiers.arms import ArmPlan
@@ -55,8 +55,7 @@ def _concluded(case: Planned, shown: Mapping[ArmName, Arm], setting: Setting) ->
     result = conclude(
         request.reproducer,
         evidence,
-        tier=request.tier,
-        platform=platform_of(request, setting.machine),
+        request.key(setting.machine),
         params=request.points[0],
         seconds=sum(observation.seconds for observation in seen),
     )
@@ -70,7 +69,7 @@ def _evidence(case: Planned, shown: Mapping[ArmName, Arm], setting: Setting) -> 
     request = case.request
     return Evidence(
         expect=expected(request, setting.machine),
-        control=request.platform in getattr(request.case, "controls", ()),
+        control=request.case.is_control(request.platform),
         fixed=shown["fixed"],
         reverted=shown["reverted"],
         golden=case.golden,

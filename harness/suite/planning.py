@@ -80,13 +80,13 @@ def arm(name: ArmName, request: Request, tree: Tree, setting: Setting) -> ArmPla
         name=name,
         reproducer=request.reproducer,
         tier=request.tier,
-        platform=request.platform,
+        platform=request.platform_on(setting.machine),
         tree=tree,
         functions=functions_by_module(tree, attested(tree, request.reproducer)),
         points=request.points,
-        host=setting.machine.host,
         models=setting.workspace.models,
         bug=expect.reverted if expect else None,
+        homes=setting.homes,
     )
 
 

@@ -6,7 +6,7 @@ from harness.errors import GoldenError
 from harness.facts import Tolerance
 from harness.golden import Golden, GoldenStore
 from harness.machine import Machine
-from harness.suite.request import Request, platform_of
+from harness.suite.request import Request
 
 
 def golden(request: Request, machine: Machine, store: GoldenStore) -> Golden | None:
@@ -14,12 +14,12 @@ def golden(request: Request, machine: Machine, store: GoldenStore) -> Golden | N
 
     Raises GoldenError for one that cannot be read, or that has another tolerance than its case.
     """
-    platform = platform_of(request, machine)
-    found = store.load(request.reproducer.id, request.tier, platform)
+    key = request.key(machine)
+    found = store.load(key)
     wanted = request.case.recorded
     if found is None or found.tolerance == wanted:
         return found
-    path = store.path(request.reproducer.id, request.tier, platform)
+    path = store.path(key)
     raise GoldenError(
         f"{path}: has the tolerance {_told(found.tolerance)}, and its case has {_told(wanted)}: "
         "restore it, or delete it and run `refault record`"

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from harness.facts import Platform, Tier
 from harness.golden import GoldenStore
 from harness.history import Series
 from harness.machine import Machine
 from harness.observation.compare import one_line
-from harness.suite import Request, missing, platform_of
+from harness.suite import Request, missing
 from harness.verdict import Verdict
 
 QUICK = 90.0
@@ -36,7 +37,7 @@ class Step:
     """One case: what it lacks here, and, if it could be run but is not, why and by which command it is."""
 
     request: Request
-    platform: str
+    platform: Platform
     missing: tuple[str, ...] = ()
     last: Last | None = None
     put_off: str | None = None
@@ -64,7 +65,7 @@ def of(requests: Sequence[Request], here: Here, *, asked: bool) -> list[Step]:
     it is known to be quick and has a golden to be held against.
     """
     steps = [_step(request.on(here.machine), here) for request in requests]
-    quicker = any(step.runs and step.request.tier != "server" for step in steps)
+    quicker = any(step.runs and step.request.tier is not Tier.SERVER for step in steps)
     return [_put_off(step, here) if quicker and not asked else step for step in steps]
 
 
@@ -74,14 +75,14 @@ def wanted(steps: Sequence[Step]) -> list[Request]:
 
 
 def _step(request: Request, here: Here) -> Step:
-    platform = platform_of(request, here.machine)
+    platform = request.platform_on(here.machine)
     lacks = missing(request, here.machine)
-    return Step(request=request, platform=platform, missing=lacks, last=_last(request, platform, here))
+    return Step(request=request, platform=platform, missing=lacks, last=_last(request, here))
 
 
 def _put_off(step: Step, here: Here) -> Step:
     request = step.request
-    if request.tier != "server" or step.missing:
+    if request.tier is not Tier.SERVER or step.missing:
         return step
     why = _too_long(step, here) or _unrecorded(step, here)
     command = f"refault repro {request.reproducer.short_id} --tier server"
@@ -97,18 +98,18 @@ def _too_long(step: Step, here: Here) -> str | None:
 
 def _unrecorded(step: Step, here: Here) -> str | None:
     request = step.request
-    if request.by_hand or here.goldens.load(request.reproducer.id, request.tier, step.platform):
+    if request.by_hand or here.goldens.load(request.key(here.machine)):
         return None
     return f"it has no golden for {step.platform} yet"
 
 
-def _last(request: Request, platform: str, here: Here) -> Last | None:
+def _last(request: Request, here: Here) -> Last | None:
     """The newest run of both arms at these parameters on hardware like this."""
-    identity = (request.reproducer.id, request.tier, platform, one_line(request.points[0]))
+    identity = (request.key(here.machine), one_line(request.points[0]))
     nights = [
         night
         for series in here.past
-        if (series.reproducer, series.tier, series.platform, series.params) == identity
+        if (series.key, series.params) == identity
         for night in series.nights
         if night.hardware == here.machine.hardware
         and night.verdict not in _ENDED_EARLY

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from harness.facts import Configuration, Expect, Feature, Reproducer, ServerCase, Subject
+from harness.facts import Configuration, Expect, Reproducer, ServerCase, Subject
+from harness.facts.place import CPU, CaseKey, Feature, Host, Platform, Tier, runs_on
 from harness.machine import Machine
 from harness.tiers import arms
 from harness.verdict import BOTH, ArmName
@@ -22,9 +23,9 @@ class Request:
     """
 
     reproducer: Subject
-    tier: str
-    platform: str | None = None
-    host: str | None = None
+    tier: Tier
+    platform: Platform | None = None
+    host: Host | None = None
     overrides: Mapping[str, Any] | None = None
     given: tuple[Mapping[str, Any], ...] = ()
     asked: tuple[ArmName, ...] = BOTH
@@ -35,21 +36,30 @@ class Request:
 
     @property
     def case(self) -> Any:
-        return self.reproducer.case(self.tier, self.platform, self.host)
+        here = Platform(self.host) if self.host and self.tier is Tier.SERVER else None
+        return self.reproducer.case(self.tier, self.platform or here)
 
     def on(self, machine: Machine) -> Request:
         """The same case as it is on that machine."""
         return replace(self, host=machine.host)
 
     @property
-    def name(self) -> str:
-        """The case as folders and progress name it."""
-        return ".".join(filter(None, (self.tier, self.platform)))
+    def words(self) -> tuple[str, ...]:
+        """The tier, and the platform where the case names one."""
+        return (self.tier.value, str(self.platform)) if self.platform else (self.tier.value,)
 
     @property
-    def environment(self) -> str:
-        """The kind of environment its arms share."""
-        return arms.kind(self.tier, self.platform)
+    def name(self) -> str:
+        """The case as folders and progress name it."""
+        return ".".join(self.words)
+
+    def key(self, machine: Machine) -> CaseKey:
+        """What its result, and its golden, is called on a machine."""
+        return CaseKey(self.reproducer.id, self.tier, self.platform_on(machine))
+
+    def platform_on(self, machine: Machine) -> Platform:
+        """Where it runs."""
+        return runs_on(self.tier, self.platform, machine.platform)
 
     @property
     def points(self) -> list[dict[str, Any]]:
@@ -58,24 +68,13 @@ class Request:
             return [dict(point) for point in self.given]
         return case.points() if self.overrides is None else [{**case.default, **self.overrides}]
 
+    def environment(self, machine: Machine) -> str:
+        """The kind of environment its arms share."""
+        return arms.kind(self.tier, self.platform_on(machine))
+
     @property
     def by_hand(self) -> bool:
         return self.overrides is not None or bool(self.given)
-
-
-def platform_of(request: Request, machine: Machine) -> str:
-    """The platform that a result, and its golden, is of.
-
-    A kernel case that names no platform runs on the CPU, whatever else the machine has.
-    """
-    if request.tier == "kernel" and request.platform != machine.host:
-        return request.platform or "cpu"
-    return machine.platform if request.tier == "kernel" else request.platform or machine.platform
-
-
-def host_of(request: Request, machine: Machine) -> str:
-    """The kind of machine that a case runs on: what its reverted arm shows depends on it."""
-    return request.platform or "cpu" if request.tier == "kernel" else machine.host
 
 
 def expected(request: Request, machine: Machine) -> Expect | None:
@@ -83,13 +82,13 @@ def expected(request: Request, machine: Machine) -> Expect | None:
     subject = request.reproducer
     if not isinstance(subject, Reproducer):
         return None
-    return subject.expect.at(request.tier, host_of(request, machine))
+    return subject.expect.at(request.tier, request.platform_on(machine))
 
 
 def missing(request: Request, machine: Machine) -> tuple[str, ...]:
     """The features that a case needs and this machine lacks."""
-    on_the_cpu = request.tier == "kernel" and request.platform is None
-    own = frozenset({Feature.INTERPRETER} if on_the_cpu else ())
+    interpreted = request.tier is Tier.KERNEL and request.platform_on(machine) == CPU
+    own = frozenset({Feature.INTERPRETER} if interpreted else ())
     case = request.on(machine).case
     ranks = case.ranks if isinstance(case, ServerCase) else 1
     return machine.missing(own | request.reproducer.requires | case.requires, ranks)

@@ -143,9 +143,8 @@ class Suite:
         bytecode = self._bytecodes.of_cases([request]).done
         plan = replace(planning.arm(name, request, tree, self._setting), bytecode=bytecode)
         folder = self._new_folder(f"{subject.id}.standing.{name}")
-        shared = self.environment(request.environment)
-        protected = self._shield.over(plan)
-        return folder, self._pool.submit(arms.kept_server_job(plan, folder, shared, protected))
+        job = arms.kept_server_job(plan, folder, self._shared(request), self._shield.over(plan))
+        return folder, self._pool.submit(job)
 
     def _ready(self, waiting: list[_Running]) -> list[_Running]:
         """Take those out of `waiting` whose arms have all ended."""
@@ -165,8 +164,12 @@ class Suite:
         """Begin to import what the arms of each kind share."""
         runnable = (request for request in requests if not missing(request, self._setting.machine))
         with contextlib.suppress(Unresolved):  # its arms meet the same, and each case tells of it
-            for kind in dict.fromkeys(request.environment for request in runnable):
+            kinds = (request.environment(self._setting.machine) for request in runnable)
+            for kind in dict.fromkeys(kinds):
                 self._pool.warm(self.environment(kind))
+
+    def _shared(self, request: Request) -> Environment:
+        return self.environment(request.environment(self._setting.machine))
 
     def _start(self, request: Request, making: Making) -> _Running:
         """Hand its arms over to be run. What goes wrong on the way is this case's own failure."""
@@ -190,8 +193,7 @@ class Suite:
         for name, planned in running.case.plans.items():
             plan = replace(planned, bytecode=making.done)
             folder = self._new_folder(f"{request.reproducer.id}.{request.name}.{name}")
-            shared, protected = self.environment(request.environment), self._shield.over(plan)
-            jobs[name] = arms.job(plan, folder, shared, protected)
+            jobs[name] = arms.job(plan, folder, self._shared(request), self._shield.over(plan))
         for name, job in jobs.items():
             self._started(running.arm(name))
             running.futures[name] = self._pool.submit(job)
@@ -219,8 +221,8 @@ class Suite:
 
 def _why(error: Exception) -> str:
     """Refault's own errors in their words, any other with its type."""
-    told = str(error) if isinstance(error, RefaultError) else f"{type(error).__name__}: {error}"
-    return foreign.shown(" ".join(told.split()))
+    text = str(error) if isinstance(error, RefaultError) else f"{type(error).__name__}: {error}"
+    return foreign.shown(" ".join(text.split()))
 
 
 def _wait_for_one(waiting: Sequence[_Running]) -> None:

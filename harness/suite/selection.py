@@ -4,49 +4,44 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from harness import catalogue
 from harness.errors import BadInput
-from harness.facts import Subject
+from harness.facts import Subject, Tier
 from harness.suite import Request
 from harness.verdict import BOTH, ArmName
 
-SERVER = "server"
-TIERS = ("codegen", "kernel", SERVER)
-WITHOUT_SERVERS = TIERS[:-1]
+WITHOUT_SERVERS = (Tier.CODEGEN, Tier.KERNEL)
 
 
-def select(names: Sequence[str], tiers: Sequence[str], known: Sequence[Subject]) -> list[Request]:
+def select(names: Sequence[str], tiers: Sequence[Tier], known: Sequence[Subject]) -> list[Request]:
     """Every case of the named reproducers (all of them for none) in the wanted tiers.
 
     Servers, which take minutes, are run where their tier is asked for, or a subject that has no other.
     """
     chosen = [catalogue.find(name, known) for name in names] or list(known)
+    wanted = tiers or WITHOUT_SERVERS
     found = [
         Request(reproducer=reproducer, tier=tier, platform=platform)
         for reproducer in {one.id: one for one in chosen}.values()
-        for tier in reproducer.tiers
-        if (tier in tiers if tiers else tier != SERVER or (names and reproducer.tiers == (SERVER,)))
-        for platform in reproducer.platforms(tier)
+        for tier, platform in reproducer.cases
+        if tier in wanted or (names and not tiers and reproducer.tiers == (Tier.SERVER,))
     ]
     if not found:
         have = "; ".join(f"{reproducer.short_id} has {', '.join(reproducer.tiers)}" for reproducer in chosen)
-        raise BadInput(f"no case in tier {', '.join(tiers or WITHOUT_SERVERS)}: {have}")
+        raise BadInput(f"no case in tier {', '.join(wanted)}: {have}")
     return found
 
 
-def one(reproducer: Subject, tiers: Sequence[str], settings: Sequence[str], arm: str | None) -> list[Request]:
+def one(
+    reproducer: Subject, tiers: Sequence[Tier], settings: Sequence[str], arm: str | None
+) -> list[Request]:
     """The cases of one reproducer, at its own points or at one given by `--set`."""
     asked: tuple[ArmName, ...] = BOTH if arm is None else ("fixed",) if arm == "fixed" else ("reverted",)
     return [
-        Request(
-            reproducer=request.reproducer,
-            tier=request.tier,
-            platform=request.platform,
-            overrides=overrides(request, settings) if settings else None,
-            asked=asked,
-        )
+        replace(request, overrides=overrides(request, settings) if settings else None, asked=asked)
         for request in _taking(settings, select([reproducer.id], tiers, [reproducer]))
     ]
 

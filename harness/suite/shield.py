@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import harness
+from harness.facts import Tier
+from harness.homes import OWN
 from harness.process.confine import Protected
 from harness.process.protection import Protection
 from harness.suite.guard import Guard
@@ -23,9 +25,12 @@ class Shield:
 
     def raise_it(self) -> None:
         """Keep in mind how things are before any arm runs."""
+        for folder in self._setting.goldens.folders:
+            # What is not there yet cannot be mounted, and an arm could make it.
+            if self._protection is Protection.COMPARED or not folder.exists():
+                self._guard.watch(folder, restored=True)
         if self._protection is Protection.COMPARED:
-            self._guard.watch(self._setting.goldens.folder, restored=True)
-            for folder in (_OURS, _OURS.parent / "reproducers", self._setting.tree.folder):
+            for folder in (_OURS, *self._homes(), self._setting.tree.folder):
                 self._guard.watch(folder)
 
     def over(self, plan: ArmPlan) -> Protected:
@@ -33,12 +38,16 @@ class Shield:
         tree, workspace = plan.tree, self._setting.workspace
         if self._protection is Protection.COMPARED:
             self._guard.watch(tree.folder)
-        models = plan.models if plan.tier == "server" else None
+        models = plan.models if plan.tier is Tier.SERVER else None
         if models:
             models.mkdir(parents=True, exist_ok=True)
-        everywhere = (_OURS.parent, workspace.root, self._setting.goldens.folder)
+        everywhere = (_OURS.parent, workspace.root, *self._homes(), *self._setting.goldens.folders)
         trees = (self._setting.tree.root, tree.root)
         return Protected((*everywhere, *trees), (models,) if models else ())
+
+    def _homes(self) -> tuple[Path, ...]:
+        """The folders of Refault's own reproducers, and of those that live elsewhere."""
+        return (_OURS.parent / OWN, *(home.root for home in self._setting.homes))
 
     def changed(self, since: float) -> tuple[str, ...]:
         """The files that were changed all the same since that moment, of time.monotonic()."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import BadInput
+from harness.facts import Platform
 from harness.process.job import Ended, Job
 from harness.process.limits import Limits
 from harness.source import kernels
@@ -30,7 +31,7 @@ class Found:
     `kernels` is how many were compiled, of so many `modules`; `left_out` counts the others by reason.
     """
 
-    platform: str
+    platform: Platform
     modules: int
     kernels: int
     candidates: tuple[Mapping[str, Any], ...]
@@ -48,7 +49,7 @@ def modules(tree: Tree, only: str) -> list[str]:
 def run(
     suite: Suite,
     tree: Tree,
-    platform: str,
+    platform: Platform,
     named: Sequence[str],
     done: Callable[[int], None] = lambda modules: None,
 ) -> Found:
@@ -71,7 +72,7 @@ def run(
 
 
 def _job(
-    suite: Suite, tree: Tree, platform: str, share: Sequence[str], number: int, bytecode: Bytecode
+    suite: Suite, tree: Tree, platform: Platform, share: Sequence[str], number: int, bytecode: Bytecode
 ) -> Job:
     return Job(
         entry="harness.tiers.codegen.store_scan:enter",
@@ -79,7 +80,7 @@ def _job(
             "root": str(tree.root),
             "package": tree.package,
             "bytecode": bytecode.to_json(),
-            "platform": platform,
+            "platform": str(platform),
             "modules": list(share),
         },
         folder=Path(suite.folder) / f"scan.{number}",

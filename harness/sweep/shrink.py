@@ -43,7 +43,7 @@ def smallest(
     symptom: Symptom,
     outcomes: Sequence[Outcome],
     walker: Walker,
-    told: Callable[[str], None] = lambda what: None,
+    progress: Callable[[str], None] = lambda what: None,
 ) -> Outcome:
     """The smallest point found, beginning with the smallest of `outcomes` that shows the symptom.
 
@@ -58,7 +58,7 @@ def smallest(
         better = next((found for found in _found(candidates, known) if symptom.match(found)), None)
         if better is None:
             break
-        told(f"{symptom.kind} {symptom.buffer or ''} at size {weight(case, better.params)}")
+        progress(f"{symptom.kind} {symptom.buffer or ''} at size {weight(case, better.params)}")
         best = better
     return best
 

@@ -54,15 +54,15 @@ def survey(
     expected: ExpectedFault,
     outcomes: Sequence[Outcome],
     walker: Walker,
-    told: Callable[[str], None] = lambda what: None,
+    progress: Callable[[str], None] = lambda what: None,
 ) -> Survey:
     """Judge the outcomes; smaller points are run to shrink what was found."""
     return Survey(
         outcomes=tuple(outcomes),
         mismatches=tuple(mismatches(expected, outcomes)),
         chart=chart(outcomes),
-        smallest=_smallest_bite(case, expected, outcomes, walker, told),
-        findings=tuple(_findings(case, outcomes, walker, told)),
+        smallest=_smallest_bite(case, expected, outcomes, walker, progress),
+        findings=tuple(_findings(case, outcomes, walker, progress)),
     )
 
 
@@ -90,25 +90,23 @@ def _smallest_bite(
     expected: ExpectedFault,
     outcomes: Sequence[Outcome],
     walker: Walker,
-    told: Callable[[str], None],
+    progress: Callable[[str], None],
 ) -> Outcome | None:
     """The smallest point with a fault of the expected kind and buffer, however its kernel is called."""
     faults = [fault for outcome in outcomes if outcome.bites for fault in outcome.arms["reverted"].faults]
-    kinds = [
-        fault for fault in faults if fault.kind == expected.kind and expected.buffer in (None, fault.buffer)
-    ]
+    kinds = [fault for fault in faults if fault.shows(expected, kernels=False)]
     if not kinds:
         return None
-    return smallest(case, Symptom.of(kinds[0], "reverted", watched=True), outcomes, walker, told)
+    return smallest(case, Symptom.of(kinds[0], "reverted", watched=True), outcomes, walker, progress)
 
 
 def _findings(
-    case: Case, outcomes: Sequence[Outcome], walker: Walker, told: Callable[[str], None]
+    case: Case, outcomes: Sequence[Outcome], walker: Walker, progress: Callable[[str], None]
 ) -> list[Finding]:
     found = []
     for symptom in dict.fromkeys(symptom for outcome in outcomes for symptom in _symptoms(outcome)):
         showing = [outcome for outcome in outcomes if symptom.match(outcome)]
-        least = smallest(case, symptom, showing, walker, told)
+        least = smallest(case, symptom, showing, walker, progress)
         fault = symptom.match(least)
         assert fault is not None
         found.append(Finding(fault=fault, watched=symptom.watched, count=len(showing), smallest=least))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.errors import Unresolved
-from harness.facts import Params, Reproducer
+from harness.facts import Params, Platform, Reproducer, Tier
 from harness.suite import Judged, Request, Suite
 from harness.sweep.outcomes import Outcome, Seen
 from harness.sweep.space import key
@@ -23,8 +23,8 @@ class Walker:
 
     suite: Suite
     reproducer: Reproducer
-    tier: str
-    platform: str | None = None
+    tier: Tier
+    platform: Platform | None = None
 
     def walk(
         self, points: Sequence[Params], asked: tuple[ArmName, ...] = BOTH, batch: int = BATCH

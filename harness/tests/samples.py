@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from harness.facts import Expect, faults
+from harness.facts import CaseKey, Expect, Platform, Tier, faults
 from harness.golden import Golden
 from harness.observation import Attestation, Exit, Fault, Module, Observation, Point
 from harness.verdict import Arm, Evidence, Judgement, Result, golden_of
@@ -51,14 +51,27 @@ def case(**facts: Any) -> Evidence:
     return Evidence(**{**own, **facts})
 
 
-def result(judgement: Judgement, judged: Evidence | None = None, **facts: Any) -> Result:
+def result(
+    judgement: Judgement,
+    judged: Evidence | None = None,
+    *,
+    reproducer: str = "pr1_pages",
+    tier: str = "kernel",
+    platform: str = "cpu",
+    **facts: Any,
+) -> Result:
     """A row of a report for a judgement."""
+    key = CaseKey(reproducer, Tier(tier), Platform.parse(platform))
     seen = judged or case(golden=None)
     arms = {"fixed": seen.fixed.observation, "reverted": seen.reverted.observation}
     told = {"verdict": judgement.verdict, "reason": judgement.reason, "drift": judgement.drift}
-    identity = {"reproducer": "pr1_pages", "tier": "kernel", "platform": "cpu", "pr": 1}
     params = {"params": {"page_size": 16}, "seconds": 1.25}
-    return Result(**{**identity, **told, **arms, **params, **facts})
+    return Result(**{"key": key, "pr": 1, **told, **arms, **params, **facts})
+
+
+def named(one: Result, reproducer: str) -> Result:
+    """The same row, of another reproducer."""
+    return replace(one, key=replace(one.key, reproducer=reproducer))
 
 
 def golden(evidence: Evidence) -> Golden:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import catalogue
+from harness import catalogue, homes
 from harness.errors import BadInput, FactsError
 from harness.facts import Reproducer
 from harness.tests.toyland import bugs
@@ -57,13 +57,14 @@ def test_a_reproducer_is_offered_once_however_many_of_its_names_are_near(
         ("pr1", True),
         ("pr1_x", True),
         ("issue24394_swa", True),
+        ("config_toy", True),
         ("rigs", False),
         ("prx_1", False),
         ("pr1-x", False),
     ],
 )
 def test_which_modules_are_reproducers(module: str, is_one: bool) -> None:
-    assert catalogue.is_reproducer(module) is is_one
+    assert bool(homes.SUBJECT.fullmatch(module)) is is_one
 
 
 def _package(root: Path, name: str, **modules: str) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from harness import catalogue
 from harness.cli import app
-from harness.facts import FAULT_KINDS
+from harness.facts import FaultKind, Tier
 from harness.suite import selection
 
 ROOT = Path(__file__).parents[2]
@@ -31,7 +31,7 @@ def test_a_command_parses_and_names_what_has_a_server(words: list[str]) -> None:
     assert rest == []
     if bug := parsed.get("bug"):
         subject = catalogue.find(bug, catalogue.subjects())
-        (request,) = selection.one(subject, ("server",), (), None)
+        (request,) = selection.one(subject, (Tier.SERVER,), (), None)
         assert request.tier == "server"
 
 
@@ -46,4 +46,4 @@ def test_every_target_exists() -> None:
 def test_the_table_names_kinds_of_fault_that_there_are() -> None:
     rows = re.findall(r"^\| .* \| (`.*) \|$", PAGE, re.MULTILINE)
     kinds = {kind for row in rows for kind in re.findall(r"`([a-z-]+)`", row)}
-    assert len(rows) == 8 and kinds <= FAULT_KINDS
+    assert len(rows) == 8 and kinds <= set(FaultKind)

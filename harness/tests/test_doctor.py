@@ -10,10 +10,12 @@ import pytest
 from click.testing import CliRunner
 
 from harness import catalogue, doctor
+from harness.catalogue import Catalogue
 from harness.cli import app
 from harness.doctor import Check, State
 from harness.errors import BadInput
-from harness.facts import Feature, Subject
+from harness.facts import CPU, Feature, Platform, Subject
+from harness.homes import Home
 from harness.machine import Machine
 from harness.machine.workspace import Workspace
 from harness.process import protection
@@ -24,7 +26,7 @@ from harness.source.tree import Tree
 from harness.tests.toyland.bench import Bench, bug, subject
 
 MACHINE = Machine(
-    platform="cpu", features=frozenset(Feature) - {Feature.CUDA, Feature.ROCM}, facts={"torch": "2.13.0"}
+    platform=CPU, features=frozenset(Feature) - {Feature.CUDA, Feature.ROCM}, facts={"torch": "2.13.0"}
 )
 KNOWN = (bug("pr104_short_indptr"), bug("pr109_needs_both_vendors"))
 
@@ -32,13 +34,23 @@ KNOWN = (bug("pr104_short_indptr"), bug("pr109_needs_both_vendors"))
 @pytest.fixture
 def goldens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of goldens of the test's own, and an upstream that is installed."""
-    monkeypatch.setattr(catalogue, "golden_folder", lambda: tmp_path / "golden")
     monkeypatch.setattr(tree, "installed", lambda package: Tree(tmp_path, package, "installed", "9.9.9"))
     return tmp_path / "golden"
 
 
-def look(tmp_path: Path, machine: Machine = MACHINE, known: Sequence[Subject] = KNOWN) -> dict[str, Check]:
-    found = {check.name: check for check in doctor.checks(machine, Workspace(tmp_path / "cache"), known)}
+def of(subjects: Sequence[Subject], place: Path) -> Catalogue:
+    """A catalogue of these, whose goldens are in `golden/` at this place."""
+    return Catalogue((Home(package="bugs", folder=place / "reproducers"),), tuple(subjects))
+
+
+def look(
+    tmp_path: Path,
+    machine: Machine = MACHINE,
+    known: Sequence[Subject] = KNOWN,
+    place: Path | None = None,
+) -> dict[str, Check]:
+    catalogue = of(known, place or tmp_path)
+    found = {check.name: check for check in doctor.checks(machine, Workspace(tmp_path / "cache"), catalogue)}
     assert {"platform", "features", "sglang", "goldens", "cache", "leftovers"} <= set(found)
     return found
 
@@ -91,13 +103,13 @@ def test_the_cache_is_counted(goldens: Path, tmp_path: Path) -> None:
 
 
 def test_a_kernel_golden_is_the_cpus_whatever_else_the_machine_has(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, goldens: Path, fresh: Bench
+    tmp_path: Path, goldens: Path, fresh: Bench
 ) -> None:
     fresh.record(bug("pr104_short_indptr"))
     goldens = fresh.goldens.folder
-    monkeypatch.setattr(catalogue, "golden_folder", lambda: goldens)
-    cuda = replace(MACHINE, platform="cuda-sm90")
-    assert look(tmp_path, cuda)["goldens"] == Check("goldens", State.OK, f"1 of 1 for cpu in {goldens}")
+    cuda = replace(MACHINE, platform=Platform.parse("cuda-sm90"))
+    found = look(tmp_path, cuda, place=fresh.folder)["goldens"]
+    assert found == Check("goldens", State.OK, f"1 of 1 for cpu in {goldens}")
 
 
 def test_goldens_of_configurations_have_their_owner(goldens: Path, tmp_path: Path) -> None:
@@ -126,7 +138,7 @@ def test_cleaning_removes_what_was_found_before_it_looks(
     folder = tmp_path / "refault-0a1b2c3d"
     folder.mkdir()
     monkeypatch.setattr(leftovers, "found", lambda: Leftovers(folders=(folder,) * folder.exists()))
-    monkeypatch.setattr(catalogue, "subjects", lambda: KNOWN)
+    monkeypatch.setattr(catalogue, "read", lambda named: of(KNOWN, tmp_path))
     monkeypatch.setenv("REFAULT_CACHE", str(tmp_path / "cache"))
     assert "left   leftovers" in CliRunner().invoke(app, ["doctor"]).stdout and folder.exists()
     cleaned = CliRunner().invoke(app, ["doctor", "--clean"])

@@ -159,9 +159,33 @@ def test_readme_names_commands_that_parse(words: list[str]) -> None:
     assert rest == []
 
 
-def test_readme_links_lead_somewhere() -> None:
-    links = re.findall(r"\]\((?!http)([^)#]+)", (ROOT / "README.md").read_text())
-    assert links and [link for link in links if not (ROOT / link).exists()] == []
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def _links(page: Path) -> list[str]:
+    return re.findall(r"\]\((?!http)([^)#]+)", page.read_text())
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_of_a_page_lead_somewhere(page: Path) -> None:
+    assert [link for link in _links(page) if not (page.parent / link).exists()] == []
+
+
+def test_the_index_has_every_page() -> None:
+    pages = {page.name for page in (ROOT / "docs").iterdir() if page.suffix != ".png"}
+    assert set(_links(ROOT / "docs/README.md")) == pages - {"README.md"}
+
+
+def test_readme_leads_through_its_sections_in_order() -> None:
+    sections = re.findall(r"^## (.*)$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert sections == [
+        "The two commands",
+        "Reproduce one bug",
+        "Reproduce one bug on a server",
+        "Add a bug",
+        "Gate a release",
+        "Read on",
+    ]
 
 
 # --- make and CI ---------------------------------------------------------------------------

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from harness.errors import BadInput, Forged
-from harness.facts import ExpectedFault, ServerCase, Subject
+from harness.facts import DeclaredKind, ExpectedFault, Platform, ServerCase, Subject, Tier
+from harness.homes import OWN, Home
 from harness.host import environment as variables
 from harness.observation import Attestation, Exit, Fault, Observation, Point
 from harness.process.confine import Protected
@@ -46,43 +47,49 @@ _VARIABLES: Mapping[str, Mapping[str, str | None]] = {
 class ArmPlan:
     """One arm of one case: the tree it runs and the functions it must be seen in.
 
-    `host` is the kind of machine ("cpu", "cuda", "rocm"), `models` where the server tier keeps its models.
+    `platform` is where it runs, `models` where the server tier keeps its models.
     `bug` is what a reverted arm is to show; the other arms have none. `bytecode` was made for the run.
+    `homes` are where reproducers are.
     """
 
     name: str
     reproducer: Subject
-    tier: str
+    tier: Tier
+    platform: Platform
     tree: Tree
     functions: Mapping[str, Sequence[str]]
     points: Sequence[Mapping[str, Any]]
-    platform: str | None = None
-    host: str = "cpu"
     models: Path | None = None
     bug: ExpectedFault | None = None
     bytecode: Bytecode = field(default_factory=Bytecode)
+    homes: tuple[Home, ...] = ()
 
 
-def kind(tier: str, platform: str | None) -> str:
-    """The kind of environment a tier's arms need; a kernel case with a platform needs the accelerator."""
-    return "device" if tier == "kernel" and platform else tier
+def kind(tier: Tier, platform: Platform) -> str:
+    """The kind of environment that arms need there; a kernel case on an accelerator needs one of its own."""
+    return "device" if tier is Tier.KERNEL and platform.host.has_devices else tier.value
 
 
-def environment(kind: str, package: str, learned: Sequence[str] = ()) -> Environment:
-    """What the arms of one kind share. Kinds that differ never share a process."""
+def environment(
+    kind: str, package: str, learned: Sequence[str] = (), homes: Sequence[Home] = ()
+) -> Environment:
+    """What the arms of one kind share: nothing of the package under test, nor of any home.
+
+    Kinds that differ never share a process.
+    """
     base = ("harness.host.preload", f"harness.tiers.{'kernel' if kind == 'device' else kind}.arm")
     learns = kind != "device"
     return Environment(
         variables=dict(_VARIABLES[kind]),
         preload=(*base, *learned) if learns else base,
-        arm_only=frozenset({package, "reproducers"}),
+        arm_only=frozenset({package, OWN, *(home.top for home in homes)}),
         learns=learns,
     )
 
 
 def job(plan: ArmPlan, folder: Path, shared: Environment, protected: Protected = _NOTHING) -> Job:
     """The arm of a plan; it cannot write what is `protected`."""
-    case = plan.reproducer.case(plan.tier, plan.platform, plan.host)
+    case = plan.reproducer.case(plan.tier, plan.platform)
     # The case's own time is meant for its grid: a sweep's batch may be longer.
     share = max(1.0, len(plan.points) / len(case.points()))
     memory = MEMORY_MB[kind(plan.tier, plan.platform)]
@@ -97,29 +104,29 @@ def job(plan: ArmPlan, folder: Path, shared: Environment, protected: Protected =
         devices=_devices(plan),
         questions=tuple(dict(point) for point in plan.points),
         protected=protected,
+        watched=_watched(plan),
     )
 
 
 def kept_server_job(plan: ArmPlan, folder: Path, shared: Environment, protected: Protected = _NOTHING) -> Job:
     """The arm's server alone, for inspection: it runs until it is ended, and STANDING says where."""
-    limits = Limits(seconds=_A_WEEK, memory_mb=MEMORY_MB[plan.tier])
+    arm = job(plan, folder, shared, protected)
+    limits = Limits(seconds=_A_WEEK, memory_mb=arm.limits.memory_mb)
+    payload = {**arm.payload, "point": dict(plan.points[0])}
     entry = f"harness.tiers.{plan.tier}.arm:stand"
-    return Job(
-        entry=entry,
-        payload={**_payload(plan), "point": dict(plan.points[0])},
-        folder=folder,
-        limits=limits,
-        environment=shared,
-        devices=_devices(plan),
-        protected=protected,
-    )
+    return replace(arm, entry=entry, payload=payload, limits=limits, questions=None)
+
+
+def _watched(plan: ArmPlan) -> frozenset[str]:
+    """The packages of reproducers, in which an arm must alter nothing."""
+    return frozenset({OWN, *(home.top for home in plan.homes)})
 
 
 def _devices(plan: ArmPlan) -> int:
     """On how many of the machine's accelerators the arm computes."""
-    case = plan.reproducer.case(plan.tier, plan.platform, plan.host)
+    case = plan.reproducer.case(plan.tier, plan.platform)
     if isinstance(case, ServerCase):
-        return case.ranks if plan.host != "cpu" else 0
+        return case.ranks if plan.platform.host.has_devices else 0
     return int(kind(plan.tier, plan.platform) == "device")
 
 
@@ -131,16 +138,17 @@ def _payload(plan: ArmPlan) -> dict[str, Any]:
         "bytecode": plan.bytecode.to_json(),
         "functions": {module: list(names) for module, names in plan.functions.items()},
         "reproducer": plan.reproducer.module,
-        "platform": plan.platform,
-        "host": plan.host,
+        "homes": [home.to_json() for home in plan.homes],
+        "platform": str(plan.platform),
         "models": str(plan.models) if plan.models else None,
         "reverted": _declared(plan.bug) if plan.bug else None,
     }
 
 
 def _declared(bug: ExpectedFault) -> dict[str, str | None]:
-    """What tells the bug of a reverted arm from a revert that is broken."""
-    return {"kind": bug.kind, "of": bug.of, "says": bug.says}
+    """What tells the bug of a reverted arm from a broken revert; `about` where its kind is declared."""
+    about = {"about": bug.kind.about} if isinstance(bug.kind, DeclaredKind) else {}
+    return {"kind": bug.kind, "of": bug.of, "says": bug.says, **about}
 
 
 def observation(plan: ArmPlan, ended: Ended) -> Observation:
@@ -195,14 +203,9 @@ def _departs(plan: ArmPlan, points: Sequence[Point], ended: Ended) -> str | None
     asked = json.loads(json.dumps([dict(point) for point in plan.points]))  # tuples come as lists
     if [dict(point.params) for point in points] != asked[: len(points)]:
         return "a point was answered with other parameters than it was asked with"
-    if len(points) < len(asked) and not (points and _ends_the_device(points[-1])):
+    if len(points) < len(asked) and not (points and points[-1].ends_the_device):
         return f"{len(points)} of {len(asked)} points were answered"
     return None
-
-
-def _ends_the_device(point: Point) -> bool:
-    """Whether nothing can be run behind this point."""
-    return any(fault.kind == "device-fault" for fault in point.faults)
 
 
 def _ending_fault(ended: Ended) -> Fault | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from harness import catalogue
 from harness.errors import FactsError
-from harness.facts import Case
+from harness.facts import Case, Platform, Tier
 from harness.host import import_stand_ins, libraries
 from harness.observation import Point
 from harness.process.testimony import Testimony
@@ -42,7 +42,7 @@ class Entry:
         payload: Mapping[str, Any],
         folder: Path,
         testimony: Testimony,
-        tier: str,
+        tier: Tier,
         patches: Iterable[str],
     ) -> Entry:
         """Have the tree imported, watch that, then import the case and what it asks for.
@@ -54,7 +54,9 @@ class Entry:
         listed = list(patches)
         attestor = _attest(payload, root, testimony, listed)
         listed += import_stand_ins.install()  # after the attestation, whose hand in an import it leaves alone
-        case = catalogue.load(payload["reproducer"]).case(tier, payload.get("platform"))
+        case = catalogue.load(payload["reproducer"], payload["homes"]).case(
+            tier, Platform.parse(payload["platform"])
+        )
         testimony.tell("case", payload["reproducer"])  # so that it is looked at as it is now
         if case is None:
             raise FactsError(f"{payload['reproducer']}: {tier}: the reproducer has no such case")

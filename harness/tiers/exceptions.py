@@ -9,12 +9,12 @@ from pathlib import Path
 from triton.runtime.errors import InterpreterError
 
 from harness.errors import BadInput, Runaway, Unresolved
+from harness.facts import Raised
 from harness.memory.device import gone
 from harness.observation import Fault
 from harness.observation.normalise import message
 from harness.process.arm import is_about_memory
 from harness.tiers.undone import Undone
-from harness.verdict.broken import Raised
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
@@ -67,9 +67,8 @@ def as_fault(error: Exception, root: Path, undone: Undone | None = None) -> Faul
         raise Unresolved(f"the case itself failed: {type(error).__name__}: {message(str(error))}") from error
     if undone is not None:
         _refuse_broken(error, through, undone, root)
-    return Fault(
-        kind="exception", message=f"{type(raised).__name__} in {through[-1]}: {message(str(raised))}"
-    )
+    told = Raised(type=type(raised).__name__, message=message(str(raised)), through=through)
+    return Fault(kind="exception", message=told.text)
 
 
 def _refuse_broken(error: BaseException, through: tuple[str, ...], undone: Undone, root: Path) -> None:

@@ -8,10 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from harness.facts import ExpectedFault
+from harness.facts import DeclaredKind, ExpectedFault, Raised
 from harness.source.attributes import defines
 from harness.source.tree import Tree
-from harness.verdict.broken import Raised, broken
+from harness.verdict.broken import broken
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,10 @@ class Undone:
         if not (declared := payload.get("reverted")):
             return None
         functions = tuple(name for names in payload["functions"].values() for name in names)
-        return cls(functions, ExpectedFault(**declared))
+        rest = {name: value for name, value in declared.items() if name != "about"}
+        if about := declared.get("about"):
+            rest["kind"] = DeclaredKind(rest["kind"], about)
+        return cls(functions, ExpectedFault(**rest))
 
     def broken(self, raised: Raised, package: Path) -> str | None:
         """Why an exception of the code in the folder `package` is the revert's own fault, or None."""

@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
-from harness.facts import ExpectedFault
+from harness.facts import ExpectedFault, Raised
 
 BROKEN = "the revert is broken"
 _NAMES = frozenset({"NameError", "UnboundLocalError", "ImportError", "ModuleNotFoundError"})
 _ATTRIBUTE = re.compile(r"^(?P<owner>.*?) has no attribute '(?P<name>\w+)'")
-_TOLD = re.compile(r"(?P<type>[A-Za-z_]\w*)(?: in (?P<function>[^\s:]+))?(?:: (?P<message>.*))?", re.DOTALL)
 # As Python and `inspect` word that a call's arguments do not fit the parameters.
 _BINDING = re.compile(
     r"missing (?:\d+|a) required (?:positional |keyword-only )?arguments?"
@@ -25,35 +23,6 @@ _BINDING = re.compile(
     r"|multiple values for argument"
     r"|got some positional-only arguments passed as keyword"
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Raised:
-    """An exception: the name of its type, its message, and the functions of the tree on its way.
-
-    `through` has qualified names or, where only a log tells of them, plain ones; the deepest stands last.
-    """
-
-    type: str
-    message: str
-    through: tuple[str, ...] = ()
-
-    @classmethod
-    def told(cls, text: str) -> Raised:
-        """The exception that a fault's message tells of."""
-        found = _TOLD.fullmatch(text)
-        if found is None:
-            return cls(type="", message=text)
-        through = (found["function"],) if found["function"] else ()
-        return cls(type=found["type"], message=found["message"] or "", through=through)
-
-    @property
-    def text(self) -> str:
-        where = f" in {self.through[-1]}" if self.through else ""
-        return f"{self.type}{where}: {self.message}"
-
-    def is_declared(self, expected: ExpectedFault | None) -> bool:
-        return expected is not None and expected.declares(self.type, self.message)
 
 
 def broken(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from harness.facts import Expect, ExpectedFault, Params, Tolerance
+from harness.facts import Expect, ExpectedFault, FaultKind, Params, Tolerance
 from harness.golden import Golden
 from harness.observation import Observation
 from harness.observation.compare import DEFAULT_TOLERANCE
@@ -74,7 +74,7 @@ class Evidence:
     @property
     def is_signature(self) -> bool:
         """Whether all that the reverted arm can show is a compiled form."""
-        return self.expect is not None and self.expect.reverted.kind == "signature"
+        return self.expect is not None and self.expect.reverted.kind == FaultKind.SIGNATURE
 
     @property
     def emulated(self) -> tuple[str, ...]:

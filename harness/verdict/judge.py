@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from harness.errors import GoldenError
-from harness.facts import Configuration, Params, Reproducer, Subject
+from harness.facts import CaseKey, Configuration, Params, Reproducer, Subject
 from harness.golden import Golden, points_of
 from harness.observation import Observation
 from harness.observation.compare import DEFAULT_TOLERANCE, same_params, trace_difference
@@ -41,9 +41,8 @@ def judge(case: Evidence) -> Judgement:
 def conclude(
     subject: Subject,
     case: Evidence,
+    key: CaseKey,
     *,
-    tier: str,
-    platform: str,
     params: Params | None = None,
     seconds: float = 0.0,
 ) -> Result:
@@ -51,9 +50,8 @@ def conclude(
     judgement = judge(case)
     bug = subject.bug if isinstance(subject, Reproducer) else None
     return Result(
-        reproducer=subject.id, pr=bug.pr if bug else None, issue=bug.issue if bug else None,
-        configuration=isinstance(subject, Configuration),
-        tier=tier, platform=platform, params=params or {},
+        key=key, pr=bug.pr if bug else None, issue=bug.issue if bug else None,
+        configuration=isinstance(subject, Configuration), params=params or {},
         verdict=judgement.verdict, reason=judgement.reason, drift=judgement.drift,
         evidence=case.weight,
         judged_by="by hand" if case.by_hand else "goldens",
@@ -71,16 +69,14 @@ def golden_of(
     Raises GoldenError unless both arms were attested and behaved: a fixed arm without faults, a
     reverted one that bites where the reproducer says, and nowhere else.
     """
-    name = f"{result.reproducer} {result.tier} {result.platform}"
     seen: dict[str, Observation | None] = {arm: case.arm(arm).observation for arm in case.asked}
     judgement = judge(replace(case, golden=None))
     if judgement.verdict is not Verdict.UNRECORDED:
         word = "a point given by hand" if case.by_hand else judgement.verdict and judgement.verdict.value
-        raise GoldenError(f"{name}: not recorded: {word or 'one arm only'}: {judgement.reason}")
+        raise GoldenError(f"{result.key}: not recorded: {word or 'one arm only'}: {judgement.reason}")
     arms = {arm: points_of(observation) for arm, observation in seen.items() if observation}
-    identity = {"reproducer": result.reproducer, "tier": result.tier, "platform": result.platform}
     whence = {**provenance, "tree": case.tree}
-    return Golden(**identity, provenance=whence, tolerance=case.tolerance, arms=arms)
+    return Golden(key=result.key, provenance=whence, tolerance=case.tolerance, arms=arms)
 
 
 def _unsupported(case: Evidence) -> Judgement | None:
@@ -145,7 +141,7 @@ def _shape(case: Evidence) -> Judgement | None:
         if point.faults and not bites:
             said = wording.said("reverted", case.reverted, point)
             return Judgement(Verdict.CHANGED, f"{said}; it must stay clean there")
-    if not any(wording.fits(case, fault) for fault in points[0].faults):
+    if not any(fault.shows(case.expected) for fault in points[0].faults):
         reason = (
             f"{wording.said('reverted', case.reverted, points[0])}; {wording.expected(case)} was expected"
         )

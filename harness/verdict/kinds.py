@@ -5,11 +5,14 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Literal
 
+from harness.facts import Platform
+from harness.facts.words import Word
+
 ArmName = Literal["fixed", "reverted"]
 BOTH: tuple[ArmName, ...] = ("fixed", "reverted")
 
 
-class EvidenceClass(StrEnum):
+class EvidenceClass(Word):
     """What a result rests on, from the strongest to the weakest."""
 
     FAULT = "fault"
@@ -19,9 +22,9 @@ class EvidenceClass(StrEnum):
     SIGNATURE = "signature"
     """The compiled form of the faulty code alone."""
 
-    def counts_for(self, platform: str) -> bool:
+    def counts_for(self, platform: Platform) -> bool:
         """Whether it says anything about a platform: what was emulated is a matter of the CPU."""
-        return self is not EvidenceClass.EMULATED or platform == "cpu"
+        return self is not EvidenceClass.EMULATED or not platform.host.has_devices
 
 
 class Verdict(StrEnum):

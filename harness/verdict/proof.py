@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from harness.facts import ENDING_KINDS, Params
+from harness.facts import Params
 from harness.golden import Golden
 from harness.observation import Observation, Point
 from harness.observation.compare import named_params, same_params
@@ -43,7 +43,7 @@ def _unattested(arm: Arm, seen: Observation) -> str | None:
 
 def _before(seen: Observation) -> str:
     """What may have kept an arm from the functions to attest: the first fault that ended a point."""
-    ends = (fault for point in seen.points for fault in point.faults if fault.kind in ENDING_KINDS)
+    ends = (fault for point in seen.points for fault in point.faults if fault.sort.ends)
     first = next(ends, None)
     return f"; seen before: {first.signature}" if first else ""
 

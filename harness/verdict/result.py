@@ -7,19 +7,17 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from harness.errors import BadInput
-from harness.facts import Params
+from harness.facts import CaseKey, OfCase, Params
 from harness.observation import Observation
 from harness.observation.compare import plain
 from harness.verdict.kinds import EvidenceClass, Verdict
 
 
 @dataclass(frozen=True, kw_only=True)
-class Result:
+class Result(OfCase):
     """One row of a report: who was judged, how, and what both arms showed."""
 
-    reproducer: str
-    tier: str
-    platform: str
+    key: CaseKey
     pr: int | None = None
     issue: int | None = None
     params: Params = field(default_factory=dict)
@@ -46,8 +44,9 @@ class Result:
 
     def to_json(self) -> dict[str, Any]:
         """The result as `--json` writes it; an arm that was not observed is left out."""
-        identity = {"reproducer": self.reproducer, "pr": self.pr, "issue": self.issue}
-        place = {"tier": self.tier, "platform": self.platform, "params": self.params}
+        key = self.key.to_json()
+        numbers = {"pr": self.pr, "issue": self.issue}
+        identity = {"reproducer": key.pop("reproducer"), **numbers, **key, "params": self.params}
         verdict = self.verdict.value if self.verdict else None
         judged: dict[str, Any] = {
             "verdict": verdict,
@@ -60,7 +59,19 @@ class Result:
         if self.rates:
             judged["rates"] = self.rates
         arms = {name: observation.to_json() for name, observation in self.arms.items()}
-        return dict(plain({**identity, **place, **judged, "seconds": round(self.seconds, 3), "arms": arms}))
+        return dict(plain({**identity, **judged, "seconds": round(self.seconds, 3), "arms": arms}))
+
+    @classmethod
+    def from_json(cls, row: Mapping[str, Any]) -> Result:
+        """What `to_json` wrote. ValueError where its parts contradict each other, or a word is unknown."""
+        arms = {name: Observation.from_json(name, arm, row["params"]) for name, arm in row["arms"].items()}
+        return cls(
+            key=CaseKey.from_json(row), pr=row["pr"], issue=row["issue"], params=dict(row["params"]),
+            verdict=None if row["verdict"] is None else Verdict(row["verdict"]),
+            evidence=EvidenceClass(row["evidence"]), reason=row["reason"], drift=tuple(row["drift"]),
+            seconds=float(row["seconds"]), configuration=bool(row.get("configuration", False)),
+            rates=dict(row.get("rates", {})), fixed=arms.get("fixed"), reverted=arms.get("reverted"),
+        )  # fmt: skip
 
 
 def exit_code(results: Sequence[Result]) -> int:

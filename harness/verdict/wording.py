@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from harness.observation import Fault, Point
 from harness.observation.compare import changed_params, named_params
-from harness.verdict.broken import Raised
 from harness.verdict.evidence import Arm, Evidence
 from harness.verdict.kinds import ArmName
 from harness.verdict.proof import points
@@ -31,8 +30,7 @@ def emulating(case: Evidence, showed: str) -> str:
 
 def said(name: ArmName, arm: Arm, point: Point) -> str:
     """What a point showed. A compiled signature identifies code and is never called a fault."""
-    only_signatures = all(fault.kind == "signature" for fault in point.faults)
-    does = "has the signature of the bug" if only_signatures else "faults"
+    does = "has the signature of the bug" if point.only_signatures else "faults"
     return f"{name} arm {does}{at(arm, point)}: {joined([fault.signature for fault in point.faults])}"
 
 
@@ -53,13 +51,6 @@ def as_line(text: str) -> str:
 def joined(texts: Sequence[str]) -> str:
     more = f" (and {len(texts) - _MOST} more)" if len(texts) > _MOST else ""
     return "; ".join(texts[:_MOST]) + more
-
-
-def fits(case: Evidence, fault: Fault) -> bool:
-    wanted = case.expected
-    named = ((wanted.kind, fault.kind), (wanted.buffer, fault.buffer), (wanted.kernel, fault.kernel))
-    is_it = wanted.of is None or Raised.told(fault.message or "").is_declared(wanted)
-    return is_it and all(word is None or word == seen for word, seen in named)
 
 
 def expected(case: Evidence) -> str:

@@ -97,8 +97,8 @@ def expanded(backend: Any, max_bs: int) -> Any:
 def layout(rig: Rig, batch: Any, metadata: Any) -> dict[str, Any]:
     """What a step's draft attention reads: lengths, and the live pages by their place in the request.
 
-    Page n of a request holds its KV indices from n * page_size on. That is the same in every
-    release, which page of the pool it is is not. -1 stands for a page of another request.
+    Page n of a request holds its KV indices from n * page_size on. These places are the same in every
+    release; the pages of the pool are not. -1 stands for a page of another request.
     """
     lengths = metadata.cache_seqlens_int32.tolist()
     places = [_places(rig, row) for row in batch.req_pool_indices.tolist()]

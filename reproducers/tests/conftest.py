@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from harness import catalogue
-from harness.facts import Reproducer
+from harness.facts import Platform, Reproducer, Tier
 from harness.golden import GoldenStore
 from harness.machine import this_machine
 from harness.machine.workspace import Workspace, default
@@ -59,8 +59,8 @@ def run(pool: Pool, upstream: Tree, workspace: Workspace, tmp_path: Path) -> Run
         *,
         goldens: bool = True,
         asked: tuple[ArmName, ...] = BOTH,
-        tier: str = "kernel",
-        platform: str | None = None,
+        tier: Tier = Tier.KERNEL,
+        platform: Platform | None = None,
     ) -> Judged:
         folder = catalogue.golden_folder() if goldens else tmp_path / "no goldens"
         machine, store = this_machine(), GoldenStore(folder)

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import catalogue
-from harness.facts import Traffic
+from harness.facts import Host, Traffic
 from harness.host import environment
 from harness.models import make
 from harness.process.job import Job
@@ -111,7 +111,7 @@ def _prepared(folder: Path, models: Path) -> Prepared:
         reports=folder / "reports",
     )
     whole = environment.merged(environment.CPU_KERNELS, told.environment(folder))
-    arguments = ("--model-path", str(model.path), *case.arguments("cpu", case.default))
+    arguments = ("--model-path", str(model.path), *case.arguments(Host.CPU, case.default))
     return Prepared(Command(arguments=arguments, environment=whole), vocabulary(model.path))
 
 

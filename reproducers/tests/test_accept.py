@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from harness.errors import BadInput
+from harness.facts import Tier
 from harness.source.tree import Tree
 from harness.verdict import Result, Verdict
 from reproducers import pr26866_eagle_accept_index as pr26866
@@ -76,4 +77,4 @@ def test_a_chain_hides_the_bug(run: Run) -> None:
 )
 def test_what_does_not_go_together_is_refused(point: dict[str, Any], problem: str) -> None:
     with pytest.raises(BadInput, match=problem):
-        pr26866.REPRODUCER.case("kernel").point(point)
+        pr26866.REPRODUCER.case(Tier.KERNEL).point(point)

@@ -12,7 +12,7 @@ import pytest
 from ci import upstream_toggle
 from harness import catalogue
 from harness.errors import BadInput
-from harness.facts import Grid
+from harness.facts import Grid, Tier
 from harness.golden import GoldenStore
 from harness.machine import this_machine
 from harness.machine.workspace import Workspace
@@ -117,7 +117,7 @@ def test_a_padded_batch_keeps_its_strays_inside_the_table(run: Run) -> None:
 )
 def test_where_the_bug_cannot_show_the_reason_is_arithmetic(point: dict[str, Any], run: Run) -> None:
     reason = told(run(pr27360.REPRODUCER, None, point).result, Verdict.TOOTHLESS)
-    assert pr27360.arithmetic({**pr27360.REPRODUCER.case("kernel").default, **point}) in reason
+    assert pr27360.arithmetic({**pr27360.REPRODUCER.case(Tier.KERNEL).default, **point}) in reason
 
 
 def test_stray_stores_are_those_that_arithmetic_predicts(run: Run) -> None:
@@ -156,4 +156,4 @@ def seen(point: Point) -> tuple[int, int]:
 )
 def test_what_does_not_go_together_is_refused(point: dict[str, Any], problem: str) -> None:
     with pytest.raises(BadInput, match=problem):
-        pr27360.REPRODUCER.case("kernel").point(point)
+        pr27360.REPRODUCER.case(Tier.KERNEL).point(point)

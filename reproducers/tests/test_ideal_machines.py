@@ -11,22 +11,22 @@ from pathlib import Path
 import pytest
 
 from harness import catalogue
-from harness.facts import Feature
+from harness.facts import CPU, Feature, Platform
 from harness.gate import policy
 from harness.gate.wanted import Wanted, wanted
 from harness.machine import Machine
-from harness.suite.request import Request, missing, platform_of
+from harness.suite.request import Request, missing
 
 SOFTWARE = frozenset({Feature.TORCH, Feature.TRITON, Feature.INTERPRETER})
 NVIDIA = SOFTWARE | {Feature.CUDA, Feature.SGL_KERNEL, Feature.FLASHINFER}
 AMD = SOFTWARE | {Feature.ROCM, Feature.AITER, Feature.SGL_KERNEL}
 IDEAL = {
-    "a CPU": Machine(platform="cpu", features=SOFTWARE),
-    "an H100": Machine(platform="cuda-sm90", features=NVIDIA, gpus=1),
-    "two H200s": Machine(platform="cuda-sm90", features=NVIDIA, gpus=2),
-    "an MI300X": Machine(platform="rocm-gfx942", features=AMD, gpus=1),
-    "two MI300Xs": Machine(platform="rocm-gfx942", features=AMD, gpus=2),
-    "an MI355X": Machine(platform="rocm-gfx950", features=AMD, gpus=1),
+    "a CPU": Machine(platform=CPU, features=SOFTWARE),
+    "an H100": Machine(platform=Platform.parse("cuda-sm90"), features=NVIDIA, gpus=1),
+    "two H200s": Machine(platform=Platform.parse("cuda-sm90"), features=NVIDIA, gpus=2),
+    "an MI300X": Machine(platform=Platform.parse("rocm-gfx942"), features=AMD, gpus=1),
+    "two MI300Xs": Machine(platform=Platform.parse("rocm-gfx942"), features=AMD, gpus=2),
+    "an MI355X": Machine(platform=Platform.parse("rocm-gfx950"), features=AMD, gpus=1),
 }
 SUBJECTS = catalogue.subjects()
 ROOT = catalogue.golden_folder().parent
@@ -35,9 +35,8 @@ POLICIES = sorted({policy.DEFAULT, *ROOT.glob("ci/gate*.toml")})
 
 def requests() -> Iterator[Request]:
     for subject in SUBJECTS:
-        for tier in subject.tiers:
-            for platform in subject.platforms(tier):
-                yield Request(reproducer=subject, tier=tier, platform=platform)
+        for tier, platform in subject.cases:
+            yield Request(reproducer=subject, tier=tier, platform=platform)
 
 
 def named(request: Request) -> str:
@@ -51,9 +50,7 @@ def test_every_case_runs_somewhere(request_: Request) -> None:
 
 
 def meets(request: Request, machine: Machine, wish: Wanted) -> bool:
-    here = platform_of(request, machine)
-    family = here == machine.host and machine.platform == wish.platform  # a case for a whole family
-    return (here == wish.platform or family) and not missing(request, machine)
+    return request.platform_on(machine) == wish.platform and not missing(request, machine)
 
 
 @pytest.mark.parametrize("file", POLICIES, ids=lambda path: path.stem)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.facts import Platform, Tier
 from harness.observation import Fault
 from harness.source.tree import Tree
 from harness.verdict import Result, Verdict
@@ -22,8 +23,13 @@ WIDENED = "count=1 (i32 sign-extended and stored as i64)"
 def signature(run: Run, tree: Tree) -> Result:
     """The fixed arm's result for gfx942 at the default dtypes."""
     result = run(
-        pr23596.REPRODUCER, tree, {}, asked=("fixed",), tier="codegen", platform="rocm-gfx942"
-    ).result
+        pr23596.REPRODUCER,
+        tree,
+        {},
+        asked=("fixed",),
+        tier=Tier.CODEGEN,
+        platform=Platform.parse("rocm-gfx942"),
+    ).result  # fmt: skip
     assert isinstance(result, Result)
     return result
 

@@ -1,4 +1,4 @@
-"""What README tells to type does what README says, on the real thing."""
+"""What README and docs/reproduce.md tell to type does what they say, on the real thing."""
 
 from __future__ import annotations
 
@@ -12,22 +12,26 @@ import pytest
 
 from harness.source.tree import Tree
 
-README = Path(__file__).parents[2] / "README.md"
+ROOT = Path(__file__).parents[2]
+PAGES = {"README.md": "## Reproduce one bug", "docs/reproduce.md": "# Reproducing one bug"}
+"""Pages, and the heading above the block in question."""
 NETWORK = ("0.5.12.post1",)
 """Words of commands that fetch a release first; the tests of releases and of the matrix have their own."""
 
 
-def section(heading: str) -> list[list[str]]:
+def section(page: str, heading: str) -> list[list[str]]:
     """The commands of the first block below a heading."""
-    _, found, rest = README.read_text().partition(f"\n## {heading}\n")
-    assert found, f"README has no section {heading!r}"
+    _, found, rest = (ROOT / page).read_text().partition(f"{heading}\n")
+    assert found, f"{page} has no section {heading!r}"
     block = re.search(r"```sh\n(.*?)```", rest, re.DOTALL)
     assert block
     return [shlex.split(line, comments=True) for line in block[1].splitlines()]
 
 
 COMMANDS = [
-    words for words in section("Reproduce one number") if not any(w in " ".join(words) for w in NETWORK)
+    list(words)
+    for words in dict.fromkeys(tuple(words) for page in PAGES.items() for words in section(*page))
+    if not any(word in " ".join(words) for word in NETWORK)
 ]
 ENDS = {"page_size=1": (1, "1 TOOTHLESS"), "--json": (0, '"count": 240'), "sweep": (0, "the bug bites at")}
 """What a command's words make of its exit code and of what it prints; the others end 0 and name the bug."""
@@ -38,7 +42,7 @@ def test_a_command_of_readme_does_what_is_said_there(words: list[str], upstream:
     typed = [str(upstream.root) if word.startswith("../") else word for word in words[1:]]
     done = subprocess.run(
         [sys.executable, "-m", "harness", *typed],
-        cwd=README.parent,
+        cwd=ROOT,
         capture_output=True,
         text=True,
         timeout=300,

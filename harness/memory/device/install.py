@@ -155,7 +155,7 @@ class Installed:
 def install(wanted: Wanted, violations: Violations | None = None) -> Installed:
     """Wrap torch's factories and graphs in this process; before the buffers are made.
 
-    Faults go to `strays` when a sweep has found them.
+    Faults go to `violations` when a sweep has found them.
     """
     seen = violations or Violations()
     installed = Installed(wanted, seen, WatchedIndices(seen))

@@ -42,7 +42,7 @@ class Given:
 
 @dataclass(frozen=True)
 class Launches:
-    """The launches of one run. `events` takes them (None: nobody asks), `strays` what they write astray.
+    """The launches of one run. `events` takes them (None: nobody asks), `violations` what they write astray.
 
     `entered` is told the name of each kernel, `after` as well, once it ran, with its tensors.
     """

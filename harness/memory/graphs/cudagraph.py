@@ -11,7 +11,6 @@ from typing import Any, ParamSpec, TypeVar
 import torch
 from torch.utils._python_dispatch import _disable_current_modes
 
-from harness.errors import CaptureSpoiled
 from harness.memory.graphs import launches, liveness, refusals, stage
 from harness.memory.graphs.recorder import Recorder
 from harness.memory.graphs.recording import Recording
@@ -60,7 +59,7 @@ class CUDAGraph:
         self._capture.close()
         if recorder.invalid is not None:
             self.recording = None
-            raise CaptureSpoiled(recorder.invalid)
+        recorder.refuse_spoiled()
         liveness.hold(recorder.recording)
 
     def abandon(self) -> None:

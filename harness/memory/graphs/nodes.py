@@ -12,8 +12,12 @@ from torch.utils._pytree import tree_flatten
 
 from harness.errors import Unresolved
 from harness.memory.graphs.aliases import tensors_in
-from harness.memory.graphs.places import Place, Standing, recorded, standing
+from harness.memory.graphs.places import KeptServer, Place, recorded, standing
 
+_MODES = torch._C.DispatchKeySet(torch._C.DispatchKey.Python) | torch._C.DispatchKeySet(
+    torch._C.DispatchKey.PythonTLSSnapshot
+)
+"""What has torch tell its dispatch modes of an operation: a copy of the recorder's own concerns nobody."""
 Into = tuple[tuple[int, torch.Tensor], ...]
 """Recorded results that a call computes anew, each by its position among what the call returns."""
 
@@ -33,7 +37,7 @@ class Node:
     names: Mapping[str, torch.Tensor] = field(default_factory=dict)
 
     @cached_property
-    def _standing(self) -> Standing:
+    def _standing(self) -> KeptServer:
         return standing(self.place)
 
     def run(self) -> None:
@@ -44,7 +48,8 @@ class Node:
                 raise Unresolved(
                     f"{self.name} at {self.place}: a replay makes another shape than the capture"
                 )
-            target.copy_(made[position])
+            with torch._C._ExcludeDispatchKeyGuard(_MODES):
+                target.copy_(made[position])
         for one in made:
             if hasattr(one, "wait"):  # a collective's handle
                 one.wait()

@@ -45,14 +45,14 @@ def place_of(frame: FrameType | None) -> Place:
     return Place(frame.f_code.co_filename, frame.f_code.co_qualname, frame.f_lineno)
 
 
-Standing = Callable[[Callable[[], Any], SimpleNamespace], Any]
+KeptServer = Callable[[Callable[[], Any], SimpleNamespace], Any]
 
 
 def _stand(call: Callable[[], Any], recorded: SimpleNamespace) -> Any: return call()  # fmt: skip
 
 
 @lru_cache(maxsize=4096)
-def standing(place: Place) -> Standing:
+def standing(place: Place) -> KeptServer:
     """A function whose frame is that place to whoever looks up the stack.
 
     It takes the call, and an object whose attributes are the tensors' names of then: names are looked for

@@ -14,6 +14,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
+from harness.errors import CaptureSpoiled
 from harness.memory import watch
 from harness.memory.allocations import ALLOCATORS, allocated
 from harness.memory.fences import is_plain
@@ -45,12 +46,18 @@ class Recorder(TorchDispatchMode):
         self.recording = recording
         self.invalid: str | None = None
 
+    def refuse_spoiled(self) -> None:
+        """CaptureSpoiled behind a refusal, whatever is asked for next."""
+        if self.invalid is not None:
+            raise CaptureSpoiled(self.invalid)
+
     # --- torch -----------------------------------------------------------------------------
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None) -> Any:
         named = kwargs or {}
         inputs = tensors_in(args, named)
         name = func.overloadpacket.__name__
+        self.refuse_spoiled()
         if name == _OF_PYTHON or (inputs and all(map(host.is_on_host, inputs))):
             return _kept_on_host(func(*args, **named))
         refusals.check(func, args, named)
@@ -92,6 +99,7 @@ class Recorder(TorchDispatchMode):
 
     def native(self, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """Record a call of native code as one node, whatever it does inside."""
+        self.refuse_spoiled()
         frame, inputs = caller(sys._getframe(2)), tensors_in(args, kwargs)
         label = f"native.{function.__name__}"
         with _disable_current_modes():
@@ -108,6 +116,7 @@ class Recorder(TorchDispatchMode):
         self, kernel: str, call: partial[Any], given: Sequence[torch.Tensor], frame: FrameType | None
     ) -> None:
         """Record the launch of a kernel that is about to get the `given` tensors: `call` repeats it."""
+        self.refuse_spoiled()
         self.recording.take(given, True, kernel, frame)
         names = _named(call, given, frame)
         self.recording.nodes.append(Node(f"triton.{kernel}", call, place_of(frame), names=names))

@@ -6,9 +6,10 @@ import base64
 import json
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cache, partial
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -17,7 +18,7 @@ from markupsafe import Markup
 from harness import __version__
 from harness.documents import Document
 from harness.errors import GoldenError
-from harness.facts import Subject
+from harness.facts import CaseKey, Subject
 from harness.foreign import visible
 from harness.golden import Golden, GoldenStore
 from harness.history import Series, home, notable
@@ -25,7 +26,8 @@ from harness.observation.compare import one_line
 from harness.report.html.logs import Logs
 from harness.report.html.view import Background, ResultView, view
 from harness.report.marks import MARKS
-from harness.report.releases import Releases
+from harness.report.releases import MARKS as RELEASES
+from harness.report.releases import Releases, against_declared, undone
 from harness.verdict import SEVERITY, Result, Verdict
 
 PACKED_FROM = 500
@@ -66,10 +68,14 @@ class Choice:
     count: int
 
 
+_Read = Callable[[CaseKey], tuple[Golden | None, str | None]]
+"""A case's golden, or why it cannot be read."""
+
+
 def render(documents: Sequence[Document], sources: Sources, matrices: Sequence[Releases] = ()) -> str:
     """The whole page as HTML. It refers to no other file: styles and script are in it."""
     ordered = sorted(_rows(documents), key=_order)
-    goldens = _Goldens(sources.goldens)
+    goldens = cache(partial(_golden, sources.goldens))
     views = [
         view(f"r{index}", result, document, _background(result, document, sources, goldens))
         for index, (document, result) in enumerate(ordered)
@@ -111,7 +117,7 @@ def _head(documents: Sequence[Document], matrices: Sequence[Releases]) -> dict[s
         "several_trees": len({document.sglang.get("tree") for document in documents}) > 1,
         "verdicts": choices,
         "tiers": sorted({result.tier for result in results}),
-        "platforms": sorted({result.platform for result in results}),
+        "platforms": sorted({str(result.platform) for result in results}),
         "refault": __version__,
     }
 
@@ -128,7 +134,8 @@ def _without_time(document: Document) -> Runs:
     about = document.sglang
     return Runs(
         version=str(about.get("version") or "of unknown version"), origin=str(about.get("origin")),
-        tree=str(about.get("tree", ""))[:12], platform=document.platform, refault=document.refault, when="",
+        tree=str(about.get("tree", ""))[:12], platform=str(document.platform),
+        refault=document.refault, when="",
     )  # fmt: skip
 
 
@@ -145,11 +152,11 @@ def _rows(documents: Sequence[Document]) -> Iterator[tuple[Document, Result]]:
     return ((document, result) for document in documents for result in document.results)
 
 
-def _order(row: tuple[Document, Result]) -> tuple[int, str, str, str]:
+def _order(row: tuple[Document, Result]) -> tuple[int, CaseKey]:
     """Failing results first, the worst verdict before the others."""
     result = row[1]
     rank = -SEVERITY.index(result.verdict) if result.verdict else 1
-    return rank, result.reproducer, result.tier, result.platform
+    return rank, result.key
 
 
 def _named(views: Sequence[ResultView]) -> list[str]:
@@ -162,14 +169,13 @@ def _named(views: Sequence[ResultView]) -> list[str]:
     ]
 
 
-def _background(result: Result, document: Document, sources: Sources, goldens: _Goldens) -> Background:
-    golden, problem = goldens.of(result)
-    identity = (result.reproducer, result.tier, result.platform)
+def _background(result: Result, document: Document, sources: Sources, goldens: _Read) -> Background:
+    golden, problem = goldens(result.key)
     own = home(document.sglang, document.machine)
     series = (
         one
         for one in sources.history
-        if (one.reproducer, one.tier, one.platform) == identity
+        if one.key == result.key
         and one.params == one_line(result.params)
         and (one.line, one.host) == (own.line, own.host)
     )
@@ -180,24 +186,12 @@ def _background(result: Result, document: Document, sources: Sources, goldens: _
     )  # fmt: skip
 
 
-class _Goldens:
-    """Reads each golden once; one that cannot be read is told, not raised: the results still count."""
-
-    def __init__(self, store: GoldenStore | None) -> None:
-        self._store = store
-        self._read: dict[tuple[str, str, str], tuple[Golden | None, str | None]] = {}
-
-    def of(self, result: Result) -> tuple[Golden | None, str | None]:
-        identity = (result.reproducer, result.tier, result.platform)
-        if identity not in self._read:
-            self._read[identity] = self._load(identity)
-        return self._read[identity]
-
-    def _load(self, identity: tuple[str, str, str]) -> tuple[Golden | None, str | None]:
-        try:
-            return (self._store.load(*identity) if self._store else None), None
-        except GoldenError as error:
-            return None, str(error)
+def _golden(store: GoldenStore | None, key: CaseKey) -> tuple[Golden | None, str | None]:
+    """A case's golden; one that cannot be read is told, not raised: the results still count."""
+    try:
+        return (store.load(key) if store else None), None
+    except GoldenError as error:
+        return None, str(error)
 
 
 def _templates() -> Environment:
@@ -211,6 +205,8 @@ def _templates() -> Environment:
         lstrip_blocks=True,
     )
     templates.filters["breakable"] = _breakable
+    templates.filters |= {"against_declared": against_declared, "undone": undone}
+    templates.filters["marks"] = lambda cell: RELEASES[cell.status]
     return templates
 
 

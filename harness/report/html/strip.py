@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeGuard
 
+from harness.facts import EXTENT, FaultKind
 from harness.observation import Event, Fault
 
 Role = Literal["fence", "buffer", "used", "unused", "stray", "gap", "missing", "wrong", "neighbour"]
@@ -18,13 +19,6 @@ ROWS = 64
 _END = 5.0
 _LEAST = 16.0
 _TO_SCALE_FROM = 9.0
-_ENDS: Mapping[str, Role] = {
-    "oob-write": "fence",
-    "oob-read": "fence",
-    "short-buffer": "fence",
-    "index-range": "neighbour",
-}
-"""What lies on both sides: the fences of a buffer, or, for one row of it, the rows beside it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +60,14 @@ def draw(fault: Fault, trace: Sequence[Event] = ()) -> Strip | None:
     middle = tuple(_middle(fault, _row_length(fault, trace)))
     if not middle:
         return None
-    return _laid_out(middle, _ENDS.get(fault.kind), told(fault))
+    return _laid_out(middle, _ends(fault), told(fault))
+
+
+def _ends(fault: Fault) -> Role | None:
+    """What lies on both sides: the fences of a buffer, or, for one row of it, the rows beside it."""
+    if not fault.sort.is_of_memory:
+        return None
+    return "neighbour" if fault.kind == FaultKind.INDEX_RANGE else "fence"
 
 
 def draw_seen(fault: Fault) -> Strip | None:
@@ -74,7 +75,7 @@ def draw_seen(fault: Fault) -> Strip | None:
     if fault.seen is None or fault.seen.first is None:
         return None
     one = fault.seen
-    strip = draw(replace(fault, numel=one.numel, first=one.first, last=one.last, count=one.count))
+    strip = draw(replace(fault, **{name: getattr(one, name) for name in EXTENT}))
     return strip and replace(strip, told=f"{strip.told}: as it was first seen")
 
 
@@ -113,15 +114,15 @@ def told(fault: Fault) -> str:
     who = fault.kernel or "the code under test"
     name, numel = fault.buffer or "the buffer", fault.numel
     holds = f"{name} holds {_elements(numel)}" if numel is not None else name
-    if fault.kind in ("oob-write", "oob-read"):
-        does = "writes" if fault.kind == "oob-write" else "reads"
-        return f"{holds}; {who} {does} {_elements(fault.count)} outside it, at {_range(fault)}"
-    if fault.kind == "index-range":
+    if fault.kind == FaultKind.INDEX_RANGE:
         return f"a row of {name} holds {_elements(numel)}; {who} uses {_range(fault)}, {fault.count} times"
-    if fault.kind == "short-buffer" and numel is not None and fault.needed is not None:
+    if fault.sort.violations:
+        does = "writes" if fault.kind == FaultKind.OOB_WRITE else "reads"
+        return f"{holds}; {who} {does} {_elements(fault.count)} outside it, at {_range(fault)}"
+    if fault.kind == FaultKind.SHORT_BUFFER and numel is not None and fault.needed is not None:
         return f"{holds}; its use needs {fault.needed}, {fault.needed - numel} more"
-    if fault.kind in ("wrong-value", "nan") and fault.count is not None:
-        what = "wrong" if fault.kind == "wrong-value" else "not a number"
+    if fault.sort.is_of_values and fault.count is not None:
+        what = "wrong" if fault.kind == FaultKind.WRONG_VALUE else "not a number"
         verb = "is" if fault.count == 1 else "are"
         return f"{holds}; {fault.count} of them {verb} {what}, at {_range(fault)}"
     return fault.signature
@@ -134,15 +135,15 @@ def _middle(fault: Fault, row: int) -> Iterator[Part]:
     """Everything between the two ends."""
     if fault.numel is None:
         return
-    if fault.kind == "short-buffer" and fault.needed is not None:
+    if fault.kind == FaultKind.SHORT_BUFFER and fault.needed is not None:
         yield _body(fault.numel, row)
         if fault.needed > fault.numel:
             yield _part("missing", fault.numel, fault.needed - 1, "missing")
     elif fault.first is None or fault.last is None:
         return
-    elif fault.kind in ("oob-write", "oob-read", "index-range"):
+    elif fault.sort.violations:
         yield from _violations(fault, fault.numel, fault.first, fault.last, row)
-    elif fault.kind in ("wrong-value", "nan") and 0 <= fault.first <= fault.last < fault.numel:
+    elif fault.sort.is_of_values and 0 <= fault.first <= fault.last < fault.numel:
         yield from _within(fault, fault.numel, fault.first, fault.last)
 
 
@@ -153,7 +154,7 @@ def _violations(fault: Fault, numel: int, first: int, last: int, row: int) -> It
             yield _part("gap", last + 1, -1, "skipped")
     if numel:
         body = _body(numel, row)
-        yield replace(body, label="one row") if fault.kind == "index-range" else body
+        yield replace(body, label="one row") if fault.kind == FaultKind.INDEX_RANGE else body
     if last >= numel:
         start = max(first, numel)
         if start > numel:
@@ -164,7 +165,8 @@ def _violations(fault: Fault, numel: int, first: int, last: int, row: int) -> It
 def _within(fault: Fault, numel: int, first: int, last: int) -> Iterator[Part]:
     if first > 0:
         yield _part("buffer", 0, first - 1, "right")
-    yield _part("wrong", first, last, "wrong" if fault.kind == "wrong-value" else "nan", _count(fault))
+    label = "wrong" if fault.kind == FaultKind.WRONG_VALUE else "nan"
+    yield _part("wrong", first, last, label, _count(fault))
     if last < numel - 1:
         yield _part("buffer", last + 1, numel - 1, "right")
 
@@ -184,7 +186,7 @@ def _count(fault: Fault) -> str:
     """How many elements went astray, which may be fewer than lie between the first and the last."""
     if fault.count is None or fault.first is None or fault.last is None:
         return ""
-    if fault.kind == "index-range":
+    if fault.kind == FaultKind.INDEX_RANGE:
         return f"{fault.count} times"
     span = fault.last - fault.first + 1
     return _elements(fault.count) if fault.count == span else f"{fault.count} of {span} elements"
@@ -255,7 +257,7 @@ def _uses(fault: Fault, trace: Sequence[Event]) -> Iterator[_Use]:
 
 
 def _extents(fault: Fault, argument: dict[str, Any]) -> Iterator[_Use]:
-    verb = "written" if fault.kind == "oob-write" else "read"
+    verb = "written" if fault.kind == FaultKind.OOB_WRITE else "read"
     extent = argument.get(verb)
     if _are_whole(extent) and len(extent) == 2 and _are_whole(argument.get("shape")):
         numel = math.prod(argument["shape"])
@@ -264,9 +266,9 @@ def _extents(fault: Fault, argument: dict[str, Any]) -> Iterator[_Use]:
 
 def _spans(fault: Fault, event: Event) -> Iterator[_Use]:
     """An indexing operation tells the span of its indices in the dimension they index."""
-    told = event.get("indices", ())
+    told = event.get("indices", ()) if fault.kind == FaultKind.INDEX_RANGE else ()
     for index in told if isinstance(told, list | tuple) else ():
-        if fault.kind != "index-range" or not isinstance(index, dict) or index.get("extent") != fault.numel:
+        if not isinstance(index, dict) or index.get("extent") != fault.numel:
             continue
         if _are_whole(span := index.get("span")) and len(span) == 2:
             first, last = span

@@ -36,12 +36,9 @@ def evidence(result: Result) -> list[Row]:
 
 def _worded(aspect: str, result: Result) -> str:
     # A compiled signature identifies code; it is no fault, and is not called one. An exception is.
-    shown = all(_only_signatures(arm.main) for arm in result.arms.values() if arm.points)
-    return (
-        "signatures"
-        if aspect == "faults" and result.evidence is EvidenceClass.SIGNATURE and shown
-        else aspect
-    )
+    alone = all(arm.main.only_signatures for arm in result.arms.values() if arm.points)
+    compiled = result.evidence is EvidenceClass.SIGNATURE and alone
+    return "signatures" if aspect == "faults" and compiled else aspect
 
 
 def _outcome(result: Result, seen: Observation) -> list[str]:
@@ -49,7 +46,7 @@ def _outcome(result: Result, seen: Observation) -> list[str]:
         return [f"unresolved: {seen.unresolved}"]
     if seen.main.outcome == "clean":
         return ["clean"]
-    return ["signature" if _only_signatures(seen.main) else "fault"]
+    return ["signature" if seen.main.only_signatures else "fault"]
 
 
 def _exit(result: Result, seen: Observation) -> list[str]:
@@ -108,7 +105,8 @@ def _other_points(result: Result, seen: Observation) -> list[str]:
     others = seen.points[1:]
     faulty = [point for point in others if point.faults]
     told = [f"{_named(seen.main, point)}: {'; '.join(_signatures(point.faults))}" for point in faulty]
-    only_signatures = result.evidence is EvidenceClass.SIGNATURE and all(map(_only_signatures, faulty))
+    compiled = result.evidence is EvidenceClass.SIGNATURE
+    only_signatures = compiled and all(point.only_signatures for point in faulty)
     word = "have the signature" if only_signatures else "fault"
     return [f"{len(faulty)} of {len(others)} {word}", *_capped(told)] if others else []
 
@@ -141,11 +139,6 @@ _ASPECTS: tuple[tuple[str, Callable[[Result, Observation], list[str]]], ...] = (
     ("attestation", _attestation),
     ("log", _log),
 )
-
-
-def _only_signatures(point: Point) -> bool:
-    """Whether nothing went wrong at a point but what its compiled form shows."""
-    return all(fault.kind == "signature" for fault in point.faults)
 
 
 def _signatures(faults: Sequence[Fault]) -> list[str]:

@@ -15,8 +15,8 @@ from rich.text import Text
 from harness.foreign import visible
 from harness.observation.compare import named_params
 from harness.report.terminal.aspects import evidence
-from harness.report.terminal.lines import Plain, say
-from harness.report.terminal.text import explain, judged, name, summary
+from harness.report.terminal.lines import Plain, columns, say
+from harness.report.terminal.text import explain, judged, summary
 from harness.verdict import Result, Verdict
 
 _REASON_WIDTH = 120
@@ -42,16 +42,12 @@ def show(
 
 
 def _cells(result: Result) -> list[str]:
-    identity = [result.reproducer, result.tier, result.platform]
+    identity = list(result.key.to_json().values())
     return [visible(cell) for cell in (*identity, judged(result), f"{result.seconds:.1f}", result.reason)]
 
 
 def _draw_lines(results: Sequence[Result], console: Console, detailed: Sequence[Result]) -> None:
-    table = [list(_HEADINGS), *map(_cells, results)]
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    for cells in table:
-        padded = [cell.ljust(width) for cell, width in zip(cells, widths, strict=True)]
-        say(console, ["  ".join(padded).rstrip()])
+    say(console, columns([_HEADINGS, *map(_cells, results)]))
     for result in detailed:
         say(console, ["", *explain(result).split("\n")])
     say(console, [""])
@@ -61,7 +57,7 @@ def _draw_boxes(results: Sequence[Result], console: Console, detailed: Sequence[
     wide = console.width >= _REASON_WIDTH
     console.print(_boxes(results, _HEADINGS if wide else _HEADINGS[:-1]))
     for result in results if not wide else ():
-        console.print(Text(visible(f"{name(result)}: {result.reason}")))
+        console.print(Text(visible(f"{result.key!s}: {result.reason}")))
     for result in detailed:
         _draw_evidence(result, console)
 
@@ -82,7 +78,7 @@ def _styles(result: Result) -> Iterator[str]:
 
 
 def _draw_evidence(result: Result, console: Console) -> None:
-    title = Text(visible(f"{judged(result)} {name(result)}"))
+    title = Text(visible(f"{judged(result)} {result.key!s}"))
     table = Table("", *result.arms, title=title, title_justify="left")
     for row in evidence(result):
         cells = ["\n".join(map(visible, row.arms[arm])) for arm in result.arms]

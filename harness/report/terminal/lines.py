@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
@@ -29,6 +29,12 @@ def say(console: Console, lines: Iterable[str]) -> None:
     for line in lines:
         # Escaped before rich sees it, which would drop some controls.
         console.print(Text(visible(line)), soft_wrap=True)
+
+
+def columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows of as many cells as lines, the cells below one another."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
 
 
 def tell(text: str, *, stderr: bool = False, keep: str = "") -> None:

@@ -14,7 +14,7 @@ from harness.verdict import EvidenceClass, Result, Verdict
 def explain(result: Result) -> str:
     """The verdict with its evidence as plain text; also what a failing test shows."""
     number = f" (#{result.pr or result.issue})" if result.pr or result.issue else ""
-    lines = [f"{judged(result)} {name(result)}{number}: {result.reason}"]
+    lines = [f"{judged(result)} {result.key}{number}: {result.reason}"]
     if result.params:
         lines.append(f"  {'params':<11} {named_params(result.params)}")
     for row in evidence(result):
@@ -55,8 +55,3 @@ def word(result: Result | None) -> str:
 def judged(result: Result) -> str:
     """A result's verdict, and what it rests on where that is less than a fault on the real thing."""
     return word(result) if result.evidence is EvidenceClass.FAULT else f"{word(result)} ({result.evidence})"
-
-
-def name(result: Result) -> str:
-    """What a result is of."""
-    return f"{result.reproducer} {result.tier} {result.platform}"

@@ -28,7 +28,7 @@ NAMES = {"a": Status.AFFECTED, "f": Status.FIXED, "y": Status.NOT_YET_PRESENT, "
     ],
 )
 def test_runs_of_one_tree(runs: str, answer: Answer, rate: Rate) -> None:
-    cells = [Cell(reproducer=STRAY, release="9.9", status=NAMES[run], reason=run) for run in runs]
+    cells = [Cell(reproducer=STRAY.id, release="9.9", status=NAMES[run], reason=run) for run in runs]
     step = judged("9.9", cells)
     assert (step.answer, step.rate) == (answer, rate)
     assert step.reason == {Answer.BAD: "a", Answer.GOOD: "clean"}.get(answer, runs[-1])

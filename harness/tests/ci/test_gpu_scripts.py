@@ -5,12 +5,15 @@ from __future__ import annotations
 import importlib.util
 import json
 import sys
+from dataclasses import replace
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+
+from harness.tests.memory.graphs.battery import PROGRAMS, OnDevice
 
 CI = Path(__file__).resolve().parents[3] / "ci"
 
@@ -129,3 +132,73 @@ def test_only_steps_with_verdicts_can_be_run_twice(smoke: Any, tmp_path: Path, m
 def test_all_steps_fit_into_their_time_one_by_one(smoke: Any) -> None:
     assert all(step.seconds < smoke.TOTAL for step in smoke.STEPS.values())
     assert {"kernel", "server", "battery"} <= set(smoke.STEPS) and list(smoke.STEPS)[-1] == "clean"
+
+
+@pytest.fixture(scope="module")
+def graphs() -> Any:
+    return script("gpu/graphs.py")
+
+
+def ran(graphs: Any, machine: str, planted: bool, value: float, **facts: Any) -> Any:
+    return graphs.Ran(machine, "p", planted, {"out": {"sha256": str(value)}}, **facts)
+
+
+AGREEING = {"device": 1.0, "emulated": 1.0, "eager": 1.0}
+
+
+@pytest.mark.parametrize("odd", [None, *AGREEING])
+def test_a_twin_has_to_agree_on_all_machines(graphs: Any, odd: str | None) -> None:
+    (program,) = (one for one in PROGRAMS if one.name == "python_value_frozen")
+    found = {(name, False): ran(graphs, name, False, 2.0 if name == odd else 1.0) for name in AGREEING}
+    found |= {(name, True): ran(graphs, name, True, 3.0) for name in ("device", "emulated")}
+    twin, defect = graphs.judged(program, found)
+    assert twin.startswith("DISAGREES: device" if odd else "agree") and defect == "the same bits"
+    alarmed = ran(graphs, "emulated", False, 1.0, faults=["nan out"])
+    assert "nan out" in graphs.judged(program, {**found, ("emulated", False): alarmed})[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "device", "emulated", "told"),
+    [
+        ("python_value_frozen", {}, {}, "the same bits"),
+        ("python_value_frozen", {"error": "RuntimeError: no"}, {}, "DISAGREES"),
+        ("host_read", {"error": "stream is capturing"}, {"error": "when stream is capturing"}, "refused"),
+        ("host_read", {}, {"error": "when stream is capturing"}, "DISAGREES"),
+        ("host_read", {"error": "stream is capturing"}, {}, "DISAGREES"),
+        ("index_refilled", {"error": "CUDA error: device-side assert triggered"}, {}, "device assertion"),
+        ("index_refilled", {}, {}, "DISAGREES"),
+        ("taken_early", {}, {"error": "anything"}, "undefined: out 1.0"),
+    ],
+)
+def test_a_defect_has_to_show_itself_as_it_is_said_to(
+    graphs: Any, name: str, device: dict[str, Any], emulated: dict[str, Any], told: str
+) -> None:
+    (program,) = (one for one in PROGRAMS if one.name == name)
+    found = {(machine, False): ran(graphs, machine, False, 1.0) for machine in AGREEING}
+    found["device", True] = ran(graphs, "device", True, 1.0, **device)
+    found["emulated", True] = ran(graphs, "emulated", True, 1.0, **emulated)
+    assert graphs.judged(program, found)[1].startswith(told)
+
+
+def test_one_disagreement_is_the_end_of_a_run(graphs: Any, tmp_path: Path) -> None:
+    found = [ran(graphs, name, planted, 1.0) for name in AGREEING for planted in (False, True)]
+    every = [replace(one, name=p.name, error=_error(p, one.planted)) for p in PROGRAMS for one in found]
+    assert graphs.tell(tmp_path, every, "A GPU.") == 0
+    every[-1] = replace(every[-1], machine="device", planted=False, error="RuntimeError: lost")
+    spoiled = [one for one in every[:-1] if (one.name, one.machine, one.planted) != _which(every[-1])]
+    assert graphs.tell(tmp_path, [*spoiled, every[-1]], "A GPU.") == 1
+    assert "DISAGREES: device RuntimeError: lost" in (tmp_path / "graphs.md").read_text(encoding="utf-8")
+
+
+def _error(program: Any, planted: bool) -> str | None:
+    said = {OnDevice.REFUSED: "capturing", OnDevice.ASSERTS: "device-side assert"}
+    return said.get(program.on_device) if planted else None
+
+
+def _which(one: Any) -> tuple[str, str, bool]:
+    return one.name, one.machine, one.planted
+
+
+def test_the_table_in_the_docs_is_of_the_battery_of_graphs(graphs: Any) -> None:
+    text = graphs.DOCUMENT.read_text(encoding="utf-8")
+    assert graphs.documented(text) == text, "run ci/gpu/graphs.py --table"

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from harness.tests.bisect.test_commits import Clone
-from harness.tests.matrix.samples import RELEASES
+from harness.tests.matrix.samples import RELEASES, toy
 from harness.tests.source import toy_wheel
-from harness.tests.toyland import checkout, upstream
+from harness.tests.toyland import checkout, elsewhere, upstream
 from harness.tests.toyland.checkout import Checkout
 
 BROKEN = upstream.altered("def build_table(", "def build_table(((")
@@ -43,6 +43,18 @@ def test_releases(tmp_path: Path, toys: Checkout, monkeypatch: pytest.MonkeyPatc
     unclear = toys.refault("bisect", "101", "--good", "9.9.7", "--bad", "9.9.6")
     assert unclear.returncode == 2
     assert "9.9.6 was given as bad and cannot be judged" in unclear.stderr
+
+
+def test_what_lives_elsewhere(tmp_path: Path, toys: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = elsewhere.lay_out(tmp_path / "company")
+    for version, changes in (("9.9.7", {"moved = slots - window": "moved = slots"}), ("9.9.8", {})):
+        toy_wheel.write(tmp_path / "wheels", version, toy(changes), package="sglang")
+    for name, value in toy_wheel.index(tmp_path / "wheels").items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(Checkout, "environment", {**toys.environment, "REFAULT_CACHE": str(tmp_path / "own")})
+    found = toys.refault("bisect", "901", "--good", "9.9.8", "--bad", "9.9.7", "--reproducers", str(package))
+    assert found.returncode == 0, found.stderr
+    assert "pr901: fixed between 9.9.7 (bad) and 9.9.8 (good), after 2 steps" in found.stdout
 
 
 @pytest.mark.skipif(not shutil.which("git"), reason="git is not installed here")

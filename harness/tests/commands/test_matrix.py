@@ -9,7 +9,7 @@ import pytest
 
 from harness.tests.matrix.samples import RELEASES
 from harness.tests.source import toy_wheel
-from harness.tests.toyland import checkout
+from harness.tests.toyland import checkout, elsewhere
 from harness.tests.toyland.checkout import Checkout
 
 
@@ -37,6 +37,19 @@ def test_the_table_and_the_json(toys: Checkout) -> None:
     assert rows == [(name, "9.9.7", "affected", "n/a"), (name, "9.9.8", "fixed", "applies")]
     assert set(document["matrix"][0]) == {"reproducer", "release", "status", "revert", "reason"}
     assert document["disagreements"] == []
+
+
+def test_what_lives_elsewhere_has_a_column(toys: Checkout, tmp_path: Path) -> None:
+    package = elsewhere.lay_out(tmp_path / "company")
+    words = ("--releases", "9.9.8,9.9.7", "--reproducers", str(package), "--json", "-")
+    done = toys.refault("matrix", "901", *words)
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout)["matrix"]
+    assert [(row["reproducer"], row["release"]) for row in rows] == [
+        (elsewhere.MODULE, "9.9.7"),
+        (elsewhere.MODULE, "9.9.8"),
+    ]
+    assert [row["revert"] for row in rows] == ["applies", "applies"], done.stdout
 
 
 def test_a_stale_revert_fails_and_says_where(toys: Checkout) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from harness import catalogue
 from harness.cli import app
 from harness.errors import BadInput
 from harness.tests.draft.samples import PATCH, write
@@ -33,6 +34,23 @@ def test_a_draft_is_written() -> None:
     text = Path("pr7_grow.py").read_text(encoding="utf-8")
     assert "proven to undo it in sglang 9.9.8, to the very syntax it had before" in text
     compile(text, "pr7_grow.py", "exec")
+
+
+def test_a_draft_goes_into_a_folder_of_ones_own(tmp_path: Path) -> None:
+    (tmp_path / "acme_bugs").mkdir()
+    told = refault("7", "--patch", "fix.patch", "--sglang", "toy", "--reproducers", "acme_bugs").stdout
+    assert told.startswith("acme_bugs/pr7_grow.py: 6 edits") and "put it into reproducers/" not in told
+    assert "`refault show 7 --reproducers acme_bugs` and `refault repro 7 --reproducers acme_bugs`" in told
+    known = catalogue.read([tmp_path / "acme_bugs"])
+    assert catalogue.find("7", known.subjects).module == "acme_bugs.pr7_grow"
+
+
+def test_a_draft_goes_to_one_place_that_is_there() -> None:
+    common = ("7", "--patch", "fix.patch", "--sglang", "toy", "--reproducers", "gone")
+    with pytest.raises(BadInput, match=r"gone/pr7_grow\.py: cannot be written \(No such file"):
+        refault(*common)
+    with pytest.raises(BadInput, match=r"--output mine\.py: the draft goes into gone: leave one"):
+        refault(*common, "--output", "mine.py")
 
 
 def test_nothing_is_overwritten() -> None:

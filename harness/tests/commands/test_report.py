@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 import pytest
 from click.testing import CliRunner, Result
 
+from harness import catalogue
 from harness.cli import app
 from harness.commands import report
 from harness.errors import BadInput
@@ -106,7 +107,7 @@ def test_a_report_shows_the_trend_of_the_history() -> None:
 
 def test_a_run_that_ended_is_kept_and_has_its_page() -> None:
     ended = told(passing())
-    report.finished(ended, Path("r.html"))
+    report.finished(ended, Path("r.html"), catalogue.read())
     assert "results shown" in Path("r.html").read_text(encoding="utf-8")
     Path("r.json").write_text(json.dumps(ended), encoding="utf-8")
     assert "0 runs taken, 1 known already" in refault("history", "--import", "r.json").stderr

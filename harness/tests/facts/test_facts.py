@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError, replace
 from typing import Any
@@ -14,14 +15,17 @@ from harness.errors import BadInput, FactsError
 from harness.facts import (
     Bug,
     Choice,
+    DeclaredKind,
     Expect,
     Grid,
     Integer,
     Integers,
     KernelCase,
     KernelLab,
+    Platform,
     Reproducer,
     Revert,
+    Tier,
     Tolerance,
     edit,
     faults,
@@ -30,6 +34,7 @@ from harness.facts import (
 )
 
 BUG = Bug(pr=1, fixed_in="0.5.13", symptom="stray store")
+LOST = DeclaredKind("acme:lost-page", "a page is lost")
 EDIT = edit(in_function="Pool.grow", replace="n + 1", by="n")
 
 
@@ -46,6 +51,14 @@ def case(**facts: Any) -> KernelCase:
 def reproducer(**facts: Any) -> Reproducer:
     own: dict[str, Any] = {"bug": BUG, "revert": Revert(EDIT), "kernel": case()}
     return Reproducer(**{**own, "expect": Expect(reverted=faults("oob-write")), **facts})
+
+
+def test_a_declared_kind_is_a_text_that_survives_a_copy() -> None:
+    assert copy.deepcopy(LOST) == "acme:lost-page" and copy.deepcopy(LOST).about == "a page is lost"
+    known = reproducer(kernel=case(watch=watch(LOST, "nan")), expect=Expect(reverted=faults(LOST)))
+    assert known.declared_kinds == {LOST}
+    assert watch(LOST, buffers=("pages",)).judges("acme:lost-page", "pages")
+    assert not watch(LOST).judges("acme:other", "pages")
 
 
 # --- mistakes --------------------------------------------------------------------------------------
@@ -82,6 +95,26 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
     "revert without edits": (lambda: Revert(), "revert: a revert without edits undoes nothing"),
     "form without edits": (lambda: form(), "revert: a form without edits undoes nothing"),
     "revert of edits and forms": (lambda: Revert(EDIT, form(EDIT)), "revert: give edits or forms, not both"),
+    "declared kind as a text": (
+        lambda: watch("acme:lost-page"),
+        "watch.kinds: 'acme:lost-page' is a text: hand over the DeclaredKind itself",
+    ),
+    "declared kind without an owner": (
+        lambda: DeclaredKind("lost-page", "a page is lost"),
+        "fault kind: 'lost-page': write who declares it",
+    ),
+    "declared kind with a name of ours": (
+        lambda: DeclaredKind("acme:nan", "not a number"),
+        "fault kind: 'acme:nan' has the name of one of Refault's",
+    ),
+    "declared kind that says nothing": (
+        lambda: DeclaredKind("acme:lost-page", " "),
+        "fault kind: acme:lost-page: say in one line what went wrong",
+    ),
+    "declared kind that no kernel case watches": (
+        lambda: reproducer(expect=Expect(reverted=faults(LOST))),
+        "expect.kind: acme:lost-page is watched by no kernel case: add it to watch=",
+    ),
     "unknown fault kind": (lambda: watch("oob-write", "oops"), "watch.kinds: 'oops' is not one of"),
     "watch for nothing": (lambda: watch(), "watch.kinds: is empty"),
     "type of no exception": (
@@ -258,10 +291,17 @@ def test_a_case_on_an_accelerator_needs_it_and_pretends_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("tier", "host", "kind"),
-    [("kernel", "cpu", "oob-read"), ("kernel", "cuda", "nan"), ("server", "cuda", "device-fault")],
+    ("tier", "where", "kind"),
+    [
+        (Tier.KERNEL, "cpu", "oob-read"),
+        (Tier.KERNEL, "cuda-sm90", "nan"),
+        (Tier.SERVER, "cuda-sm90", "device-fault"),
+        (Tier.SERVER, "cpu", "oob-read"),
+        (Tier.CODEGEN, "cuda-sm90", "oob-read"),
+    ],
 )
-def test_what_the_reverted_arm_shows_depends_on_where_it_runs(tier: str, host: str, kind: str) -> None:
+def test_what_the_reverted_arm_shows_depends_on_where_it_runs(tier: Tier, where: str, kind: str) -> None:
     expect = Expect(reverted=faults("oob-read"), device=faults("device-fault"), device_kernel=faults("nan"))
-    assert expect.at(tier, host).reverted.kind == kind
-    assert Expect(reverted=faults("oob-read")).at(tier, host).reverted.kind == "oob-read"
+    platform = Platform.parse(where)
+    assert expect.at(tier, platform).reverted.kind == kind
+    assert Expect(reverted=faults("oob-read")).at(tier, platform).reverted.kind == "oob-read"

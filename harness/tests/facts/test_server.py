@@ -15,15 +15,19 @@ from harness.errors import FactsError
 from harness.facts import (
     Configuration,
     CpuGraphs,
+    DeclaredKind,
     Feature,
     Grid,
+    Host,
     Integer,
+    Platform,
     ServerCase,
+    Tier,
     Tolerance,
     Traffic,
     watch,
 )
-from harness.facts.server import HOSTS, Fences, Model
+from harness.facts.server import Fences, Model
 from harness.machine import Machine
 from harness.suite import Request, attested, missing
 from harness.tests.toyland.bench import subject
@@ -41,6 +45,10 @@ def case(**facts: Any) -> ServerCase:
 
 
 MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
+    "a declared kind": (
+        lambda: case(watch=watch(DeclaredKind("acme:lost-page", "a page is lost"))),
+        "server.watch: acme:lost-page: only a kernel case can report a kind of its own",
+    ),
     "no request": (lambda: traffic(requests=0), "traffic.requests: must be at least 1"),
     "no token out": (lambda: traffic(output_tokens=0), "traffic.output_tokens: must be at least 1"),
     "no round": (lambda: traffic(rounds=0), "traffic.rounds: must be at least 1"),
@@ -128,12 +136,12 @@ def test_facts_and_models_name_the_same_models() -> None:
 
 def test_flags_become_words_in_their_order_and_an_empty_one_is_a_switch() -> None:
     one = case(flags={"page-size": "16", "disable-radix-cache": ""}, on={"cuda": {"page-size": "32"}})
-    assert one.arguments("cpu", {}) == ("--page-size", "16", "--disable-radix-cache")
-    assert one.arguments("cuda", {}) == ("--page-size", "32", "--disable-radix-cache")
+    assert one.arguments(Host.CPU, {}) == ("--page-size", "16", "--disable-radix-cache")
+    assert one.arguments(Host.CUDA, {}) == ("--page-size", "32", "--disable-radix-cache")
 
 
-@given(st.integers(1, 4096), st.sampled_from(HOSTS))
-def test_a_parameter_is_put_into_its_flag(size: int, host: str) -> None:
+@given(st.integers(1, 4096), st.sampled_from(Host))
+def test_a_parameter_is_put_into_its_flag(size: int, host: Host) -> None:
     params = {"page_size": Integer(16)}
     one = case(flags={"page-size": "{page_size}"}, params=params, grid=Grid(page_size=[2, 16]))
     assert one.arguments(host, one.point({"page_size": size})) == ("--page-size", str(size))
@@ -150,17 +158,17 @@ def graphed() -> ServerCase:
 
 def test_a_case_with_graphs_is_another_on_a_cpu() -> None:
     one = graphed()
-    here = one.on_host("cpu")
+    here = one.on_host(Host.CPU)
     assert here.requires == {"triton-interpreter"} and here.traffic.requests == 1
-    assert here.points() == [{"page_size": 16}] and here.on_host("cpu") == here
+    assert here.points() == [{"page_size": 16}] and here.on_host(Host.CPU) == here
     assert (here.model, here.watch, here.tolerance) == (one.model, one.watch, one.tolerance)
-    for host in ("cuda", "rocm"):
+    for host in (Host.CUDA, Host.ROCM):
         assert one.on_host(host) is one
 
 
 def test_a_case_without_graphs_is_the_same_everywhere() -> None:
     one = case(requires={"rocm"})
-    assert all(one.on_host(host) is one for host in HOSTS)
+    assert all(one.on_host(host) is one for host in Host)
 
 
 @pytest.mark.parametrize(
@@ -170,8 +178,8 @@ def test_a_request_asks_for_what_the_case_needs_on_that_machine(
     platform: str, lacks: tuple[str, ...]
 ) -> None:
     toy = replace(subject("config_toy"), requires=frozenset(), server=graphed())
-    request = Request(reproducer=toy, tier="server")
-    machine = Machine(platform=platform, features=frozenset({Feature.INTERPRETER}))
+    request = Request(reproducer=toy, tier=Tier.SERVER)
+    machine = Machine(platform=Platform.parse(platform), features=frozenset({Feature.INTERPRETER}))
     assert missing(request, machine) == lacks
     assert len(request.on(machine).points) == (1 if platform == "cpu" else 2)
     assert len(request.points) == 2 and request.on(machine).on(machine) == request.on(machine)
@@ -179,7 +187,7 @@ def test_a_request_asks_for_what_the_case_needs_on_that_machine(
 
 def test_a_configuration_has_the_fixed_arm_alone_and_names_of_its_own() -> None:
     toy = subject("config_toy")
-    assert Request(reproducer=toy, tier="server").asked == ("fixed",)
+    assert Request(reproducer=toy, tier=Tier.SERVER).asked == ("fixed",)
     assert (toy.id, toy.short_id, toy.tiers) == ("config_toy", "config_toy", ("server",))
     assert isinstance(toy, Configuration)
     with pytest.raises(FactsError, match=r"configuration\.enters"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
-from harness.facts import Reproducer
+from harness.facts import CPU, CaseKey, Platform, Reproducer, Tier
 from harness.gate import policy as policies
 from harness.gate.decision import Decision, decide
 from harness.gate.policy import Policy
@@ -39,13 +39,12 @@ def row(
     machine: str = "cpu",
     reason: str = "as it was",
 ) -> Row:
-    return Row(
-        reproducer=reproducer, tier=tier, platform=platform, machine=machine, verdict=verdict, reason=reason
-    )
+    key = CaseKey(reproducer, Tier(tier), Platform.parse(platform))
+    return Row(key=key, machine=Platform.parse(machine), verdict=verdict, reason=reason)
 
 
 def results(*rows: Row, build: Build = BUILD) -> Results:
-    machines = tuple(dict.fromkeys(one.machine for one in rows)) or ("cpu",)
+    machines = tuple(dict.fromkeys(one.machine for one in rows)) or (CPU,)
     return Results(build=build, rows=rows, machines=machines, sources=("r.json",))
 
 

@@ -10,7 +10,6 @@ from harness import documents
 from harness.facts import Subject
 from harness.gate.again import Measure
 from harness.machine import this_machine
-from harness.machine.workspace import Workspace
 from harness.report.json import document
 from harness.suite import Judged
 from harness.tests.toyland.bench import Bench
@@ -27,5 +26,5 @@ def read_back(result: Result) -> Result:
 
 def problem(on: Bench, judged: Judged, subject: Subject, **facts: Any) -> str | None:
     """What speaks against a result, with some facts changed, by a bench's tree and goldens."""
-    measure = Measure(tree=on.tree, known=(subject,), goldens=on.goldens, workspace=Workspace(on.cache))
+    measure = Measure(known=(subject,), setting=on.setting)
     return measure.problem(read_back(replace(judged.result, **facts)), this_machine().to_json())

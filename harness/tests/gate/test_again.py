@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import replace
 
 import pytest
 
-from harness.gate.again import _binds
-from harness.observation import Fault
+from harness.facts import CodegenCase, Platform, Tier
+from harness.gate.again import _put_aside
+from harness.observation import Fault, Point
+from harness.suite import Request
 from harness.tests.gate import reread
 from harness.tests.toyland import upstream
 from harness.tests.toyland.bench import Bench, bug
@@ -57,20 +58,12 @@ def test_a_point_given_by_hand_is_no_evidence(fresh: Bench) -> None:
     assert "is a point given by hand" in str(reread.problem(fresh, judged, bug(STRAY)))
 
 
-@dataclass(frozen=True)
-class Compiled:
-    """A request of the codegen tier, as far as its faults are told apart."""
-
-    platform: str
-    controls: tuple[str, ...] = ("cuda-sm90",)
-
-    @property
-    def case(self) -> Compiled:
-        return self
-
-
 @pytest.mark.parametrize(("platform", "aside"), [("rocm-gfx942", False), ("cuda-sm90", True)])
 def test_a_signature_is_put_aside_on_a_control_alone(platform: str, aside: bool) -> None:
-    request: Any = Compiled(platform)
-    assert _binds(request)(Fault(kind="signature")) is not aside
-    assert _binds(request)(Fault(kind="exception"))
+    compiled = CodegenCase(call=lambda lab: {}, imports=(), targets=("rocm-gfx942",), controls=("cuda-sm90",))
+    subject = replace(bug(STRAY), codegen=compiled)
+    request = Request(reproducer=subject, tier=Tier.CODEGEN, platform=Platform.parse(platform))
+    assert request.case.is_control(request.platform) is aside
+    told = [*_put_aside(Point(params={}, findings=(Fault(kind="signature"),)), request)]
+    assert told == ([] if aside else ["signature is put aside as a finding, and the case watches it"])
+    assert [*_put_aside(Point(params={}, findings=(Fault(kind="exception"),)), request)]

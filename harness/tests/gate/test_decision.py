@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import BadInput
+from harness.facts import CPU, Platform
 from harness.gate.decision import decide
 from harness.gate.results import Build
 from harness.tests.gate.invented import BUILD, KNOWN, ON_CPU, decided, policy, results, row
@@ -122,7 +123,7 @@ def test_what_the_policy_lets_through_is_told_and_is_no_pass(tmp_path: Path) -> 
     text = 'block = ["REGRESSED"]\n' + ON_CPU.replace('["101"]', '["101", "104"]')
     changed = row(Verdict.CHANGED)
     found = decided(tmp_path, text, changed, row(reproducer="pr104_short_indptr"))
-    assert found.word == "pass" and [entry.verdict for entry in found.borne] == [Verdict.CHANGED]
+    assert found.word == "pass" and [entry.verdict for entry in found.let_through] == [Verdict.CHANGED]
     (entry,) = decided(tmp_path, 'block = ["REGRESSED"]\n' + ON_CPU, changed).blocking
     assert entry.reason == "not one result is a PASS"
 
@@ -198,7 +199,7 @@ def test_all_means_all_that_have_the_tier(tmp_path: Path) -> None:
 def test_an_older_release_is_spared_and_that_is_said(tmp_path: Path) -> None:
     text = ON_CPU + ON_CPU.replace('["101"]', '["104"]\nsince = "9.9.9"\nreason = "it is new"')
     found = decided(tmp_path, text, row())
-    assert found.word == "pass" and found.spared[0].reason == "asked from 9.9.9 on: it is new"
+    assert found.word == "pass" and found.not_yet_asked[0].reason == "asked from 9.9.9 on: it is new"
     assert decided(tmp_path, text, row(), build=Build(tree="c", release="9.9.9")).word == "block"
 
 
@@ -206,7 +207,7 @@ def test_claiming_to_be_old_spares_nothing(tmp_path: Path) -> None:
     """What a tree calls itself is no proof of its age."""
     text = ON_CPU + ON_CPU.replace('["101"]', '["104"]\nsince = "9.9.9"\nreason = "it is new"')
     found = decided(tmp_path, text, row(), build=Build(tree="c", version="0.0.1"))
-    assert found.word == "block" and not found.spared
+    assert found.word == "block" and not found.not_yet_asked
     assert "claims 0.0.1, not known" in found.build.name
 
 
@@ -236,7 +237,7 @@ def test_what_was_emulated_counts_for_the_cpu_alone(tmp_path: Path, platform: st
 def test_one_beside_the_policy_is_told(tmp_path: Path) -> None:
     forged = replace(row(reproducer="pr104_short_indptr"), problem="odd")
     found = decided(tmp_path, ON_CPU, row(), forged)
-    assert found.word == "pass" and found.beside[0].reason == "cannot be judged again: odd"
+    assert found.word == "pass" and found.unasked[0].reason == "cannot be judged again: odd"
 
 
 def test_a_file_that_does_not_count_blocks(tmp_path: Path) -> None:
@@ -248,17 +249,17 @@ def test_a_file_that_does_not_count_blocks(tmp_path: Path) -> None:
 
 def test_failures_beside_the_policy_are_told(tmp_path: Path) -> None:
     found = decided(tmp_path, ON_CPU, row(), row(Verdict.REGRESSED, reproducer="pr104_short_indptr"))
-    assert found.word == "pass" and [entry.reproducer for entry in found.beside] == ["pr104_short_indptr"]
+    assert found.word == "pass" and [entry.reproducer for entry in found.unasked] == ["pr104_short_indptr"]
 
 
 def test_a_platform_can_be_asked_alone(tmp_path: Path) -> None:
     ours = policy(tmp_path, ON_CPU + ON_CPU.replace("cpu", "cuda-sm90"))
-    found = decide(ours, results(row()), KNOWN, date(2026, 6, 15), ["cpu"])
-    assert found.word == "pass" and found.platforms == ("cpu",)
+    found = decide(ours, results(row()), KNOWN, date(2026, 6, 15), [CPU])
+    assert found.word == "pass" and found.platforms == (CPU,)
     with pytest.raises(
-        BadInput, match=r"--platform tpu: gate\.toml asks nothing of it: it has cpu, cuda-sm90"
+        BadInput, match=r"--platform rocm: gate\.toml asks nothing of it: it has cpu, cuda-sm90"
     ):
-        decide(ours, results(row()), KNOWN, date(2026, 6, 15), ["tpu"])
+        decide(ours, results(row()), KNOWN, date(2026, 6, 15), [Platform.parse("rocm")])
 
 
 def test_the_json_says_what_was_decided_on(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from harness import catalogue
 from harness.errors import BadInput
+from harness.facts import CPU
 from harness.gate import policy as policies
 from harness.gate.policy import Bounds
 from harness.gate.wanted import unmet
@@ -30,7 +31,7 @@ def test_what_is_left_out_is_strict(tmp_path: Path) -> None:
     found = policy(tmp_path, REQUIRE)
     assert found.block == set(Verdict) - {Verdict.PASS}
     assert found.require[0].bounds == Bounds(repeats=1, fixed_faults=0.0, reverted_faults=1.0)
-    assert found.platforms == ("cpu",) and found.name == "gate.toml" and len(found.digest) == 64
+    assert found.platforms == (CPU,) and found.name == "gate.toml" and len(found.digest) == 64
 
 
 def test_everything_that_can_be_said(tmp_path: Path) -> None:
@@ -63,9 +64,13 @@ def test_since(tmp_path: Path, version: str | None, asked: bool) -> None:
         (REQUIRE + "colour = 3", "require[1]: colour: there is no such key: it takes"),
         ("bolck = []\n" + REQUIRE, "gate.toml: bolck: there is no such key: did you mean block?"),
         (REQUIRE.replace('["kernel"]', '"kernel"'), "tiers: 'kernel' is no list of texts"),
-        (REQUIRE.replace('"kernel"', '"kernels"'), "'kernels' is no tier: it takes codegen, kernel, server"),
+        (
+            REQUIRE.replace('"kernel"', '"kernels"'),
+            "tiers: 'kernels' is not one of codegen, kernel, server; did you",
+        ),
         (REQUIRE.replace('["101"]', "[]"), "reproducers: is empty"),
         (REQUIRE.replace('"cpu"', '" "'), "platform: ' ' is no text"),
+        (REQUIRE.replace('"cpu"', '"sm90"'), "platform: 'sm90' is not like cpu, cuda, cuda-sm90, rocm"),
         (REQUIRE + "repeats = 0", "repeats: 0 is no whole number of at least 1"),
         (REQUIRE + "repeats = true", "repeats: True is no whole number"),
         (REQUIRE + "fixed_faults = 1.5", "fixed_faults: 1.5 is no share"),
@@ -77,7 +82,7 @@ def test_since(tmp_path: Path, version: str | None, asked: bool) -> None:
         (REQUIRE + QUARANTINE.replace("owner", "order"), "quarantine[1]: owner: is missing: add it"),
         (REQUIRE + QUARANTINE.replace("2026-07-01", '"2026-07-01"'), "expires: '2026-07-01' is no date"),
         (REQUIRE + QUARANTINE.replace("2026-07-01", "2026-07-01T00:00:00"), "is no date: write it without"),
-        (REQUIRE + QUARANTINE + 'tier = "gpu"', "quarantine[1]: tier: 'gpu' is no tier"),
+        (REQUIRE + QUARANTINE + 'tier = "gpu"', "quarantine[1]: tier: 'gpu' is not one of"),
     ],
 )
 def test_a_mistake_is_one_line_with_a_remedy(tmp_path: Path, text: str, told: str) -> None:
@@ -98,5 +103,11 @@ def test_our_own_policies_ask_for_what_there_is(file: Path) -> None:
 
 
 def test_the_default_asks_for_real_gpus() -> None:
-    asked = {(one.platform, tier) for one in policies.load(policies.DEFAULT).require for tier in one.tiers}
-    assert {("cuda-sm90", "server"), ("rocm-gfx942", "server"), ("rocm-gfx942", "kernel")} == asked
+    asked = {
+        (str(one.platform), tier) for one in policies.load(policies.DEFAULT).require for tier in one.tiers
+    }
+    assert {
+        ("cuda-sm90", "server"),
+        ("rocm-gfx942", "server"),
+        ("rocm-gfx942", "kernel"),
+    } == asked

@@ -10,6 +10,7 @@ import pytest
 from harness import __version__
 from harness.documents import FORMAT, Document, parse, sealed
 from harness.errors import BadInput
+from harness.facts import CPU, Platform
 from harness.gate.results import Build, Results, gather, unfit
 from harness.source import known, tree
 from harness.tests.report.runs import passing, told
@@ -38,8 +39,8 @@ def gathered(*documents: Document) -> Results:
 
 def test_machines_are_merged() -> None:
     found = gathered(document("a.json"), document("b.json", run="b", platform="rocm-gfx942"))
-    assert found.machines == ("cpu", "rocm-gfx942") and found.sources == ("a.json", "b.json")
-    assert [row.machine for row in found.rows] == ["cpu", "rocm-gfx942"]
+    assert found.machines == (CPU, Platform.parse("rocm-gfx942")) and found.sources == ("a.json", "b.json")
+    assert [row.machine for row in found.rows] == [CPU, Platform.parse("rocm-gfx942")]
     assert [row.problem for row in found.rows] == [None, None]
 
 

@@ -34,7 +34,7 @@ def test_a_configuration_s_golden_has_one_arm_and_is_read_as_it_was_written(tmp_
     kept = golden(alone)
     store = GoldenStore(tmp_path)
     store.save(kept)
-    read = store.load(kept.reproducer, kept.tier, kept.platform)
+    read = store.load(kept.key)
     assert read and read == kept and set(read.arms) == {"fixed"}
     assert store.propose(kept).status == "same"
 

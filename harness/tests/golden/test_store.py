@@ -12,12 +12,13 @@ from typing import Any
 import pytest
 
 from harness.errors import BadInput, GoldenError
+from harness.facts import CPU, CaseKey, Platform, Tier
 from harness.golden import Golden, GoldenStore
 from harness.golden.form import digest
 from harness.tests.golden.samples import stored
 from harness.tests.samples import STRAY, arm, case, golden, point
 
-IDENTITY = ("pr1_pages", "kernel", "cpu")
+KEY = CaseKey("pr1_pages", Tier.KERNEL, CPU)
 
 
 @pytest.fixture
@@ -39,12 +40,12 @@ def rewritten(store: GoldenStore, **facts: Any) -> Path:
 def test_a_saved_golden_is_read_back(store: GoldenStore) -> None:
     path = store.save(stored())
     assert path == store.folder / "pr1_pages" / "kernel.cpu.json"
-    assert store.load(*IDENTITY) == stored()
+    assert store.load(KEY) == stored()
     assert os.listdir(path.parent) == [path.name]
 
 
 def test_a_golden_that_is_not_there_is_none(store: GoldenStore) -> None:
-    assert store.load(*IDENTITY) is None
+    assert store.load(KEY) is None
 
 
 def _point_with(**facts: Any) -> dict[str, Any]:
@@ -66,6 +67,8 @@ def _point_with(**facts: Any) -> dict[str, Any]:
         ({"reproducer": "pr2_other"}, "is the golden of pr2_other kernel cpu"),
         ({"tier": "server"}, "is the golden of pr1_pages server cpu"),
         ({"platform": "cuda-sm90"}, "is the golden of pr1_pages kernel cuda-sm90"),
+        ({"platform": "sm90"}, "'sm90' is not like cpu, cuda, cuda-sm90, rocm, rocm-gfx942; did you mean"),
+        ({"tier": "kernal"}, "'kernal' is not one of codegen, kernel, server; did you mean 'kernel'?"),
         (_point_with(outcome="clean"), "contradicts itself"),
         (_point_with(faults=[{**STRAY.to_json(), "count": 5}]), "contradicts itself"),
     ],
@@ -75,7 +78,7 @@ def test_a_wrong_or_foreign_golden_is_refused_in_one_line(
 ) -> None:
     path = rewritten(store, **facts)
     with pytest.raises(GoldenError) as error:
-        store.load(*IDENTITY)
+        store.load(KEY)
     assert told in str(error.value)
     assert str(path) in str(error.value)
     assert "\n" not in str(error.value)
@@ -85,7 +88,7 @@ def test_a_wrong_or_foreign_golden_is_refused_in_one_line(
 def test_bytes_that_are_no_golden_are_refused_in_one_line(store: GoldenStore, content: bytes) -> None:
     store.save(stored()).write_bytes(content)
     with pytest.raises(GoldenError, match="unreadable") as error:
-        store.load(*IDENTITY)
+        store.load(KEY)
     assert "\n" not in str(error.value)
     assert "refault record" in str(error.value)
 
@@ -94,19 +97,19 @@ def test_bytes_that_are_no_golden_are_refused_in_one_line(store: GoldenStore, co
 def test_json_that_is_no_golden_is_of_no_format(store: GoldenStore, content: bytes) -> None:
     store.save(stored()).write_bytes(content)
     with pytest.raises(GoldenError, match="has format None"):
-        store.load(*IDENTITY)
+        store.load(KEY)
 
 
 def test_a_folder_in_the_place_of_a_golden_is_refused(store: GoldenStore) -> None:
-    store.path(*IDENTITY).mkdir(parents=True)
+    store.path(KEY).mkdir(parents=True)
     with pytest.raises(GoldenError, match="is a folder"):
-        store.load(*IDENTITY)
+        store.load(KEY)
 
 
 @pytest.mark.parametrize("part", ["..", "a/b", "", ".hidden", "a b"])
 def test_identities_cannot_leave_the_folder(store: GoldenStore, part: str) -> None:
     with pytest.raises(GoldenError, match="cannot be part"):
-        store.path(part, "kernel", "cpu")
+        store.path(CaseKey(part, Tier.KERNEL, CPU))
 
 
 def test_an_unwritable_place_is_bad_input(tmp_path: Path) -> None:
@@ -172,8 +175,8 @@ def test_a_foreign_golden_is_not_overwritten_even_by_an_update(store: GoldenStor
 
 def test_files_that_no_reproducer_owns_are_orphans(store: GoldenStore) -> None:
     owned = store.save(stored())
-    other = store.save(replace(stored(), platform="cuda-sm90"))
-    assert store.orphans({("pr1_pages", "kernel")}) == []
+    other = store.save(replace(stored(), key=replace(KEY, platform=Platform.parse("cuda-sm90"))))
+    assert store.orphans({("pr1_pages", Tier.KERNEL)}) == []
     (owned.parent / ".kernel.cpu.json.12").write_text("a draft")
     violation = [
         store.folder / "notes.txt",
@@ -183,8 +186,8 @@ def test_files_that_no_reproducer_owns_are_orphans(store: GoldenStore) -> None:
     for path in violation:
         path.parent.mkdir(exist_ok=True)
         path.write_text("{}")
-    assert store.orphans({("pr1_pages", "kernel")}) == sorted(violation)
-    assert store.orphans({("pr1_pages", "server")}) == sorted([*violation, owned, other])
+    assert store.orphans({("pr1_pages", Tier.KERNEL)}) == sorted(violation)
+    assert store.orphans({("pr1_pages", Tier.SERVER)}) == sorted([*violation, owned, other])
     assert store.orphans(()) == sorted([*violation, owned, other])
 
 

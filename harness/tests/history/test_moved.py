@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import history
+from harness.facts import CPU, CaseKey, Tier
 from harness.history import ArmNight, Night, Series, chance
 from harness.tests.history.nights import START, kept, named, night
 from harness.tests.report.runs import passing, regressed, unsupported
@@ -28,8 +29,8 @@ def series(*nights: tuple[int, int, float], verdict: Verdict = Verdict.PASS) -> 
         )
         for day, (hits, runs, seconds) in enumerate(nights)
     )  # fmt: skip
-    identity = {"reproducer": "pr1_pages", "tier": "kernel", "platform": "cpu", "params": "{}"}
-    return Series(**identity, line="release 9.9.9", host="cpu", nights=told)
+    key = CaseKey("pr1_pages", Tier.KERNEL, CPU)
+    return Series(key=key, params="{}", line="release 9.9.9", host="cpu", nights=told)
 
 
 def test_one_clean_run_after_steady_faults_is_named() -> None:

@@ -40,7 +40,7 @@ def test_platforms_parameters_and_lines_are_kept_apart(tmp_path: Path) -> None:
         night(0, passing(), passing(platform="rocm-gfx942"), passing(params={"page_size": 2})),
         night(1, passing(), sglang=main),
     )
-    assert [(one.platform, one.line, one.params) for one in found] == [
+    assert [(str(one.platform), one.line, one.params) for one in found] == [
         ("cpu", clone, '{"page_size": 16}'),
         ("cpu", release, '{"page_size": 16}'),
         ("cpu", release, '{"page_size": 2}'),

@@ -8,6 +8,7 @@ from types import ModuleType
 import pytest
 import torch
 
+from harness.facts import Platform
 from harness.host.platform_switches import pretend
 
 
@@ -21,21 +22,24 @@ def module(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return ours
 
 
+CUDA = Platform.parse("cuda")
+
+
 @pytest.mark.parametrize(
     ("platform", "hip", "cpu"), [("rocm-gfx942", True, False), ("cuda", False, False), ("cpu", False, True)]
 )
 def test_each_platform_has_its_switches(platform: str, hip: bool, cpu: bool, module: ModuleType) -> None:
-    pretend(platform, "toyland_under_test")
+    pretend(Platform.parse(platform), "toyland_under_test")
     assert (vars(module)["_is_hip"], vars(module)["_is_cpu"]) == (hip, cpu)
     assert (torch.version.hip is not None) is hip
 
 
 def test_what_was_changed_is_listed(module: ModuleType) -> None:
-    assert pretend("cuda", "toyland_under_test") == ("toyland_under_test.allocation._is_cpu, as on cuda",)
-    assert pretend("cuda", "toyland_under_test") == ()
+    assert pretend(CUDA, "toyland_under_test") == ("toyland_under_test.allocation._is_cpu, as on cuda",)
+    assert pretend(CUDA, "toyland_under_test") == ()
 
 
 def test_other_packages_and_other_names_stay(module: ModuleType) -> None:
-    assert pretend("cuda", "toyland_under") == ()
-    pretend("cuda", "toyland_under_test")
+    assert pretend(CUDA, "toyland_under") == ()
+    pretend(CUDA, "toyland_under_test")
     assert vars(module)["_is_cpu_name"] == "cpu"

@@ -349,7 +349,7 @@ FORGERIES: Sequence[Forgery] = (
     Forgery(
         name="contradiction",
         change=of_arm("reverted", "outcome", "clean"),
-        told="contradicts its faults",
+        told="contradicts itself",
         code=2,
     ),
     Forgery(name="made-up verdict", change=of_row("verdict", "GREEN"), told="verdict is 'GREEN'", code=2),

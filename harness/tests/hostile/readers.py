@@ -13,6 +13,7 @@ from typing import Any
 
 from harness import catalogue, documents, history
 from harness.draft import patch
+from harness.facts import CPU, CaseKey, Tier
 from harness.gate import policy
 from harness.golden import GoldenStore
 from harness.matrix import last_measured
@@ -137,9 +138,9 @@ def _store(folder: Path, document: bytes) -> bytes:
 
 def _of_golden(path: Path) -> object:
     store = GoldenStore(path.parent / "golden")
-    place = store.path("pr1_pages", "kernel", "cpu")
+    place = store.path(CaseKey("pr1_pages", Tier.KERNEL, CPU))
     _link(place, path)
-    return store.load("pr1_pages", "kernel", "cpu")
+    return store.load(CaseKey("pr1_pages", Tier.KERNEL, CPU))
 
 
 def _of_history(path: Path) -> object:

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import BadInput
+from harness.facts import Tier
 from harness.source.bytecode import Bytecode, Making, Shelf
 from harness.source.listing import scan
 from harness.source.releases import Releases
@@ -254,7 +255,7 @@ def test_a_tree_that_changes_under_its_arms_is_unresolved(
         begun.append(arm)
 
     with Suite(fresh.setting, started=started, pool=fresh.pool) as suite:
-        (one,) = suite.run([Request(reproducer=STRAY, tier="kernel")])
+        (one,) = suite.run([Request(reproducer=STRAY, tier=Tier.KERNEL)])
     assert one.result.verdict is Verdict.UNRESOLVED, one.result.reason
     assert "while the tree was in use" in one.result.reason or "in use: " in one.result.reason
 

@@ -246,6 +246,15 @@ def test_what_a_trusted_key_signed_counts(toys: Checkout, keys: Keys) -> None:
 
 
 @needs_openssh
+@pytest.mark.parametrize("command", ["run", "repro"])
+def test_what_a_run_signs_a_merge_trusts(toys: Checkout, keys: Keys, command: str) -> None:
+    """A run's `--sign` was once taken, checked, and then forgotten."""
+    done = toys.refault(command, "101", "--json", f"{command}.json", "--sign", "ours")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert toys.refault(*gate(f"{command}.json", "--trust", "signers")).returncode == 0
+
+
+@needs_openssh
 def test_a_good_one_does_not_make_up_for_a_bad_one(toys: Checkout, keys: Keys) -> None:
     spoiled(toys, "bare.json")
     done = toys.refault(*gate("signed/results.json", "bare.json", "--trust", "signers"))

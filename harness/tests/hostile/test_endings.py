@@ -19,6 +19,7 @@ from harness import history
 from harness.commands import running
 from harness.documents.schema import validate
 from harness.errors import BadInput, Unresolved
+from harness.facts import CPU, CaseKey, Tier
 from harness.history import store
 from harness.suite import Request, Suite, planning
 from harness.tests.hostile import endings
@@ -246,7 +247,7 @@ def test_other_files_of_the_cache_warn_too(place: Checkout, tmp_path: Path) -> N
 
 
 def judged(fresh: Bench, names: Sequence[str]) -> dict[str, tuple[Verdict | None, str]]:
-    requests = [Request(reproducer=bug(name), tier="kernel") for name in names]
+    requests = [Request(reproducer=bug(name), tier=Tier.KERNEL) for name in names]
     found = Suite(fresh.setting, pool=fresh.pool).run(requests)
     return {one.result.reproducer: (one.result.verdict, one.result.reason) for one in found}
 
@@ -273,7 +274,7 @@ def test_a_case_that_cannot_be_planned_leaves_the_others_alone(
 
 
 def test_a_bad_golden_hides_no_lost_fix(fresh: Bench) -> None:
-    golden = fresh.goldens.path("pr104_short_indptr", "kernel", "cpu")
+    golden = fresh.goldens.path(CaseKey("pr104_short_indptr", Tier.KERNEL, CPU))
     golden.parent.mkdir(parents=True)
     golden.write_text("{")
     verdict, reason = judged(fresh, ["pr104_short_indptr"])["pr104_short_indptr"]

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from harness.facts import CPU, CaseKey, Tier
 from harness.process.pool import Pool
 from harness.tests.hostile.goldens import SPOILED, Spoiled, wrong_floats_borne
 from harness.tests.toyland import bench, checkout
@@ -31,7 +32,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory, cache: Path, kernel_pool:
 
 
 def place(on: Bench) -> Path:
-    return on.goldens.path(STRAY, "kernel", "cpu")
+    return on.goldens.path(CaseKey(STRAY, Tier.KERNEL, CPU))
 
 
 def good(on: Bench) -> Mapping[str, Any]:

@@ -177,7 +177,7 @@ def test_whatever_surrounds_a_command_ends_in_no_traceback(
 
 
 def test_a_stream_beside_the_answer_refuses_nothing() -> None:
-    with streams.Beside("/dev/full", "w") as full:
+    with streams.LossyStream("/dev/full", "w") as full:
         assert full.write(b"told") == 4
 
 

@@ -27,19 +27,19 @@ from rich.text import Text
 
 import harness
 from harness.documents import Document
-from harness.facts import FAULT_KINDS
+from harness.facts import CPU, Bug, CaseKey, FaultKind, Tier
 from harness.gate.decision import Decision
 from harness.gate.entries import Entry
 from harness.gate.policy import Policy
 from harness.gate.results import Build
 from harness.history import ArmNight, Night, Series
-from harness.matrix import Applies, Status
+from harness.matrix import Applies, Cell, Status
 from harness.observation import Attestation, Exit, Fault, Module, Observation, Point, Sighting
 from harness.report import gate, html, junit, markdown, terminal, triage
 from harness.report import history as history_report
 from harness.report import json as json_report
 from harness.report import releases as releases_report
-from harness.report.releases import Releases, Square
+from harness.report.releases import Releases
 from harness.serving.logs import Reading
 from harness.verdict import Result, Verdict
 
@@ -80,7 +80,7 @@ def arm(name: str, text: str, *violations: Fault) -> Observation:
 
 
 def result(text: str, verdict: Verdict | None) -> Result:
-    kind = sorted(FAULT_KINDS)[0]
+    kind = min(FaultKind)
     seen = Sighting(place=text, mode=text, requests=(text,))
     fault = Fault(
         kind=kind,
@@ -95,7 +95,7 @@ def result(text: str, verdict: Verdict | None) -> Result:
         seen=seen,
     )
     return Result(
-        reproducer=text, tier="kernel", platform=text, params={"param": text}, verdict=verdict, reason=text,
+        key=CaseKey(text, Tier.KERNEL, CPU), params={"param": text}, verdict=verdict, reason=text,
         drift=(text,), fixed=arm("fixed", text), reverted=arm("reverted", text, fault),
         rates={"reverted": {"faults": 1, "runs": 2, "low": 0.1, "high": 0.9}},
     )  # fmt: skip
@@ -106,7 +106,7 @@ def document(text: str) -> Document:
     about = {"version": text, "origin": text, "tree": text, "root": text, "branch": text}
     return Document(
         refault=text, run=text, sglang=about, at=AT,
-        machine={"platform": text, "hardware": text, "other": [text]},
+        machine={"platform": "cpu", "hardware": text, "other": [text]},
         results=results, digest=text, name=text,
     )  # fmt: skip
 
@@ -128,25 +128,25 @@ def nights(text: str) -> Series:
     past = (*(night(Verdict.PASS, 1.0) for _ in range(4)), night(Verdict.REGRESSED, 60.0))
     where = f"clone {text}, branch {text}"
     return Series(
-        reproducer=text, tier="kernel", platform=text, line=where, host=text,
+        key=CaseKey(text, Tier.KERNEL, CPU), line=where, host=text,
         params=json.dumps({"param": text}), nights=past,
     )  # fmt: skip
 
 
 def measured(text: str) -> Releases:
-    square = Square(
-        bug=text,
+    one = Cell(
+        reproducer=text,
+        bug=Bug(pr=1, fixed_in="0.5.8", symptom="x"),
         release="0.5.9",
         status=Status.AFFECTED,
         revert=Applies.STALE,
         reason=text,
-        declared=Status.FIXED,
     )
     return Releases(
         name=text,
         refault=text,
         platform=text,
-        squares=(square,),
+        cells=(one,),
         likeness=((text, text),),
         disagreements=(text,),
     )
@@ -154,12 +154,12 @@ def measured(text: str) -> Releases:
 
 def decision(text: str) -> Decision:
     entry = Entry(
-        reproducer=text, tier=text, platform=text, verdict=Verdict.REGRESSED, reason=text, remedy=text
+        reproducer=text, tier="any", platform=CPU, verdict=Verdict.REGRESSED, reason=text, remedy=text
     )
-    lists = ("blocking", "quarantined", "borne", "passed", "spared", "beside")
+    lists = ("blocking", "quarantined", "let_through", "passed", "not_yet_asked", "unasked")
     return Decision(
         build=Build(version=text, tree=text), policy=Policy(name=text, digest=text, require=()),
-        platforms=(text,), sources=(text,), **dict.fromkeys(lists, (entry,)),
+        platforms=(CPU,), sources=(text,), **dict.fromkeys(lists, (entry,)),
     )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from harness.bisect.commits import Commits
 from harness.documents.schema import validate
 from harness.draft import patch
 from harness.errors import BadInput
+from harness.facts import Tier
 from harness.models import make
 from harness.source import kernels
 from harness.source.branch import branch
@@ -247,7 +248,7 @@ def test_a_revert_s_own_file_that_is_no_python_leaves_the_other_cases_their_verd
     (root / "sglang" / "pages.py").write_text(pages[:cut])
     setting = replace(fresh, tree=at(root)).setting
     with Suite(setting, pool=fresh.pool) as suite:
-        requests = [Request(reproducer=one, tier="kernel") for one in (STRAY, bug("pr104_short_indptr"))]
+        requests = [Request(reproducer=one, tier=Tier.KERNEL) for one in (STRAY, bug("pr104_short_indptr"))]
         found: dict[str, Result] = {one.result.reproducer: one.result for one in suite.run(requests)}
     assert found["pr101_stray_store"].verdict is Verdict.UNRECORDED
     other = found["pr104_short_indptr"]
@@ -270,16 +271,10 @@ def test_a_run_names_what_is_broken_and_its_json_lists_it(tmp_path: Path, cache:
 
 
 def test_a_release_that_cannot_be_searched_is_no_release_without_the_bug(fresh: Bench) -> None:
-    from harness.matrix import Bench as Releases
     from harness.matrix import Status, published
-    from harness.source import releases
 
     setting = replace(fresh, tree=at(damaged(fresh.folder / "damaged", DAMAGED))).setting
-    known = releases.Releases(setting.workspace.releases)
-    bench = Releases(
-        releases=known, machine=setting.machine, goldens=setting.goldens, workspace=setting.workspace
-    )
-    (cell,) = published(setting.tree, STRAY, bench, fresh.pool)
+    (cell,) = published(setting.tree, STRAY, setting, fresh.pool)
     assert cell.status is Status.UNRESOLVED and "pages.py is no Python 3" in cell.reason
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.facts import Tier
 from harness.process.pool import Pool
 from harness.source.tree import at
 from harness.tests.toyland import bench, serving
@@ -73,7 +74,7 @@ def hostile(served: Bench, folder: Path, early: str) -> Bench:
 
 @pytest.mark.parametrize("early", [SILENCE, ATTEST], ids=["faults are deleted", "attestations are written"])
 def test_files_of_reports_change_nothing(early: str, served: Bench, tmp_path: Path) -> None:
-    judged = hostile(served, tmp_path, early).judge(subject("pr201_stray_store"), tier="server").result
+    judged = hostile(served, tmp_path, early).judge(subject("pr201_stray_store"), tier=Tier.SERVER).result
     assert judged.verdict is Verdict.UNRECORDED, judged.reason
     assert judged.reverted and any(one.startswith(STRAY) for one in judged.reverted.main.signatures)
     assert judged.fixed and judged.fixed.main.faults == () and judged.fixed.attestation
@@ -87,6 +88,6 @@ def test_files_of_reports_change_nothing(early: str, served: Bench, tmp_path: Pa
 )
 def test_what_no_process_told_is_forged(early: str, told: str, served: Bench, tmp_path: Path) -> None:
     one = hostile(served, tmp_path, early)
-    judged = one.judge(subject("pr201_stray_store"), asked=("fixed",), tier="server").result
+    judged = one.judge(subject("pr201_stray_store"), asked=("fixed",), tier=Tier.SERVER).result
     assert judged.verdict is Verdict.UNRESOLVED and "forged or broken: " in judged.reason
     assert told in judged.reason

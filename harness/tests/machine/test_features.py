@@ -8,12 +8,12 @@ import sys
 
 import pytest
 
-from harness.facts import Feature
+from harness.facts import CPU, Feature, Platform
 from harness.machine import Machine, features, nvidia, this_machine
 
 
 def test_missing_features_are_named_in_order() -> None:
-    one = Machine(platform="cpu", features=frozenset({Feature.TORCH, Feature.TRITON}))
+    one = Machine(platform=CPU, features=frozenset({Feature.TORCH, Feature.TRITON}))
     assert one.missing(frozenset({"torch", "zeta", "alpha"})) == ("alpha", "zeta")
     assert one.missing(frozenset({"torch"})) == one.missing(frozenset()) == ()
 
@@ -49,7 +49,7 @@ def test_a_cpu_holds_any_number_of_ranks(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_json_carries_platform_features_and_versions() -> None:
     data = Machine(
-        platform="cpu", features=frozenset({Feature.TRITON, Feature.AITER}), facts={"python": "3.11"}
+        platform=CPU, features=frozenset({Feature.TRITON, Feature.AITER}), facts={"python": "3.11"}
     ).to_json()
     assert data == {"platform": "cpu", "features": ["aiter", "triton"], "python": "3.11"}
 
@@ -82,6 +82,13 @@ def test_the_hardware_is_told_and_is_no_fact_that_a_golden_keeps() -> None:
 
 
 def test_what_a_document_says_of_a_machine_is_read_back_as_far_as_cases_need_it() -> None:
-    one = Machine(platform="cuda-sm90", features=frozenset({Feature.CUDA}), gpus=2, facts={"python": "3.11"})
+    one = Machine(
+        platform=Platform.parse("cuda-sm90"),
+        features=frozenset({Feature.CUDA}),
+        gpus=2,
+        facts={"python": "3.11"},
+    )
     told = {**one.to_json(), "features": ["cuda", "gravity coils"]}
-    assert Machine.from_json(told) == Machine(platform="cuda-sm90", features=one.features, gpus=2)
+    assert Machine.from_json(told) == Machine(
+        platform=Platform.parse("cuda-sm90"), features=one.features, gpus=2
+    )

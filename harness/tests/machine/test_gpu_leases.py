@@ -14,6 +14,7 @@ import pytest
 
 import harness
 from harness.errors import BadInput, Unresolved
+from harness.facts import Host
 from harness.machine import gpu_leases, nvidia
 from harness.machine.gpu_leases import Leases, Seats
 
@@ -153,9 +154,9 @@ def test_the_gpus_of_a_machine(
         node = tmp_path / f"sys/class/kfd/kfd/topology/nodes/{number}"
         node.mkdir(parents=True)
         (node / "gpu_id").write_text(f"{name}\n")
-    assert gpu_leases.of_this_machine(host, environment, tmp_path, tmp_path).gpus == gpus
+    assert gpu_leases.of_this_machine(Host(host), environment, tmp_path, tmp_path).gpus == gpus
 
 
 def test_the_driver_counts_nvidia_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nvidia, "count", lambda: 3)
-    assert gpu_leases.of_this_machine("cuda", {}, folder=tmp_path).gpus == ("0", "1", "2")
+    assert gpu_leases.of_this_machine(Host.CUDA, {}, folder=tmp_path).gpus == ("0", "1", "2")

@@ -15,7 +15,7 @@ FAULT = Fault(kind="oob-write", buffer="table", kernel="fill_kernel", numel=3, f
 
 
 def cell(release: str, status: Status, **facts: Any) -> Cell:
-    return Cell(reproducer=STRAY, release=release, status=status, **facts)
+    return Cell(**{"reproducer": STRAY.id, "bug": STRAY.bug, **facts}, release=release, status=status)
 
 
 def affected(release: str, fault: Fault = FAULT) -> Cell:

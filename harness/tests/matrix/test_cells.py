@@ -7,7 +7,7 @@ from dataclasses import replace
 from harness import matrix
 from harness.facts import Bug
 from harness.matrix import Applies, Status
-from harness.tests.matrix.samples import STRAY, affected, cell, fixed
+from harness.tests.matrix.samples import affected, cell, fixed
 
 
 def test_clean_before_the_first_affected_release_is_not_yet_present() -> None:
@@ -17,9 +17,9 @@ def test_clean_before_the_first_affected_release_is_not_yet_present() -> None:
 
 
 def test_stale_before_the_bug_is_shown_and_no_problem() -> None:
-    unknown = replace(STRAY, bug=Bug(pr=101, fixed_in="9.9.8", symptom="x"))
+    unknown = Bug(pr=101, fixed_in="9.9.8", symptom="x")
     clean = cell("9.8", Status.FIXED, revert=Applies.STALE, problem="stale")
-    cells = [replace(one, reproducer=unknown) for one in (clean, affected("9.9.7"))]
+    cells = [replace(one, bug=unknown) for one in (clean, affected("9.9.7"))]
     (first, _) = matrix.settled(cells)
     assert (first.status, first.revert, first.problem) == ("not-yet-present", "stale", None)
 

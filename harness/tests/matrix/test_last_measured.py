@@ -24,8 +24,8 @@ def test_nothing_is_known_before_a_matrix(tmp_path: Path) -> None:
 
 def test_releases_come_in_order_and_a_newer_matrix_replaces_its_own(tmp_path: Path) -> None:
     path = tmp_path / "cache" / "m.json"
-    last_measured.keep(path, [cell("0.10", Status.FIXED), cell("0.9", Status.UNRESOLVED)], ONE)
-    last_measured.keep(path, [cell("0.9", Status.AFFECTED)], TWO)
+    last_measured.keep(path, [cell("0.10", Status.FIXED), cell("0.9", Status.UNRESOLVED)], [STRAY], ONE)
+    last_measured.keep(path, [cell("0.9", Status.AFFECTED)], [STRAY], TWO)
     assert known(path) == [("0.9", "affected", 2), ("0.10", "fixed", 1)]
     assert [file.name for file in path.parent.iterdir()] == ["m.json"]
 
@@ -34,10 +34,10 @@ def test_what_another_text_of_the_reproducer_showed_is_not_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "m.json"
-    last_measured.keep(path, [cell("0.9", Status.AFFECTED)], ONE)
+    last_measured.keep(path, [cell("0.9", Status.AFFECTED)], [STRAY], ONE)
     monkeypatch.setattr(catalogue, "source_digest", lambda subject: "other")
     assert known(path) == []
-    last_measured.keep(path, [cell("0.10", Status.FIXED)], TWO)
+    last_measured.keep(path, [cell("0.10", Status.FIXED)], [STRAY], TWO)
     assert known(path) == [("0.10", "fixed", 2)]
 
 
@@ -62,7 +62,7 @@ def test_a_spoilt_file_is_a_warning_with_the_remedy(
     path = tmp_path / "m.json"
     path.write_text(text)
     assert last_measured.of(path, STRAY) == []
-    last_measured.keep(path, [cell("0.9", Status.AFFECTED)], ONE)
+    last_measured.keep(path, [cell("0.9", Status.AFFECTED)], [STRAY], ONE)
     assert path.read_text() == text
     assert {record.message.rpartition(": ")[2] for record in caplog.records} == {
         "delete it, and run `refault matrix`"
@@ -71,5 +71,5 @@ def test_a_spoilt_file_is_a_warning_with_the_remedy(
 
 def test_a_file_that_cannot_be_written_is_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "file").write_text("")
-    last_measured.keep(tmp_path / "file" / "m.json", [cell("0.9", Status.AFFECTED)], ONE)
+    last_measured.keep(tmp_path / "file" / "m.json", [cell("0.9", Status.AFFECTED)], [STRAY], ONE)
     assert "cannot be" in caplog.text

@@ -10,8 +10,7 @@ from harness import matrix
 from harness.errors import BadInput
 from harness.machine import this_machine
 from harness.machine.workspace import Workspace
-from harness.matrix import Bench
-from harness.source.releases import Releases
+from harness.suite import Bench
 from harness.tests.matrix.samples import FAULT, RELEASES, STRAY
 from harness.tests.source import toy_wheel
 from harness.tests.toyland.bench import Bench as Toy
@@ -27,12 +26,7 @@ def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def toy_bench(workspace: Workspace, toy: Toy) -> Bench:
-    return Bench(
-        releases=Releases(workspace.releases),
-        machine=this_machine(),
-        goldens=toy.goldens,
-        workspace=workspace,
-    )
+    return Bench(machine=this_machine(), goldens=toy.goldens, workspace=workspace)
 
 
 def test_releases_are_measured_as_they_were_published(published: Path, fresh: Toy) -> None:

@@ -41,6 +41,7 @@ class Device:
     backend: str = "nccl"
 
     def captured(self, region: Region, pool: Any = None) -> tuple[Graph, Any]:
+        torch.cuda.synchronize()
         with torch.cuda.stream(torch.cuda.Stream()):
             region()  # so that kernels are compiled and libraries set up
         torch.cuda.synchronize()

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.facts import FAULT_KINDS
+from harness.facts import FaultKind
 from harness.observation import Attestation, Exit, Fault, Module, Observation, Point, Sighting
 
 words = st.text("abc_[.]", min_size=1, max_size=6)
 numbers = st.integers(-(1 << 40), 1 << 40)
 faults = st.builds(
     Fault,
-    kind=st.sampled_from(sorted(FAULT_KINDS)),
+    kind=st.sampled_from(sorted(FaultKind)),
     **{name: st.none() | words for name in ("buffer", "kernel", "process", "message")},
     **{name: st.none() | numbers for name in ("numel", "first", "last", "count", "needed")},
 )

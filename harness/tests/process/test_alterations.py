@@ -89,6 +89,12 @@ def test_other_modules_are_their_owners_affair(monkeypatch: pytest.MonkeyPatch) 
     assert look() == []
 
 
+def test_a_package_that_is_named_is_watched_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    look = alterations.watched(["random"])
+    monkeypatch.setattr("random.random", lambda: 4)
+    assert look() == ["random.random"]
+
+
 def test_it_rests_between_two_hurried_looks(module: Any) -> None:
     look = alterations.watched(rest=600)
     module.LIMIT = 4

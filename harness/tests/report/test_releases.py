@@ -21,24 +21,26 @@ def read(path: Path) -> Releases:
     return found
 
 
-def test_it_has_releases_in_order_and_each_square(tmp_path: Path) -> None:
+def test_it_has_releases_in_order_and_each_cell(tmp_path: Path) -> None:
     found = read(matrix_file(tmp_path))
     assert found.releases == [BEFORE, SINCE] and found.bugs == [BUG.id]
-    square = found.at(SINCE, BUG.id)
-    assert square is not None and square.differs and square.declared is Status.FIXED
-    assert square.beside == "declared fixed" and square.undone == "the fix can be undone"
+    one = found.at(SINCE, BUG.id)
+    assert one is not None and one.differs and one.declared is Status.FIXED
+    assert (
+        releases.against_declared(one) == "declared fixed" and releases.undone(one) == "the fix can be undone"
+    )
     assert found.at("9.9.9", BUG.id) is None
 
 
 def test_what_could_not_be_measured_is_told_beside_what_is_declared(tmp_path: Path) -> None:
     row = {**told()["matrix"][0], "status": "unresolved"}
-    square = read(matrix_file(tmp_path, matrix=[row])).at(SINCE, BUG.id)
-    assert square is not None and not square.differs and square.beside == "declared fixed"
+    one = read(matrix_file(tmp_path, matrix=[row])).at(SINCE, BUG.id)
+    assert one is not None and not one.differs and releases.against_declared(one) == "declared fixed"
 
 
 def test_a_bug_that_is_not_known_here_has_nothing_declared(tmp_path: Path) -> None:
     (found,) = releases.split([matrix_file(tmp_path)], {})[1]
-    assert {square.beside for square in found.squares} == {"nothing declared"}
+    assert {releases.against_declared(one) for one in found.cells} == {"nothing declared"}
 
 
 def test_the_lines_of_a_terminal(tmp_path: Path) -> None:

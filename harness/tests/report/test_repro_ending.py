@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from harness import catalogue
-from harness.facts import Launch, ReportedServer, Reproducer, Subject
+from harness.facts import CPU, Launch, Platform, ReportedServer, Reproducer, Subject, Tier
 from harness.matrix import Status
 from harness.matrix.last_measured import Release
 from harness.observation import Fault
@@ -32,15 +32,15 @@ BUG = replace(bug("pr101_stray_store"), server=subject("pr202_wrong_token").serv
 CONFIGURATION = subject("config_toy")
 
 
-def step(tier: str, of: Subject = BUG, **facts: Any) -> Step:
-    return Step(request=Request(reproducer=of, tier=tier), **{"platform": "cpu", **facts})
+def step(tier: Tier, of: Subject = BUG, **facts: Any) -> Step:
+    return Step(request=Request(reproducer=of, tier=tier), **{"platform": CPU, **facts})
 
 
-PUT_OFF = step("server", put_off="a server takes minutes", command="refault repro pr101 --tier server")
-LACKING = step("server", missing=("aiter", "rocm"))
+PUT_OFF = step(Tier.SERVER, put_off="a server takes minutes", command="refault repro pr101 --tier server")
+LACKING = step(Tier.SERVER, missing=("aiter", "rocm"))
 
 
-def told(*results: Result, steps: tuple[Step, ...] = (step("kernel"), PUT_OFF), **facts: Any) -> str:
+def told(*results: Result, steps: tuple[Step, ...] = (step(Tier.KERNEL), PUT_OFF), **facts: Any) -> str:
     """What a run of the bug alone ends with."""
     brief = facts.pop("brief", True)
     ending = Ending(**{"subject": BUG, "steps": steps, "results": results, "measured": (), **facts})
@@ -109,7 +109,7 @@ def test_measured_releases_are_told_in_ranges() -> None:
 
 
 def test_a_configuration_has_no_releases_and_its_own_server() -> None:
-    steps = (step("server", CONFIGURATION),)
+    steps = (step(Tier.SERVER, CONFIGURATION),)
     text = told(passing(tier="server"), subject=CONFIGURATION, steps=steps)
     assert "affected" not in text and "refault serve config_toy --arm fixed" in text
     assert "not shown  nothing: every case that was asked for ran here" in text
@@ -151,8 +151,8 @@ def planned(*steps: Step) -> list[str]:
 
 def test_a_plan_says_what_runs_how_long_it_took_and_what_does_not() -> None:
     last = Last(at=datetime(2026, 1, 1, tzinfo=UTC), arms={"fixed": 3.2, "reverted": 4.0})
-    lacking = step("kernel", platform="cuda", missing=("cuda",))
-    lines = planned(step("kernel", last=last), lacking, PUT_OFF)
+    lacking = step(Tier.KERNEL, platform=Platform.parse("cuda"), missing=("cuda",))
+    lines = planned(step(Tier.KERNEL, last=last), lacking, PUT_OFF)
     assert lines[0].startswith("#101: ") and lines[1] == "sglang 9.9.8 (installed)"
     assert lines[2].startswith("  run      kernel  cpu   ")
     assert lines[2].endswith("; last time 3 s (fixed) and 4 s (reverted)")
@@ -163,7 +163,7 @@ def test_a_plan_says_what_runs_how_long_it_took_and_what_does_not() -> None:
 
 
 def test_a_case_that_never_ran_has_no_record() -> None:
-    assert planned(step("server", CONFIGURATION))[2].endswith("; no record yet of how long it takes")
+    assert planned(step(Tier.SERVER, CONFIGURATION))[2].endswith("; no record yet of how long it takes")
 
 
 @pytest.mark.parametrize("of", [BUG, CONFIGURATION])

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.facts import FAULT_KINDS
+from harness.facts import FaultKind
 from harness.serving import logs, signs
 from harness.tests.serving.samples import SAMPLES, Sample
 from harness.tests.serving.shapes import SHAPES
@@ -167,7 +167,7 @@ def test_the_last_lines() -> None:
 
 @given(st.text(max_size=300) | st.lists(st.sampled_from(RAISED.splitlines()), max_size=12).map("\n".join))
 def test_any_text_can_be_read(text: str) -> None:
-    assert {fault.kind for fault in logs.read(text).faults} <= FAULT_KINDS
+    assert {fault.kind for fault in logs.read(text).faults} <= set(FaultKind)
 
 
 @given(st.integers(0, len(RAISED)))

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from harness.errors import BadInput, Forged
-from harness.facts import Expect, Grid, Integer, Reproducer, Revert, edit, faults
+from harness.facts import CPU, CaseKey, Expect, Grid, Integer, Reproducer, Revert, Tier, edit, faults
 from harness.observation import Attestation, Exit, Module, Observation
 from harness.suite import judging
 from harness.tests.suite.planted import STORE, STRAY, TROUBLED, told
@@ -120,7 +120,7 @@ def test_a_trace_binds_on_the_golden_s_own_tree_only(recorded: Bench, tmp_path: 
     other = upstream.altered("BLOCK=64", "BLOCK=128")
     drifted = recorded.on(other, "wider").judge(STORE).result
     assert "BLOCK" in drifted.drift[0] and told(drifted, Verdict.PASS)
-    golden = recorded.goldens.load(STORE.id, "kernel", "cpu")
+    golden = recorded.goldens.load(CaseKey(STORE.id, Tier.KERNEL, CPU))
     assert golden
     same = recorded.on(other, "wider again")
     bound = replace(golden, provenance={**golden.provenance, "tree": same.tree.content_hash})

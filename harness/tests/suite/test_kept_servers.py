@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import Unresolved
+from harness.facts import Tier
 from harness.process.pool import Pool
 from harness.suite import Request, Suite
 from harness.suite.kept_servers import start, wait
@@ -26,7 +27,7 @@ def toy(tmp_path: Path, cache: Path) -> Iterator[Bench]:
 
 
 def test_both_arms_stand_side_by_side_until_the_suite_is_closed(toy: Bench) -> None:
-    request = Request(reproducer=subject("pr202_wrong_token"), tier="server")
+    request = Request(reproducer=subject("pr202_wrong_token"), tier=Tier.SERVER)
     with Suite(toy.setting, pool=toy.pool) as suite:
         servers = start(request, suite)
         assert [server.arm for server in servers] == ["fixed", "reverted"]
@@ -48,7 +49,7 @@ def is_healthy(url: str, key: str) -> bool:
 
 
 def test_a_server_that_does_not_come_up_is_unresolved_with_its_last_lines_and_log(toy: Bench) -> None:
-    (request,) = one(subject("pr207_never_starts"), ("server",), ["trouble=die"], "fixed")
+    (request,) = one(subject("pr207_never_starts"), (Tier.SERVER,), ["trouble=die"], "fixed")
     with Suite(toy.setting, pool=toy.pool) as suite, pytest.raises(Unresolved) as caught:
         start(request, suite)
     said = str(caught.value)

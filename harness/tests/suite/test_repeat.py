@@ -9,13 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.facts import Tier
 from harness.suite import Judged, Request, Suite
 from harness.suite.repeat import repeated, summed
 from harness.tests.samples import STRAY, arm, case, point, result
 from harness.tests.toyland.bench import subject
 from harness.verdict import Evidence, Verdict, judge
 
-REQUEST = Request(reproducer=subject("pr202_wrong_token"), tier="server")
+REQUEST = Request(reproducer=subject("pr202_wrong_token"), tier=Tier.SERVER)
 
 
 def run(fixed: bool = False, reverted: bool = True, **facts: Any) -> Judged:

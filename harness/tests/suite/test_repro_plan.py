@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from harness.facts import Feature, Reproducer
+from harness.facts import CPU, CaseKey, Feature, Reproducer, Tier
 from harness.golden import GoldenStore
 from harness.history import ArmNight, Night, Series
 from harness.machine import Machine
@@ -23,8 +23,8 @@ from harness.verdict import Verdict
 
 BOTH = replace(bug("pr101_stray_store"), server=subject("pr202_wrong_token").server)
 """A kernel case and a server."""
-HERE = Machine(platform="cpu", features=frozenset(Feature) - {Feature.CUDA, Feature.ROCM})
-BARE = Machine(platform="cpu", features=frozenset({Feature.TORCH, Feature.TRITON}))
+HERE = Machine(platform=CPU, features=frozenset(Feature) - {Feature.CUDA, Feature.ROCM})
+BARE = Machine(platform=CPU, features=frozenset({Feature.TORCH, Feature.TRITON}))
 
 
 def night(day: int, verdict: Verdict = Verdict.PASS, **seconds: float) -> Night:
@@ -33,18 +33,17 @@ def night(day: int, verdict: Verdict = Verdict.PASS, **seconds: float) -> Night:
     return Night(at=at, sglang="9", tree=None, verdict=verdict, reason="", seconds=1.0, arms=arms)
 
 
-def past(tier: str, *nights: Night, params: dict[str, Any] | None = None) -> Series:
+def past(tier: Tier, *nights: Night, params: dict[str, Any] | None = None) -> Series:
     told = one_line(BOTH.case(tier).points()[0] if params is None else params)
-    identity: dict[str, Any] = {"reproducer": BOTH.id, "tier": tier, "platform": "cpu"}
-    identity |= {"line": "release 9", "host": "cpu"}
-    return Series(**identity, params=told, nights=nights)
+    key = CaseKey(BOTH.id, tier, CPU)
+    return Series(key=key, line="release 9", host="cpu", params=told, nights=nights)
 
 
 @pytest.fixture
 def goldens(tmp_path: Path) -> GoldenStore:
     """With a golden of the server."""
     store = GoldenStore(tmp_path)
-    store.save(replace(stored(), reproducer=BOTH.id, tier="server", platform="cpu"))
+    store.save(replace(stored(), key=CaseKey(BOTH.id, Tier.SERVER, CPU)))
     return store
 
 
@@ -53,7 +52,7 @@ def planned(
     *kept: Series,
     machine: Machine = HERE,
     lanes: int = 2,
-    tiers: Sequence[str] = (),
+    tiers: Sequence[Tier] = (),
     of: Reproducer = BOTH,
 ) -> dict[str, Step]:
     asked = selection.one(of, tiers or of.tiers, (), None)
@@ -77,7 +76,7 @@ def test_a_server_runs_where_nothing_else_can(goldens: GoldenStore) -> None:
 
 
 def test_what_was_asked_for_runs(goldens: GoldenStore) -> None:
-    assert planned(goldens, tiers=("kernel", "server"))["server"].runs
+    assert planned(goldens, tiers=(Tier.KERNEL, Tier.SERVER))["server"].runs
 
 
 @pytest.mark.parametrize(
@@ -92,23 +91,23 @@ def test_what_was_asked_for_runs(goldens: GoldenStore) -> None:
 def test_a_server_known_to_be_quick_runs(
     seconds: float, lanes: int, why: str | None, goldens: GoldenStore
 ) -> None:
-    kept = past("server", night(1, fixed=seconds, reverted=seconds))
+    kept = past(Tier.SERVER, night(1, fixed=seconds, reverted=seconds))
     step = planned(goldens, kept, lanes=lanes)["server"]
     assert (step.runs, step.put_off) == (why is None, why)
 
 
 def test_a_quick_server_without_a_golden_waits(tmp_path: Path) -> None:
-    kept = past("server", night(1, fixed=1.0, reverted=1.0))
+    kept = past(Tier.SERVER, night(1, fixed=1.0, reverted=1.0))
     step = planned(GoldenStore(tmp_path / "none"), kept)["server"]
     assert step.put_off == "it has no golden for cpu yet"
 
 
 def test_the_last_time_is_that_of_both_arms_at_the_same_point(goldens: GoldenStore) -> None:
     kept = (
-        past("kernel", night(1, fixed=1.0, reverted=2.0), night(2, fixed=3.0, reverted=4.0)),
-        past("kernel", night(3, Verdict.UNRESOLVED, fixed=9.0, reverted=9.0), night(4, fixed=9.0)),
-        past("kernel", night(5, fixed=9.0, reverted=9.0), params={"tokens": 1}),
-        past("server", night(6, fixed=9.0, reverted=9.0)),
+        past(Tier.KERNEL, night(1, fixed=1.0, reverted=2.0), night(2, fixed=3.0, reverted=4.0)),
+        past(Tier.KERNEL, night(3, Verdict.UNRESOLVED, fixed=9.0, reverted=9.0), night(4, fixed=9.0)),
+        past(Tier.KERNEL, night(5, fixed=9.0, reverted=9.0), params={"tokens": 1}),
+        past(Tier.SERVER, night(6, fixed=9.0, reverted=9.0)),
     )
     last = planned(goldens, *kept)["kernel"].last
     assert last is not None and (last.at.day, last.arms) == (2, {"fixed": 3.0, "reverted": 4.0})
@@ -116,7 +115,7 @@ def test_the_last_time_is_that_of_both_arms_at_the_same_point(goldens: GoldenSto
 
 
 def test_what_other_hardware_took_is_not_told(goldens: GoldenStore) -> None:
-    kept = past("server", replace(night(1, fixed=1.0, reverted=1.0), hardware="Other, 2 CPUs"))
+    kept = past(Tier.SERVER, replace(night(1, fixed=1.0, reverted=1.0), hardware="Other, 2 CPUs"))
     assert planned(goldens, kept)["server"].put_off == "a server takes minutes"
     alike = replace(HERE, hardware="Other, 2 CPUs")
     assert planned(goldens, kept, machine=alike)["server"].runs

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from harness.facts import Tier
 from harness.process.pool import Pool
 from harness.source.tree import at
 from harness.suite import Request, Suite
@@ -19,14 +20,14 @@ def test_an_arm_that_cannot_be_started_leaves_the_other_cases_alone(fresh: Bench
     shutil.rmtree(suite.folder)
     suite.folder.write_text("in the way of the arms' folders")
     cases = [STORE, bug("pr109_needs_both_vendors")]
-    judged = suite.run([Request(reproducer=one, tier="kernel") for one in cases])
+    judged = suite.run([Request(reproducer=one, tier=Tier.KERNEL) for one in cases])
     results = {one.result.pr: one.result for one in judged}
     assert "could not be run" in told(results[101], Verdict.UNRESOLVED)
     assert told(results[109], Verdict.UNSUPPORTED)
 
 
 def test_points_of_one_case_side_by_side_do_not_mix(fresh: Bench) -> None:
-    requests = [Request(reproducer=STORE, tier="kernel", overrides={"tokens": n}) for n in (5, 9, 13)]
+    requests = [Request(reproducer=STORE, tier=Tier.KERNEL, overrides={"tokens": n}) for n in (5, 9, 13)]
     results = [judged.result for judged in Suite(fresh.setting, pool=fresh.pool).run(requests)]
     seen = {one.params["tokens"]: one.reverted.main.faults[0].count for one in results if one.reverted}
     assert seen == {5: 3, 9: 6, 13: 9}
@@ -44,7 +45,7 @@ def test_the_original_tree_is_never_written(fresh: Bench) -> None:
 
 def test_a_suite_closes_its_own_pool_and_no_other(tmp_path: Path, cache: Path, kernel_pool: Pool) -> None:
     one = bench.lay_out(tmp_path, cache, kernel_pool)
-    request = Request(reproducer=STORE, tier="kernel", asked=("fixed",))
+    request = Request(reproducer=STORE, tier=Tier.KERNEL, asked=("fixed",))
     with Suite(one.setting, pool=kernel_pool):
         pass
     assert [judged.result.verdict for judged in Suite(one.setting, pool=kernel_pool).run([request])] == [None]
@@ -58,7 +59,7 @@ def test_started_and_ended_are_told_of_every_arm(fresh: Bench) -> None:
     told: list[str] = []
     ended: list[str] = []
     cases = [
-        Request(reproducer=bug(name), tier="kernel")
+        Request(reproducer=bug(name), tier=Tier.KERNEL)
         for name in ("pr104_short_indptr", "pr109_needs_both_vendors")
     ]
     assert len(list(Suite(fresh.setting, told.append, ended.append, fresh.pool).run(cases))) == 2

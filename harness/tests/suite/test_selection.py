@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.errors import BadInput
+from harness.facts import Tier
 from harness.suite import selection
 from harness.tests.toyland.bench import bug
 
@@ -18,9 +19,12 @@ def test_all_cases_without_names_and_each_once_with_them() -> None:
 
 
 def test_a_tier_without_cases_is_refused_and_says_what_there_is() -> None:
-    assert [one.tier for one in selection.select([], ["kernel", "server"], KNOWN)] == ["kernel", "kernel"]
+    assert [one.tier for one in selection.select([], [Tier.KERNEL, Tier.SERVER], KNOWN)] == [
+        Tier.KERNEL,
+        Tier.KERNEL,
+    ]
     with pytest.raises(BadInput, match="no case in tier server: pr101 has kernel; pr102 has kernel"):
-        selection.select([], ["server"], KNOWN)
+        selection.select([], [Tier.SERVER], KNOWN)
 
 
 def test_without_settings_a_case_runs_at_its_own_points() -> None:

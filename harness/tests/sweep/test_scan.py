@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import BadInput
+from harness.facts import Platform
 from harness.report import scan as report
 from harness.report.terminal import console
 from harness.source.tree import Tree
@@ -41,7 +42,7 @@ def suite(fresh: Bench) -> Iterator[Suite]:
 
 def test_a_store_of_another_width_is_found_and_the_rest_is_counted(suite: Suite, tree: Tree) -> None:
     done: list[int] = []
-    found = scan.run(suite, tree, "rocm-gfx942", scan.modules(tree, ""), done.append)
+    found = scan.run(suite, tree, Platform.parse("rocm-gfx942"), scan.modules(tree, ""), done.append)
     (one,) = found.candidates
     assert (one["module"], one["kernel"], one["argument"]) == (GOOD, "copies", "out_cache_loc")
     assert (one["value"], one["conversion"], one["element"]) == ("i32", "sign-extended", "i64")
@@ -60,7 +61,7 @@ def test_an_arm_that_dies_leaves_its_modules_out(
     suite: Suite, tree: Tree, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(scan, "_SECONDS", 0.01)
-    found = scan.run(suite, tree, "rocm-gfx942", [GOOD])
+    found = scan.run(suite, tree, Platform.parse("rocm-gfx942"), [GOOD])
     ((why, count),) = found.left_out.items()
     assert why.startswith("in one of 1 modules whose arm ended as time-out (log: ") and count == 1
     assert found.candidates == () and found.kernels == 0
@@ -76,7 +77,9 @@ def test_dtypes_go_by_name_and_are_tried_both_ways_where_none_is_known() -> None
 def test_the_report_names_each_candidate_and_proves_nothing() -> None:
     row = {"module": "m", "kernel": "k", "argument": "out", "value": "i32", "conversion": "truncated"}
     whole = {**row, "element": "i16", "named": False, "dtypes": {"a": "i64", "b": "i32"}}
-    found = Found(platform="rocm-gfx942", modules=2, kernels=3, candidates=(whole,), left_out={"why": 4})
+    found = Found(
+        platform=Platform.parse("rocm-gfx942"), modules=2, kernels=3, candidates=(whole,), left_out={"why": 4}
+    )
     file, reproducer = io.StringIO(), bug("pr101_stray_store")
     report.show(reproducer, found, console(file))
     first, *rest = file.getvalue().splitlines()

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from harness.errors import Unresolved
-from harness.facts import Revert, edit
+from harness.facts import Revert, Tier, edit
 from harness.suite import Suite
 from harness.sweep import space
 from harness.sweep.shrink import Symptom, smallest
@@ -21,7 +21,7 @@ POINTS = [{"tokens": tokens, "page_size": page_size} for tokens in (1, 7, 12) fo
 
 
 def walker(bench: Bench, name: str = "pr101_stray_store") -> Walker:
-    return Walker(Suite(bench.setting, pool=bench.pool), bug(name), "kernel")
+    return Walker(Suite(bench.setting, pool=bench.pool), bug(name), Tier.KERNEL)
 
 
 def test_every_point_comes_back_from_both_arms(fresh: Bench) -> None:
@@ -63,7 +63,7 @@ def test_a_point_that_ends_its_arm_costs_no_other(fresh: Bench) -> None:
 def test_a_stale_revert_is_no_outcome(fresh: Bench) -> None:
     stale = replace(STRAY, revert=Revert(edit(in_function="build_table", remove="numel = 8")))
     with pytest.raises(Unresolved, match=r"the revert does not apply to this tree: .*found 0 times"):
-        list(Walker(Suite(fresh.setting, pool=fresh.pool), stale, "kernel").walk(POINTS))
+        list(Walker(Suite(fresh.setting, pool=fresh.pool), stale, Tier.KERNEL).walk(POINTS))
 
 
 def test_without_an_only_every_point_is_said_to_bite(fresh: Bench) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from harness.errors import BadInput
+from harness.facts import CPU, Platform, Tier
 from harness.observation import Attestation, Exit, Fault, Module, Point
 from harness.process.job import Ended
 from harness.source.tree import Tree, at
@@ -31,8 +32,9 @@ def tree(tmp_path: Path) -> Tree:
 @pytest.fixture
 def plan(tree: Tree) -> ArmPlan:
     functions = {"sglang.pages": ("build_table",)}
-    identity: dict[str, Any] = {"name": "fixed", "reproducer": bug("pr101_stray_store"), "tier": "kernel"}
-    return ArmPlan(**identity, tree=tree, functions=functions, points=POINTS)
+    subject = bug("pr101_stray_store")
+    where: dict[str, Any] = {"tier": Tier.KERNEL, "platform": CPU}
+    return ArmPlan(name="fixed", reproducer=subject, **where, tree=tree, functions=functions, points=POINTS)
 
 
 def ended(folder: Path, exit: Exit, **left: Any) -> Ended:
@@ -63,7 +65,11 @@ def test_a_job_carries_what_the_arm_needs(plan: ArmPlan, tmp_path: Path) -> None
 
 
 def test_kinds_of_environment_that_differ_never_share_a_process() -> None:
-    kinds = [arms.kind("kernel", None), arms.kind("kernel", "rocm"), arms.kind("codegen", "cuda-sm90")]
+    kinds = [
+        arms.kind(Tier.KERNEL, CPU),
+        arms.kind(Tier.KERNEL, Platform.parse("rocm")),
+        arms.kind(Tier.CODEGEN, Platform.parse("cuda-sm90")),
+    ]
     keys = {arms.environment(kind, "sglang").key for kind in kinds}
     assert len(keys) == 3
     assert arms.environment("kernel", "sglang").key == arms.environment("kernel", "sglang", ("more",)).key

@@ -8,12 +8,11 @@ from typing import Any
 import pytest
 
 from harness.errors import Unresolved
-from harness.facts import ServerCase
+from harness.facts import DeclaredKind, Raised, ServerCase
 from harness.observation import Fault
 from harness.tests.toyland.bench import subject
 from harness.tiers.server.arm import Run
 from harness.tiers.undone import Undone
-from harness.verdict.broken import Raised
 
 LOST = "AttributeError in grow: 'Table' object has no attribute '{}'"
 
@@ -48,6 +47,12 @@ def test_a_server_whose_revert_is_broken_is_unresolved(tmp_path: Path) -> None:
     run.refuse_broken([Fault(kind="exception", message=LOST.format("rows")), Fault(kind="crash")])
     with pytest.raises(Unresolved, match=r"^the revert is broken: AttributeError in grow: .*server\.log\)$"):
         run.refuse_broken([Fault(kind="exception", message=LOST.format("width"))])
+
+
+def test_a_declared_kind_stays_one_on_its_way_to_the_arm(tmp_path: Path) -> None:
+    told = payload(tmp_path, {**plain(), "kind": "acme:lost-page", "about": "a page is lost"})
+    undone = Undone.of(told)
+    assert undone and isinstance(undone.bug.kind, DeclaredKind) and undone.bug.kind.about == "a page is lost"
 
 
 def test_the_declared_exception_and_the_fixed_arm_are_judged(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import catalogue
-from harness.facts import Reproducer, Subject
+from harness.facts import Reproducer, Subject, Tier
 from harness.golden import GoldenStore
 from harness.machine import this_machine
 from harness.machine.workspace import Workspace
@@ -52,7 +52,7 @@ class Bench:
         reproducer: Subject,
         overrides: Mapping[str, Any] | None = None,
         asked: tuple[ArmName, ...] = BOTH,
-        tier: str = "kernel",
+        tier: Tier = Tier.KERNEL,
     ) -> Judged:
         """Run one case of one tier."""
         request = Request(reproducer=reproducer, tier=tier, overrides=overrides, asked=asked)
@@ -60,7 +60,7 @@ class Bench:
             (judged,) = suite.run([request])
         return judged
 
-    def record(self, reproducer: Subject, tier: str = "kernel") -> Result:
+    def record(self, reproducer: Subject, tier: Tier = Tier.KERNEL) -> Result:
         """Run one case and keep what it showed as its golden."""
         return self.keep(self.judge(reproducer, tier=tier))
 

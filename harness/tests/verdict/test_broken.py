@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from harness.facts import ExpectedFault, faults
-from harness.verdict.broken import Raised, broken
+from harness.facts import ExpectedFault, Raised, faults
+from harness.verdict.broken import broken
 
 EDITED = ("Table.grow", "pages_needed")
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from harness.errors import BadInput, GoldenError
 from harness.facts import Bug, Expect, Integer, KernelCase, KernelLab, Reproducer, Revert, edit, faults, watch
+from harness.facts.place import CPU, CaseKey, Tier
 from harness.observation import Attestation, Exit, Fault, Module, Point
 from harness.tests.samples import (
     FUNCTION,
@@ -551,10 +552,10 @@ def _reproducer() -> Reproducer:
 
 
 def test_conclude_names_the_bug_and_how_it_was_judged() -> None:
-    row = conclude(_reproducer(), case(), tier="kernel", platform="cpu", params={"page_size": 16})
+    row = conclude(_reproducer(), case(), CaseKey("pr12_pages", Tier.KERNEL, CPU), params={"page_size": 16})
     assert (row.reproducer, row.pr, row.issue, row.verdict) == ("pr12_pages", 12, 11, Verdict.PASS)
     assert (row.evidence, row.judged_by, row.failed) == ("fault", "goldens", False)
-    told = conclude(_reproducer(), by_hand(expect=expecting("signature")), tier="codegen", platform="cpu")
+    told = conclude(_reproducer(), by_hand(expect=expecting("signature")), row.key)
     assert (told.evidence, told.judged_by) == ("signature", "by hand")
 
 
@@ -562,11 +563,11 @@ def test_conclude_names_the_bug_and_how_it_was_judged() -> None:
 def test_what_an_arm_attests_to_have_emulated_is_told_and_weighed(name: str) -> None:
     part = "CUDA graphs, recorded and replayed on the CPU"
     seen = replaced(case(), name, attestation=attested(name, patches=("torch.x", f"emulated: {part}")))
-    row = conclude(_reproducer(), seen, tier="kernel", platform="cpu")
+    row = conclude(_reproducer(), seen, CaseKey("pr12_pages", Tier.KERNEL, CPU))
     assert (row.verdict, row.evidence) == (Verdict.PASS, EvidenceClass.EMULATED)
     assert row.reason == f"reverted arm faults: {STRAY.signature}; emulated: {part}"
     compiled = replace(seen, expect=expecting("signature"), by_hand=True)
-    assert conclude(_reproducer(), compiled, tier="codegen", platform="cpu").evidence == "signature"
+    assert conclude(_reproducer(), compiled, row.key).evidence == "signature"
 
 
 def test_evidence_is_ordered_from_the_strongest_to_the_weakest() -> None:

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import Unresolved
-from harness.facts import CodegenCase
+from harness.facts import CodegenCase, Platform, Tier
 from harness.host import platform_switches, preload, targets
 from harness.host.stand_ins import StandIn
 from harness.host.targets import Target
-from harness.observation import Event, Fault, Point
+from harness.observation import Event, Fault, Point, parted
 from harness.process.testimony import Testimony
 from harness.tiers import exceptions
 from harness.tiers.codegen import access, assembly
@@ -75,7 +75,7 @@ def facts(function: Any, kernel: Any, target: Target) -> dict[str, Any]:
     return {
         "event": "compiled",
         "kernel": function.__name__,
-        "target": target.platform,
+        "target": str(target.platform),
         "signature": signature,
         "constants": {name: _plain(constants[name]) for name in declared if name in constants},
         "loads": [access.to_json() for access in found if access.kind == "load"],
@@ -90,9 +90,9 @@ def signatures(event: Event) -> Iterator[Fault]:
     for argument in event["mixed_width"]:
         stores = [s for s in event["stores"] if str(s.get("argument")) == argument and "conversion" in s]
         first = stores[0]
-        told = f"{first['value']} {first['conversion']} and stored as {first['element']}"
+        text = f"{first['value']} {first['conversion']} and stored as {first['element']}"
         yield Fault(
-            kind="signature", buffer=argument, kernel=event["kernel"], count=len(stores), message=told
+            kind="signature", buffer=argument, kernel=event["kernel"], count=len(stores), message=text
         )
 
 
@@ -107,8 +107,8 @@ def enter(payload: Mapping[str, Any], folder: Path, testimony: Testimony) -> dic
     """Entry of the arm's child process: compile every point asked for."""
     # What was compiled before must not answer for this arm: the cache dies with the arm's scratch folder.
     os.environ["TRITON_CACHE_DIR"] = tempfile.mkdtemp(prefix="triton-")
-    entry = Entry.begin(payload, folder, testimony, "codegen", (*preload.PATCHES, *targets.PATCHES))
-    target = Target(payload["platform"])
+    entry = Entry.begin(payload, folder, testimony, Tier.CODEGEN, (*preload.PATCHES, *targets.PATCHES))
+    target = Target(Platform.parse(payload["platform"]))
     entry.patched(platform_switches.pretend(target.platform, payload["package"]))
     for params in entry.points():
         entry.keep(_point(entry, target, params))
@@ -126,12 +126,12 @@ def _point(entry: Entry, target: Target, params: Mapping[str, Any]) -> Point:
     except Exception as error:
         logging.getLogger(__name__).exception("point %s", params)
         ended = (exceptions.as_fault(error, entry.code, entry.undone),)
-    is_control = target.platform in case.controls
-    found = tuple(dict.fromkeys(lab.faults))
+    is_control = case.is_control(target.platform)
+    faults, findings = parted((*ended, *dict.fromkeys(lab.faults)), case.watch_on(target.platform))
     return Point(
         params=params,
-        faults=ended if is_control else (*ended, *found),
-        findings=found if is_control else (),
+        faults=faults,
+        findings=findings,
         notes=(*lab.notes, *_told(lab, is_control)),
         trace=tuple(lab.events),
     )

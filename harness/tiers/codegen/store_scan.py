@@ -20,6 +20,7 @@ from typing import Any
 from triton import compile as compiled
 from triton.compiler import ASTSource
 
+from harness.facts import Platform
 from harness.host import import_stand_ins, targets
 from harness.host.targets import Target
 from harness.source import importing
@@ -68,7 +69,7 @@ def enter(payload: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     importing.install(tree.root, tree.package, payload["bytecode"])
     import_stand_ins.install()
     chosen = list(integer_kernels(tree, payload["modules"], left_out))
-    target = Target(payload["platform"])
+    target = Target(Platform.parse(payload["platform"]))
     with targets.compiling(target, lambda function, kernel: None):  # without linking what nobody runs
         found = [asdict(one) for kernel in chosen for one in candidates(kernel, target, left_out)]
     return {"candidates": found, "kernels": len(chosen), "left_out": dict(left_out)}

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import Unresolved
-from harness.facts import KernelCase, Tolerance, Watch
+from harness.facts import FaultKind, KernelCase, Platform, Tier, Tolerance, Watch
 from harness.host import platform_switches, preload, revert_toggle
 from harness.memory import oracle
 from harness.memory.oracle import Oracle
@@ -16,7 +16,7 @@ from harness.memory.outputs import compare, joined
 from harness.memory.poison import Pattern, Poison
 from harness.memory.summary import jsonable
 from harness.memory.undefined import UNSTABLE, Dependence, Run, dependent, kept
-from harness.observation import Fault, Point
+from harness.observation import Fault, Point, parted
 from harness.observation.normalise import message
 from harness.process.testimony import Testimony
 from harness.tiers import exceptions
@@ -30,12 +30,13 @@ def enter(payload: Mapping[str, Any], folder: Path, testimony: Testimony) -> dic
 
     `toggle` in the payload is a pull request whose fix upstream's own toggle is to undo first.
     """
-    device = "cuda" if payload["platform"] else "cpu"  # as torch has it on AMD hardware, too
-    entry = Entry.begin(payload, folder, testimony, "kernel", (*preload.PATCHES, *oracle.patches(device)))
+    on_device = Platform.parse(payload["platform"]).host.has_devices
+    device = "cuda" if on_device else "cpu"  # as torch has it on AMD hardware, too
+    entry = Entry.begin(payload, folder, testimony, Tier.KERNEL, (*preload.PATCHES, *oracle.patches(device)))
     case = entry.case
     assert isinstance(case, KernelCase)
     if case.pretends:
-        entry.patched(platform_switches.pretend(case.pretends, payload["package"]))
+        entry.patched(platform_switches.pretend(Platform.parse(case.pretends), payload["package"]))
     if number := payload.get("toggle"):
         entry.patched(revert_toggle.undo(number, payload["package"]))
     _answer(entry, case, device)
@@ -46,7 +47,7 @@ def _answer(entry: Entry, case: KernelCase, device: str) -> None:
     """The points in turn, up to one that ends the device's context: nothing can be run behind that."""
     for params in entry.points():
         point = entry.keep(_point(entry, case, dict(params), device))
-        if any(fault.kind == "device-fault" for fault in point.faults):
+        if point.ends_the_device:
             return
 
 
@@ -89,7 +90,7 @@ def _again(entry: Entry, case: KernelCase, given: Mapping[str, Any], lab: Lab) -
         except Exception as error:
             logging.getLogger(__name__).exception("once more under the %s poison", pattern.value)
             fault = exceptions.as_fault(error, entry.code)
-            if fault.kind == "device-fault":  # of the process, and with it of every point behind this one
+            if fault.kind == FaultKind.DEVICE_FAULT:  # of the process, and so of every point behind this
                 lab.oracle.violations.add(fault)
             return None
 
@@ -137,10 +138,11 @@ def _judged(
 ) -> Point:
     seen = list(lab.oracle.violations.faults())
     places = [f"{fault.kind} {fault.buffer} at {fault.seen.place}" for fault in seen if fault.seen]
+    faults, findings = parted(seen, watch)
     return Point(
         params=params,
-        faults=tuple(fault for fault in seen if watch.judges(fault.kind, fault.buffer)),
-        findings=tuple(fault for fault in seen if not watch.judges(fault.kind, fault.buffer)),
+        faults=faults,
+        findings=findings,
         results=results,
         compared=compared,
         notes=(*lab.notes, *places, *lab.oracle.fences.notes()),

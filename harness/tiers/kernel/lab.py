@@ -9,10 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from harness.errors import FactsError
+from harness.facts import DeclaredKind
 from harness.host import topology
 from harness.host.stand_ins import StandIn
 from harness.memory.oracle import Oracle
 from harness.observation import Fault
+from harness.observation.normalise import message as normalised
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,16 @@ class Lab:
         self.oracle.mark(buffer=buffer, numel=numel, needed=needed)
         if numel < needed:
             self.oracle.violations.add(Fault(kind="short-buffer", buffer=buffer, numel=numel, needed=needed))
+
+    def report(self, kind: DeclaredKind, buffer: str, *, count: int, numel: int, message: str = "") -> None:
+        """Report a fault of a declared kind; FactsError for any other, and for a count out of range."""
+        if not isinstance(kind, DeclaredKind):
+            raise FactsError(f"lab.report: {kind!r} is no DeclaredKind: what Refault knows, it finds itself")
+        if not 1 <= count <= numel:
+            wrong = f"{count} of {numel} elements of {buffer}"
+            raise FactsError(f"lab.report: {wrong}: report what is wrong alone")
+        told = normalised(message) or None
+        self.oracle.violations.add(Fault(kind=kind, buffer=buffer, count=count, numel=numel, message=told))
 
     def note(self, text: str) -> None:
         """Something a person should know about this point; never part of the verdict."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from harness import catalogue
 from harness.errors import FactsError, Unresolved
-from harness.facts import CpuGraphs, Host, ServerCase
+from harness.facts import CpuGraphs, FaultKind, Host, Platform, Raised, ServerCase
 from harness.host import environment, graphs
 from harness.models import Model, make
 from harness.observation import Attestation, Fault, Point
@@ -28,7 +28,6 @@ from harness.tiers.server.processes import ProcessReport, Served
 from harness.tiers.undone import Undone
 from harness.traffic.answers import faults
 from harness.traffic.drive import Driven, drive, vocabulary
-from harness.verdict.broken import Raised
 
 _LOOK_EVERY = 10.0
 TIMES = "times.json"
@@ -36,10 +35,10 @@ TIMES = "times.json"
 _LAST_WORDS = 3.0
 """Seconds for a server that stopped answering to say why, and to end."""
 
-_ENVIRONMENTS: Mapping[str, Mapping[str, str | None]] = {
-    "cpu": environment.CPU_KERNELS,
-    "cuda": environment.DEVICE_SERVERS,
-    "rocm": environment.DEVICE_SERVERS,
+_ENVIRONMENTS: Mapping[Host, Mapping[str, str | None]] = {
+    Host.CPU: environment.CPU_KERNELS,
+    Host.CUDA: environment.DEVICE_SERVERS,
+    Host.ROCM: environment.DEVICE_SERVERS,
 }
 
 
@@ -72,10 +71,10 @@ def stand(payload: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def _case(payload: Mapping[str, Any]) -> ServerCase:
-    case = catalogue.load(payload["reproducer"]).server
+    case = catalogue.load(payload["reproducer"], payload["homes"]).server
     if case is None:
         raise FactsError(f"{payload['reproducer']}: server: the reproducer has no such case")
-    return case.on_host(payload["host"])
+    return case.on_host(Platform.parse(payload["platform"]).host)
 
 
 def _attested(runs: Sequence[Run], points: Sequence[Point]) -> Attestation:
@@ -122,6 +121,10 @@ class Run:
     told: tuple[Told, ...] = ()
 
     @property
+    def host(self) -> Host:
+        return Platform.parse(self.payload["platform"]).host
+
+    @property
     def reports(self) -> Path:
         return self.folder / "reports"
 
@@ -139,22 +142,22 @@ class Run:
         processes.hold_to_be_heard(self.told, self.reports)
         if ending.unresolved:
             raise Unresolved(f"{ending.unresolved} (log: {ending.log})")
-        judged = judge(driven, model, self.case.tolerance_on(self.payload["host"]), exact=self.exact)
+        judged = judge(driven, model, self.case.tolerance_on(self.host), exact=self.exact)
         return self.observed(judged, ending, processes.collect(self.told))
 
     @property
     def exact(self) -> bool:
         """Whether two runs must agree on every token: only float32 tells near ties apart."""
-        return self.case.dtype_on(self.payload["host"]) == "float32"
+        return self.case.dtype_on(self.host) == "float32"
 
     @property
     def graphs(self) -> CpuGraphs | None:
         """What graphs the CPU captures, if that is where the arm runs."""
-        return self.case.graphs if self.payload["host"] == Host.CPU else None
+        return None if self.host.has_devices else self.case.graphs
 
     def model(self) -> Model:
         """The model, made if it is not there; in the type that the arm's machine computes in."""
-        dtype = self.case.dtype_on(self.payload["host"])
+        dtype = self.case.dtype_on(self.host)
         return make(self.case.model, Path(self.payload["models"]), dtype=dtype)
 
     def talk(self, model: Model, receiver: Receiver) -> tuple[Driven, Ending]:
@@ -181,14 +184,14 @@ class Run:
         write_json(self.folder / TIMES, {**times, "end": ending.seconds})
 
     def command(self, model: Model, receiver: str | None = None) -> Command:
-        payload, host = self.payload, self.payload["host"]
+        payload = self.payload
         told = Served(
             root=Path(payload["root"]),
             package=payload["package"],
             tree=payload["tree"],
             functions=payload["functions"],
             reports=self.reports,
-            platform=host,
+            host=self.host,
             fences=self.case.fences and self.case.fences.at(self.params),
             bytecode=payload["bytecode"],
             receiver=receiver,
@@ -197,13 +200,13 @@ class Run:
             models=tuple(filter(None, (model.path, model.draft))),
         )
         own = {**self.case.environment, **told.environment(self.folder)}
-        whole = environment.merged(_ENVIRONMENTS[host], own)
+        whole = environment.merged(_ENVIRONMENTS[self.host], own)
         return Command(arguments=self.arguments(model), environment=whole)
 
     def arguments(self, model: Model) -> tuple[str, ...]:
         """The command line's, but for what the server gets afresh each time: port and key."""
         draft = ("--speculative-draft-model-path", str(model.draft)) if model.draft else ()
-        own = self.case.arguments(self.payload["host"], self.params)
+        own = self.case.arguments(self.host, self.params)
         code = Path(self.payload["root"]) / self.payload["package"]
         sizes = graphs.arguments(code, self.graphs.sizes) if self.graphs else ()
         return ("--model-path", str(model.path), *draft, *own, *sizes)
@@ -229,6 +232,6 @@ class Run:
         """Unresolved if a reverted arm's server raised what only a broken revert raises."""
         undone, code = Undone.of(self.payload), Path(self.payload["root"]) / self.payload["package"]
         for fault in seen if undone else ():
-            told = Raised.told(fault.message or "") if fault.kind == "exception" else None
+            told = Raised.told(fault.message or "") if fault.kind == FaultKind.EXCEPTION else None
             if undone and told and (why := undone.broken(told, code)):
                 raise Unresolved(f"{why} (log: {self.log})")

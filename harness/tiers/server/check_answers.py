@@ -110,8 +110,8 @@ def _wrong_token(score: Score, tolerance: Tolerance) -> int | None:
 
 
 def _token_told(answer: Answer, score: Score, at: int) -> str:
-    told = f"token {at} is {answer.tokens[at]}, the float64 reference's is {score.greedy[at]}"
-    return f"{answer.rid}: {told}, {score.shortfalls[at]:.3g} above it"
+    text = f"token {at} is {answer.tokens[at]}, the float64 reference's is {score.greedy[at]}"
+    return f"{answer.rid}: {text}, {score.shortfalls[at]:.3g} above it"
 
 
 def _bounds(tolerance: Tolerance) -> tuple[float, float]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from harness.facts import Watch
-from harness.observation import Fault, Sighting
+from harness.observation import Fault, Sighting, parted
 from harness.serving.ending import Ending
 from harness.tiers.server.processes import Violation
 
@@ -24,22 +24,14 @@ def split(
     """
     left = tuple(_left_behind(ending))
     seen = _once([*map(sighted, violations), *answered, *ending.faults, *left])
-    faults = tuple(fault for fault in seen if watch.judges(fault.kind, fault.buffer))
-    findings = tuple(fault for fault in seen if not watch.judges(fault.kind, fault.buffer))
-    return faults, findings, tuple(_notes(violations))
-
-
-def numberless(fault: Fault) -> Fault:
-    """What a fault is, without its extent."""
-    return replace(fault, numel=None, first=None, last=None, count=None, needed=None)
+    return *parted(seen, watch), tuple(_notes(violations))
 
 
 def sighted(violation: Violation) -> Fault:
     """A stray's fault without its extent, and that as what was seen."""
     fault = violation.fault
-    extent = {name: getattr(fault, name) for name in ("numel", "first", "last", "count", "needed")}
-    seen = Sighting(place=violation.place, requests=violation.requests, mode=violation.mode, **extent)
-    return replace(numberless(fault), seen=seen)
+    seen = Sighting(place=violation.place, requests=violation.requests, mode=violation.mode, **fault.extent)
+    return replace(fault.unmeasured(), seen=seen)
 
 
 def _once(faults: Iterable[Fault]) -> list[Fault]:

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import Unresolved
+from harness.facts import Host
+from harness.homes import OWN
 from harness.host import forking, import_stand_ins, imports, interpreter, preload, without_accelerator
 from harness.process import alterations
 from harness.process.job import write_json
@@ -35,7 +37,7 @@ class Report:
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self._reports = Path(settings["reports"])
-        self._receiver, self._look = settings["receiver"], alterations.watched(rest=1.0)
+        self._receiver, self._look = settings["receiver"], alterations.watched((OWN,), rest=1.0)
         self._open(_first_role())
         self.patches: list[str] = []
         names = {"functions_by_module": settings["functions"], "tree_hash": settings["tree"]}
@@ -117,7 +119,7 @@ def begin(settings: Mapping[str, Any]) -> None:
     report.patches += [*error_streams.part(report.folder), *log_events.report(report.event)]
     report.patches += [*preload.PATCHES, *import_stand_ins.install()]
     imports.after({"setproctitle": functools.partial(_tell_titles, report=report)})
-    if settings["platform"] == "cpu":
+    if not Host(settings["host"]).has_devices:
         report.patches += [forking.fork_for_spawn(report.forked), interpreter.exchange_once()]
         without_accelerator.answer(settings["package"], report.patched)
         batches = _watch_batches(settings, report) if settings["oracle"] else None

@@ -16,7 +16,7 @@ _DRAFT = {"mha": (), "mla": ("qo_indptr_",), "unified": (UNIFIED_DECODE,)}
 
 
 def require_pointers(lab: KernelLab, backend: Any, requests: int, *, mode: str, attention: str) -> None:
-    """The index pointers of a padded batch; of a draft's step those that it takes from itself."""
+    """Require the index pointers that a padded batch needs; of a draft's step, those of its own."""
     names = _DRAFT[attention] if mode == "draft_decode" else POINTERS
     unified = (UNIFIED_DECODE,) if (mode, attention) == ("decode", "unified") else ()
     for name in (*names, *unified):

@@ -72,9 +72,9 @@ def runner(
     draft_tokens: int,
     room: int,
 ) -> Iterator[tuple[Any, Any]]:
-    """A model runner as far as the backend asks it, and the allocator of its KV pool.
+    """A model runner that answers what the backend asks, and the allocator of its KV pool.
 
-    Each request's row of the page table has `room` for so many tokens, and the little that upstream adds.
+    Each row of the page table has room for `room` tokens, and for the few that upstream adds.
     """
     lab.single_rank()
     unified = "1" if attention == "unified" else "0"

@@ -1,4 +1,4 @@
-"""A hybrid sliding-window model as far as upstream's Triton backend asks: pools, layers, model runner."""
+"""What upstream's Triton backend asks of a hybrid sliding-window model: pools, layers, model runner."""
 
 from __future__ import annotations
 

@@ -74,12 +74,9 @@ def arm_view(result: Result, seen: Observation, logs: Mapping[str, str]) -> ArmV
 def _outcome(seen: Observation) -> tuple[str, str]:
     if seen.unresolved:
         return "unresolved", "odd"
-    faults = [fault for point in seen.points for fault in point.faults]
-    if not faults:
+    if not any(point.faults for point in seen.points):
         return "clean", "good"
-    # A compiled signature identifies code; it is no fault, and is not called one.
-    only = all(fault.kind == "signature" for fault in faults)
-    word = "signature" if only else "fault"
+    word = "signature" if all(point.only_signatures for point in seen.points) else "fault"
     return (word if seen.main.faults else f"{word} at other points"), "bad"
 
 

@@ -52,8 +52,7 @@ def _again(result: Result, document: Document, subject: Subject | None) -> Itera
 
 def _chosen(result: Result, subject: Subject | None) -> Mapping[str, Any]:
     """The parameters that were set by hand: those that differ from the default point of the case."""
-    on_device = result.tier == "kernel" and result.platform != "cpu"
-    case = subject.case(result.tier, result.platform if on_device else None) if subject else None
+    case = subject.case(result.tier, result.platform) if subject else None
     if case is None:
         return {}
     known = {name: value for name, value in result.params.items() if name in case.params}

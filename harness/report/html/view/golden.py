@@ -33,9 +33,9 @@ def golden_view(
     binds = (
         "recorded on this very tree" if same_tree else "recorded on another tree, so its trace does not bind"
     )
-    told = f"{len(rows)} differences from the golden" if rows else "as golden"
+    text = f"{len(rows)} differences from the golden" if rows else "as golden"
     facts = [f"{name}: {value}" for name, value in golden.provenance.items()]
-    return GoldenView(told=f"{told}; {binds}", provenance=Capped.of(facts), differences=Capped.of(rows))
+    return GoldenView(told=f"{text}; {binds}", provenance=Capped.of(facts), differences=Capped.of(rows))
 
 
 def _departures(result: Result, golden: Golden) -> Iterator[tuple[str, str, str, str]]:

@@ -68,9 +68,9 @@ def view(key: str, result: Result, document: Document, known: Background) -> Res
     mark, tone = MARKS[result.verdict]
     word = result.verdict.value if result.verdict else "one arm"
     title = known.subject.title if known.subject else ""
-    told = (result.reproducer, title, result.tier, result.platform, word, result.reason, *_numbers(result))
+    told = (*result.key.to_json().values(), title, word, result.reason, *_numbers(result))
     return ResultView(
-        key=key, reproducer=result.reproducer, title=title, tier=result.tier, platform=result.platform,
+        key=key, reproducer=result.reproducer, title=title, tier=result.tier, platform=str(result.platform),
         sglang=str(document.sglang.get("version") or "of unknown version"),
         word=word, mark=mark, tone=tone, evidence=result.evidence, reason=result.reason,
         seconds=result.seconds, params=named_params(result.params), links=_links(result),

@@ -488,8 +488,8 @@ def host_copied(machine: Machine, planted: bool) -> Outputs:
 
 @program(
     "a refusal is caught, and the capture goes on",
-    "exception (CaptureSpoiled in refusal_caught: operation failed due to a previous error during capture:"
-    " Tensor.tolist)",
+    "exception (CaptureSpoiled in refusal_caught.<locals>.region: operation failed due to a previous error"
+    " during capture: Tensor.tolist)",
     on_device=OnDevice.REFUSED,
 )
 def refusal_caught(machine: Machine, planted: bool) -> Outputs:

@@ -79,6 +79,20 @@ def test_a_refusal_that_was_caught_spoils_the_capture() -> None:
         made.replay()
 
 
+def test_nothing_is_recorded_behind_a_refusal_that_was_caught() -> None:
+    x = torch.ones(2)
+
+    def region() -> None:
+        with pytest.raises(CaptureError):
+            x.tolist()
+        with pytest.raises(CaptureSpoiled):
+            x.add_(1)
+
+    with pytest.raises(CaptureSpoiled, match="previous error"):
+        captured(region)
+    assert x.tolist() == [1, 1]
+
+
 def test_others_may_refuse_while_a_graph_is_captured() -> None:
     refuse("Stream.synchronize")
     with pytest.raises(CaptureError, match=r"Stream.synchronize"):

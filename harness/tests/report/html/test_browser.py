@@ -14,6 +14,7 @@ from harness.tests.report.html import browser
 from harness.tests.report.html.browser import Browser
 from harness.tests.report.matrices import BEFORE, BUG, matrix_file
 from harness.tests.report.runs import lost, passing, regressed, run, unsupported
+from harness.tests.samples import named
 
 MANY = 5000
 SECONDS = 2.0
@@ -173,7 +174,7 @@ def test_text_stands_out_from_its_ground(opened: Browser, dark: bool) -> None:
 def test_thousands_of_results_open_in_time(chromium: Browser, tmp_path: Path) -> None:
     """In processor time of the page: other work on the machine is not the page's."""
     kinds = (passing(), regressed(), lost(), unsupported())
-    rows = (replace(kinds[index % 4], reproducer=f"pr{index}_pages") for index in range(MANY))
+    rows = (named(kinds[index % 4], f"pr{index}_pages") for index in range(MANY))
     document = replace(run(), results=tuple(rows))
     path = tmp_path / "many.html"
     path.write_text(render([document], Sources()), encoding="utf-8")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness import catalogue
-from harness.facts import Reproducer, Revert, edit
+from harness.facts import Reproducer, Revert, Tier, edit
 from harness.golden import GoldenStore
 from harness.machine import this_machine
 from harness.machine.workspace import Workspace
@@ -37,8 +37,8 @@ def judge(
     tree = at(upstream.write(folder / "toy", slots))
     goldens, workspace = GoldenStore(folder / "golden"), Workspace(cache)
     setting = Setting(tree=tree, machine=this_machine(), goldens=goldens, workspace=workspace)
-    wanted = [one for one in select([bug.id], ("codegen",), [bug]) if one.platform in platforms]
-    return {one.result.platform: one for one in Suite(setting, pool=pool).run(wanted)}
+    wanted = [one for one in select([bug.id], (Tier.CODEGEN,), [bug]) if str(one.platform) in platforms]
+    return {str(one.result.platform): one for one in Suite(setting, pool=pool).run(wanted)}
 
 
 def seen(result: Result, name: str) -> Observation:

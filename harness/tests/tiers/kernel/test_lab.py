@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from harness.facts import watch
+from harness.errors import FactsError
+from harness.facts import DeclaredKind, watch
 from harness.memory.oracle import Oracle
 from harness.observation import Fault
 from harness.tiers.kernel.lab import Lab
@@ -27,6 +28,20 @@ def test_a_short_buffer_is_reported_with_what_it_needs(lab: Lab) -> None:
         Fault(kind="short-buffer", buffer="indptr", numel=4, needed=5)
     ]
     assert {"buffer": "mask", "numel": 6, "needed": 6}.items() <= lab.oracle.trace()[-1].items()
+
+
+def test_a_declared_kind_is_reported_once_with_its_numbers(lab: Lab) -> None:
+    kind = DeclaredKind("acme:lost-page", "a page is lost")
+    for _ in range(2):
+        lab.report(kind, "pages", count=2, numel=8, message="at 0x7f00")
+    assert list(lab.oracle.violations.faults()) == [
+        Fault(kind="acme:lost-page", buffer="pages", count=2, numel=8, message="at ADDR")
+    ]
+    for count in (0, 9):
+        with pytest.raises(FactsError, match=rf"{count} of 8 elements of pages: report what is wrong"):
+            lab.report(kind, "pages", count=count, numel=8)
+    with pytest.raises(FactsError, match="'nan' is no DeclaredKind: what Refault knows, it finds itself"):
+        lab.report("nan", "pages", count=1, numel=8)  # type: ignore[arg-type]
 
 
 def test_variables_hold_for_the_block_and_are_put_back(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.facts import Subject, watch
+from harness.facts import CPU, CaseKey, Subject, Tier, watch
 from harness.golden import form
 from harness.observation import Exit
 from harness.process import descendants
@@ -46,7 +46,7 @@ def served(tmp_path_factory: pytest.TempPathFactory, cache: Path, kernel_pool: P
 def judged(served: Bench) -> Mapping[str, Judged]:
     """Every toy of the server tier, run once, two arms at a time."""
     subjects = [CONFIGURATION, *map(subject, SHOWN)]
-    requests = [Request(reproducer=one, tier="server") for one in subjects]
+    requests = [Request(reproducer=one, tier=Tier.SERVER) for one in subjects]
     found = Suite(served.setting, pool=served.pool).run(requests)
     return {one.result.reproducer: one for one in found}
 
@@ -84,7 +84,12 @@ def test_answers_that_bind_nothing_are_told_and_kept_in_no_golden(
     fixed = judged["config_toy"].result.fixed
     assert fixed and CONFIGURATION.server
     case = replace(CONFIGURATION.server, watch=watch("oob-write"), answers_bind=False)
-    payload = {"host": "cpu", "root": str(served.setting.tree.root), "package": "sglang", "reverted": None}
+    payload = {
+        "platform": "cpu",
+        "root": str(served.setting.tree.root),
+        "package": "sglang",
+        "reverted": None,
+    }
     run = Run(payload, tmp_path, case, {})
     seen = fixed.main
     answers = Answers(
@@ -165,17 +170,17 @@ def test_a_configuration_passes_as_golden_and_departs_from_it(
     judged: Mapping[str, Judged], served: Bench
 ) -> None:
     first = served.keep(judged["config_toy"])
-    golden = served.goldens.load("config_toy", "server", "cpu")
+    golden = served.goldens.load(CaseKey("config_toy", Tier.SERVER, CPU))
     assert golden and set(golden.arms) == {"fixed"}
-    second = served.judge(CONFIGURATION, tier="server").result
+    second = served.judge(CONFIGURATION, tier=Tier.SERVER).result
     assert reason(second, Verdict.PASS) == "the configuration starts, answers and stays clean, as golden"
     assert second.configuration and list(second.arms) == ["fixed"]
     assert first.fixed and second.fixed and first.fixed.main.results == second.fixed.main.results
-    other = served.goldens.path("config_toy", "server", "cpu")
+    other = served.goldens.path(CaseKey("config_toy", Tier.SERVER, CPU))
     token = golden.arms["fixed"][0].point.results["requests"]["r1-000"]["tokens"][0]
     altered = json.loads(other.read_text().replace(f'"tokens": [{token},', f'"tokens": [{token + 1},'))
     other.write_text(json.dumps({**altered, "digest": form.digest(altered)}))
-    departed = served.judge(CONFIGURATION, tier="server").result
+    departed = served.judge(CONFIGURATION, tier=Tier.SERVER).result
     assert "fixed arm differs from its golden" in reason(departed, Verdict.REGRESSED)
 
 
@@ -194,7 +199,7 @@ def test_a_server_that_dies_at_its_start_is_unresolved_with_its_fault_and_log(
     trouble: str, told: str, served: Bench
 ) -> None:
     never = subject("pr207_never_starts")
-    result = served.judge(never, {"trouble": trouble}, asked=("fixed",), tier="server").result
+    result = served.judge(never, {"trouble": trouble}, asked=("fixed",), tier=Tier.SERVER).result
     said = reason(result, Verdict.UNRESOLVED)
     assert told in said and "server.log" in said
     assert result.fixed and result.fixed.seconds < 30  # at once, and not when its time was up

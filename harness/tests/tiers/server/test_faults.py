@@ -7,10 +7,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.facts import ENDING_KINDS, FAULT_KINDS, watch
+from harness.facts import FaultKind, watch
 from harness.observation import Exit, Fault
 from harness.serving.ending import Ending
-from harness.tiers.server.faults import numberless, split
+from harness.tiers.server.faults import split
 from harness.tiers.server.processes import Violation
 
 WRITE = Fault(kind="oob-write", buffer="table", kernel="fill", process="scheduler", first=8, last=9, count=2)
@@ -46,17 +46,17 @@ def test_what_is_not_watched_is_a_finding() -> None:
     assert faults == () and set(findings) == {elsewhere, other}
 
 
-@given(st.sampled_from(sorted(FAULT_KINDS)))
+@given(st.sampled_from(sorted(FaultKind)))
 def test_what_ends_a_server_always_counts(kind: str) -> None:
     one = Fault(kind=kind, process="scheduler")
     faults, findings, _ = split(watch("nan", buffers=("other",)), (), (), ended(one))
-    assert ((faults, findings) == ((one,), ())) is (kind in ENDING_KINDS)
+    assert ((faults, findings) == ((one,), ())) is FaultKind(kind).ends
 
 
 def test_an_answer_s_fault_and_the_log_s_stand_beside_the_oracle_s() -> None:
     wrong, hang = Fault(kind="wrong-value", buffer="tokens"), Fault(kind="hang", message="no token")
     faults, _, _ = split(WATCHED, [violation()], (wrong, wrong), ended(hang))
-    assert set(faults) == {numberless(WRITE), wrong, hang} and len(faults) == 3
+    assert set(faults) == {WRITE.unmeasured(), wrong, hang} and len(faults) == 3
 
 
 def test_what_a_server_leaves_behind_is_a_leak() -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import Unresolved
+from harness.facts import Host
 from harness.host import environment
 from harness.serving.reports import Receiver, Told
 from harness.tiers.server import processes
@@ -91,12 +92,12 @@ class Ran:
     told: tuple[Told, ...]
 
 
-def serve(tree: Path, folder: Path, *words: str, platform: str = "cpu") -> Ran:
+def serve(tree: Path, folder: Path, *words: str, host: Host = Host.CPU) -> Ran:
     """Run the toy to its end, found elsewhere than in the tree."""
     elsewhere = write(folder / "elsewhere")
     reports = folder / "reports"
     reports.mkdir()
-    names = {"package": "wares", "tree": "hash", "functions": FUNCTIONS, "platform": platform}
+    names = {"package": "wares", "tree": "hash", "functions": FUNCTIONS, "host": host}
     with Receiver() as receiver:
         told = Served(root=tree, reports=reports, receiver=receiver.name, **names)  # type: ignore[arg-type]
         own = told.environment(folder)
@@ -171,7 +172,7 @@ def test_elsewhere_than_on_a_cpu_processes_attest_and_nothing_is_answered_for(
     tree: Path, tmp_path: Path
 ) -> None:
     """Spawned there, as upstream asks; torch itself refuses the stray index."""
-    ran = serve(tree, tmp_path, platform="cuda")
+    ran = serve(tree, tmp_path, host=Host.CUDA)
     reply, found = ran.reply, by_role(ran)
     scheduler = found["scheduler TP0"]
     assert reply == "[1, 0]\n" and scheduler.violations == ()

@@ -47,7 +47,7 @@ def test_the_environment_names_settings_that_hold_everything(tmp_path: Path) -> 
     settings = json.loads(Path(variables[VARIABLE]).read_text(encoding="utf-8"))
     assert settings["functions"] == {"wares.pages": ["fill"]}
     assert settings["root"] == settings["reports"] == str(tmp_path)
-    assert (settings["platform"], settings["oracle"]) == ("cpu", True)
+    assert (settings["host"], settings["oracle"]) == ("cpu", True)
     assert settings["bytecode"] == {"file": "", "sha256": ""}
     assert settings["entry"] == processes.ENTRY and settings["package"] == "wares"
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from harness.report.html import Sources
 from harness.tests.report.html.pages import made
 from harness.tests.report.runs import passing, run
+from harness.tests.samples import named
 from harness.tests.toyland.bench import bug
 
 RATE = {"faults": 1, "runs": 4, "low": 0.1, "high": 0.9}
@@ -34,5 +35,5 @@ def test_what_was_chosen_by_hand_is_in_the_command() -> None:
         (passing(params=default, rates={"fixed": RATE, "reverted": RATE}), " --repeat 4"),
         (replace(passing(params=default), verdict=None, reverted=None), " --arm fixed"),
     ):
-        text = made(run(replace(one, reproducer=subject.id, pr=101)), sources=known)
+        text = made(run(named(replace(one, pr=101), subject.id)), sources=known)
         assert f"<code>{again}{more}</code>" in text

@@ -3,7 +3,7 @@
 Each program and its correct twin runs on the device, in the recorder on the CPU inside the oracle, and
 without any graph. OUT/runs.jsonl grows as runs end; OUT/graphs.md and OUT/graphs.json tell of all. It ends
 with 1 where a machine disagrees with one that it has to agree with. `--rehearse` takes the recorder for the
-device.
+device. `--table` writes the battery's table into docs/graphs.md and runs nothing.
 """
 
 from __future__ import annotations
@@ -20,9 +20,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
+DOCUMENT = ROOT / "docs" / "graphs.md"
+BEGIN, END = "<!-- graphs battery: begin -->\n", "<!-- graphs battery: end -->"
 DEVICE, EMULATED, EAGER = "device", "emulated", "eager"
 COMPILED = {"REFAULT_BATTERY_DEVICE": "1", "TRITON_ALLOW_NON_CONSTEXPR_GLOBALS": "1"}
 """Has the kernels compiled; Triton takes their type annotations for globals that they use."""
@@ -102,10 +104,11 @@ def _bits(value: Any) -> dict[str, Any]:
 
 
 def runs(machine: str, out: Path, rehearse: bool) -> list[Ran]:
-    """Every program and twin on one machine, in as few processes as the defects allow."""
+    """Every program and twin on one machine, in as few processes as the defects allow; eagerly the twins."""
     from harness.tests.memory.graphs.battery import PROGRAMS
 
-    left: list[Item] = [(program.name, planted) for planted in (False, True) for program in PROGRAMS]
+    which = (False,) if machine == EAGER else (False, True)
+    left: list[Item] = [(program.name, planted) for planted in which for program in PROGRAMS]
     found: list[Ran] = []
     while left:
         share = out / f"{machine}.{len(left)}.jsonl"
@@ -199,6 +202,21 @@ def tell(out: Path, found: Sequence[Ran], about: str) -> int:
     return 1 if wrong else 0
 
 
+def table() -> str:
+    """What is planted, what the emulation tells of it, and what a device is expected to make of it."""
+    from harness.tests.memory.graphs.battery import PROGRAMS
+
+    head = ["| program | planted | told | on a device |", "| --- | --- | --- | --- |"]
+    rows = (f"| {p.name} | {p.plants} | {'<br>'.join(p.expected)} | {p.on_device} |" for p in PROGRAMS)
+    return "\n".join([*head, *rows]) + "\n"
+
+
+def documented(text: str) -> str:
+    """The document with the table of this battery in it."""
+    before, _, rest = text.partition(BEGIN)
+    return f"{before}{BEGIN}{table()}{END}{rest.partition(END)[2]}"
+
+
 def _about(rehearse: bool) -> str:
     import torch
     import triton
@@ -209,13 +227,19 @@ def _about(rehearse: bool) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, required=True, help="a new folder for the results")
+    asked = parser.add_mutually_exclusive_group(required=True)
+    asked.add_argument("--out", type=Path, help="a new folder for the results")
+    asked.add_argument("--table", action="store_true", help="rewrite the battery's table in docs/graphs.md")
     parser.add_argument("--rehearse", action="store_true", help="without a GPU: take the recorder for one")
     parser.add_argument("--work", help=argparse.SUPPRESS)
     parser.add_argument("--share", type=json.loads, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.work:
-        return work(chosen.work, chosen.share, chosen.out, chosen.rehearse)
+        # at once: a heap that a defect went over would abort on the way out
+        os._exit(work(chosen.work, chosen.share, chosen.out, chosen.rehearse))
+    if chosen.table:
+        DOCUMENT.write_text(documented(DOCUMENT.read_text(encoding="utf-8")), encoding="utf-8")
+        return 0
     chosen.out.mkdir(parents=True)
     machines = (EMULATED, EAGER, DEVICE)
     found = [ran for machine in machines for ran in runs(machine, chosen.out, chosen.rehearse)]

@@ -11,9 +11,10 @@ from typing import Any, TypeVar
 
 import click
 
-from harness import __version__, catalogue, doctor
+from harness import __version__, catalogue
 from harness.catalogue import Catalogue
 from harness.commands import bisect as bisect_command
+from harness.commands import doctor as doctor_command
 from harness.commands import gate as gate_command
 from harness.commands import history as history_command
 from harness.commands import interruption, running, streams
@@ -34,18 +35,15 @@ from harness.commands.options import (
     sign_option,
     tier_option,
 )
-from harness.doctor import Check, State
 from harness.draft import marks
 from harness.errors import BadInput, RefaultError
 from harness.facts import Reproducer, Tier
 from harness.foreign import cause, shown
 from harness.golden import GoldenStore, Recorded
-from harness.machine import this_machine
 from harness.machine.workspace import default as default_workspace
 from harness.report import json as json_report
 from harness.report.describe import describe
 from harness.report.terminal import tell
-from harness.serving import leftovers
 from harness.source.resolve import resolve
 from harness.suite import Judged, Request, Setting, selection
 from harness.verdict import Result, Verdict, golden_of
@@ -101,6 +99,7 @@ def app() -> None:
 
 
 app.add_command(bisect_command.command)
+app.add_command(doctor_command.command)
 app.add_command(gate_command.command)
 app.add_command(history_command.command)
 app.add_command(matrix_command.command)
@@ -135,23 +134,6 @@ def show(bug: str, sglang: str, elsewhere: tuple[Path, ...]) -> None:
     """
     subject = catalogue.find(bug, catalogue.read(elsewhere).subjects)
     tell(describe(subject, resolve(sglang, default_workspace().releases)), keep="\n\t")
-
-
-@app.command("doctor")
-@click.option("--clean", is_flag=True, help="First remove what dead runs and servers left behind.")
-@reproducers_option
-def run_doctor(clean: bool, elsewhere: tuple[Path, ...]) -> None:
-    """Say what this machine has and lacks. Ends with 1 if something is wrong."""
-    if clean:
-        leftovers.found().remove()
-    checks = list(doctor.checks(this_machine(), default_workspace(), catalogue.read(elsewhere)))
-    for check in checks:
-        tell(f"{check.state:<6} {check.name:<{_widest(checks)}} {check.found}")
-    sys.exit(1 if any(check.state is State.WRONG for check in checks) else 0)
-
-
-def _widest(checks: Sequence[Check]) -> int:
-    return max(len(check.name) for check in checks)
 
 
 # --- running -------------------------------------------------------------------------------
@@ -229,7 +211,7 @@ def _refuse_installed(known: Catalogue, wanted: Sequence[Request]) -> None:
     for request in wanted:
         if request.reproducer.module in installed:
             file = catalogue.file_of(request.reproducer)
-            remedy = "record in a checkout of that package, with --reproducers FOLDER"
+            remedy = "record in a checkout of that package, installed with pip install --editable"
             raise BadInput(f"{file}: is installed, and nothing is written there: {remedy}")
 
 

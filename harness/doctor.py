@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -14,7 +15,8 @@ from harness.errors import RefaultError
 from harness.facts import Platform, Subject
 from harness.golden import GoldenStore
 from harness.homes import Home
-from harness.machine import Machine, gpu_leases
+from harness.machine import Machine, amd_check, gpu_leases, torch_build
+from harness.machine.amd_check import Use
 from harness.machine.gpu_leases import Holder
 from harness.machine.workspace import Workspace
 from harness.process import protection
@@ -48,6 +50,7 @@ def checks(machine: Machine, workspace: Workspace, known: Catalogue) -> Iterator
     facts = ", ".join(f"{name} {value}" for name, value in machine.facts.items())
     yield Check("platform", State.OK, f"{machine.platform}; {facts}")
     yield Check("features", State.OK, ", ".join(sorted(machine.features)) or "none")
+    yield from _amd()
     yield _gpus(machine)
     yield _upstream()
     yield from map(_home, known.homes)
@@ -56,6 +59,16 @@ def checks(machine: Machine, workspace: Workspace, known: Catalogue) -> Iterator
     yield _cache(workspace)
     yield _protection()
     yield _left(leftovers.found())
+
+
+_AMD: Mapping[Use, State] = {Use.WORKS: State.OK, Use.LACKING: State.LACKS, Use.WRONG: State.WRONG}
+
+
+def _amd() -> Iterator[Check]:
+    """How it stands with AMD's GPUs, where there is one: a machine whose cannot be used counts as a CPU."""
+    found = amd_check.look(torch_build.hip(), os.environ)
+    if found.use is not Use.NONE:
+        yield Check("amd", _AMD[found.use], found.told)
 
 
 def _gpus(machine: Machine) -> Check:

@@ -64,7 +64,7 @@ def _show(command: list[str], lines: int = 40, seconds: int = 60) -> str:
 def _fences(electric: bool = False, **facts: Any) -> tuple[Any, Any]:
     import torch
 
-    from harness.memory.device.driver import CUDA, DriverMemory
+    from harness.memory.device.driver import CUDA, HIP, DriverMemory
     from harness.memory.device.fences import DeviceFences
     from harness.memory.device.memory import AllocatorSource, GuardedSource
     from harness.memory.violations import Violations
@@ -72,7 +72,8 @@ def _fences(electric: bool = False, **facts: Any) -> tuple[Any, Any]:
     device = torch.device("cuda", 0)
     torch.zeros(1, device=device)
     strays = Violations()
-    source = GuardedSource(device, DriverMemory(CUDA, 0)) if electric else AllocatorSource(device)
+    vendor = HIP if torch.version.hip else CUDA
+    source = GuardedSource(device, DriverMemory(vendor, 0)) if electric else AllocatorSource(device)
     return strays, DeviceFences(strays, source, **facts)
 
 

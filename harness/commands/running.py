@@ -45,8 +45,8 @@ def _tell_without_goldens(setting: Setting, judged: Sequence[Judged]) -> None:
     for home in (home for home in setting.homes if unrecorded & set(home.modules)):
         if home.goldens.is_dir():
             continue
-        told = f"{home.package} has no goldens yet, in {shown(home.goldens)}: `refault record` makes them"
-        terminal.tell(f"refault: {told}", stderr=True)
+        text = f"{home.package} has no goldens yet, in {shown(home.goldens)}: `refault record` makes them"
+        terminal.tell(f"refault: {text}", stderr=True)
 
 
 def judge(

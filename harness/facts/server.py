@@ -23,6 +23,11 @@ class Model(Word):
     QWEN3 = "tiny-qwen3"
     SWA = "tiny-swa"
 
+    @property
+    def has_draft(self) -> bool:
+        """Whether a draft model for speculation is made beside it."""
+        return self is Model.LLAMA_EAGLE3
+
 
 _DATA_PARALLEL_ATTENTION = frozenset({Model.QWEN3})
 """Upstream's llama splits its attention over tensor-parallel ranks alone."""
@@ -245,6 +250,11 @@ class ServerCase(Space):
             for _, name, _, _ in string.Formatter().parse(value):
                 known = name is None or name in self.params
                 require(known, f"server.flags.{flag}", f"{name!r} is no parameter")
+
+    def command(self, host: Host, params: Params, model: str, draft: str | None) -> tuple[str, ...]:
+        """All arguments but those that a server gets afresh each time: port and key."""
+        paths = ("--model-path", model, *(("--speculative-draft-model-path", draft) if draft else ()))
+        return (*paths, *self.arguments(host, params))
 
     def arguments(self, host: Host, params: Params) -> tuple[str, ...]:
         """The command-line arguments beside the model's, on `host`, at one point."""

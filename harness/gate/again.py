@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.facts import Subject
 from harness.machine import Machine
-from harness.observation import Attestation, Observation, Point
+from harness.observation import Observation, Point
 from harness.observation.compare import named_params, same_params
 from harness.suite import Request, Setting, golden, judge_again, plan
 from harness.verdict import ArmName, Result
@@ -97,13 +97,9 @@ def _departures(result: Result, request: Request, setting: Setting) -> Iterator[
 def _foreign(seen: Observation, tree: str) -> Iterator[str]:
     """Attestations of another tree than the one that this arm gets of the build in question."""
     whole = [seen.attestation] if seen.attestation else []
-    for one in whole + [inner for outer in whole for inner in _processes(outer)]:
+    for one in (*whole, *(inner for outer in whole for inner in outer.processes.values())):
         if one.tree != tree:
             yield f"it attests the tree {one.tree[:12]}, and this build's is {tree[:12]}"
-
-
-def _processes(attested: Attestation) -> list[Attestation]:
-    return list(attested.processes.values())
 
 
 def _word(result: Result) -> str:

@@ -61,8 +61,8 @@ class GoldenStore:
     def path(self, key: CaseKey) -> Path:
         """Where the golden of a case lives. Raises GoldenError for a reproducer that is no plain name."""
         if not _PART.fullmatch(key.reproducer):
-            told = f"{key.reproducer!r} cannot be part of a golden's path"
-            raise GoldenError(f"{told}: use letters, digits, . + - _")
+            text = f"{key.reproducer!r} cannot be part of a golden's path"
+            raise GoldenError(f"{text}: use letters, digits, . + - _")
         return self.folder_of(key.reproducer) / key.reproducer / f"{key.tier}.{key.platform}.json"
 
     def load(self, key: CaseKey) -> Golden | None:

@@ -12,7 +12,11 @@ _REPEATABLE: Mapping[str, str] = {
     "TOKENIZERS_PARALLELISM": "false",
     "PYTHONHASHSEED": "0",
 }
-_NO_ACCELERATOR: Mapping[str, str] = {"SGLANG_USE_CPU_ENGINE": "1", "CUDA_VISIBLE_DEVICES": ""}
+_NO_ACCELERATOR: Mapping[str, str] = {
+    "SGLANG_USE_CPU_ENGINE": "1",
+    "CUDA_VISIBLE_DEVICES": "",
+    "HIP_VISIBLE_DEVICES": "-1",  # to HIP an empty list of either kind is none, and hides nothing
+}
 
 CPU_KERNELS: Mapping[str, str] = {**_REPEATABLE, **_NO_ACCELERATOR, "TRITON_INTERPRET": "1"}
 """Upstream's kernels run on the CPU, in Triton's interpreter."""

@@ -1,8 +1,8 @@
-"""Names of accelerator libraries, lent to the upstream modules that import them.
+"""Stand-ins for names of accelerator libraries, while the upstream modules that import them are imported.
 
 Some modules of upstream import such names at their top and never use them here: the CPU operators
 of its kernel library, since 0.5.16 wherever it takes its platform for a CPU, and aiter's functions.
-They are lent only while such a module is being imported, for upstream tests for features by
+The stand-ins are there only while such a module is being imported, for upstream tests for features by
 importing the libraries; a call of one raises StandInMisused.
 """
 
@@ -27,7 +27,7 @@ Names = Mapping[str, Sequence[str]]
 _KERNEL, _TRANSFERS, _AITER = "sgl_kernel", "sgl_kernel.kvcacheio", "aiter"
 _TREE: Names = {_KERNEL: ("build_tree_kernel_efficient_cpu", "verify_tree_greedy_cpu")}
 
-LENT: Mapping[str, Names] = {
+STAND_INS: Mapping[str, Names] = {
     "sglang.kernels.ops.attention.unified_attention_3d_mtp": {
         "aiter.ops.triton.utils._triton.kernel_repr": ("make_kernel_repr",),
         "aiter.ops.triton.utils.types": ("e4m3_dtype",),
@@ -79,27 +79,27 @@ _USED_AT_IMPORT: Mapping[str, Any] = {
 
 
 def install() -> tuple[str, ...]:
-    """Lend from now on what this machine lacks; returns what was put in place."""
+    """Put stand-ins in place, from now on, of what this machine lacks; returns what was put in place."""
     missing = [
         name for name in (_AITER, _KERNEL) if name not in sys.modules and not importlib.util.find_spec(name)
     ]
     if missing:
-        imports.around(lambda module: _lending(module, missing))
+        imports.around(lambda module: _around(module, missing))
     return tuple(
         f"sys.modules: inert names of {name} while the modules that import them are" for name in missing
     )
 
 
-def _lending(module: str, libraries: Sequence[str]) -> imports.Around | None:
+def _around(module: str, libraries: Sequence[str]) -> imports.Around | None:
     """What holds while `module` is executed, if it imports names of these libraries."""
-    lent = {home: names for home, names in LENT.get(module, {}).items() if _root(home) in libraries}
-    return (lambda _: in_place(_modules(lent))) if lent else None
+    wanted = {home: names for home, names in STAND_INS.get(module, {}).items() if _root(home) in libraries}
+    return (lambda _: in_place(_modules(wanted))) if wanted else None
 
 
 @contextmanager
 def in_place(modules: Mapping[str, ModuleType]) -> Iterator[None]:
     """These modules under their names, for as long as the block runs."""
-    # Nested imports lend too, and a case may stand in for a whole library: each gets its own back.
+    # Nested imports get stand-ins too, and a case may stand in for a whole library: each gets its own back.
     before = {name: sys.modules.get(name) for name in modules}
     sys.modules.update(modules)
     try:
@@ -111,13 +111,13 @@ def in_place(modules: Mapping[str, ModuleType]) -> Iterator[None]:
                 sys.modules[name] = module
 
 
-def _modules(lent: Names) -> dict[str, ModuleType]:
-    """The modules to lend, and the packages above them."""
+def _modules(wanted: Names) -> dict[str, ModuleType]:
+    """The stand-ins as modules, with the packages above them."""
     made: dict[str, ModuleType] = {}
-    for name in dict.fromkeys(part for home in lent for part in _with_parents(home)):
-        made[name] = inert_module(name, lent.get(name, ()))
+    for name in dict.fromkeys(part for home in wanted for part in _with_parents(home)):
+        made[name] = inert_module(name, wanted.get(name, ()))
         made[name].__path__ = []
-        for attribute in lent.get(name, ()):
+        for attribute in wanted.get(name, ()):
             if (known := _USED_AT_IMPORT.get(f"{name}.{attribute}")) is not None:
                 setattr(made[name], attribute, known)
     return made

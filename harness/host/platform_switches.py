@@ -17,6 +17,18 @@ _SWITCHES: Mapping[str, Host] = {"_is_hip": Host.ROCM, "_is_cpu": Host.CPU}
 _VERSION = "0.0-pretended"
 
 
+def hide_hip() -> tuple[str, ...]:
+    """Be no ROCm machine for what is imported from here on; returns what was changed in this process.
+
+    For arms that compute on the CPU: upstream's `is_hip` asks what torch was built for and not which GPUs are
+    to be seen, so that with a torch for HIP its modules would take their ROCm side, and ask for the GPU.
+    """
+    if torch.version.hip is None:
+        return ()
+    torch.version.hip = None
+    return ("torch.version.hip, as on the cpu",)
+
+
 def pretend(platform: Platform, package: str) -> tuple[str, ...]:
     """Be on `platform` for upstream's switches from here on; returns what was changed in this process.
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.facts.place import CPU, Feature, Host, Platform
-from harness.machine import nvidia
+from harness.machine import amd, hip_visible, nvidia, torch_build
 
 SOFTWARE = ("torch", "triton", "numpy", "transformers")
 """Distributions whose versions are part of a result's provenance."""
@@ -94,8 +94,11 @@ def _hardware() -> str:
     return f"{model[1].strip() if model else python_platform.machine()}, {len(os.sched_getaffinity(0))} CPUs"
 
 
-def this_machine() -> Machine:
-    """Looks without importing torch, which would cost seconds and touch an accelerator."""
+def this_machine(root: Path = Path("/")) -> Machine:
+    """Looks without importing torch, which would cost seconds and touch an accelerator.
+
+    `root` stands for the file system in which AMD's driver publishes its GPUs, in tests.
+    """
     versions = {name: version for name in SOFTWARE if (version := _version(name))}
     features = {name for name in (Feature.TORCH, Feature.TRITON) if name in versions}
     features |= {name for name in (Feature.AITER, Feature.SGL_KERNEL) if importlib.util.find_spec(name)}
@@ -105,14 +108,44 @@ def this_machine() -> Machine:
         features.add(Feature.FLASHINFER)
     if _has_device("/dev/nvidiactl"):
         features.add(Feature.CUDA)
-    if _has_device("/dev/kfd"):
-        features.add(Feature.ROCM)
     facts = {"python": python_platform.python_version(), "system": python_platform.system(), **versions}
-    gpu, cuda = nvidia.gpu(), nvidia.torch_cuda()
-    if gpu is None or cuda is None:  # a GPU that torch cannot use is none
+    gpus = _nvidia(torch_build.cuda()) or _amd(torch_build.hip(), root)
+    if gpus is None:
         features.add(Feature.CPU_SERVERS)
         return Machine(platform=CPU, features=frozenset(features), facts=facts, hardware=_hardware())
     return Machine(
-        platform=Platform(Host.CUDA, f"sm{gpu.chip}"), features=frozenset(features), gpus=nvidia.visible(),
-        facts={**facts, **gpu.facts, "cuda": cuda}, hardware=_hardware(),
+        platform=gpus.platform, features=frozenset({*features, *gpus.features}), gpus=gpus.number,
+        facts={**facts, **gpus.facts}, hardware=_hardware(),
     )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Gpus:
+    """The GPUs that torch can use here; one that it was not built for is none."""
+
+    platform: Platform
+    number: int
+    facts: Mapping[str, str]
+    features: frozenset[Feature] = frozenset()
+
+
+def _nvidia(built: str | None) -> _Gpus | None:
+    gpu = nvidia.gpu() if built else None
+    if gpu is None or built is None:
+        return None
+    chip = Platform(Host.CUDA, f"sm{gpu.chip}")
+    return _Gpus(platform=chip, number=nvidia.visible(), facts={**gpu.facts, "cuda": built})
+
+
+def _amd(built: str | None, root: Path) -> _Gpus | None:
+    seen = hip_visible.of_this_machine(os.environ, root) if built else ()
+    if not seen or built is None or not seen[0].gpu.version:
+        return None
+    first = seen[0].gpu
+    told = {"gpu": amd.name(first, root), "driver": amd.driver(root), "hip": built}
+    return _Gpus(
+        platform=Platform(Host.ROCM, first.architecture),
+        number=len(seen),
+        features=frozenset({Feature.ROCM}),
+        facts={name: value for name, value in told.items() if value},
+    )

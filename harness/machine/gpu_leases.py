@@ -11,20 +11,17 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from io import TextIOWrapper
 from pathlib import Path
 
 from harness.errors import BadInput, Unresolved
 from harness.facts import Host
-from harness.machine import nvidia
+from harness.machine import hip_visible, nvidia
 
-_VARIABLES: Mapping[str, tuple[str, ...]] = {
-    "cuda": ("CUDA_VISIBLE_DEVICES",),
-    "rocm": ("HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES"),
-}
-"""What tells a process which GPUs it may see, by kind of machine; an arm is told by the first."""
+_VARIABLES: Mapping[Host, str] = {Host.CUDA: hip_visible.CUDA, Host.ROCM: hip_visible.HIP}
+"""What tells an arm which GPUs it may see, by kind of machine."""
 _LOOK_EVERY = 0.5
 
 
@@ -52,12 +49,14 @@ class Lease:
 class Leases:
     """The GPUs that this process may see, by the names that `variable` takes, and where the locks lie.
 
-    A lock is the kernel's (flock): it is gone with its holder, so that a crash leaves nothing behind.
+    A lock is the kernel's (flock): it is gone with its holder, so that a crash leaves nothing behind. `locks`
+    names those of GPUs that go by another number in another process.
     """
 
     gpus: tuple[str, ...]
     variable: str
     folder: Path
+    locks: Mapping[str, str] = field(default_factory=dict)
 
     def take(self) -> Lease | None:
         """A GPU that nobody holds; None if there is none left."""
@@ -78,7 +77,7 @@ class Leases:
         return found
 
     def _file(self, gpu: str) -> TextIOWrapper:
-        path = self.folder / f"{re.sub(r'[^A-Za-z0-9-]', '_', gpu)}.lock"
+        path = self.folder / f"{re.sub(r'[^A-Za-z0-9-]', '_', self.locks.get(gpu, gpu))}.lock"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             file = open(path, "a+", encoding="utf-8")  # noqa: SIM115 - whoever asked closes it
@@ -102,14 +101,10 @@ def of_this_machine(
     system in tests.
     """
     environment = os.environ if environment is None else environment
-    names = _VARIABLES.get(host, ())
-    chosen = next((environment[name] for name in names if name in environment), None)
-    if chosen is not None:
-        gpus = tuple(gpu.strip() for gpu in chosen.split(",") if gpu.strip() not in ("", "-1"))
-    else:
-        gpus = tuple(map(str, range(_count(host, root))))
+    locks = _amd(environment, root) if host is Host.ROCM else {}
+    gpus = _nvidia(environment) if host is Host.CUDA else tuple(locks)
     home = folder or Path(tempfile.gettempdir()) / "refault-gpus"
-    return Leases(gpus=gpus, variable=names[0] if names else "", folder=home)
+    return Leases(gpus=gpus, variable=_VARIABLES.get(host, ""), folder=home, locks=locks)
 
 
 class Seats:
@@ -176,19 +171,20 @@ class Seats:
             self._changed.notify_all()
 
 
-def _count(host: Host, root: Path) -> int:
-    if host is Host.CUDA:
-        return nvidia.count()
-    nodes = (root / "sys/class/kfd/kfd/topology/nodes").glob("*/gpu_id")
-    return sum(_is_gpu(node) for node in nodes) if host is Host.ROCM else 0
+def _nvidia(environment: Mapping[str, str]) -> tuple[str, ...]:
+    chosen = environment.get(hip_visible.CUDA)
+    if chosen is None:
+        return tuple(map(str, range(nvidia.count())))
+    return tuple(gpu.strip() for gpu in chosen.split(",") if gpu.strip() not in ("", "-1"))
 
 
-def _is_gpu(node: Path) -> bool:
-    """Whether a node of ROCm's topology is a GPU that may be used: a CPU has the id 0."""
-    try:
-        return node.read_text(encoding="utf-8").strip() not in ("", "0")
-    except PermissionError:  # a GPU that was not given to this container
-        return False
+def _amd(environment: Mapping[str, str], root: Path) -> dict[str, str]:
+    """The lock of each GPU by its number in HIP_VISIBLE_DEVICES.
+
+    That counts what ROCR_VISIBLE_DEVICES leaves, and so differs among runs; the render node does not.
+    """
+    seen = hip_visible.of_this_machine(environment, root)
+    return {str(one.ordinal): f"renderD{one.gpu.render}" for one in seen}
 
 
 def _locked(file: TextIOWrapper) -> bool:

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import ctypes
-import importlib.util
 import os
-import re
 from collections.abc import Mapping
 from ctypes import byref, c_char, c_int, c_uint, c_void_p
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 _LIBRARY = "libnvidia-ml.so.1"
 _TEXT = 96
 """Bytes for a name: NVML_DEVICE_NAME_V2_BUFFER_SIZE."""
-_TORCH_CUDA = re.compile(r"^cuda\b.*= '(\d+\.\d+)'", re.MULTILINE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,13 +113,3 @@ def _text(function: Any, *arguments: Any) -> str:
 def _call(function: Any, *arguments: Any) -> None:
     if function(*arguments):
         raise _Unusable
-
-
-def torch_cuda() -> str | None:
-    """The CUDA that the installed torch was built for, read from its files; None for a build without."""
-    spec = importlib.util.find_spec("torch")
-    if spec is None or not spec.submodule_search_locations:
-        return None
-    file = Path(spec.submodule_search_locations[0]) / "version.py"
-    found = _TORCH_CUDA.search(file.read_text(encoding="utf-8")) if file.is_file() else None
-    return found[1] if found else None

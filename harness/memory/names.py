@@ -15,6 +15,8 @@ from triton import runtime as launcher
 
 DEPTH = 12
 """Frames looked at: from a launch up to the caller that owns the buffers."""
+PART = "[...]"
+"""Behind the name of a larger buffer: a view of it."""
 _ITEMS = 256
 """Entries looked at of a list or dictionary that an attribute or variable holds."""
 
@@ -106,7 +108,7 @@ def _match(
         if value is tensors[index] or (length and (first, length) == (start, size)):
             exact[index] = name
         elif length and start <= first and first + length <= start + size:
-            partial.setdefault(index, f"{name}[...]")
+            partial.setdefault(index, f"{name}{PART}")
 
 
 def name_of(tensor: torch.Tensor, frame: FrameType | None = None) -> str | None:

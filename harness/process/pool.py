@@ -35,7 +35,7 @@ _STARTS = 2
 """How often a fork server of one environment is started before it is given up."""
 
 
-Lend = Callable[[int], AbstractContextManager[Mapping[str, str]]]
+Lease = Callable[[int], AbstractContextManager[Mapping[str, str]]]
 """Takes how many devices an arm needs; gives the variables that say which."""
 
 
@@ -53,7 +53,7 @@ class Pool:
 
     A fork server is started when an environment is first needed, and an arm has `start_seconds` from then
     until it runs. With `learn`, what one arm had to import itself is imported ahead of the next. What
-    `lend` gives is an arm's for as long as it runs, if it needs devices.
+    `lease` gives is an arm's for as long as it runs, if it needs devices.
     Closing kills whatever runs. `protection` is how arms are kept from writing what is not theirs; without
     it the machine's best. Raises BadInput without a lane or off Linux, Unresolved if nothing can be started.
     """
@@ -64,14 +64,14 @@ class Pool:
         *,
         learn: bool = True,
         start_seconds: float = 180.0,
-        lend: Lend = _nothing,
+        lease: Lease = _nothing,
         protection: Protection | None = None,
     ) -> None:
         if lanes < 1:
             raise BadInput(f"{lanes} lanes run nothing: give at least 1")
         if sys.platform != "linux":
             raise BadInput(f"arms need Linux, not {sys.platform}: run in a container")
-        self._learn, self._start_seconds, self._lend = learn, start_seconds, lend
+        self._learn, self._start_seconds, self._lease = learn, start_seconds, lease
         self.protection = protection or chosen()
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._numbers = count(1)
@@ -172,7 +172,7 @@ class Pool:
             if not future.set_running_or_notify_cancel():
                 continue
             try:
-                with self._lend(job.devices) if job.devices else _nothing() as variables:
+                with self._lease(job.devices) if job.devices else _nothing() as variables:
                     ended = self._run(replace(job, variables={**job.variables, **variables}))
             except OSError as error:
                 future.set_exception(Unresolved(f"the arm in {job.folder} could not be run: {error}"))

@@ -1,5 +1,6 @@
 """Plans the arms that each reproducer has on this machine, runs them side by side, and judges the results."""
 
+from harness.suite.foreseen import Foreseen, foresee
 from harness.suite.judging import Judged, judge_again
 from harness.suite.planning import attested, plan
 from harness.suite.recorded import golden
@@ -9,11 +10,13 @@ from harness.suite.setting import Bench, Setting
 
 __all__ = [
     "Bench",
+    "Foreseen",
     "Judged",
     "Request",
     "Setting",
     "Suite",
     "attested",
+    "foresee",
     "golden",
     "judge_again",
     "missing",

@@ -12,6 +12,10 @@ from harness.machine import Machine
 from harness.tiers import arms
 from harness.verdict import BOTH, ArmName
 
+_SERVING: Mapping[Host, frozenset[Feature]] = {Host.ROCM: frozenset({Feature.AITER})}
+"""What every server of upstream's needs on a kind of machine: with HIP, 0.5.15 imports aiter with its
+quantization, whichever attention back end is asked for (quark/schemes/quark_w4a4_mxfp4.py)."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
@@ -89,6 +93,7 @@ def missing(request: Request, machine: Machine) -> tuple[str, ...]:
     """The features that a case needs and this machine lacks."""
     interpreted = request.tier is Tier.KERNEL and request.platform_on(machine) == CPU
     own = frozenset({Feature.INTERPRETER} if interpreted else ())
-    case = request.on(machine).case
-    ranks = case.ranks if isinstance(case, ServerCase) else 1
+    case, ranks = request.on(machine).case, 1
+    if isinstance(case, ServerCase):
+        own, ranks = _SERVING.get(machine.host, frozenset()), case.ranks
     return machine.missing(own | request.reproducer.requires | case.requires, ranks)

@@ -72,7 +72,7 @@ class Suite:
         self._environments = Environments(setting)
         self._bytecodes = Bytecodes(setting, self._folder)
         seats = gpu_leases.Seats(gpu_leases.of_this_machine(setting.machine.host), setting.lanes)
-        self._pool = pool or Pool(setting.lanes, lend=seats.seat)
+        self._pool = pool or Pool(setting.lanes, lease=seats.seat)
         self._owns_pool = pool is None
         self._numbers = count(1)
         self._shield = Shield(setting, self._pool.protection)

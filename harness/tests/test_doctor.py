@@ -16,7 +16,8 @@ from harness.doctor import Check, State
 from harness.errors import BadInput
 from harness.facts import CPU, Feature, Platform, Subject
 from harness.homes import Home
-from harness.machine import Machine
+from harness.machine import Machine, amd_check
+from harness.machine.amd_check import Finding, Use
 from harness.machine.workspace import Workspace
 from harness.process import protection
 from harness.serving import leftovers
@@ -118,6 +119,28 @@ def test_goldens_of_configurations_have_their_owner(goldens: Path, tmp_path: Pat
     (goldens / served.id / "server.cuda-sm90.json").write_text("{}")
     found = look(tmp_path, known=(*KNOWN, served))
     assert found["goldens"].state is State.LACKS and found["toy"].found == "server"
+
+
+@pytest.mark.parametrize(
+    ("found", "state"),
+    [
+        (Finding(Use.WORKS, "8 of gfx942"), State.OK),
+        (Finding(Use.LACKING, "8 of gfx942, all of them hidden"), State.LACKS),
+        (Finding(Use.WRONG, "8 of gfx942: torch is not built for HIP"), State.WRONG),
+    ],
+)
+def test_amds_gpus_are_told_with_what_is_wrong(
+    found: Finding, state: State, goldens: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(amd_check, "look", lambda built, environment: found)
+    assert look(tmp_path)["amd"] == Check("amd", state, found.told)
+
+
+def test_a_machine_without_amds_gpus_says_nothing_of_them(
+    goldens: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(amd_check, "look", lambda built, environment: Finding(Use.NONE, "none"))
+    assert "amd" not in look(tmp_path)
 
 
 def test_leftovers_are_told_with_their_remedy(

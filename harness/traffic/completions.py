@@ -11,7 +11,7 @@ import httpx
 import openai
 from openai.types import Completion
 
-from harness.traffic.streamed_answer import Partial
+from harness.traffic.streamed_answer import StreamedAnswer
 
 _SENT: ContextVar[asyncio.Event] = ContextVar("sent")
 _TEXT_IS_WORDS = "every token of the models of harness.models is one word"
@@ -47,16 +47,16 @@ async def complete(
     one: openai.AsyncOpenAI,
     model: str,
     vocabulary: Mapping[str, int],
-    partial: Partial,
+    streamed: StreamedAnswer,
     sent: asyncio.Event,
     moved: Callable[[], None],
 ) -> None:
-    """Fills `partial`; `moved` is called whenever something came. `vocabulary` has the id of each word.
+    """Fills `streamed`; `moved` is called whenever something came. `vocabulary` has the id of each word.
 
     A request that is to be given up is given up by closing its connection.
     """
     _SENT.set(sent)
-    request = partial.request
+    request = streamed.request
     extra = {"rid": request.rid, "ignore_eos": True, "skip_special_tokens": False}
     asked: dict[str, Any] = {"extra_body": extra, "max_tokens": request.output_tokens, "temperature": 0.0}
     if request.logprobs:
@@ -65,23 +65,23 @@ async def complete(
     try:
         if not request.stream:
             answer = await one.completions.create(model=model, prompt=prompt, **asked)
-            partial.status = 200
-            return _add(partial, answer, vocabulary)
+            streamed.status = 200
+            return _add(streamed, answer, vocabulary)
         async with await one.completions.create(model=model, prompt=prompt, stream=True, **asked) as chunks:
-            partial.status = 200
+            streamed.status = 200
             async for chunk in chunks:
                 moved()
-                _add(partial, chunk, vocabulary)
-                if partial.is_to_be_given_up:
-                    partial.given_up = True
+                _add(streamed, chunk, vocabulary)
+                if streamed.is_to_be_given_up:
+                    streamed.given_up = True
                     break
     except openai.APIStatusError as error:
-        partial.status = error.status_code
-        partial.fail("rejected" if error.status_code < 500 else "failed", _told(error))
+        streamed.status = error.status_code
+        streamed.fail("rejected" if error.status_code < 500 else "failed", _told(error))
     except openai.APIConnectionError as error:
-        partial.fail("lost", f"{type(error.__cause__ or error).__name__}")
+        streamed.fail("lost", f"{type(error.__cause__ or error).__name__}")
     except openai.APIError as error:  # in mid-stream
-        partial.fail("failed", error.message)
+        streamed.fail("failed", error.message)
 
 
 def _told(error: openai.APIStatusError) -> str:
@@ -90,20 +90,20 @@ def _told(error: openai.APIStatusError) -> str:
     return str(body.get("message", error.message)) if isinstance(body, dict) else error.message
 
 
-def _add(partial: Partial, completion: Completion, vocabulary: Mapping[str, int]) -> None:
+def _add(streamed: StreamedAnswer, completion: Completion, vocabulary: Mapping[str, int]) -> None:
     for choice in completion.choices:
-        if partial.request.logprobs:
+        if streamed.request.logprobs:
             # In a stream the text comes later than the tokens do, so it is not looked at.
             told = choice.logprobs
-            partial.tokens += _ids(told.tokens or [] if told else [], vocabulary)
+            streamed.tokens += _ids(told.tokens or [] if told else [], vocabulary)
             values = told.token_logprobs or [] if told else []
-            partial.logprobs += [float("nan") if value is None else value for value in values]
+            streamed.logprobs += [float("nan") if value is None else value for value in values]
         else:
-            partial.text += choice.text or ""
-            partial.tokens[:] = _ids(partial.text.split(), vocabulary)
+            streamed.text += choice.text or ""
+            streamed.tokens[:] = _ids(streamed.text.split(), vocabulary)
         if choice.finish_reason:
             # The client's type has no `abort`, which upstream sends where it gave up a request.
-            partial.end(str(choice.finish_reason))
+            streamed.end(str(choice.finish_reason))
 
 
 def _ids(words: Sequence[str], vocabulary: Mapping[str, int]) -> list[int]:

@@ -19,7 +19,7 @@ from harness.facts import Traffic
 from harness.traffic import completions, native
 from harness.traffic.answers import Answer
 from harness.traffic.prompts import Request, requests
-from harness.traffic.streamed_answer import Partial
+from harness.traffic.streamed_answer import StreamedAnswer
 
 PATIENCE = 60.0
 """Seconds without a sign of life after which a server is said to hang."""
@@ -131,11 +131,11 @@ async def _send_all(
 ) -> tuple[Answer, ...]:
     """One round. Each request leaves only when the one before it was sent: they leave in one order always."""
     watch, slots = _Watch(patience), asyncio.Semaphore(concurrency)
-    partials = [Partial(request) for request in asked]
+    in_flight = [StreamedAnswer(request) for request in asked]
 
-    async def ask(partial: Partial, sent: asyncio.Event) -> None:
+    async def ask(streamed: StreamedAnswer, sent: asyncio.Event) -> None:
         try:
-            await client.ask(partial, sent, watch.moved)
+            await client.ask(streamed, sent, watch.moved)
         finally:
             slots.release()
             sent.set()
@@ -143,17 +143,17 @@ async def _send_all(
 
     async def go() -> None:
         async with asyncio.TaskGroup() as tasks:
-            for partial in partials:
+            for streamed in in_flight:
                 await slots.acquire()
                 sent = asyncio.Event()
-                tasks.create_task(ask(partial, sent))
+                tasks.create_task(ask(streamed, sent))
                 await sent.wait()
 
     if not await watch.over(go()):
-        for partial in partials:
-            if partial.finish is None and partial.trouble is None:
-                partial.fail("hang", f"no token for {patience:g} s")
-    return tuple(partial.answer() for partial in partials)
+        for streamed in in_flight:
+            if streamed.finish is None and streamed.trouble is None:
+                streamed.fail("hang", f"no token for {patience:g} s")
+    return tuple(streamed.answer() for streamed in in_flight)
 
 
 class _Watch:
@@ -197,28 +197,30 @@ class _Client:
         if self._openai is not None:
             await self._openai.close()
 
-    async def ask(self, partial: Partial, sent: asyncio.Event, moved: Callable[[], None]) -> None:
+    async def ask(self, streamed: StreamedAnswer, sent: asyncio.Event, moved: Callable[[], None]) -> None:
         try:
-            if partial.request.endpoint == "native":
-                await native.generate(self._native, partial, sent, moved)
+            if streamed.request.endpoint == "native":
+                await native.generate(self._native, streamed, sent, moved)
             else:
-                await self._complete(partial, sent, moved)
+                await self._complete(streamed, sent, moved)
         except (aiohttp.ClientError, httpx.TransportError, OSError) as error:
-            partial.fail("lost", type(error).__name__)
+            streamed.fail("lost", type(error).__name__)
         except ValueError as error:
-            partial.fail("failed", f"not understood: {error}")
-        if partial.finish is None and not partial.given_up:
-            partial.fail("lost", "the answer broke off")
+            streamed.fail("failed", f"not understood: {error}")
+        if streamed.finish is None and not streamed.given_up:
+            streamed.fail("lost", "the answer broke off")
         self.moments.append(time.monotonic())
 
-    async def _complete(self, partial: Partial, sent: asyncio.Event, moved: Callable[[], None]) -> None:
+    async def _complete(
+        self, streamed: StreamedAnswer, sent: asyncio.Event, moved: Callable[[], None]
+    ) -> None:
         self._openai = self._openai or completions.client(self._server.url, self._server.key)
         try:
             async with self._model:
                 self._name = self._name or await completions.model_name(self._openai)
         except openai.APIConnectionError as error:
-            return partial.fail("lost", type(error.__cause__ or error).__name__)
-        await completions.complete(self._openai, self._name, self.words, partial, sent, moved)
+            return streamed.fail("lost", type(error.__cause__ or error).__name__)
+        await completions.complete(self._openai, self._name, self.words, streamed, sent, moved)
 
     async def flush(self) -> None:
         """Upstream refuses while anything runs, and goes on for a moment after an abort."""

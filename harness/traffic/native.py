@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 
 from harness.traffic.prompts import Request
-from harness.traffic.streamed_answer import Partial
+from harness.traffic.streamed_answer import StreamedAnswer
 
 _LONGEST_LINE = 1 << 22
 """Bytes: each chunk of a stream repeats all log-probabilities before it."""
@@ -51,24 +51,24 @@ def body(request: Request) -> dict[str, Any]:
 
 
 async def generate(
-    client: aiohttp.ClientSession, partial: Partial, sent: asyncio.Event, moved: Callable[[], None]
+    client: aiohttp.ClientSession, streamed: StreamedAnswer, sent: asyncio.Event, moved: Callable[[], None]
 ) -> None:
-    """Fills `partial`; `moved` is called whenever something came."""
-    async with client.post("/generate", json=body(partial.request), trace_request_ctx=sent) as response:
-        partial.status = response.status
+    """Fills `streamed`; `moved` is called whenever something came."""
+    async with client.post("/generate", json=body(streamed.request), trace_request_ctx=sent) as response:
+        streamed.status = response.status
         if response.status != 200:
-            return partial.fail(
+            return streamed.fail(
                 "rejected" if response.status < 500 else "failed", _error(await response.text())
             )
-        if not partial.request.stream:
-            return partial.add_native(await response.json(content_type=None))
+        if not streamed.request.stream:
+            return streamed.add_native(await response.json(content_type=None))
         async for line in response.content:
             moved()
             if chunk := _event(line):
-                partial.add_native(chunk)
-            if partial.is_to_be_given_up:
-                partial.given_up = True
-                await abort(client, partial.request.rid)
+                streamed.add_native(chunk)
+            if streamed.is_to_be_given_up:
+                streamed.given_up = True
+                await abort(client, streamed.request.rid)
 
 
 async def abort(client: aiohttp.ClientSession, rid: str) -> None:

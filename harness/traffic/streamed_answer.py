@@ -12,7 +12,7 @@ from harness.traffic.prompts import Request
 
 
 @dataclass
-class Partial:
+class StreamedAnswer:
     """What has come of one request so far."""
 
     request: Request

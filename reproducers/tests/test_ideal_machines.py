@@ -5,28 +5,26 @@ UNSUPPORTED counts as a success, so that a case which asks for what no machine h
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from harness import catalogue
-from harness.facts import CPU, Feature, Platform
 from harness.gate import policy
 from harness.gate.wanted import Wanted, wanted
 from harness.machine import Machine
+from harness.machine.described import described
 from harness.suite.request import Request, missing
 
-SOFTWARE = frozenset({Feature.TORCH, Feature.TRITON, Feature.INTERPRETER})
-NVIDIA = SOFTWARE | {Feature.CUDA, Feature.SGL_KERNEL, Feature.FLASHINFER}
-AMD = SOFTWARE | {Feature.ROCM, Feature.AITER, Feature.SGL_KERNEL}
 IDEAL = {
-    "a CPU": Machine(platform=CPU, features=SOFTWARE),
-    "an H100": Machine(platform=Platform.parse("cuda-sm90"), features=NVIDIA, gpus=1),
-    "two H200s": Machine(platform=Platform.parse("cuda-sm90"), features=NVIDIA, gpus=2),
-    "an MI300X": Machine(platform=Platform.parse("rocm-gfx942"), features=AMD, gpus=1),
-    "two MI300Xs": Machine(platform=Platform.parse("rocm-gfx942"), features=AMD, gpus=2),
-    "an MI355X": Machine(platform=Platform.parse("rocm-gfx950"), features=AMD, gpus=1),
+    "a CPU": described("cpu"),
+    "an H100": described("cuda-sm90"),
+    "two H200s": described("cuda-sm90", 2),
+    "an MI300X": described("rocm-gfx942"),
+    "two MI300Xs": described("rocm-gfx942", 2),
+    "an MI355X": described("rocm-gfx950"),
 }
 SUBJECTS = catalogue.subjects()
 ROOT = catalogue.golden_folder().parent
@@ -63,3 +61,14 @@ def _meeting(wish: Wanted) -> Iterator[bool]:
     for request in requests():
         if (request.reproducer.id, request.tier) == (wish.subject.id, wish.tier):
             yield from (meets(request, machine, wish) for machine in IDEAL.values())
+
+
+def test_the_nights_own_pools_can_meet_the_default_policy() -> None:
+    text = (ROOT / ".github/workflows/nightly.yml").read_text(encoding="utf-8")
+    label = re.search(r"linux-mi300-(\d+)gpu-sglang", text)
+    lanes = re.search(r"vars\.REFAULT_MI300_GPUS \|\| '(\d+)'", text)
+    assert label and lanes and label[1] == lanes[1]
+    pools = [described("cuda-sm90"), described("rocm-gfx942", int(label[1]))]
+    for wish in wanted(policy.load(policy.DEFAULT), SUBJECTS):
+        cases = [one for one in requests() if (one.reproducer.id, one.tier) == (wish.subject.id, wish.tier)]
+        assert any(meets(one, pool, wish) for one in cases for pool in pools), wish.key

@@ -1,8 +1,9 @@
 """The virtual memory management of CUDA's and HIP's drivers, by their C interface.
 
 CUDA: the CUDA Driver API manual, "Virtual Memory Management". HIP: its manual's section of the same
-name; its functions take the same arguments and its structures have the same layout. The HIP half has
-not run on AMD hardware.
+name; its functions take the same arguments (a compiler checked that against the headers of HIP 5.2), and its
+structures have the same layout since HIP 6 at the latest; in 5.2 an allocation's properties had another one.
+The HIP half has not run on AMD hardware.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from harness.errors import Unresolved
@@ -49,14 +51,30 @@ class _Access(ctypes.Structure):
 
 @dataclass(frozen=True)
 class Vendor:
-    """A driver's library and what its functions' names begin with."""
+    """A driver's library and what its functions' names begin with.
+
+    `oldest` is the version, as RuntimeGetVersion tells it, since which its structures are the ones used here.
+    """
 
     library: str
     prefix: str
+    oldest: int = 0
 
 
 CUDA = Vendor("libcuda.so.1", "cu")
-HIP = Vendor("libamdhip64.so", "hip")
+HIP = Vendor("libamdhip64.so", "hip", oldest=60_000_000)
+
+
+def mapped(library: str) -> str | None:
+    """The file of this name, or of a version of it, that this process has loaded already.
+
+    A wheel of torch brings its own HIP: a second one, found by name, would know nothing of its memory.
+    """
+    for line in Path("/proc/self/maps").read_text(encoding="utf-8", errors="replace").splitlines():
+        path = line.split(maxsplit=5)[5:]
+        if path and Path(path[0]).name.startswith(library):
+            return path[0]
+    return None
 
 
 @dataclass
@@ -73,14 +91,25 @@ class DriverMemory:
     @cached_property
     def _library(self) -> ctypes.CDLL:
         try:
-            library = ctypes.CDLL(self.vendor.library)
+            library = ctypes.CDLL(mapped(self.vendor.library) or self.vendor.library)
         except OSError as error:
             raise Unresolved(
                 f"{self.vendor.library} cannot be loaded: electric fences need the GPU's driver"
             ) from error
         # torch's first allocation may come before anybody else had a need of the driver.
         getattr(library, f"{self.vendor.prefix}Init")(0)
+        self._hold_version(library)
         return library
+
+    def _hold_version(self, library: ctypes.CDLL) -> None:
+        """Unresolved for a library whose structures are laid out in another way: it would read nonsense."""
+        if not self.vendor.oldest:
+            return
+        told = ctypes.c_int()
+        getattr(library, f"{self.vendor.prefix}RuntimeGetVersion")(ctypes.byref(told))
+        if told.value < self.vendor.oldest:
+            needed = f"electric fences need {self.vendor.oldest} or later"
+            raise Unresolved(f"{self.vendor.library} is of version {told.value}: {needed}")
 
     @cached_property
     def granularity(self) -> int:

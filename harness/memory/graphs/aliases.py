@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import torch
@@ -14,9 +15,6 @@ from triton.tools.tensor_descriptor import TensorDescriptor
 
 from harness.memory.fences import is_plain
 
-WRAPPER = 1
-"""References to a storage that its Python object holds; every storage that was asked about here has one."""
-
 
 def key_of(tensor: torch.Tensor) -> int:
     """What identifies the memory under a tensor for as long as somebody holds it."""
@@ -25,7 +23,15 @@ def key_of(tensor: torch.Tensor) -> int:
 
 def references(tensor: torch.Tensor) -> int:
     """How many tensors there are on the memory under this one, in Python and in C++."""
-    return int(torch._C._storage_Use_Count(key_of(tensor))) - WRAPPER
+    return int(torch._C._storage_Use_Count(key_of(tensor))) - _by_python()
+
+
+@cache
+def _by_python() -> int:
+    """References to a storage by its Python object, once that was asked for: releases of torch differ."""
+    with _disable_current_modes():
+        alone = torch.empty(1)
+    return int(torch._C._storage_Use_Count(key_of(alone))) - 1
 
 
 def alias(tensor: torch.Tensor) -> torch.Tensor:

@@ -14,6 +14,7 @@ import torch
 from harness.memory import watch
 from harness.memory.graphs.aliases import allocation, references
 from harness.memory.graphs.recording import Given, Recording, maker_of
+from harness.memory.names import PART
 from harness.memory.violations import Where
 from harness.observation import Fault
 
@@ -23,9 +24,9 @@ _HELD = "refault_held_by_graphs"
 
 def hold(recording: Recording) -> None:
     """Count the recording's own tensors among the holders of their memory, for as long as it lives."""
-    held = [(tensor.untyped_storage(), count) for tensor, count in recording.held()]
-    for storage, count in held:
-        _add(storage, count)
+    held = recording.held()
+    for tensor, count in held:
+        _add(tensor, count)
     weakref.finalize(recording, _let_go, held).atexit = False
 
 
@@ -41,7 +42,7 @@ def report(recording: Recording) -> None:
         return
     for given in freed(recording):
         kind = "oob-write" if given.written else "oob-read"
-        name = given.name.removesuffix("[...]") if given.name else None
+        name = given.name.removesuffix(PART) if given.name else None
         size = allocation(given.tensor).numel()
         fault = Fault(kind=kind, buffer=name, kernel=given.user, numel=size, message=FREED)
         watched.violations.add(fault, Where(str(given.place)))
@@ -51,16 +52,17 @@ def report(recording: Recording) -> None:
 
 
 def _is_freed(given: Given) -> bool:
-    storage = given.tensor.untyped_storage()
-    if storage.data_ptr() != given.address:  # resized, and thereby moved
+    if given.tensor.untyped_storage().data_ptr() != given.address:  # resized, and thereby moved
         return True
-    return references(given.tensor) <= getattr(storage, _HELD, -1) and not maker_of(given.tensor)
+    by_graphs: int = getattr(given.tensor.untyped_storage(), _HELD, -1)
+    return references(given.tensor) <= by_graphs and not maker_of(given.tensor)
 
 
-def _add(storage: torch.UntypedStorage, count: int) -> None:
+def _add(tensor: torch.Tensor, count: int) -> None:
+    storage = tensor.untyped_storage()
     setattr(storage, _HELD, getattr(storage, _HELD, 0) + count)
 
 
-def _let_go(held: list[tuple[torch.UntypedStorage, int]]) -> None:
-    for storage, count in held:
-        _add(storage, -count)
+def _let_go(held: list[tuple[torch.Tensor, int]]) -> None:
+    for tensor, count in held:
+        _add(tensor, -count)

@@ -25,7 +25,7 @@ from harness.memory.graphs.places import caller, place_of
 from harness.memory.graphs.recording import Recording
 from harness.memory.hardware import IN_PLACE, carry_out
 from harness.memory.indexing import READERS
-from harness.memory.names import name_to_be, names_of
+from harness.memory.names import PART, name_to_be, names_of
 from harness.memory.poison import Poison
 
 _UNWRITTEN = frozenset(
@@ -118,7 +118,8 @@ class Recorder(TorchDispatchMode):
         """Record the launch of a kernel that is about to get the `given` tensors: `call` repeats it."""
         self.refuse_spoiled()
         self.recording.take(given, True, kernel, frame)
-        names = _named(call, given, frame)
+        # an address, whatever slice was handed over, so that the allocation has the name
+        names = {name.removesuffix(PART): one for name, one in _named(call, given, frame).items()}
         self.recording.nodes.append(Node(f"triton.{kernel}", call, place_of(frame), names=names))
 
 
@@ -178,4 +179,4 @@ def _named(
     """The names of now for the tensors of then."""
     own = tensors_in(call.args, call.keywords)
     found = zip(names_of(given, frame) if frame else [], own, strict=False)
-    return {name.removesuffix("[...]"): tensor for name, tensor in found if name}
+    return {name: tensor for name, tensor in found if name}

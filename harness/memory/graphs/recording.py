@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from harness.memory import watch
+from harness.memory.allocations import POISONED_BYTES
 from harness.memory.fences import is_plain
 from harness.memory.graphs.aliases import alias, allocation, key_of, references
 from harness.memory.graphs.nodes import Node
@@ -86,6 +87,8 @@ class Recording:
         for key, tensor in self.made.items():
             if references(tensor) > own.get(key, 0):  # else nobody can read it any more
                 self.computed[key] = tensor.untyped_storage().clone()
+            if tensor.untyped_storage().nbytes() > POISONED_BYTES:
+                continue
             poison.fill(allocation(tensor))
             if watched:
                 watched.fences.poisoned(tensor, poison)

@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from harness.machine import amd, torch_build
+from harness.tests.machine.kfd import NODES, TREES
 from harness.tests.memory.graphs.battery import PROGRAMS, OnDevice
 
 CI = Path(__file__).resolve().parents[3] / "ci"
@@ -36,6 +38,11 @@ def bench() -> Any:
 @pytest.fixture(scope="module")
 def smoke() -> Any:
     return script("gpu/smoke")
+
+
+@pytest.fixture(scope="module")
+def on_amd() -> Any:
+    return script("gpu/amd.py")
 
 
 PLAIN = {"eager": 2.0, "graph": 1.0}
@@ -132,6 +139,75 @@ def test_only_steps_with_verdicts_can_be_run_twice(smoke: Any, tmp_path: Path, m
 def test_all_steps_fit_into_their_time_one_by_one(smoke: Any) -> None:
     assert all(step.seconds < smoke.TOTAL for step in smoke.STEPS.values())
     assert {"kernel", "server", "battery"} <= set(smoke.STEPS) and list(smoke.STEPS)[-1] == "clean"
+
+
+def test_amds_steps_are_those_that_mean_something_there(smoke: Any) -> None:
+    assert set(smoke.STEPS) - set(smoke.ON_ROCM) == {"fa3"} and set(smoke.ON_ROCM) - set(smoke.STEPS) == {
+        "amd"
+    }
+    assert next(iter(smoke.ON_ROCM)) == "facts" and list(smoke.ON_ROCM)[-1] == "clean"
+    assert all(step.seconds < smoke.TOTAL for step in smoke.ON_ROCM.values())
+
+
+@pytest.mark.parametrize(("hip", "steps"), [(None, "STEPS"), ("7.0.51831", "ON_ROCM")])
+def test_a_machine_runs_its_own_vendors_steps(
+    hip: str | None, steps: str, smoke: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[str] = []
+    monkeypatch.setattr(torch_build, "hip", lambda: hip)
+    monkeypatch.setattr(smoke, "_run", lambda chosen, out, seconds: ran.extend(name for name, _ in chosen))
+    monkeypatch.setattr(sys, "argv", ["smoke", "--out", str(tmp_path)])
+    smoke.main()
+    assert ran == list(getattr(smoke, steps))
+
+
+def test_who_holds_memory_of_an_amd_gpu_is_read_from_the_driver(
+    smoke: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = TREES["MI300X"].write(tmp_path)
+    gpus, kfd = amd.usable(root)[:2], root / "sys/class/kfd/kfd"
+    monkeypatch.setattr(amd, "usable", lambda: gpus)
+    assert smoke._holding(kfd) == []
+    for pid, gpu_id, size in (
+        (100, 40002, 4096),
+        (200, 40003, 0),
+        (300, 40009, 4096),
+    ):  # the last is not ours
+        (kfd / f"proc/{pid}").mkdir(parents=True)
+        (kfd / f"proc/{pid}/vram_{gpu_id}").write_text(f"{size}\n")
+    assert smoke._holding(kfd) == ["100"]
+
+
+def test_what_rocm_says_is_held_against_what_refault_reads(on_amd: Any) -> None:
+    same, other = (on_amd.Compared("an arm on the CPU", [], seen) for seen in ([], [["gfx942", 0, 5]]))
+    assert same.ok and same.line == "ok       an arm on the CPU: []"
+    assert not other.ok
+    assert other.line == "DIFFERS  an arm on the CPU: expected [], seen [['gfx942', 0, 5]]"
+
+
+def test_what_a_process_is_to_see_is_told_by_place(on_amd: Any, tmp_path: Path, monkeypatch: Any) -> None:
+    gpus = amd.usable(TREES["MI300X in CPX mode"].write(tmp_path))
+    monkeypatch.setattr(amd, "usable", lambda: gpus)
+    assert on_amd.expected({"HIP_VISIBLE_DEVICES": "0,8"}) == [["gfx942", 0, 5], ["gfx942", 0, 39]]
+
+
+def test_the_drivers_nodes_are_kept_as_they_are(on_amd: Any, tmp_path: Path) -> None:
+    root = TREES["MI300X"].write(tmp_path)
+    kept = on_amd.nodes(root / NODES)
+    assert list(kept) == [str(number) for number in range(10)]
+    assert "gfx_target_version 90402" in kept["2"]["properties"] and kept["0"]["gpu_id"] == "0\n"
+    assert kept["2"]["name"].startswith("not to be read: ") and on_amd.nodes(tmp_path / "none") == {}
+
+
+def test_a_machine_without_amds_gpus_passes_nothing(
+    on_amd: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(on_amd, "_run", lambda script, variables: (1, "torch is not built for HIP"))
+    monkeypatch.setattr(sys, "argv", ["amd.py", "--out", str(tmp_path)])
+    assert on_amd.main() == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "DIFFERS  kind of machine: expected rocm, seen cpu"
+    assert not [line for line in lines if line.startswith("ok")]
 
 
 @pytest.fixture(scope="module")

@@ -172,7 +172,7 @@ def test_a_case_without_graphs_is_the_same_everywhere() -> None:
 
 
 @pytest.mark.parametrize(
-    ("platform", "lacks"), [("cpu", ()), ("cuda-sm90", ("cuda",)), ("rocm-gfx942", ("cuda",))]
+    ("platform", "lacks"), [("cpu", ()), ("cuda-sm90", ("cuda",)), ("rocm-gfx942", ("aiter", "cuda"))]
 )
 def test_a_request_asks_for_what_the_case_needs_on_that_machine(
     platform: str, lacks: tuple[str, ...]

@@ -13,14 +13,14 @@ import pytest
 from harness.errors import StandInMisused
 from harness.host import import_stand_ins
 
-REAL = import_stand_ins.LENT
+REAL = import_stand_ins.STAND_INS
 MODULES = {
     "wares.borrower": "from gone.ops import swap, width\nfrom gone import flat\nimport wares.probe\n",
     "wares.probe": "try:\n    from gone import flat\nexcept ImportError:\n    flat = None\n",
     "wares.nested": "from gone.ops import swap\nimport wares.borrower\nfrom gone.ops import swap as again\n",
     "wares.stranger": "from gone.ops import swap\n",
 }
-LENT = {
+STAND_INS = {
     "wares.borrower": {"gone.ops": ("swap", "width"), "gone": ("flat",)},
     "wares.nested": {"gone.ops": ("swap",)},
 }
@@ -33,7 +33,7 @@ def wares(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name, source in {"wares.__init__": "", **MODULES}.items():
         (tmp_path / f"{name.replace('.', '/')}.py").write_text(source)
     monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setattr(import_stand_ins, "LENT", LENT)
+    monkeypatch.setattr(import_stand_ins, "STAND_INS", STAND_INS)
     monkeypatch.setattr(import_stand_ins, "_KERNEL", "gone")
     monkeypatch.setattr(import_stand_ins, "_AITER", "gone_too")
     monkeypatch.setattr(import_stand_ins, "_USED_AT_IMPORT", {"gone.ops.width": 8})
@@ -82,4 +82,4 @@ def test_the_source_is_found_through_the_module() -> None:
 def test_every_lent_name_belongs_to_a_library_it_looks_for() -> None:
     libraries = {home.partition(".")[0] for names in REAL.values() for home in names}
     assert libraries == {"aiter", "sgl_kernel"}
-    assert all(names for lent in REAL.values() for names in lent.values())
+    assert all(names for chosen in REAL.values() for names in chosen.values())

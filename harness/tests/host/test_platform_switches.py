@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from harness.facts import Platform
-from harness.host.platform_switches import pretend
+from harness.host.platform_switches import hide_hip, pretend
 
 
 @pytest.fixture
@@ -37,6 +37,19 @@ def test_each_platform_has_its_switches(platform: str, hip: bool, cpu: bool, mod
 def test_what_was_changed_is_listed(module: ModuleType) -> None:
     assert pretend(CUDA, "toyland_under_test") == ("toyland_under_test.allocation._is_cpu, as on cuda",)
     assert pretend(CUDA, "toyland_under_test") == ()
+
+
+def test_a_torch_for_hip_is_none_to_what_is_imported_on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.version, "hip", "7.0.51831")
+    assert hide_hip() == ("torch.version.hip, as on the cpu",)
+    assert torch.version.hip is None and hide_hip() == ()
+
+
+def test_a_case_can_be_on_hip_again_behind_that(module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.version, "hip", "7.0.51831")
+    hide_hip()
+    assert pretend(Platform.parse("rocm"), "toyland_under_test")[0] == "torch.version.hip, as on rocm"
+    assert torch.version.hip and vars(module)["_is_hip"]
 
 
 def test_other_packages_and_other_names_stay(module: ModuleType) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from harness.facts import CPU, Feature, Platform
-from harness.machine import Machine, features, nvidia, this_machine
+from harness.machine import Machine, features, hip_visible, nvidia, this_machine, torch_build
+from harness.tests.machine.kfd import TREES, Tree
 
 
 def test_missing_features_are_named_in_order() -> None:
@@ -18,10 +20,58 @@ def test_missing_features_are_named_in_order() -> None:
     assert one.missing(frozenset({"torch"})) == one.missing(frozenset()) == ()
 
 
-@pytest.mark.parametrize(("path", "feature"), [("/dev/nvidiactl", "cuda"), ("/dev/kfd", "rocm")])
-def test_a_device_file_is_a_feature(path: str, feature: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(features, "_has_device", lambda candidate: candidate == path)
-    assert {"cuda", "rocm"} & this_machine().features == {feature}
+def test_nvidias_device_file_is_a_feature(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(features, "_has_device", lambda candidate: candidate == "/dev/nvidiactl")
+    assert {"cuda", "rocm"} & this_machine().features == {"cuda"}
+
+
+RECOGNISED = [(name, tree) for name, tree in TREES.items() if tree.gpus and tree.architecture != "gfx000"]
+
+
+@pytest.mark.parametrize(("name", "tree"), RECOGNISED, ids=[name for name, _ in RECOGNISED])
+def test_an_amd_machine_is_recognised(
+    name: str, tree: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in (hip_visible.ROCR, hip_visible.HIP, hip_visible.CUDA):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr(torch_build, "hip", lambda: "7.0.51831")
+    found = this_machine(tree.write(tmp_path))
+    assert (str(found.platform), found.gpus, found.host.value) == (
+        f"rocm-{tree.architecture}",
+        tree.gpus,
+        "rocm",
+    )
+    assert Feature.ROCM in found.features and found.facts["hip"] == "7.0.51831"
+    assert found.missing(frozenset({"rocm"}), ranks=2) == (() if tree.gpus > 1 else ("2 GPUs",))
+
+
+@pytest.mark.parametrize("name", ["a CPU with the driver loaded", "Vega 10 under an old kernel"])
+def test_a_machine_without_a_gpu_that_is_known_is_a_cpu(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch_build, "hip", lambda: "7.0.51831")
+    found = this_machine(TREES[name].write(tmp_path))
+    assert (found.platform, found.gpus) == (CPU, 0) and Feature.ROCM not in found.features
+
+
+def test_an_mi300_whose_torch_is_not_built_for_it_has_no_rocm(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch_build, "hip", lambda: None)
+    found = this_machine(TREES["MI300X"].write(tmp_path))
+    assert found.platform == CPU and Feature.ROCM not in found.features
+
+
+def test_an_mi300_is_told_with_what_its_goldens_keep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch_build, "hip", lambda: "7.0.51831")
+    monkeypatch.setenv(hip_visible.HIP, "0,3")
+    found = this_machine(TREES["MI300X"].write(tmp_path))
+    assert found.gpus == 2 and found.to_json()["gpus"] == 2
+    assert {
+        "gpu": "AMD Instinct MI300X OAM",
+        "driver": "6.12.12",
+        "hip": "7.0.51831",
+    }.items() <= found.facts.items()
 
 
 def test_a_distribution_that_is_not_installed_is_no_feature(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -37,7 +87,7 @@ def test_two_ranks_take_a_gpu_each(
 ) -> None:
     gpu = nvidia.Gpu(name="NVIDIA H200", chip=90, driver="580.1", cuda="13.0")
     monkeypatch.setattr(nvidia, "gpu", lambda: gpu)
-    monkeypatch.setattr(nvidia, "torch_cuda", lambda: "13.0")
+    monkeypatch.setattr(torch_build, "cuda", lambda: "13.0")
     monkeypatch.setattr(nvidia, "visible", lambda: gpus)
     assert this_machine().missing(frozenset(), ranks=2) == lacking
 

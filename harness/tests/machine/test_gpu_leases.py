@@ -15,8 +15,9 @@ import pytest
 import harness
 from harness.errors import BadInput, Unresolved
 from harness.facts import Host
-from harness.machine import gpu_leases, nvidia
+from harness.machine import gpu_leases, hip_visible, nvidia
 from harness.machine.gpu_leases import Leases, Seats
+from harness.tests.machine.kfd import TREES
 
 _HOLD = """
 import sys
@@ -142,19 +143,50 @@ def test_a_folder_that_cannot_be_is_one_line(tmp_path: Path) -> None:
     [
         ("cuda", {"CUDA_VISIBLE_DEVICES": "2, 3"}, ("2", "3")),
         ("cuda", {"CUDA_VISIBLE_DEVICES": ""}, ()),
-        ("rocm", {"ROCR_VISIBLE_DEVICES": "1"}, ("1",)),
-        ("rocm", {}, ("0", "1")),
+        ("rocm", {"ROCR_VISIBLE_DEVICES": "1"}, ("0",)),
+        ("rocm", {"CUDA_VISIBLE_DEVICES": "3,2"}, ("3", "2")),
+        ("rocm", {"HIP_VISIBLE_DEVICES": "-1"}, ()),
+        ("rocm", {}, tuple(map(str, range(8)))),
         ("cpu", {}, ()),
     ],
 )
 def test_the_gpus_of_a_machine(
     tmp_path: Path, host: str, environment: dict[str, str], gpus: tuple[str, ...]
 ) -> None:
-    for number, name in enumerate(("0", "61342", "40132")):  # a CPU, and two GPUs
-        node = tmp_path / f"sys/class/kfd/kfd/topology/nodes/{number}"
-        node.mkdir(parents=True)
-        (node / "gpu_id").write_text(f"{name}\n")
-    assert gpu_leases.of_this_machine(Host(host), environment, tmp_path, tmp_path).gpus == gpus
+    root = TREES["MI300X"].write(tmp_path / "root")
+    assert gpu_leases.of_this_machine(Host(host), environment, root, tmp_path).gpus == gpus
+
+
+def test_an_arm_on_an_mi300_sees_the_gpu_that_it_leased_and_no_other(tmp_path: Path) -> None:
+    root, outer = TREES["MI300X"].write(tmp_path / "root"), {"ROCR_VISIBLE_DEVICES": "6,5,4"}
+    seats = Seats(gpu_leases.of_this_machine(Host.ROCM, outer, root, tmp_path / "locks"), 1, patience=0.0)
+    with seats.seat() as first, seats.seat(2) as more:
+        seen = [hip_visible.of_this_machine({**outer, **one}, root) for one in (first, more)]
+    assert [[each.gpu.node for each in one] for one in seen] == [[8], [7, 6]]
+    assert first == {"HIP_VISIBLE_DEVICES": "0", "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+
+
+def test_one_gpu_is_leased_once_whatever_number_each_run_has_for_it(tmp_path: Path) -> None:
+    root = TREES["MI300X"].write(tmp_path / "root")
+    all_of_them, fifth = (
+        gpu_leases.of_this_machine(Host.ROCM, environment, root, tmp_path / "locks")
+        for environment in ({}, {"ROCR_VISIBLE_DEVICES": "4"})
+    )
+    lease = fifth.take()
+    assert lease is not None and lease.gpu == "0"
+    held = {gpu for gpu, holder in all_of_them.holders().items() if holder}
+    assert held == {"4"}
+    lease.end()
+
+
+def test_each_partition_of_a_card_is_leased_by_itself(tmp_path: Path) -> None:
+    root = TREES["MI300X in CPX mode"].write(tmp_path / "root")
+    known = gpu_leases.of_this_machine(Host.ROCM, {}, root, tmp_path / "locks")
+    taken = [known.take() for _ in range(32)]
+    assert len({lease.gpu for lease in taken if lease}) == 32 and known.take() is None
+    for lease in taken:
+        assert lease is not None
+        lease.end()
 
 
 def test_the_driver_counts_nvidia_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 from ctypes import Array, c_char
-from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from harness.machine import features, nvidia
+from harness.machine import features, nvidia, torch_build
 from harness.machine.nvidia import Gpu
 
 H200 = Gpu(name="NVIDIA H200", chip=90, driver="580.1", cuda="13.0")
@@ -92,16 +89,6 @@ def test_no_library_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     assert nvidia.gpu({}) is None
 
 
-@pytest.mark.parametrize(("line", "cuda"), [("'13.0'", "13.0"), ("None", None)])
-def test_torchs_cuda_is_read_from_its_files(
-    line: str, cuda: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "version.py").write_text(f"__all__ = ['cuda']\ncuda: Optional[str] = {line}\nhip = None\n")
-    spec = SimpleNamespace(submodule_search_locations=[str(tmp_path)])
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: spec)
-    assert nvidia.torch_cuda() == cuda
-
-
 @pytest.mark.parametrize(
     ("gpu", "cuda", "platform"), [(H200, "13.0", "cuda-sm90"), (H200, None, "cpu"), (None, "13.0", "cpu")]
 )
@@ -109,7 +96,7 @@ def test_the_platform_needs_a_gpu_and_a_torch_for_it(
     gpu: Gpu | None, cuda: str | None, platform: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(nvidia, "gpu", lambda: gpu)
-    monkeypatch.setattr(nvidia, "torch_cuda", lambda: cuda)
+    monkeypatch.setattr(torch_build, "cuda", lambda: cuda)
     found = features.this_machine()
     assert str(found.platform) == platform
     assert (found.facts.get("gpu"), found.facts.get("cuda")) == (

@@ -46,7 +46,8 @@ class Device:
             region()  # so that kernels are compiled and libraries set up
         torch.cuda.synchronize()
         made = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(made, pool=pool):
+        # NCCL has a thread that looks at its events meanwhile
+        with torch.cuda.graph(made, pool=pool, capture_error_mode="thread_local"):
             result = region()
         return made, result
 

@@ -103,9 +103,9 @@ except MemoryError:
 KEPT = """
 import ctypes, torch
 from harness.memory.fences import Fences
-from harness.memory.violations import Strays
+from harness.memory.violations import Violations
 
-class Told(Strays):
+class Told(Violations):
     def access(self, *args):
         print("looked at exit")
 

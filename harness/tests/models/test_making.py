@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from harness.errors import BadInput
+from harness.facts.server import Model as Named
 from harness.models import NAMES, make
 from harness.models.files import SPECIALS, vocabulary
 
@@ -19,7 +20,7 @@ from harness.models.files import SPECIALS, vocabulary
 @pytest.mark.parametrize("name", NAMES)
 def test_a_model_is_a_checkpoint_with_its_tokenizer(name: str, tmp_path: Path) -> None:
     model = make(name, tmp_path)
-    assert (model.draft is not None) == (name == "tiny-llama-eagle3")
+    assert (model.draft is not None) == Named(name).has_draft == (name == "tiny-llama-eagle3")
     for folder in filter(None, (model.path, model.draft)):
         config = json.loads((folder / "config.json").read_text())
         assert config["vocab_size"] == model.vocab_size

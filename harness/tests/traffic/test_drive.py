@@ -19,7 +19,7 @@ from harness.traffic import native
 from harness.traffic.answers import compare
 from harness.traffic.drive import _Client, drive, send, vocabulary
 from harness.traffic.prompts import Request, requests
-from harness.traffic.streamed_answer import Partial
+from harness.traffic.streamed_answer import StreamedAnswer
 
 WORDS = {f"t{index}": index for index in range(toy_server.VOCABULARY)}
 MIXED = Traffic(
@@ -67,11 +67,11 @@ def test_a_request_leaves_once_the_one_before_it_was_sent(
     ask = _Client.ask
 
     async def noted(
-        client: _Client, partial: Partial, sent: asyncio.Event, moved: Callable[[], None]
+        client: _Client, streamed: StreamedAnswer, sent: asyncio.Event, moved: Callable[[], None]
     ) -> None:
-        left.append((partial.request.rid, all(event.is_set() for event in before)))
+        left.append((streamed.request.rid, all(event.is_set() for event in before)))
         before.append(sent)
-        await ask(client, partial, sent, moved)
+        await ask(client, streamed, sent, moved)
 
     monkeypatch.setattr(_Client, "ask", noted)
     driven = drive(replace(MIXED, requests=30, concurrency=8, rounds=1), server, WORDS)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from harness.traffic.prompts import Request
-from harness.traffic.streamed_answer import Partial
+from harness.traffic.streamed_answer import StreamedAnswer
 
 REQUEST = Request(rid="a", prompt_ids=(5,), output_tokens=3)
 
@@ -29,46 +29,46 @@ def chunk(ids: list[int], total: int, reason: dict[str, Any] | None = None) -> d
     ids=["cumulative", "incremental", "several tokens a chunk", "at once"],
 )
 def test_chunks_add_up(chunks: list[dict[str, Any]]) -> None:
-    partial = Partial(REQUEST)
+    streamed = StreamedAnswer(REQUEST)
     for one in chunks:
-        partial.add_native(one)
-    answer = partial.answer()
+        streamed.add_native(one)
+    answer = streamed.answer()
     assert answer.tokens == (4, 5, 6) and answer.logprobs == (-0.4, -0.5, -0.6)
     assert answer.is_whole
 
 
 def test_a_null_is_no_number() -> None:
-    partial = Partial(REQUEST)
+    streamed = StreamedAnswer(REQUEST)
     one = chunk([4], 1)
     one["meta_info"]["output_token_logprobs"] = [[None, 4, None]]
-    partial.add_native(one)
-    assert partial.logprobs[0] != partial.logprobs[0]
+    streamed.add_native(one)
+    assert streamed.logprobs[0] != streamed.logprobs[0]
 
 
 def test_an_abort_by_the_server_is_a_failure() -> None:
-    partial = Partial(REQUEST)
-    partial.add_native(chunk([4], 1, {"type": "abort", "message": "too long"}))
-    answer = partial.answer()
+    streamed = StreamedAnswer(REQUEST)
+    streamed.add_native(chunk([4], 1, {"type": "abort", "message": "too long"}))
+    answer = streamed.answer()
     assert (answer.trouble, answer.error) == ("failed", "too long")
 
 
 def test_an_abort_of_our_own_is_none() -> None:
-    partial = Partial(Request(rid="a", prompt_ids=(5,), output_tokens=3, abort_after=1))
-    partial.add_native(chunk([4], 1))
-    assert partial.is_to_be_given_up
-    partial.given_up = True
-    partial.add_native(chunk([4], 1, {"type": "abort", "message": "aborted"}))
-    assert partial.answer().trouble is None and partial.answer().given_up
+    streamed = StreamedAnswer(Request(rid="a", prompt_ids=(5,), output_tokens=3, abort_after=1))
+    streamed.add_native(chunk([4], 1))
+    assert streamed.is_to_be_given_up
+    streamed.given_up = True
+    streamed.add_native(chunk([4], 1, {"type": "abort", "message": "aborted"}))
+    assert streamed.answer().trouble is None and streamed.answer().given_up
 
 
 def test_an_error_in_mid_stream_is_a_failure() -> None:
-    partial = Partial(REQUEST)
-    partial.add_native({"error": {"message": "boom"}})
-    assert partial.answer().trouble == "failed" and "boom" in str(partial.answer().error)
+    streamed = StreamedAnswer(REQUEST)
+    streamed.add_native({"error": {"message": "boom"}})
+    assert streamed.answer().trouble == "failed" and "boom" in str(streamed.answer().error)
 
 
 def test_the_first_thing_that_went_wrong_counts() -> None:
-    partial = Partial(REQUEST)
-    partial.fail("lost", "first")
-    partial.fail("hang", "second")
-    assert (partial.trouble, partial.error) == ("lost", "first")
+    streamed = StreamedAnswer(REQUEST)
+    streamed.fail("lost", "first")
+    streamed.fail("hang", "second")
+    assert (streamed.trouble, streamed.error) == ("lost", "first")

@@ -107,7 +107,8 @@ def enter(payload: Mapping[str, Any], folder: Path, testimony: Testimony) -> dic
     """Entry of the arm's child process: compile every point asked for."""
     # What was compiled before must not answer for this arm: the cache dies with the arm's scratch folder.
     os.environ["TRITON_CACHE_DIR"] = tempfile.mkdtemp(prefix="triton-")
-    entry = Entry.begin(payload, folder, testimony, Tier.CODEGEN, (*preload.PATCHES, *targets.PATCHES))
+    patches = (*preload.PATCHES, *targets.PATCHES, *platform_switches.hide_hip())
+    entry = Entry.begin(payload, folder, testimony, Tier.CODEGEN, patches)
     target = Target(Platform.parse(payload["platform"]))
     entry.patched(platform_switches.pretend(target.platform, payload["package"]))
     for params in entry.points():

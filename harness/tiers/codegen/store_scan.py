@@ -21,7 +21,7 @@ from triton import compile as compiled
 from triton.compiler import ASTSource
 
 from harness.facts import Platform
-from harness.host import import_stand_ins, targets
+from harness.host import import_stand_ins, platform_switches, targets
 from harness.host.targets import Target
 from harness.source import importing
 from harness.source.kernels import Kernel, integer_kernels
@@ -67,6 +67,7 @@ def enter(payload: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     os.environ["TRITON_CACHE_DIR"] = tempfile.mkdtemp(prefix="triton-")
     tree, left_out = Tree(root=Path(payload["root"]), package=payload["package"]), Counter[str]()
     importing.install(tree.root, tree.package, payload["bytecode"])
+    platform_switches.hide_hip()
     import_stand_ins.install()
     chosen = list(integer_kernels(tree, payload["modules"], left_out))
     target = Target(Platform.parse(payload["platform"]))

@@ -32,7 +32,10 @@ def enter(payload: Mapping[str, Any], folder: Path, testimony: Testimony) -> dic
     """
     on_device = Platform.parse(payload["platform"]).host.has_devices
     device = "cuda" if on_device else "cpu"  # as torch has it on AMD hardware, too
-    entry = Entry.begin(payload, folder, testimony, Tier.KERNEL, (*preload.PATCHES, *oracle.patches(device)))
+    patches = [*preload.PATCHES, *oracle.patches(device)]
+    if not on_device:
+        patches += platform_switches.hide_hip()
+    entry = Entry.begin(payload, folder, testimony, Tier.KERNEL, patches)
     case = entry.case
     assert isinstance(case, KernelCase)
     if case.pretends:

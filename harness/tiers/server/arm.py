@@ -205,11 +205,10 @@ class Run:
 
     def arguments(self, model: Model) -> tuple[str, ...]:
         """The command line's, but for what the server gets afresh each time: port and key."""
-        draft = ("--speculative-draft-model-path", str(model.draft)) if model.draft else ()
-        own = self.case.arguments(self.host, self.params)
+        draft = str(model.draft) if model.draft else None
         code = Path(self.payload["root"]) / self.payload["package"]
         sizes = graphs.arguments(code, self.graphs.sizes) if self.graphs else ()
-        return ("--model-path", str(model.path), *draft, *own, *sizes)
+        return (*self.case.command(self.host, self.params, str(model.path), draft), *sizes)
 
     def observed(self, judged: Judged, ending: Ending, reports: Sequence[ProcessReport]) -> Point:
         """The point: what was seen by the oracle, in the answers, in the log and at the end."""

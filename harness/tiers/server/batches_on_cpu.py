@@ -92,7 +92,7 @@ class Batches:
 
 
 class Reported(Violations):
-    """Strays that are written when they are first seen, and again once their numbers are complete."""
+    """Violations that are written when they are first seen, and again once their numbers are complete."""
 
     def __init__(self, write: Callable[[Fault, str | None], None]) -> None:
         super().__init__()

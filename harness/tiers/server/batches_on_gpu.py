@@ -22,7 +22,7 @@ RUNNER = "srt.model_executor.model_runner"
 
 
 class Served(Violations):
-    """Strays of whatever batch is being served: each batch's are told apart, and written at once."""
+    """Violations of whatever batch is being served: each batch's are told apart, and written at once."""
 
     def __init__(self, report: Reports) -> None:
         super().__init__()

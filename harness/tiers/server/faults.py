@@ -11,7 +11,7 @@ from harness.serving.ending import Ending
 from harness.tiers.server.processes import Violation
 
 _TOLD = 2
-"""Strays that are told in full; of the rest only how many there are."""
+"""Violations that are told in full; of the rest only how many there are."""
 
 
 def split(

@@ -33,3 +33,9 @@ def lay_out(lengths: Any, starts: Any, out: Any, BLOCK: tl.constexpr) -> None:
 def double(x: Any, out: Any, n: Any, BLOCK: tl.constexpr) -> None:
     at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     tl.store(out + at, tl.load(x + at, at < n) * 2, at < n)
+
+
+@interpreted
+def copy_block(out: Any, source: Any) -> None:
+    """Both are descriptors that the host made."""
+    out.store([0, 0], source.load([0, 0]))

@@ -1,4 +1,4 @@
-"""Strays are written when they are seen and once more with their full numbers, with the requests served."""
+"""Violations are written when they are seen and again with their full numbers, with the requests served."""
 
 from __future__ import annotations
 

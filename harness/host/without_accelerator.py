@@ -23,6 +23,7 @@ torch multiplies itself, in one thread."""
 
 _SPECULATIVE = (
     "srt.speculative.eagle_utils",
+    "srt.speculative.spec_utils",
     "srt.speculative.triton_ops.cache_locs",
     # From 0.5.16 on; before, what is not a tree operator has its Triton version alone.
     "kernels.ops.speculative.cache_locs",

@@ -20,6 +20,7 @@ def answer(package: str, noted: Noted) -> None:
         decoding.SETUP: decoding.as_on_cuda,
         **dict.fromkeys(drafting.WORKERS, drafting.as_on_cuda),
         collectives.NCCL: collectives.without_nccl,
+        collectives.DATA_PARALLEL: collectives.copied_by_kernel,
         _MODES: one_mode,
     }
     imports.after(

@@ -1,4 +1,4 @@
-"""Collectives of a captured graph: those of gloo, which are nodes as everything else is."""
+"""Collectives of a captured graph, and what is around them: those of gloo are nodes as everything else is."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 from harness.host.imports import Noted
 
 NCCL = "srt.distributed.device_communicators.pynccl"
+DATA_PARALLEL = "srt.layers.dp_attention"
 
 
 def without_nccl(module: Any, noted: Noted) -> None:
@@ -25,3 +26,13 @@ def without_nccl(module: Any, noted: Noted) -> None:
 
     module.PyNcclCommunicator.change_state = change_state
     noted(f"{module.__name__}.PyNcclCommunicator.change_state: stays off without NCCL")
+
+
+def copied_by_kernel(module: Any, noted: Noted) -> None:
+    """Let a rank's rows be copied by upstream's Triton kernel, as on other devices.
+
+    From 0.5.19 on it has a function for the CPU, which takes their number out of a tensor: no graph can.
+    """
+    if hasattr(module, "memcpy_func"):
+        module.memcpy_func = module.memcpy_triton
+        noted(f"{module.__name__}.memcpy_func: Triton's, as on other devices")

@@ -94,7 +94,14 @@ class ForwardMode:
     def is_cuda_graph(self): return self.on
     def is_cpu_graph(self): return False
 """
+RANKS = """
+def memcpy_cpu(): raise AssertionError("asks for a number")
+def memcpy_triton(): return "launched"
+memcpy_func = memcpy_cpu
+def memcpy(): return memcpy_func()
+"""
 SOURCES = {
+    "srt/layers/dp_attention": RANKS,
     "srt/model_executor/model_runner_components/cuda_graph_setup": SETUP,
     "srt/model_executor/model_runner": RUNNER,
     "srt/model_executor/runner/decode_cuda_graph_runner": DECODING,
@@ -197,6 +204,10 @@ def test_a_communicator_without_nccl_stays_off(asked: Asked) -> None:
     communicator.device = "cuda:0"
     with communicator.change_state(enable=True):
         assert not communicator.disabled
+
+
+def test_a_rank_s_rows_are_copied_by_the_kernel(asked: Asked) -> None:
+    assert asked("srt.layers.dp_attention").memcpy() == "launched"
 
 
 @pytest.mark.parametrize("on", [False, True])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dis
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from types import CodeType, FrameType, ModuleType
@@ -43,7 +44,20 @@ def _frames(frame: FrameType | None) -> Iterator[FrameType]:
         frame = frame.f_back
 
 
+@dataclass(frozen=True)
+class Known:
+    """Tensors whose names are known to a frame that has this among its locals; a name may come twice."""
+
+    bindings: tuple[tuple[str, torch.Tensor], ...] = ()
+
+
+NAMELESS = Known()
+
+
 def _attributes(owner: object) -> Iterator[Binding]:
+    if isinstance(owner, Known):
+        yield from owner.bindings
+        return
     fields = getattr(owner, "__dict__", None)
     if isinstance(fields, dict):
         yield from list(fields.items())

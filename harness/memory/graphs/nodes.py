@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
 
@@ -12,7 +12,8 @@ from torch.utils._pytree import tree_flatten
 
 from harness.errors import Unresolved
 from harness.memory.graphs.aliases import tensors_in
-from harness.memory.graphs.places import KeptServer, Place, recorded, standing
+from harness.memory.graphs.places import Place, Standing, standing
+from harness.memory.names import NAMELESS, Known
 
 _MODES = torch._C.DispatchKeySet(torch._C.DispatchKey.Python) | torch._C.DispatchKeySet(
     torch._C.DispatchKey.PythonTLSSnapshot
@@ -34,15 +35,15 @@ class Node:
     call: partial[Any]
     place: Place
     into: Into = ()
-    names: Mapping[str, torch.Tensor] = field(default_factory=dict)
+    names: Known = NAMELESS
 
     @cached_property
-    def _standing(self) -> KeptServer:
+    def _standing(self) -> Standing:
         return standing(self.place)
 
     def run(self) -> None:
         """Call it again on the memory it had; Unresolved if its results have another form by now."""
-        made = tree_flatten(self._standing(self.call, recorded(self.names)))[0]
+        made = tree_flatten(self._standing(self.call, self.names))[0]
         for position, target in self.into:
             if made[position].shape != target.shape:
                 raise Unresolved(
@@ -58,4 +59,4 @@ class Node:
         """Every tensor that the node holds."""
         yield from tensors_in(self.call.args, self.call.keywords)
         yield from (target for _, target in self.into)
-        yield from self.names.values()
+        yield from (tensor for _, tensor in self.names.bindings)

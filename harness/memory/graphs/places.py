@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from types import FrameType, FunctionType, SimpleNamespace
+from types import FrameType, FunctionType
 from typing import Any
 
-import torch
-
+from harness.memory.names import Known
 from harness.memory.reads import HELPERS
 
 _OURS = os.path.dirname(__file__) + os.sep
@@ -45,18 +44,17 @@ def place_of(frame: FrameType | None) -> Place:
     return Place(frame.f_code.co_filename, frame.f_code.co_qualname, frame.f_lineno)
 
 
-KeptServer = Callable[[Callable[[], Any], SimpleNamespace], Any]
+Standing = Callable[[Callable[[], Any], Known], Any]
 
 
-def _stand(call: Callable[[], Any], recorded: SimpleNamespace) -> Any: return call()  # fmt: skip
+def _stand(call: Callable[[], Any], recorded: Known) -> Any: return call()  # fmt: skip
 
 
 @lru_cache(maxsize=4096)
-def standing(place: Place) -> KeptServer:
+def standing(place: Place) -> Standing:
     """A function whose frame is that place to whoever looks up the stack.
 
-    It takes the call, and an object whose attributes are the tensors' names of then: names are looked for
-    in what the innermost frames hold.
+    It takes the call, and the tensors' names of then: those are looked for in what the innermost frames hold.
     """
     code = _stand.__code__.replace(
         co_filename=place.file,
@@ -65,7 +63,3 @@ def standing(place: Place) -> KeptServer:
         co_firstlineno=place.line,  # the whole function is one line, so its frame is at this one
     )
     return FunctionType(code, {})
-
-
-def recorded(names: Mapping[str, torch.Tensor]) -> SimpleNamespace:
-    return SimpleNamespace(**names)

@@ -25,7 +25,7 @@ from harness.memory.graphs.places import caller, place_of
 from harness.memory.graphs.recording import Recording
 from harness.memory.hardware import IN_PLACE, carry_out
 from harness.memory.indexing import READERS
-from harness.memory.names import PART, name_to_be, names_of
+from harness.memory.names import NAMELESS, PART, Known, name_to_be, names_of
 from harness.memory.poison import Poison
 
 _UNWRITTEN = frozenset(
@@ -72,7 +72,7 @@ class Recorder(TorchDispatchMode):
         label = f"{func.namespace}.{name}"
         self.recording.take(inputs, writes, name, frame)
         call = partial(func, *frozen(args), **frozen(kwargs))  # before it runs: it may change their sizes
-        names = _named(call, inputs, frame) if name.removesuffix(IN_PLACE) in READERS else {}
+        names = _named(call, inputs, frame) if name.removesuffix(IN_PLACE) in READERS else NAMELESS
         result, into = self._made(_run(func, args, kwargs, frame), inputs)
         repeats = writes and torch.Tag.inplace_view not in func.tags
         if repeats or (into and name not in _UNWRITTEN):
@@ -119,7 +119,8 @@ class Recorder(TorchDispatchMode):
         self.refuse_spoiled()
         self.recording.take(given, True, kernel, frame)
         # an address, whatever slice was handed over, so that the allocation has the name
-        names = {name.removesuffix(PART): one for name, one in _named(call, given, frame).items()}
+        found = _named(call, given, frame).bindings
+        names = Known(tuple((name.removesuffix(PART), tensor) for name, tensor in found))
         self.recording.nodes.append(Node(f"triton.{kernel}", call, place_of(frame), names=names))
 
 
@@ -173,10 +174,8 @@ def _constant(node: Node) -> Node:
     return replace(node, call=partial(target.copy_, target.clone()), into=())
 
 
-def _named(
-    call: partial[Any], given: Sequence[torch.Tensor], frame: FrameType | None
-) -> dict[str, torch.Tensor]:
+def _named(call: partial[Any], given: Sequence[torch.Tensor], frame: FrameType | None) -> Known:
     """The names of now for the tensors of then."""
     own = tensors_in(call.args, call.keywords)
     found = zip(names_of(given, frame) if frame else [], own, strict=False)
-    return {name: tensor for name, tensor in found if name}
+    return Known(tuple((name, tensor) for name, tensor in found if name))

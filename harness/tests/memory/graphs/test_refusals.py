@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from harness.errors import CaptureError, CaptureSpoiled
-from harness.memory.graphs import CUDAGraph, capturing, graph, on_host, refuse
+from harness.memory.graphs import CUDAGraph, capturing, graph, refuse
 from harness.tests.memory.graphs.capturing import captured
 
 WAITING: dict[str, Callable[[torch.Tensor], Any]] = {
@@ -37,43 +37,14 @@ def test_what_waits_for_a_device_is_refused(wait: Callable[[torch.Tensor], Any])
     assert not capturing() and x.tolist() == [1, 1] and x.sum().item() == 2
 
 
-def test_values_that_are_no_device_s_may_be_read() -> None:
-    x, lengths = torch.zeros(2), on_host(torch.tensor([3, 4]))
-    made, y = captured(lambda: x + int((lengths + 1).max().item()) + torch.tensor([1, 2]).sum().item())
-    lengths.fill_(100)
-    made.replay()
-    assert y.tolist() == [8, 8]
-
-
-def test_one_number_of_the_host_s_becomes_a_constant() -> None:
-    x, scale = torch.ones(2), on_host(torch.tensor(3.0))
-    made, y = captured(lambda: x * scale)
-    scale.fill_(5)
-    made.replay()
-    assert y.tolist() == [3, 3]
-
-
-@pytest.mark.parametrize("read", [lambda x, h: x + h, lambda x, h: x.copy_(h), lambda x, h: x[h]])
-def test_an_operation_that_reads_the_host_s_memory_is_refused(read: Callable[..., Any]) -> None:
-    x, there = torch.zeros(2), on_host(torch.tensor([0, 1]))
-    with pytest.raises(CaptureError, match="of a tensor in the host's memory"):
-        captured(lambda: read(x, there))
-
-
-def test_a_tensor_made_of_values_is_the_host_s() -> None:
-    x = torch.zeros(2)
-    with pytest.raises(CaptureError, match=r"aten\.add\.Tensor of a tensor in the host's memory"):
-        captured(lambda: x + torch.tensor([1.0, 2.0]))
-
-
 def test_a_refusal_that_was_caught_spoils_the_capture() -> None:
     x, made = torch.ones(2), CUDAGraph()
 
     def region() -> None:
         with pytest.raises(CaptureError):
-            x.tolist()
+            x.sum().item()
 
-    with pytest.raises(CaptureSpoiled, match=r"previous error during capture: Tensor.tolist"), graph(made):
+    with pytest.raises(CaptureSpoiled, match=r"previous error during capture: aten._local_scal"), graph(made):
         region()
     with pytest.raises(RuntimeError, match="not captured"):
         made.replay()
@@ -84,13 +55,27 @@ def test_nothing_is_recorded_behind_a_refusal_that_was_caught() -> None:
 
     def region() -> None:
         with pytest.raises(CaptureError):
-            x.tolist()
+            x.sum().item()
         with pytest.raises(CaptureSpoiled):
             x.add_(1)
 
     with pytest.raises(CaptureSpoiled, match="previous error"):
         captured(region)
     assert x.tolist() == [1, 1]
+
+
+def test_a_copy_that_torch_declines_by_itself_spoils_nothing() -> None:
+    """Seen on an H200 with torch 2.11."""
+    x = torch.ones(2)
+
+    def region() -> torch.Tensor:
+        with pytest.raises(CaptureError, match=r"Tensor\.tolist"):
+            x.tolist()
+        return x + 1
+
+    made, out = captured(region)
+    made.replay()
+    assert out.tolist() == [2, 2]
 
 
 def test_others_may_refuse_while_a_graph_is_captured() -> None:

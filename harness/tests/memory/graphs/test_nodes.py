@@ -12,7 +12,6 @@ import triton.language as tl
 from triton.tools.tensor_descriptor import TensorDescriptor
 
 from harness.memory.graphs import native
-from harness.memory.graphs.liveness import FREED
 from harness.memory.oracle import Oracle
 from harness.memory.poison import Pattern, Poison
 from harness.memory.undefined import dependent, kept
@@ -55,6 +54,22 @@ def test_arguments_in_tuples_and_by_keyword_are_watched_too(short: bool) -> None
     assert found == ["oob-write into other by fill_pair numel=6 first=6 last=7 count=2"] * short
     found = replayed_faults(lambda: battery_kernels.fill[(1,)](n=8, out=other, BLOCK=16))
     assert found == ["oob-write into other by fill numel=6 first=6 last=7 count=2"] * short
+
+
+def test_several_slices_of_one_buffer_have_its_name() -> None:
+    held = SimpleNamespace(pool=torch.zeros(2, 8, dtype=torch.int32))
+
+    def launch() -> None:
+        battery_kernels.fill_pair[(1,)]((held.pool[0], held.pool[1]), 12, BLOCK=16)
+
+    made, _ = captured(launch)
+    del held.pool
+    oracle = Oracle()
+    with oracle.watching(HERE, entered=lambda kernel: None):
+        made.replay()
+    (event,) = oracle.trace()
+    assert [one["buffer"] for one in event["args"].values()] == ["pool", "pool"]
+    assert [fault.buffer for fault in oracle.violations.faults()] == ["pool", "pool"]
 
 
 @pytest.mark.parametrize("rows", [4, 6])
@@ -189,49 +204,3 @@ def test_a_result_taken_before_the_first_replay_depends_on_memory_that_nobody_wr
 def test_a_result_taken_behind_a_replay_does_not() -> None:
     first, oracle = outputs_of(False, Poison())
     assert not oracle.poison.drawn and first["sum"].tolist() == [4] * 4
-
-
-def test_memory_that_only_a_graph_holds_is_told_at_the_replay() -> None:
-    held = SimpleNamespace(table=torch.ones(2), out=torch.zeros(2))
-    made, y = captured(lambda: held.out.copy_(held.table * 2))
-    assert faults_of(made.replay) == []
-    held.table = None
-    assert faults_of(made.replay) == [f"oob-read from table by mul numel=2 ({FREED})"]
-    assert torch.isnan(y).all()
-
-
-def test_a_view_that_somebody_holds_keeps_memory_alive() -> None:
-    held = SimpleNamespace(table=torch.ones(2))
-    made, _ = captured(lambda: held.table * 2)
-    view = held.table[:1]
-    held.table = None
-    assert faults_of(made.replay) == []
-    del view
-    assert len(faults_of(made.replay)) == 1
-
-
-def test_memory_that_graphs_share_is_free_when_they_alone_hold_it() -> None:
-    held = SimpleNamespace(table=torch.ones(2))
-    graphs = [captured(lambda: held.table * 2)[0] for _ in range(2)]
-    assert faults_of(*(made.replay for made in graphs)) == []
-    held.table = None
-    assert len(faults_of(graphs[0].replay)) == len(faults_of(graphs[1].replay)) == 1
-    graphs.pop(0)
-    assert len(faults_of(graphs[0].replay)) == 1
-
-
-def test_memory_that_moved_is_not_where_the_graph_has_it() -> None:
-    table = torch.ones(2)
-    made, _ = captured(lambda: table * 2)
-    table.resize_(1 << 20)
-    assert faults_of(made.replay) == [f"oob-read from table by mul numel={1 << 20} ({FREED})"]
-
-
-def test_what_another_graph_made_is_its_own_as_long_as_it_lives() -> None:
-    held = SimpleNamespace(x=torch.ones(2))
-    held.first, held.y = captured(lambda: held.x + 1)
-    second, _ = captured(lambda: held.y * 2)
-    del held.y
-    assert faults_of(held.first.replay) == faults_of(second.replay) == []
-    del held.first
-    assert len(faults_of(second.replay)) == 1

@@ -52,6 +52,8 @@ class Feature(Word):
     AITER = "aiter"
     SGL_KERNEL = "sgl_kernel"
     FLASHINFER = "flashinfer"
+    CPU_SERVERS = "cpu-servers"
+    """Servers compute on the CPU, for want of an accelerator."""
 
 
 _WORD = re.compile(r"cpu|cuda(-sm[0-9]+)?|rocm(-gfx[0-9a-f]+)?")

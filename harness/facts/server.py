@@ -9,8 +9,9 @@ from typing import Any
 
 from harness.facts.cases import Space, Tolerance, Watch
 from harness.facts.checks import Params, member, members, require
-from harness.facts.kinds import declared
-from harness.facts.place import Host, Platform, Tier
+from harness.facts.kinds import FaultKind, declared
+from harness.facts.params import Grid
+from harness.facts.place import Feature, Host, Platform, Tier
 from harness.facts.words import Word
 
 
@@ -42,6 +43,15 @@ SERVED = Tolerance(
     reason="a served model's float32 sums in other orders: 7e-6 apart with torch's plain kernels and AVX-512",
 )
 """How far answers may be from those of a golden: far below what a wrong token or page makes."""
+
+
+class Native(Word):
+    """Libraries whose attention is native code, and that `harness.host.attention` has references for."""
+
+    AITER = "aiter"
+    FA3 = "fa3"
+
+
 _STREAMS, _ENDPOINTS = ("none", "some", "all"), ("native", "openai", "both")
 
 
@@ -110,6 +120,28 @@ class Fences:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CpuGraphs:
+    """What a server's case is on a CPU, where its CUDA graphs are recorded and replayed by Refault.
+
+    `sizes` are the batch sizes to capture, smallest first, `attention` the library whose native attention
+    a reference computes there. `grid` and `traffic` are what the CPU gets of the case: its default point
+    alone, and the case's own load, unless they say otherwise.
+    """
+
+    sizes: tuple[int, ...]
+    attention: str | None = None
+    grid: Grid = field(default_factory=Grid)
+    traffic: Traffic | None = None
+
+    def __post_init__(self) -> None:
+        require(self.sizes, "server.graphs.sizes", "is empty: name the batch sizes to capture")
+        rising = sorted(set(self.sizes)) == list(self.sizes) and self.sizes[0] >= 1
+        require(rising, "server.graphs.sizes", "must rise, and begin at 1 or above")
+        if self.attention is not None:
+            member(Native, self.attention, "server.graphs.attention")
+
+
+@dataclass(frozen=True, kw_only=True)
 class ServerCase(Space):
     """Starts a real server in each arm and talks to it.
 
@@ -121,6 +153,9 @@ class ServerCase(Space):
     interpreter multiplies other types wrongly, and `dtype` on a device. `ready_seconds` is how long a
     server may take to start, `patience` how long it may send no token. `loads` are other traffics, chosen
     by the value of a parameter `load`. `fences` watch its memory on a device; on the CPU the oracle does.
+    With `graphs` a CPU captures and replays CUDA graphs, and needs none of the features that the case
+    `requires` of an accelerator. Where `answers_bind` is false no golden keeps answers: a case whose
+    fixed arm is known to answer wrong, for another reason than its bug, says so.
     """
 
     tier = Tier.SERVER
@@ -136,6 +171,8 @@ class ServerCase(Space):
     dtype: str = "float16"
     coarser: Mapping[str, Tolerance] = field(default_factory=dict)
     fences: Fences | None = None
+    graphs: CpuGraphs | None = None
+    answers_bind: bool = True
     loads: Mapping[str, Traffic] = field(default_factory=dict)
     recorded: Tolerance = SERVED
     ready_seconds: float = 150.0
@@ -149,6 +186,8 @@ class ServerCase(Space):
             self._check_flags(flags)
         require(self.ranks >= 1, "server.ranks", "must be at least 1")
         self._check_parallel(model)
+        self._check_answers()
+        self._check_graphs()
         own = ", ".join(sorted(declared(self.watch.kinds)))
         require(not own, "server.watch", f"{own}: only a kernel case can report a kind of its own")
         require(not self.loads or "load" in self.params, "server.loads", "needs a parameter named load")
@@ -161,6 +200,14 @@ class ServerCase(Space):
     def traffic_at(self, params: Params) -> Traffic:
         """The load at one point of the parameter space."""
         return self.loads.get(params.get("load", ""), self.traffic)
+
+    def on_host(self, host: Host) -> ServerCase:
+        """The case as it is on that kind of machine; the same for a second call."""
+        if self.graphs is None or host.has_devices:
+            return self
+        load = self.graphs.traffic or self.traffic
+        needs = frozenset({Feature.INTERPRETER})
+        return replace(self, requires=needs, grid=self.graphs.grid, traffic=load)
 
     def dtype_on(self, host: Host) -> str:
         """The type of the weights there."""
@@ -179,6 +226,22 @@ class ServerCase(Space):
         able = model in _DATA_PARALLEL_ATTENTION or "enable-dp-attention" not in self.flags
         known = ", ".join(sorted(_DATA_PARALLEL_ATTENTION))
         require(able, "server.model", f"upstream serves data-parallel attention for {known}, not for {model}")
+
+    def _check_answers(self) -> None:
+        judged = self.watch.judges(FaultKind.WRONG_VALUE, None)
+        require(
+            self.answers_bind or not judged,
+            "server.answers_bind",
+            "is false: then watch no wrong-value either",
+        )
+
+    def _check_graphs(self) -> None:
+        if self.graphs is None:
+            return
+        off = "disable-cuda-graph" in {**self.flags, **self.on.get(Host.CPU, {})}
+        require(not off, "server.graphs", "disable-cuda-graph leaves none: take that flag away")
+        unknown = sorted(set(dict(self.graphs.grid.items())) - set(self.params))
+        require(not unknown, "server.graphs.grid", f"the case takes no parameter {', '.join(unknown)}")
 
     def _check_flags(self, flags: Mapping[str, str]) -> None:
         for flag, value in flags.items():

@@ -39,7 +39,8 @@ CHAPTERS: Mapping[str, tuple[object, ...]] = {
     "The bug": (facts.Reproducer, facts.Subject, facts.Bug, facts.Configuration),
     "The revert": (facts.Revert, facts.edit, facts.form, facts.Edit, facts.Form),
     "Cases": (
-        facts.KernelCase, facts.CodegenCase, facts.Case, facts.ServerCase, facts.Traffic, facts.Fences, Model,
+        facts.KernelCase, facts.CodegenCase, facts.Case, facts.ServerCase, facts.Traffic, facts.Fences,
+        facts.CpuGraphs, Model,
     ),
     "Parameters": (facts.Integer, facts.Integers, facts.Lists, facts.Choice, facts.Grid),
     "What is judged": (

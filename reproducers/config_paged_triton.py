@@ -4,8 +4,8 @@ It reproduces no bug. A tree on which this configuration does not start, does no
 float64 reference, or strays, has a problem that no reproducer covers.
 """
 
-from harness.facts import Configuration, ServerCase, Traffic
-from reproducers.rigs.servers import COARSER, COMMON, FLOAT32, HOSTS, MEMORY
+from harness.facts import Configuration, ServerCase
+from reproducers.rigs.servers import COARSER, COMMON, FLOAT32, HOSTS, MEMORY, paged_traffic
 
 CONFIGURATION = Configuration(
     requires=frozenset({"torch", "triton"}),
@@ -14,17 +14,7 @@ CONFIGURATION = Configuration(
         model="tiny-llama",
         flags={**COMMON, "attention-backend": "triton", "page-size": "16"},
         on=HOSTS,
-        traffic=Traffic(
-            seed=16,
-            requests=4,
-            prompt_tokens=(5, 60),
-            output_tokens=5,
-            concurrency=4,
-            shared_prefix=4,
-            alone=1,
-            stream="some",
-            endpoint="both",
-        ),
+        traffic=paged_traffic(),
         watch=MEMORY,
         tolerance=FLOAT32,
         coarser=COARSER,

@@ -6,8 +6,8 @@ attention backend of its own. Nothing is really overlapped: without an expert-pa
 upstream model has two-batch operations that start (docs/gpu.md), so each batch is computed whole.
 """
 
-from harness.facts import Configuration, ServerCase, Traffic
-from reproducers.rigs.servers import COARSER, COMMON, FLOAT32, HOSTS, MEMORY
+from harness.facts import Configuration, ServerCase
+from reproducers.rigs.servers import COARSER, COMMON, FLOAT32, HOSTS, MEMORY, TWO_RANKS, two_batch_traffic
 
 CONFIGURATION = Configuration(
     requires=frozenset({"torch", "triton"}),
@@ -28,15 +28,8 @@ CONFIGURATION = Configuration(
             "disable-custom-all-reduce": "",
         },
         on=HOSTS,
-        environment={
-            "SGLANG_TBO_DEBUG": "1",  # the log says where each batch was cut
-            "SGLANG_CPU_OMP_THREADS_BIND": "0|1",  # two ranks on one memory node have to be told apart
-            "NCCL_NVLS_ENABLE": "0",  # no multicast: two ranks gain nothing from it
-        },
-        # With log-probabilities asked for, 0.5.15 ends in `filter_batch`: docs/findings.md.
-        traffic=Traffic(
-            seed=22598, requests=5, prompt_tokens=(5, 60), output_tokens=8, concurrency=5, logprobs=False
-        ),
+        environment=TWO_RANKS,
+        traffic=two_batch_traffic(requests=5, output_tokens=8),
         watch=MEMORY,
         tolerance=FLOAT32,
         coarser=COARSER,

@@ -16,6 +16,7 @@ from harness.errors import BadInput
 from harness.facts import (
     Bug,
     Choice,
+    CpuGraphs,
     Expect,
     Grid,
     Integer,
@@ -37,7 +38,7 @@ from harness.facts import (
 from reproducers.rigs.aiter import buffers as aiter_buffers
 from reproducers.rigs.aiter import draft as aiter_draft
 from reproducers.rigs.aiter import rig as aiter
-from reproducers.rigs.servers import COARSER, COMMON, FLOAT32, HOSTS, MEMORY
+from reproducers.rigs.servers import COARSER, COMMON, FLOAT32, MEMORY, with_graphs
 
 
 def replay_long_sequences(
@@ -201,7 +202,13 @@ REPRODUCER = Reproducer(
         model="tiny-llama",
         requires=frozenset({"rocm", "aiter"}),
         flags={**COMMON, "attention-backend": "aiter", "page-size": "16", "context-length": "256"},
-        on=HOSTS,
+        on=with_graphs(context_length="256"),
+        # One request at a time: what a batch adds up to depends on nothing but the request then.
+        graphs=CpuGraphs(
+            sizes=(2,),
+            attention="aiter",
+            traffic=Traffic(seed=24587, requests=2, prompt_tokens=(60, 100), output_tokens=4),
+        ),
         traffic=Traffic(seed=24587, requests=16, prompt_tokens=(180, 200), output_tokens=32, concurrency=8),
         watch=MEMORY,
         tolerance=FLOAT32,

@@ -17,6 +17,7 @@ from harness.errors import BadInput
 from harness.facts import (
     Bug,
     Choice,
+    CpuGraphs,
     Expect,
     Fences,
     Grid,
@@ -37,7 +38,7 @@ from harness.facts import (
     watch,
 )
 from reproducers.rigs import eagle, fa3
-from reproducers.rigs.servers import COARSER, COMMON, EAGLE3, FLOAT32, HOSTS, MEMORY
+from reproducers.rigs.servers import COARSER, COMMON, EAGLE3, FLOAT32, MEMORY, with_graphs
 
 TABLE = "page_table"
 _EAGLE = {
@@ -185,7 +186,12 @@ REPRODUCER = Reproducer(
             "page-size": "2",
             "speculative-num-steps": "5",
         },
-        on=HOSTS,
+        on=with_graphs(),
+        graphs=CpuGraphs(
+            sizes=(1,),
+            attention="fa3",
+            traffic=Traffic(seed=27360, requests=2, prompt_tokens=(5, 30), output_tokens=6),
+        ),
         params={"assertions": Choice("off", ("on", "off"))},
         grid=Grid(assertions=["off", "on"]),
         fences=Fences(only=frozenset({TABLE}), rows=frozenset({TABLE})),

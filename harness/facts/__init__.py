@@ -15,7 +15,7 @@ from harness.facts.raised import Raised
 from harness.facts.reported import Launch, ReportedServer
 from harness.facts.reproducer import Configuration, Reproducer, Subject
 from harness.facts.revert import Edit, Form, Revert, edit, form
-from harness.facts.server import Fences, ServerCase, Traffic
+from harness.facts.server import CpuGraphs, Fences, ServerCase, Traffic
 
 __all__ = [
     "CPU",
@@ -26,6 +26,7 @@ __all__ = [
     "Choice",
     "CodegenCase",
     "Configuration",
+    "CpuGraphs",
     "DeclaredKind",
     "Edit",
     "Expect",

@@ -60,6 +60,8 @@ class Feature(Word):
     """The library itself can be imported."""
     FLASHINFER = "flashinfer"
     """The library itself is installed."""
+    CPU_SERVERS = "cpu-servers"
+    """Servers compute on the CPU, for want of an accelerator."""
 
 
 _WORD = re.compile(r"cpu|cuda(-sm[0-9]+)?|rocm(-gfx[0-9a-f]+)?")

@@ -51,6 +51,8 @@ class Subject:
 
     def case(self, tier: Tier, platform: Platform | None = None) -> Any:
         """The case of one tier and platform, as `platforms` names it or as it was run."""
+        if tier is Tier.SERVER and self.server and platform is not None:
+            return self.server.on_host(platform.host)
         return self.device if tier is Tier.KERNEL and platform not in (None, CPU) else getattr(self, tier)
 
     def platforms(self, tier: Tier) -> tuple[Platform | None, ...]:

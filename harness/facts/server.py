@@ -9,8 +9,9 @@ from typing import Any
 
 from harness.facts.cases import Space, Tolerance, Watch
 from harness.facts.checks import Params, member, members, require
-from harness.facts.kinds import declared
-from harness.facts.place import Host, Platform, Tier
+from harness.facts.kinds import FaultKind, declared
+from harness.facts.params import Grid
+from harness.facts.place import Feature, Host, Platform, Tier
 from harness.facts.words import Word
 
 
@@ -46,6 +47,15 @@ SERVED = Tolerance(
     reason="a served model's float32 sums in other orders: 7e-6 apart with torch's plain kernels and AVX-512",
 )
 """How far answers may be from those of a golden: far below what a wrong token or page makes."""
+
+
+class Native(Word):
+    """Libraries whose attention is native code, and that `harness.host.attention` has references for."""
+
+    AITER = "aiter"
+    FA3 = "fa3"
+
+
 _STREAMS, _ENDPOINTS = ("none", "some", "all"), ("native", "openai", "both")
 
 
@@ -122,6 +132,27 @@ class Fences:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CpuGraphs:
+    """What a server's case is on a CPU, where its CUDA graphs are recorded and replayed by Refault."""
+
+    sizes: tuple[int, ...]
+    """The batch sizes to capture, smallest first."""
+    attention: str | None = None
+    """The library whose native attention a reference computes there: `aiter` or `fa3`."""
+    grid: Grid = field(default_factory=Grid)
+    """The points that the CPU runs beside the default one."""
+    traffic: Traffic | None = None
+    """The load there, if it is another than the case's."""
+
+    def __post_init__(self) -> None:
+        require(self.sizes, "server.graphs.sizes", "is empty: name the batch sizes to capture")
+        rising = sorted(set(self.sizes)) == list(self.sizes) and self.sizes[0] >= 1
+        require(rising, "server.graphs.sizes", "must rise, and begin at 1 or above")
+        if self.attention is not None:
+            member(Native, self.attention, "server.graphs.attention")
+
+
+@dataclass(frozen=True, kw_only=True)
 class ServerCase(Space):
     """Starts a real server in each arm and talks to it. Answers are held against the model's float64
     reference."""
@@ -153,6 +184,12 @@ class ServerCase(Space):
     """Tolerances for some types of the weights, instead of `tolerance`."""
     fences: Fences | None = None
     """What watches its memory on a device; on the CPU the oracle does."""
+    graphs: CpuGraphs | None = None
+    """With it a CPU captures and replays CUDA graphs, and needs none of the features that the case `requires`
+    of an accelerator."""
+    answers_bind: bool = True
+    """Whether a golden keeps answers: not where the fixed arm is known to answer wrong, for another reason
+    than its bug. Then `wrong-value` cannot be watched."""
     loads: Mapping[str, Traffic] = field(default_factory=dict)
     """Other loads, chosen by the value of a parameter `load`."""
     recorded: Tolerance = SERVED
@@ -171,6 +208,8 @@ class ServerCase(Space):
             self._check_flags(flags)
         require(self.ranks >= 1, "server.ranks", "must be at least 1")
         self._check_parallel(model)
+        self._check_answers()
+        self._check_graphs()
         own = ", ".join(sorted(declared(self.watch.kinds)))
         require(not own, "server.watch", f"{own}: only a kernel case can report a kind of its own")
         require(not self.loads or "load" in self.params, "server.loads", "needs a parameter named load")
@@ -183,6 +222,14 @@ class ServerCase(Space):
     def traffic_at(self, params: Params) -> Traffic:
         """The load at one point of the parameter space."""
         return self.loads.get(params.get("load", ""), self.traffic)
+
+    def on_host(self, host: Host) -> ServerCase:
+        """The case as it is on that kind of machine; the same for a second call."""
+        if self.graphs is None or host.has_devices:
+            return self
+        load = self.graphs.traffic or self.traffic
+        needs = frozenset({Feature.INTERPRETER})
+        return replace(self, requires=needs, grid=self.graphs.grid, traffic=load)
 
     def dtype_on(self, host: Host) -> str:
         """The type of the weights there."""
@@ -201,6 +248,22 @@ class ServerCase(Space):
         able = model in _DATA_PARALLEL_ATTENTION or "enable-dp-attention" not in self.flags
         known = ", ".join(sorted(_DATA_PARALLEL_ATTENTION))
         require(able, "server.model", f"upstream serves data-parallel attention for {known}, not for {model}")
+
+    def _check_answers(self) -> None:
+        judged = self.watch.judges(FaultKind.WRONG_VALUE, None)
+        require(
+            self.answers_bind or not judged,
+            "server.answers_bind",
+            "is false: then watch no wrong-value either",
+        )
+
+    def _check_graphs(self) -> None:
+        if self.graphs is None:
+            return
+        off = "disable-cuda-graph" in {**self.flags, **self.on.get(Host.CPU, {})}
+        require(not off, "server.graphs", "disable-cuda-graph leaves none: take that flag away")
+        unknown = sorted(set(dict(self.graphs.grid.items())) - set(self.params))
+        require(not unknown, "server.graphs.grid", f"the case takes no parameter {', '.join(unknown)}")
 
     def _check_flags(self, flags: Mapping[str, str]) -> None:
         for flag, value in flags.items():

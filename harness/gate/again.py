@@ -40,7 +40,10 @@ class Measure:
             return f"{result.reproducer} is none of the reproducers here"
         if result.tier not in subject.tiers:
             return f"{subject.short_id} has no case in the {result.tier} tier"
-        named = (Request(reproducer=subject, tier=tier, platform=where) for tier, where in subject.cases)
+        named = (
+            Request(reproducer=subject, tier=tier, platform=where).on(machine)
+            for tier, where in subject.cases
+        )
         found = next((one for one in named if one.key(machine) == result.key), None)
         where = f"a machine of {machine.platform} makes no {result.tier} result for {result.platform}"
         return found or where

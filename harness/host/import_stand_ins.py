@@ -93,11 +93,12 @@ def install() -> tuple[str, ...]:
 def _around(module: str, libraries: Sequence[str]) -> imports.Around | None:
     """What holds while `module` is executed, if it imports names of these libraries."""
     wanted = {home: names for home, names in STAND_INS.get(module, {}).items() if _root(home) in libraries}
-    return (lambda _: _in_place(_modules(wanted))) if wanted else None
+    return (lambda _: in_place(_modules(wanted))) if wanted else None
 
 
 @contextmanager
-def _in_place(modules: Mapping[str, ModuleType]) -> Iterator[None]:
+def in_place(modules: Mapping[str, ModuleType]) -> Iterator[None]:
+    """These modules under their names, for as long as the block runs."""
     # Nested imports get stand-ins too, and a case may stand in for a whole library: each gets its own back.
     before = {name: sys.modules.get(name) for name in modules}
     sys.modules.update(modules)

@@ -12,6 +12,8 @@ from typing import Any
 
 Change = Callable[[Any], None]
 """Takes the module that was just executed."""
+Noted = Callable[[str], None]
+"""Is told of each change as it is made."""
 Around = Callable[[ModuleType], AbstractContextManager[None]]
 """Takes the module that is about to be executed, and holds while it is."""
 

@@ -15,6 +15,7 @@ import torch
 
 from harness.errors import StandInMisused
 from harness.host import imports
+from harness.host.imports import Noted
 
 DISPATCH_KEY = "XPU"
 """Where deterministic mode registers its operators: their own checks refuse the CPU's tensors, which
@@ -22,6 +23,7 @@ torch multiplies itself, in one thread."""
 
 _SPECULATIVE = (
     "srt.speculative.eagle_utils",
+    "srt.speculative.spec_utils",
     "srt.speculative.triton_ops.cache_locs",
     # From 0.5.16 on; before, what is not a tree operator has its Triton version alone.
     "kernels.ops.speculative.cache_locs",
@@ -33,8 +35,6 @@ _SPECULATIVE = (
 _PADDING = "srt.model_executor.forward_batch_info"
 _BATCH_INVARIANT = "srt.batch_invariant_ops.batch_invariant_ops"
 _OPERATORS = "srt.utils.common"
-Noted = Callable[[str], None]
-"""Is told of each change as it is made."""
 
 
 def answer(package: str, noted: Noted) -> None:

@@ -111,6 +111,7 @@ def this_machine(root: Path = Path("/")) -> Machine:
     facts = {"python": python_platform.python_version(), "system": python_platform.system(), **versions}
     gpus = _nvidia(torch_build.cuda()) or _amd(torch_build.hip(), root)
     if gpus is None:
+        features.add(Feature.CPU_SERVERS)
         return Machine(platform=CPU, features=frozenset(features), facts=facts, hardware=_hardware())
     return Machine(
         platform=gpus.platform, features=frozenset({*features, *gpus.features}), gpus=gpus.number,

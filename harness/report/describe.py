@@ -8,13 +8,16 @@ from collections.abc import Iterator, Sequence
 from harness.errors import StaleRevert
 from harness.facts import (
     CodegenCase,
+    CpuGraphs,
     ExpectedFault,
+    Feature,
     Host,
     KernelCase,
     ReportedServer,
     Reproducer,
     ServerCase,
     Subject,
+    Traffic,
 )
 from harness.facts.cases import Space
 from harness.facts.kinds import declared
@@ -96,14 +99,35 @@ def _server(subject: Subject, case: ServerCase) -> Iterator[str]:
         yield from _params(case)
     if case.requires:
         yield f"servers:    need {', '.join(sorted(case.requires))}"
-    load = case.traffic
-    yield (
-        f"traffic:    {load.rounds} times {load.requests} requests, {load.concurrency} at a time, prompts of "
-        f"{load.prompt_tokens[0]} to {load.prompt_tokens[1]} tokens, {load.output_tokens} tokens out"
-    )
-    hosts = [host for host in Host if host in case.requires] or list(Host)
+    yield f"traffic:    {_load(case.traffic)}"
+    if case.graphs:
+        yield from _graphs(case.graphs)
+    hosts = _hosts(case)
     yield from _served(subject, case, hosts)
     yield from _launched(case, [host for host in hosts if host.has_devices])
+
+
+def _load(load: Traffic) -> str:
+    return (
+        f"{load.rounds} times {load.requests} requests, {load.concurrency} at a time, prompts of "
+        f"{load.prompt_tokens[0]} to {load.prompt_tokens[1]} tokens, {load.output_tokens} tokens out"
+    )
+
+
+def _graphs(graphs: CpuGraphs) -> Iterator[str]:
+    """What a CPU does instead of what an accelerator would."""
+    attention = f"; {graphs.attention}'s attention by references" if graphs.attention else ""
+    yield f"on a cpu:   CUDA graphs for batches of {' and '.join(map(str, graphs.sizes))}{attention}"
+    if graphs.traffic:
+        yield f"            {_load(graphs.traffic)}"
+
+
+def _hosts(case: ServerCase) -> list[Host]:
+    """The kinds of machine on which the case runs."""
+    if Feature.CPU_SERVERS in case.requires:
+        return [Host.CPU]
+    needed = [host for host in Host if host in case.requires]
+    return ([Host.CPU, *needed] if case.graphs else needed) or list(Host)
 
 
 def _served(subject: Subject, case: ServerCase, hosts: Sequence[Host]) -> Iterator[str]:

@@ -64,7 +64,7 @@ def of(requests: Sequence[Request], here: Here, *, asked: bool) -> list[Step]:
     Else a server, which takes minutes, runs only where nothing quicker can show the bug here, or where
     it is known to be quick and has a golden to be held against.
     """
-    steps = [_step(request, here) for request in requests]
+    steps = [_step(request.on(here.machine), here) for request in requests]
     quicker = any(step.runs and step.request.tier is not Tier.SERVER for step in steps)
     return [_put_off(step, here) if quicker and not asked else step for step in steps]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.facts import Configuration, Expect, Reproducer, ServerCase, Subject
@@ -22,12 +22,14 @@ class Request:
     """One case to run. `overrides` make it a point by hand, judged without goldens; `given` are
     several such points, written out in full.
 
-    `platform` is one of those that the reproducer names for this tier; None is this machine's.
+    `platform` is one of those that the reproducer names for this tier; None is this machine's. `host` is
+    the kind of machine that it runs on, once that is known (`on`): a server's case depends on it.
     """
 
     reproducer: Subject
     tier: Tier
     platform: Platform | None = None
+    host: Host | None = None
     overrides: Mapping[str, Any] | None = None
     given: tuple[Mapping[str, Any], ...] = ()
     asked: tuple[ArmName, ...] = BOTH
@@ -38,7 +40,12 @@ class Request:
 
     @property
     def case(self) -> Any:
-        return self.reproducer.case(self.tier, self.platform)
+        here = Platform(self.host) if self.host and self.tier is Tier.SERVER else None
+        return self.reproducer.case(self.tier, self.platform or here)
+
+    def on(self, machine: Machine) -> Request:
+        """The same case as it is on that machine."""
+        return replace(self, host=machine.host)
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -86,7 +93,7 @@ def missing(request: Request, machine: Machine) -> tuple[str, ...]:
     """The features that a case needs and this machine lacks."""
     interpreted = request.tier is Tier.KERNEL and request.platform_on(machine) == CPU
     own = frozenset({Feature.INTERPRETER} if interpreted else ())
-    ranks = 1
-    if isinstance(request.case, ServerCase):
-        own, ranks = _SERVING.get(machine.host, frozenset()), request.case.ranks
-    return machine.missing(own | request.reproducer.requires | request.case.requires, ranks)
+    case, ranks = request.on(machine).case, 1
+    if isinstance(case, ServerCase):
+        own, ranks = _SERVING.get(machine.host, frozenset()), case.ranks
+    return machine.missing(own | request.reproducer.requires | case.requires, ranks)

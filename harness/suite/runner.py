@@ -101,6 +101,7 @@ class Suite:
 
         A case that cannot be planned, run or judged is UNRESOLVED, with the reason, and the others go on.
         """
+        requests = [request.on(self._setting.machine) for request in requests]
         self._warm(requests)
         self._shield.raise_it()
         making = self._bytecodes.of_cases(requests)
@@ -133,6 +134,7 @@ class Suite:
         Raises BadInput where this machine lacks what the server needs.
         """
         tree, subject = self._setting.tree, request.reproducer
+        request = request.on(self._setting.machine)
         if lacking := missing(request, self._setting.machine):
             raise BadInput(f"{subject.short_id} cannot run here: this machine lacks {', '.join(lacking)}")
         if name == "reverted":

@@ -34,6 +34,13 @@ HOSTS: Mapping[str, Flags] = {
 }
 """What each kind of machine needs beside that."""
 
+
+def with_graphs(**cpu: str) -> Mapping[str, Flags]:
+    """The same for a case whose graphs a CPU records; `cpu` are further flags there."""
+    own = {name: value for name, value in HOSTS["cpu"].items() if name != "disable-cuda-graph"}
+    return {**HOSTS, "cpu": {**own, **{name.replace("_", "-"): value for name, value in cpu.items()}}}
+
+
 EAGLE3: Flags = {
     "speculative-algorithm": "EAGLE3",
     "speculative-num-steps": "3",
@@ -58,6 +65,41 @@ COARSER: Mapping[str, Tolerance] = {
 """What devices compute in."""
 
 
+def paged_traffic() -> Traffic:
+    """A load of a plain server's: both endpoints, some streamed, one request once more alone."""
+    return Traffic(
+        seed=16,
+        requests=4,
+        prompt_tokens=(5, 60),
+        output_tokens=5,
+        concurrency=4,
+        shared_prefix=4,
+        alone=1,
+        stream="some",
+        endpoint="both",
+    )
+
+
 def eagle_traffic(seed: int) -> Traffic:
     """A load that a speculative server in the interpreter answers within a minute."""
     return Traffic(seed=seed, requests=2, prompt_tokens=(5, 40), output_tokens=6, concurrency=2)
+
+
+TWO_RANKS: Flags = {
+    "SGLANG_TBO_DEBUG": "1",  # the log says where each batch was cut
+    "SGLANG_CPU_OMP_THREADS_BIND": "0|1",  # two ranks on one memory node have to be told apart
+    "NCCL_NVLS_ENABLE": "0",  # no multicast: two ranks gain nothing from it
+}
+"""The environment of two-batch overlap over two ranks."""
+
+
+def two_batch_traffic(*, requests: int, output_tokens: int) -> Traffic:
+    """A load for two ranks, without log-probabilities: 0.5.15 ends on them, see docs/findings.md."""
+    return Traffic(
+        seed=22598,
+        requests=requests,
+        prompt_tokens=(5, 60),
+        output_tokens=output_tokens,
+        concurrency=min(requests, 10),
+        logprobs=False,
+    )

@@ -32,7 +32,7 @@ def as_parameters(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> 
     be waited for, and a replay would read whatever stands there by then.
     """
     if any(map(_is_read_from_host, tensors_in(args, kwargs))):
-        stage.refuse(f"{name} of a tensor in the host's memory")
+        stage.decline(f"{name} of a tensor in the host's memory")
     return tree_map(lambda leaf: leaf.clone() if _is_number(leaf) else leaf, (args, kwargs))  # type: ignore[no-any-return]
 
 

@@ -66,7 +66,7 @@ def _guarded(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(original)
     def guarded(self: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
         if not is_on_host(self):
-            stage.refuse(f"Tensor.{name}")
+            stage.decline(f"Tensor.{name}")
         return original(self, *args, **kwargs)
 
     return guarded

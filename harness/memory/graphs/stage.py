@@ -45,6 +45,15 @@ def refuse(what: str) -> None:
         raise CaptureError(what)
 
 
+def decline(what: str) -> None:
+    """The same for what torch itself declines before it asks the device: the capture is none the worse.
+
+    torch 2.11 does so for copies between a device and memory of the host's that is not pinned.
+    """
+    if capturing():
+        raise CaptureError(what)
+
+
 @contextmanager
 def set_aside() -> Iterator[None]:
     """Record nothing while the block runs: it is the inside of one node."""

@@ -14,10 +14,13 @@ from harness import models
 from harness.errors import FactsError
 from harness.facts import (
     Configuration,
+    CpuGraphs,
     DeclaredKind,
+    Feature,
     Grid,
     Host,
     Integer,
+    Platform,
     ServerCase,
     Tier,
     Tolerance,
@@ -25,7 +28,8 @@ from harness.facts import (
     watch,
 )
 from harness.facts.server import Fences, Model
-from harness.suite import Request, attested
+from harness.machine import Machine
+from harness.suite import Request, attested, missing
 from harness.tests.toyland.bench import subject
 
 CLOSE = Tolerance(absolute=1e-3, relative=0.0, reason="a test")
@@ -86,6 +90,28 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
         lambda: Fences(only=frozenset({"table"}), rows=frozenset({"page_table"})),
         "server.fences.rows: page_table is not among those fenced",
     ),
+    "answers that are watched and bind nothing": (
+        lambda: case(answers_bind=False),
+        "server.answers_bind: is false: then watch no wrong-value either",
+    ),
+    "graphs of no size": (lambda: CpuGraphs(sizes=()), "server.graphs.sizes: is empty"),
+    "graphs of sizes that fall": (lambda: CpuGraphs(sizes=(4, 2)), "server.graphs.sizes: must rise"),
+    "a graph of no request": (
+        lambda: CpuGraphs(sizes=(0, 2)),
+        "server.graphs.sizes: must rise, and begin at 1",
+    ),
+    "attention without a reference": (
+        lambda: CpuGraphs(sizes=(2,), attention="fa4"),
+        "server.graphs.attention: 'fa4' is not one of",
+    ),
+    "graphs that a flag turns off": (
+        lambda: case(graphs=CpuGraphs(sizes=(2,)), on={"cpu": {"disable-cuda-graph": ""}}),
+        "server.graphs: disable-cuda-graph leaves none",
+    ),
+    "graphs over a parameter of no case": (
+        lambda: case(graphs=CpuGraphs(sizes=(2,), grid=Grid(pages=[1]))),
+        "server.graphs.grid: the case takes no parameter pages",
+    ),
     "configuration without a server": (
         lambda: Configuration(enters=("f",)),
         "configuration.server: a configuration is one of a server",
@@ -120,6 +146,43 @@ def test_a_parameter_is_put_into_its_flag(size: int, host: Host) -> None:
     one = case(flags={"page-size": "{page_size}"}, params=params, grid=Grid(page_size=[2, 16]))
     assert one.arguments(host, one.point({"page_size": size})) == ("--page-size", str(size))
     assert [point["page_size"] for point in one.points()] == [16, 2]
+
+
+def graphed() -> ServerCase:
+    """A case for a CUDA GPU, with a grid there, that a CPU can run too."""
+    graphs = CpuGraphs(sizes=(2,), traffic=traffic(requests=1))
+    return case(
+        requires={"cuda"}, graphs=graphs, params={"page_size": Integer(16)}, grid=Grid(page_size=[2, 16])
+    )
+
+
+def test_a_case_with_graphs_is_another_on_a_cpu() -> None:
+    one = graphed()
+    here = one.on_host(Host.CPU)
+    assert here.requires == {"triton-interpreter"} and here.traffic.requests == 1
+    assert here.points() == [{"page_size": 16}] and here.on_host(Host.CPU) == here
+    assert (here.model, here.watch, here.tolerance) == (one.model, one.watch, one.tolerance)
+    for host in (Host.CUDA, Host.ROCM):
+        assert one.on_host(host) is one
+
+
+def test_a_case_without_graphs_is_the_same_everywhere() -> None:
+    one = case(requires={"rocm"})
+    assert all(one.on_host(host) is one for host in Host)
+
+
+@pytest.mark.parametrize(
+    ("platform", "lacks"), [("cpu", ()), ("cuda-sm90", ("cuda",)), ("rocm-gfx942", ("aiter", "cuda"))]
+)
+def test_a_request_asks_for_what_the_case_needs_on_that_machine(
+    platform: str, lacks: tuple[str, ...]
+) -> None:
+    toy = replace(subject("config_toy"), requires=frozenset(), server=graphed())
+    request = Request(reproducer=toy, tier=Tier.SERVER)
+    machine = Machine(platform=Platform.parse(platform), features=frozenset({Feature.INTERPRETER}))
+    assert missing(request, machine) == lacks
+    assert len(request.on(machine).points) == (1 if platform == "cpu" else 2)
+    assert len(request.points) == 2 and request.on(machine).on(machine) == request.on(machine)
 
 
 def test_a_configuration_has_the_fixed_arm_alone_and_names_of_its_own() -> None:

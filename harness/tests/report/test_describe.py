@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from harness.commands import serve
-from harness.facts import Revert, Subject, edit
+from harness.facts import CpuGraphs, Revert, Subject, edit
 from harness.report.describe import describe
 from harness.source.tree import at
 from harness.tests.toyland import upstream
@@ -107,3 +107,22 @@ def test_what_needs_an_accelerator_is_not_told_for_the_cpu() -> None:
     assert toy.server
     text = describe(replace(toy, server=replace(toy.server, requires=frozenset({"rocm"}))), None)
     assert "by hand on rocm, each arm" in text and "on cpu" not in text and "cuda" not in text
+
+
+def test_what_a_cpu_records_graphs_for_is_told_for_both() -> None:
+    toy = subject("config_toy")
+    assert toy.server
+    graphs = CpuGraphs(sizes=(2, 6), attention="aiter", traffic=replace(toy.server.traffic, requests=3))
+    text = describe(
+        replace(toy, server=replace(toy.server, requires=frozenset({"rocm"}), graphs=graphs)), None
+    )
+    assert "on a cpu:   CUDA graphs for batches of 2 and 6; aiter's attention by references\n" in text
+    assert f"\n{' ' * 12}{toy.server.traffic.rounds} times 3 requests, " in text
+    assert "by hand on cpu, rocm, each arm" in text and "server on rocm:" in text
+
+
+def test_what_is_for_machines_without_an_accelerator_is_told_for_the_cpu_alone() -> None:
+    toy = subject("config_toy")
+    assert toy.server
+    text = describe(replace(toy, server=replace(toy.server, requires=frozenset({"cpu-servers"}))), None)
+    assert "by hand on cpu, each arm" in text and "launch_server" not in text

@@ -10,8 +10,8 @@ from typing import Any
 
 from harness import catalogue
 from harness.errors import FactsError, Unresolved
-from harness.facts import FaultKind, Host, Platform, Raised, ServerCase
-from harness.host import environment
+from harness.facts import CpuGraphs, FaultKind, Host, Platform, Raised, ServerCase
+from harness.host import environment, graphs
 from harness.models import Model, make
 from harness.observation import Attestation, Fault, Point
 from harness.process.job import write_json
@@ -74,7 +74,7 @@ def _case(payload: Mapping[str, Any]) -> ServerCase:
     case = catalogue.load(payload["reproducer"], payload["homes"]).server
     if case is None:
         raise FactsError(f"{payload['reproducer']}: server: the reproducer has no such case")
-    return case
+    return case.on_host(Platform.parse(payload["platform"]).host)
 
 
 def _attested(runs: Sequence[Run], points: Sequence[Point]) -> Attestation:
@@ -150,6 +150,11 @@ class Run:
         """Whether two runs must agree on every token: only float32 tells near ties apart."""
         return self.case.dtype_on(self.host) == "float32"
 
+    @property
+    def graphs(self) -> CpuGraphs | None:
+        """What graphs the CPU captures, if that is where the arm runs."""
+        return None if self.host.has_devices else self.case.graphs
+
     def model(self) -> Model:
         """The model, made if it is not there; in the type that the arm's machine computes in."""
         dtype = self.case.dtype_on(self.host)
@@ -190,6 +195,8 @@ class Run:
             fences=self.case.fences and self.case.fences.at(self.params),
             bytecode=payload["bytecode"],
             receiver=receiver,
+            graphs=self.graphs is not None,
+            attention=self.graphs.attention if self.graphs else None,
             models=tuple(filter(None, (model.path, model.draft))),
         )
         own = {**self.case.environment, **told.environment(self.folder)}
@@ -199,7 +206,9 @@ class Run:
     def arguments(self, model: Model) -> tuple[str, ...]:
         """The command line's, but for what the server gets afresh each time: port and key."""
         draft = str(model.draft) if model.draft else None
-        return self.case.command(self.host, self.params, str(model.path), draft)
+        code = Path(self.payload["root"]) / self.payload["package"]
+        sizes = graphs.arguments(code, self.graphs.sizes) if self.graphs else ()
+        return (*self.case.command(self.host, self.params, str(model.path), draft), *sizes)
 
     def observed(self, judged: Judged, ending: Ending, reports: Sequence[ProcessReport]) -> Point:
         """The point: what was seen by the oracle, in the answers, in the log and at the end."""
@@ -207,7 +216,7 @@ class Run:
         found, findings, notes = split(self.case.watch, violations, judged.faults, ending)
         self.refuse_broken(found)
         # In a coarse type two runs may choose differently where the reference is near a tie.
-        binding = not found and self.exact
+        binding = not found and self.exact and self.case.answers_bind
         return Point(
             params=self.params,
             faults=found,

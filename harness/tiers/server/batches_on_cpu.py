@@ -8,7 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
+
 from harness.host import imports
+from harness.host.attention import Stray
 from harness.memory import oracle
 from harness.memory.oracle import Oracle
 from harness.memory.violations import Elements, Violations, Where
@@ -28,15 +31,15 @@ class Reports(Protocol):
     def patched(self, patch: str) -> None: ...
 
 
-def install(settings: Mapping[str, Any], report: Reports) -> None:
+def install(settings: Mapping[str, Any], report: Reports) -> Batches:
     """Watch `Scheduler.run_batch` of the package once it is imported."""
-    name = f"{settings['package']}.{SCHEDULER}"
-    imports.after({name: functools.partial(_wrap, settings=settings, report=report)})
+    name, batches = f"{settings['package']}.{SCHEDULER}", Batches(settings, report)
+    imports.after({name: functools.partial(_wrap, batches=batches, report=report)})
+    return batches
 
 
-def _wrap(module: Any, settings: Mapping[str, Any], report: Reports) -> None:
+def _wrap(module: Any, batches: Batches, report: Reports) -> None:
     original: Callable[..., Any] = module.Scheduler.run_batch
-    batches = Batches(settings, report)
 
     @functools.wraps(original)
     def run_batch(self: Any, batch: Any, *args: Any, **kwargs: Any) -> Any:
@@ -57,18 +60,27 @@ class Batches:
         self._kernels = frozenset(name for names in settings["functions"].values() for name in names)
         self._report = report
         self._number = 0
+        self._violations: Reported | None = None
 
     @contextmanager
     def one(self, batch: Any) -> Iterator[None]:
         """Watch while the block runs `batch`, and write down what strays."""
         self._number += 1
-        violations = Reported(functools.partial(self._write, batch, self._number))
+        violations = self._violations = Reported(functools.partial(self._write, batch, self._number))
         watched = Oracle(violations=violations, traced=False)
         try:
             with watched.watching(self._code, self._entered):
                 yield
         finally:
+            self._violations = None
             violations.tell()
+
+    def read(self, stray: Stray) -> None:
+        """A reference for native attention read outside a table: told of the batch that runs, if one does."""
+        if self._violations is None:
+            return
+        fault = Fault(kind=stray.kind, buffer=stray.buffer, kernel=stray.kernel, numel=stray.numel)
+        self._violations.access(fault, np.asarray(stray.elements, dtype=np.int64))
 
     def _entered(self, kernel: str) -> None:
         if kernel in self._kernels:

@@ -122,8 +122,9 @@ def begin(settings: Mapping[str, Any]) -> None:
     if not Host(settings["host"]).has_devices:
         report.patches += [forking.fork_for_spawn(report.forked), interpreter.exchange_once()]
         without_accelerator.answer(settings["package"], report.patched)
-        if settings["oracle"]:
-            _watch_batches(settings, report)
+        batches = _watch_batches(settings, report) if settings["oracle"] else None
+        if settings["graphs"]:
+            _record_graphs(settings, report, batches)
     elif settings["fences"]:
         _fence(settings, report)
     report.save()
@@ -148,10 +149,16 @@ def _tell_titles(module: Any, report: Report) -> None:
     report.patched("setproctitle.setproctitle: tells the process's role")
 
 
-def _watch_batches(settings: Mapping[str, Any], report: Report) -> None:
+def _watch_batches(settings: Mapping[str, Any], report: Report) -> Any:
     from harness.tiers.server import batches_on_cpu
 
-    batches_on_cpu.install(settings, report)
+    return batches_on_cpu.install(settings, report)
+
+
+def _record_graphs(settings: Mapping[str, Any], report: Report, batches: Any) -> None:
+    from harness.tiers.server import graphs_on_cpu
+
+    graphs_on_cpu.install(settings, report.patched, batches.read if batches else graphs_on_cpu.unheard)
 
 
 def _fence(settings: Mapping[str, Any], report: Report) -> None:

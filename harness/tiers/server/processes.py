@@ -27,10 +27,11 @@ class Served:
     """What every process of a server is told.
 
     `functions` maps modules to the functions to attest, `tree` is the tree's content hash, `reports`
-    the folder for what the processes report, `host` what they run on,
-    `fences` the device fences that they put around their buffers there. `models` are the folders of
-    the models to serve: code of other models is left out. `bytecode` is the run's own. `receiver` is the
-    name of who hears the processes, if anybody does: `reports` is for people then.
+    the folder for what the processes report, `host` what they run on, `fences` the device fences that
+    they put around their buffers there. With `graphs` a CPU records and replays CUDA graphs, and references
+    compute the native attention of the library `attention`. `models` are the folders of the models to
+    serve: code of other models is left out. `bytecode` is the run's own. `receiver` is the name of who
+    hears the processes, if anybody does: `reports` is for people then.
     """
 
     root: Path
@@ -41,6 +42,8 @@ class Served:
     host: Host = Host.CPU
     oracle: bool = True
     fences: Fences | None = None
+    graphs: bool = False
+    attention: str | None = None
     bytecode: Mapping[str, str] = field(default_factory=lambda: Bytecode().to_json())
     receiver: str | None = None
     models: tuple[Path, ...] = ()
@@ -58,7 +61,7 @@ class Served:
         functions = {module: list(names) for module, names in self.functions.items()}
         paths = {"root": str(self.root.absolute()), "reports": str(self.reports.absolute())}
         fences = self.fences.to_json() if self.fences else None
-        names = ("package", "tree", "host", "oracle", "bytecode", "receiver")
+        names = ("package", "tree", "host", "oracle", "graphs", "attention", "bytecode", "receiver")
         rest = {name: getattr(self, name) for name in names}
         return {**rest, **paths, "functions": functions, "fences": fences, "entry": ENTRY}
 

@@ -9,25 +9,30 @@ from pathlib import Path
 
 import pytest
 
-from harness.facts import CPU, CaseKey, Subject, Tier
+from harness.facts import CPU, CaseKey, Subject, Tier, watch
 from harness.golden import form
+from harness.observation import Exit
 from harness.process import descendants
 from harness.process.job import read_json
 from harness.process.pool import Pool
+from harness.serving.ending import Ending
 from harness.suite import Judged, Request, Suite
 from harness.tests.gate import reread
 from harness.tests.toyland import bench
 from harness.tests.toyland.bench import Bench, subject
-from harness.tiers.server.arm import TIMES
-from harness.verdict import Result, Verdict
+from harness.tiers.server.arm import TIMES, Run
+from harness.tiers.server.check_answers import Judged as Answers
+from harness.verdict import EvidenceClass, Result, Verdict
 
 CONFIGURATION = subject("config_toy")
+ENDED = Ending(exit=Exit(how="stopped"))
 SHOWN = {
     "pr201_stray_store": "oob-write into table by fill_kernel in scheduler",
     "pr202_wrong_token": "wrong-value tokens",
     "pr203_size_mismatch": "exception in scheduler (RuntimeError in stage: The size of tensor a (2)",
     "pr205_null_address": "crash in scheduler (Fatal Python error: Segmentation fault)",
     "pr206_endless_drain": "hang (no token for 10 s)",
+    "pr208_token_of_a_graph": "wrong-value tokens",
 }
 
 
@@ -62,6 +67,39 @@ def test_each_planted_bug_shows_in_the_reverted_arm_alone(name: str, judged: Map
     assert result.reverted
     shown = [one for one in result.reverted.main.signatures if one.startswith(SHOWN[name])]
     assert len(shown) == 1, result.reverted.main.signatures
+
+
+def test_what_graphs_on_the_cpu_show_is_emulated_and_told_so(judged: Mapping[str, Judged]) -> None:
+    result = judged["pr208_token_of_a_graph"].result
+    assert result.evidence is EvidenceClass.EMULATED and result.fixed and result.fixed.attestation
+    assert "torch.cuda.Stream: the CPU's" in result.fixed.attestation.patches
+    others = {one.result.evidence for name, one in judged.items() if name != "pr208_token_of_a_graph"}
+    assert others == {EvidenceClass.FAULT}
+
+
+def test_answers_that_bind_nothing_are_told_and_kept_in_no_golden(
+    judged: Mapping[str, Judged], served: Bench, tmp_path: Path
+) -> None:
+    """The same arms, as the case would observe them with `answers_bind` off."""
+    fixed = judged["config_toy"].result.fixed
+    assert fixed and CONFIGURATION.server
+    case = replace(CONFIGURATION.server, watch=watch("oob-write"), answers_bind=False)
+    payload = {
+        "platform": "cpu",
+        "root": str(served.setting.tree.root),
+        "package": "sglang",
+        "reverted": None,
+    }
+    run = Run(payload, tmp_path, case, {})
+    seen = fixed.main
+    answers = Answers(
+        requests=dict(seen.results["requests"]), compared={}, faults=(), notes=(), trace=tuple(seen.trace)
+    )
+    point = run.observed(answers, ENDED, ())
+    assert (dict(point.results), point.trace) == ({}, ())
+    assert point.compared["requests"] == seen.results["requests"]
+    bound = Run(payload, tmp_path, CONFIGURATION.server, {}).observed(answers, ENDED, ())
+    assert bound.results["requests"] == seen.results["requests"] and bound.trace
 
 
 @pytest.mark.parametrize("name", SHOWN)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from harness.host.attention import Stray
 from harness.memory.violations import Where
 from harness.observation import Fault
 from harness.source.attest import Attestor
@@ -122,6 +123,20 @@ def test_a_clean_batch_leaves_nothing_and_an_exception_passes(tmp_path: Path, ba
     assert report.lines == []
 
 
+def test_what_a_reference_reads_astray_belongs_to_the_batch_that_runs(tmp_path: Path, batch: Any) -> None:
+    report = Reports(tmp_path)
+    batches = Batches({"root": str(tmp_path), "package": "wares", "functions": {}}, report)
+    stray = Stray(kind="oob-read", buffer="kv_indices", kernel="attend", numel=4, elements=(4, 5, 9))
+    batches.read(stray)  # between batches: nobody's
+    assert report.lines == []
+    with batches.one(batch):
+        batches.read(stray)
+    fault = report.lines[-1]["fault"]
+    assert (fault["kind"], fault["buffer"], fault["kernel"]) == ("oob-read", "kv_indices", "attend")
+    assert [fault[name] for name in ("numel", "first", "last", "count")] == [4, 4, 9, 3]
+    assert report.lines[-1]["requests"] == ["first", "second"]
+
+
 def test_the_scheduler_s_batches_are_wrapped(tmp_path: Path, batch: Any) -> None:
     report = Reports(tmp_path)
     settings = {"root": str(tmp_path), "package": "wares", "functions": {}}
@@ -131,6 +146,6 @@ def test_the_scheduler_s_batches_are_wrapped(tmp_path: Path, batch: Any) -> None
             return len(batch.reqs) + more
 
     module = SimpleNamespace(Scheduler=Scheduler, __name__="wares.srt.managers.scheduler")
-    batches_on_cpu._wrap(module, settings, report)
+    batches_on_cpu._wrap(module, Batches(settings, report), report)
     assert module.Scheduler().run_batch(batch, more=5) == 7
     assert "wares.srt.managers.scheduler.Scheduler.run_batch: inside the oracle" in report.patches

@@ -25,7 +25,9 @@ class Front(toy_server.Toy):
         multiprocessing.set_start_method("spawn", force=True)
         asked, self.asked = os.pipe()
         self.said, said = os.pipe()
-        self.worker = multiprocessing.Process(target=_work, args=(self.options.model_path, asked, said))
+        self.worker = multiprocessing.Process(
+            target=_work, args=(self.options.model_path, asked, said, bool(self.options.cuda_graph_bs))
+        )
         self.worker.start()
         os.close(asked)
         os.close(said)
@@ -50,9 +52,9 @@ class Front(toy_server.Toy):
         os.write(self.asked, json.dumps(what).encode() + b"\n")
 
 
-def _work(model: str, asked: int, said: int) -> None:
+def _work(model: str, asked: int, said: int, graphs: bool) -> None:
     setproctitle.setproctitle("sglang::scheduler")
-    scheduler.run_scheduler_process(model, asked, said)
+    scheduler.run_scheduler_process(model, asked, said, graphs)
 
 
 def main() -> None:
@@ -63,6 +65,7 @@ def main() -> None:
     parser.add_argument("--api-key")
     parser.add_argument("--model-path")
     parser.add_argument("--device")
+    parser.add_argument("--cuda-graph-bs", nargs="*", type=int)
     parser.add_argument("--misbehave", action="append", default=[])
     options = parser.parse_args()
     toy_server.misbehave_at_start(options)

@@ -22,9 +22,27 @@ class Mode(enum.Enum):
     DECODE = 2
 
 
+class Staging:
+    """What answers are staged through, in a graph of its own where servers have graphs."""
+
+    def __init__(self, graphs: bool) -> None:
+        self.source, self.staged = torch.zeros(3), torch.zeros(2)
+        self.graph = torch.cuda.CUDAGraph() if graphs else None
+        if self.graph is not None:
+            with torch.cuda.graph(self.graph):
+                pages.stage(self.staged, self.source)
+
+    def through(self, values: torch.Tensor) -> torch.Tensor:
+        self.source.copy_(values)
+        if self.graph is None:
+            return pages.stage(self.staged, self.source)  # type: ignore[no-any-return]
+        self.graph.replay()
+        return self.staged
+
+
 class Scheduler:
-    def __init__(self, model: str) -> None:
-        self.model = Llama(model)
+    def __init__(self, model: str, graphs: bool) -> None:
+        self.model, self.staging = Llama(model), Staging(graphs)
         self.running: list[Any] = []
 
     def serve(self, asked: int, said: int) -> None:
@@ -65,13 +83,13 @@ class Scheduler:
         pages.read_slot(0)
         pages.drain([0], threading.Event())
         logprobs = self.model.logprobs(ids, slots[: len(ids)].long())
-        staged = pages.stage(torch.zeros(2), torch.tensor([logprobs.max(), logprobs.argmax(), 0.0]))
+        staged = self.staging.through(torch.tensor([logprobs.max(), logprobs.argmax(), 0.0]))
         return int(staged[1]), float(staged[0])
 
 
-def run_scheduler_process(model: str, asked: int, said: int) -> None:
+def run_scheduler_process(model: str, asked: int, said: int, graphs: bool) -> None:
     try:
-        Scheduler(model).serve(asked, said)
+        Scheduler(model, graphs).serve(asked, said)
     except Exception:  # noqa: BLE001 - it goes to the log, as upstream's do
         print(f"[2026-01-01 00:00:00 TP0] Scheduler hit an exception: {traceback.format_exc()}", flush=True)
         sys.exit(1)

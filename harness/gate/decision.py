@@ -14,7 +14,7 @@ from harness.gate.entries import Entry, line
 from harness.gate.policy import ALL, Bounds, Policy
 from harness.gate.results import Build, Results, Row
 from harness.gate.wanted import Wanted, unmet, wanted
-from harness.verdict import Verdict
+from harness.verdict import EvidenceClass, Verdict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,7 +125,9 @@ def _judge(wish: Wanted, policy: Policy, results: Results) -> _Judged:
     groups = {row.platform: [one for one in rows if one.platform == row.platform] for row in rows}
     judged = [_unproven(wish, rows, results.build)] if any(map(_doubt, rows)) else []
     judged += [_judge_runs(wish, policy, group, results.build) for group in groups.values()]
-    return next((one for one in judged if one.blocks), judged[0])
+    found = next((one for one in judged if one.blocks), judged[0])
+    weakest = EvidenceClass.weakest(row.evidence for row in rows)
+    return replace(found, entry=replace(found.entry, evidence=weakest))
 
 
 def _unproven(wish: Wanted, rows: Sequence[Row], build: Build) -> _Judged:
@@ -215,4 +217,4 @@ def _unasked(results: Results, wanting: set[CaseKey]) -> tuple[Entry, ...]:
 def _as_entry(row: Row) -> Entry:
     if doubt := _doubt(row):
         return Entry(**vars(row.asked), lacking="unproven", reason=doubt)
-    return Entry(**vars(row.asked), verdict=row.verdict, reason=line(row.reason))
+    return Entry(**vars(row.asked), verdict=row.verdict, evidence=row.evidence, reason=line(row.reason))

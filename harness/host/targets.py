@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -14,6 +14,8 @@ from triton.runtime import driver, jit
 
 from harness.errors import BadInput, StandInMisused
 from harness.facts import Host, Platform
+
+_RUN = jit.JITFunction.run
 
 PATCHES = (
     "triton.runtime.driver.active: compiles for a target, launches nothing",
@@ -74,11 +76,22 @@ def compiling(target: Target, compiled: Callable[[Any, Any], None]) -> Iterator[
     `compiled` is told of each launch: the JIT function, and Triton's compiled kernel with its
     signature (`src.signature`) and its stages (`asm`), up to the assembly; the binary is empty.
     """
-    launch, link, assemble = jit.JITFunction.run, HIPBackend.make_hsaco, CUDABackend.make_cubin
+    with launching(target, lambda function, kernel, grid, args, kwargs: compiled(function, kernel)):
+        yield
+
+
+Launched = Callable[[Any, Any, Any, tuple[Any, ...], Mapping[str, Any]], None]
+"""Takes a launch: the JIT function, what was compiled of it, its grid, its arguments and options."""
+
+
+@contextmanager
+def launching(target: Target, launched: Launched) -> Iterator[None]:
+    """As `compiling`, for who needs the arguments of each launch too; the innermost block has each launch."""
+    before, link, assemble = jit.JITFunction.run, HIPBackend.make_hsaco, CUDABackend.make_cubin
 
     def run(self: Any, *args: Any, grid: Any, warmup: bool, **kwargs: Any) -> Any:
-        kernel = launch(self, *args, grid=grid, warmup=True, **kwargs)
-        compiled(self, kernel)
+        kernel = _RUN(self, *args, grid=grid, warmup=True, **kwargs)
+        launched(self, kernel, grid, args, kwargs)
         return kernel
 
     jit.JITFunction.run = run
@@ -91,7 +104,7 @@ def compiling(target: Target, compiled: Callable[[Any, Any], None]) -> Iterator[
         yield
     finally:
         vars(driver).update(driver_before)
-        jit.JITFunction.run, CUDABackend.make_cubin = launch, assemble
+        jit.JITFunction.run, CUDABackend.make_cubin = before, assemble
         HIPBackend.make_hsaco = staticmethod(link)
 
 

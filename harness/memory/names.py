@@ -104,7 +104,7 @@ def names_of(tensors: Sequence[torch.Tensor], frame: FrameType | None = None) ->
     exact: dict[int, str] = {}
     partial: dict[int, str] = {}
     for bindings in (_bindings, _items):
-        for name, value in _tensors(frame, bindings):
+        for name, value in _tensors(frame, bindings) if len(exact) < len(tensors) else ():
             _match(name, value, tensors, wanted, exact, partial)
             if len(exact) == len(tensors):
                 break

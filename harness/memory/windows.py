@@ -142,29 +142,34 @@ class Window:
 
 class Windows:
     """The windows of one process. Numbers are not used again soon, so that a pointer kept from one
-    launch to the next is recognised."""
+    launch to the next is recognised.
 
-    def __init__(self) -> None:
+    Windows of fewer `bits`, of which there are up to `last`, are for addresses that keep less: one of a
+    buffer on a GPU has 48. `moved` is for the full width alone.
+    """
+
+    def __init__(self, bits: int = WINDOW_BITS, last: int = _LAST_WINDOW) -> None:
+        self._bits, self._most = bits, last
         self._windows: dict[int, Window] = {}
         self._far: dict[tuple[int, int], Window] = {}
         self._last = 0
 
     def open(self, argument: Argument, bias: int = 0) -> Window:
         number = self._free_number()
-        base = (number << WINDOW_BITS) + MIDDLE + argument.real % _KEPT_ALIGNMENT
+        base = (number << self._bits) + (1 << (self._bits - 1)) + argument.real % _KEPT_ALIGNMENT
         delta = np.uint64((argument.real - base + bias) % _ADDRESSES)
         window = Window(argument, base, bias, delta)
         self._windows[number] = window
         return window
 
     def _free_number(self) -> int:
-        if len(self._windows) == _LAST_WINDOW:
+        if len(self._windows) == self._most:
             raise Unresolved(
-                f"a kernel derived more than {_LAST_WINDOW} far-off pointers: make the case smaller"
+                f"a kernel derived more than {self._most} far-off pointers: make the case smaller"
             )
-        self._last = self._last % _LAST_WINDOW + 1
+        self._last = self._last % self._most + 1
         while self._last in self._windows:
-            self._last = self._last % _LAST_WINDOW + 1
+            self._last = self._last % self._most + 1
         return self._last
 
     def close(self, arguments: list[Argument]) -> None:
@@ -174,11 +179,11 @@ class Windows:
         self._far = {key: w for key, w in self._far.items() if key[0] not in gone}
 
     def find(self, address: int) -> Window | None:
-        return self._windows.get(address >> WINDOW_BITS)
+        return self._windows.get(address >> self._bits)
 
     def split(self, addresses: Addresses) -> Iterator[tuple[Window | None, Lanes]]:
         """Each window that some of these addresses lie in, with a mask of them."""
-        numbers = addresses >> np.uint64(WINDOW_BITS)
+        numbers = addresses >> np.uint64(self._bits)
         for number in np.unique(numbers):
             yield self._windows.get(int(number)), numbers == number
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Literal
 
@@ -21,6 +22,11 @@ class EvidenceClass(Word):
     """Seen where a part of the device was emulated, as the arms attest."""
     SIGNATURE = "signature"
     """The compiled form of the faulty code alone."""
+
+    @classmethod
+    def weakest(cls, classes: Iterable[EvidenceClass]) -> EvidenceClass:
+        """What several results rest on together; there is at least one."""
+        return max(classes, key=list(cls).index)
 
     def counts_for(self, platform: Platform) -> bool:
         """Whether it says anything about a platform: what was emulated is a matter of the CPU."""

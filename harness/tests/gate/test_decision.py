@@ -36,7 +36,7 @@ def test_every_other_verdict_blocks_and_says_what_to_do(tmp_path: Path, verdict:
     told = entry.to_json()
     assert told["verdict"] == verdict.value and told["reason"] == f"because: {entry.remedy}"
     assert len(entry.remedy) > 20
-    assert set(told) == {"reproducer", "tier", "platform", "verdict", "reason"}
+    assert set(told) == {"reproducer", "tier", "platform", "verdict", "evidence", "reason"}
 
 
 @pytest.mark.parametrize(
@@ -226,7 +226,11 @@ def test_what_was_emulated_counts_for_the_cpu_alone(tmp_path: Path, platform: st
     on_device = ON_CPU.replace('"cpu"', f'"{platform}"')
     real = row(platform=platform, machine=platform)
     emulated = replace(real, evidence=EvidenceClass.EMULATED)
-    assert decided(tmp_path, ON_CPU, replace(row(), evidence=EvidenceClass.EMULATED)).word == "pass"
+    found = decided(tmp_path, ON_CPU, row(), replace(row(), evidence=EvidenceClass.EMULATED))
+    assert found.word == "pass" and [one.word for one in found.passed] == ["PASS (emulated)"]
+    assert found.passed[0].to_json()["evidence"] == "emulated"
+    (alone,) = decided(tmp_path, ON_CPU, row()).passed
+    assert (alone.word, alone.to_json()["evidence"]) == ("PASS", "fault")
     assert decided(tmp_path, on_device, real).word == "pass"
     for rows in ((emulated,), (real, emulated)):
         (entry,) = decided(tmp_path, on_device, *rows).blocking[:1]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,18 +22,24 @@ from harness.observation.normalise import message
 from harness.process.testimony import Testimony
 from harness.tiers import exceptions
 from harness.tiers.entry import Entry
-from harness.tiers.kernel import seeds
+from harness.tiers.kernel import emulated, seeds
+from harness.tiers.kernel.emulated import EmulatedOracle
 from harness.tiers.kernel.lab import Lab
+
+Oracles = Callable[..., Oracle]
+"""Makes the oracle of one run, under a poison, with or without a trace."""
 
 
 def enter(payload: Mapping[str, Any], folder: Path, testimony: Testimony) -> dict[str, Any]:
     """Entry of the arm's child process: run every point asked for.
 
-    `toggle` in the payload is a pull request whose fix upstream's own toggle is to undo first.
+    `toggle` in the payload is a pull request whose fix upstream's own toggle is to undo first; `emulates`
+    is an AMD GPU (`rocm-gfx942`) whose machine code is to run in the interpreter's place.
     """
     on_device = Platform.parse(payload["platform"]).host.has_devices
     device = "cuda" if on_device else "cpu"  # as torch has it on AMD hardware, too
-    patches = [*preload.PATCHES, *oracle.patches(device)]
+    target = payload.get("emulates")
+    patches = [*preload.PATCHES, *(emulated.PATCHES if target else oracle.patches(device))]
     if not on_device:
         patches += platform_switches.hide_hip()
     entry = Entry.begin(payload, folder, testimony, Tier.KERNEL, patches)
@@ -42,21 +49,28 @@ def enter(payload: Mapping[str, Any], folder: Path, testimony: Testimony) -> dic
         entry.patched(platform_switches.pretend(Platform.parse(case.pretends), payload["package"]))
     if number := payload.get("toggle"):
         entry.patched(revert_toggle.undo(number, payload["package"]))
-    _answer(entry, case, device)
-    return entry.result()
+    oracles = emulated.begin(target) if target else partial(Oracle, device=device)
+    _answer(entry, case, oracles)
+    return entry.result() | (_executed(oracles()) if target else {})
 
 
-def _answer(entry: Entry, case: KernelCase, device: str) -> None:
+def _executed(watched: Oracle) -> dict[str, Any]:
+    """What was emulated, by kernel."""
+    assert isinstance(watched, EmulatedOracle)
+    return {"emulated": {name: one.to_json() for name, one in emulated.executed(watched.runs).items()}}
+
+
+def _answer(entry: Entry, case: KernelCase, oracles: Oracles) -> None:
     """The points in turn, up to one that ends the device's context: nothing can be run behind that."""
     for params in entry.points():
-        point = entry.keep(_point(entry, case, dict(params), device))
+        point = entry.keep(_point(entry, case, dict(params), oracles))
         if point.ends_the_device:
             return
 
 
-def _point(entry: Entry, case: KernelCase, params: dict[str, Any], device: str) -> Point:
+def _point(entry: Entry, case: KernelCase, params: dict[str, Any], oracles: Oracles) -> Point:
     """One call of the case."""
-    lab = _lab(entry, Oracle(device=device))
+    lab = _lab(entry, oracles())
     given = {name: case.params[name].check(value) for name, value in params.items()}
     results: dict[str, Any] = {}
     compared: dict[str, Any] = {}
@@ -67,7 +81,7 @@ def _point(entry: Entry, case: KernelCase, params: dict[str, Any], device: str) 
         logging.getLogger(__name__).exception("point %s", params)
         lab.oracle.violations.add(exceptions.as_fault(error, entry.code, entry.undone))
     else:
-        compared = _examine(case, given, outputs, lab, _again(entry, case, given, lab))
+        compared = _examine(case, given, outputs, lab, _again(entry, case, given, lab, oracles))
     return _judged(case.watch, params, lab, results, compared)
 
 
@@ -83,13 +97,13 @@ def _called(case: KernelCase, lab: Lab, given: Mapping[str, Any]) -> Mapping[str
         return outputs
 
 
-def _again(entry: Entry, case: KernelCase, given: Mapping[str, Any], lab: Lab) -> Run:
+def _again(entry: Entry, case: KernelCase, given: Mapping[str, Any], lab: Lab, oracles: Oracles) -> Run:
     """The same call under another poison; what it does to memory is not told once more."""
 
     def run(pattern: Pattern) -> Mapping[str, Any] | None:
-        oracle = Oracle(device=lab.device, poison=Poison(pattern), traced=False)
+        watching = oracles(poison=Poison(pattern), traced=False)
         try:
-            return kept(_called(case, _lab(entry, oracle), given))
+            return kept(_called(case, _lab(entry, watching), given))
         except Exception as error:
             logging.getLogger(__name__).exception("once more under the %s poison", pattern.value)
             fault = exceptions.as_fault(error, entry.code)

@@ -20,8 +20,10 @@ def test_nothing_runs_behind_a_point_that_ends_the_device(
     kept: list[Point] = []
     asked = [{"n": 1}, {"n": 2}, {"n": 3}]
 
-    def point(entry: Any, case: Any, params: dict[str, Any], device: str) -> Point:
-        assert device == "cuda"
+    oracles: Any = object()
+
+    def point(entry: Any, case: Any, params: dict[str, Any], given: Any) -> Point:
+        assert given is oracles
         return Point(params=params, faults=(Fault(kind=kind),) if params["n"] == 2 else ())
 
     def keep(point: Point) -> Point:
@@ -31,7 +33,7 @@ def test_nothing_runs_behind_a_point_that_ends_the_device(
     monkeypatch.setattr(arm, "_point", point)
     entry: Any = SimpleNamespace(keep=keep, points=lambda: iter(asked))
     case: Any = None
-    arm._answer(entry, case, "cuda")
+    arm._answer(entry, case, oracles)
     assert [one.params["n"] for one in kept] == run
 
 

@@ -1,0 +1,187 @@
+"""Scalar loads, and global and buffer accesses of vectors (CDNA3 ISA, sections 7 to 9)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from harness.gcn.assembly import Instruction
+from harness.gcn.operands import Operand, parse, reader, whole, wide
+from harness.gcn.scalar import value
+from harness.gcn.space import Place
+from harness.gcn.unsupported import Unsupported
+from harness.gcn.vector import admit
+from harness.gcn.wave import LANES, Step, Wave, Words
+from harness.memory.violations import Where
+
+_SCALAR = re.compile(r"s_(buffer_)?load_dword(x(2|4|8|16))?")
+_VECTOR = re.compile(r"(global|buffer)_(load|store)_(\w+)")
+_CACHE = frozenset({"sc0", "sc1", "nt"})
+"""Hints to the caches: they change when others see a value, never which value."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What one lane moves: `width` bytes; a part of a word is filled by its sign where it is `signed`.
+
+    `half` is where a 16-bit value goes in a register of which the rest stays: 0 or 16; None for whole words.
+    """
+
+    width: int
+    signed: bool = False
+    half: int | None = None
+
+
+_SHAPES: Mapping[str, Shape] = {
+    "ubyte": Shape(1), "sbyte": Shape(1, True), "byte": Shape(1), "ushort": Shape(2),
+    "sshort": Shape(2, True), "short": Shape(2),
+    "dword": Shape(4), "dwordx2": Shape(8), "dwordx3": Shape(12), "dwordx4": Shape(16),
+    "short_d16": Shape(2, half=0), "short_d16_hi": Shape(2, half=16), "ubyte_d16": Shape(1, half=0),
+    "ubyte_d16_hi": Shape(1, half=16), "byte_d16_hi": Shape(1, half=16),
+}  # fmt: skip
+
+
+def build(instruction: Instruction, kernel: str) -> Step | None:
+    """How to execute a memory instruction; None where it is not one of these."""
+    if _SCALAR.fullmatch(instruction.opcode):
+        return _scalar_load(instruction, kernel)
+    if (found := _VECTOR.fullmatch(instruction.opcode)) and found[3] in _SHAPES:
+        addressed = _global(instruction) if found[1] == "global" else _buffer(instruction)
+        return _vector(instruction, found[2] == "load", _SHAPES[found[3]], addressed, kernel)
+    return None
+
+
+def _where(instruction: Instruction, wave: Wave, kernel: str) -> Place:
+    return lambda lane: Where(
+        f"{instruction.line}, {instruction.opcode} of {kernel}, lane {lane} of wave {wave.number}",
+        wave.program,
+    )
+
+
+# --- scalar loads ----------------------------------------------------------------------------
+
+
+def _scalar_load(instruction: Instruction, kernel: str) -> Step:
+    if instruction.opcode.startswith("s_buffer"):
+        raise Unsupported(instruction.opcode)
+    admit(instruction, {"offset"}, {"glc"})
+    target, base, offset = map(parse, instruction.operands)
+    words, more = target.words, whole(instruction.modifiers.get("offset", "0"))
+    read_base, read_offset, registers = value(base, 2), value(offset, 1), target.registers
+
+    def step(wave: Wave) -> None:
+        # The two lowest bits of an address do not count (CDNA3 ISA, section 7.2).
+        address = (read_base(wave) + read_offset(wave) + more) & ~3 & ((1 << 64) - 1)
+        found = wave.space.read(address, 4 * words, _where(instruction, wave, kernel))
+        for number, word in enumerate(found):
+            wave.write(target.index + number, word, 1)
+        wave.waits.issue("lgkm", registers, ordered=False)
+
+    return step
+
+
+# --- vector memory ---------------------------------------------------------------------------
+
+Addressed = tuple[Operand, Callable[[Wave, int], tuple[Any, Any, Any]]]
+"""The register of the data, and how to find each lane's address, the lanes that access at all, and those
+whose access is dropped by the hardware."""
+_MASKED = np.uint32(0x80000000)
+"""The offset that Triton gives to lanes that are masked off (its BufferOpsEmitter)."""
+
+
+def _global(instruction: Instruction) -> Addressed:
+    """Global memory: a pair of registers, or a scalar base and a 32-bit offset, and an immediate."""
+    admit(instruction, {"offset"}, _CACHE)
+    texts = list(instruction.operands)
+    if "_load_" in instruction.opcode:
+        data, address, base = texts
+    else:
+        address, data, base = texts
+    offset = np.uint64(whole(instruction.modifiers.get("offset", "0")) % (1 << 64))
+    lanes = parse(address).index
+    if base == "off":
+        return parse(data), lambda wave, width: (wide(wave, lanes) + offset, wave.mask, None)
+    read = value(parse(base), 2)
+    return parse(data), lambda wave, width: (
+        wave.v[lanes].astype(np.uint64) + np.uint64(read(wave)) + offset, wave.mask, None)  # fmt: skip
+
+
+def _buffer(instruction: Instruction) -> Addressed:
+    """A raw buffer: base, offset of the lane, of a scalar and of the instruction (CDNA3 ISA, section 9.1.5).
+
+    A lane beyond the buffer's records reads 0 and writes nothing. Triton masks lanes so, by one offset that
+    it keeps for that; a lane with another such offset is astray, though the hardware drops it.
+    """
+    admit(instruction, {"offset"}, {"offen", *_CACHE})
+    data, lane, resource, scalar = map(parse, _with_lane(instruction))
+    offset = whole(instruction.modifiers.get("offset", "0"))
+    read_scalar = value(scalar, 1)
+    by_lane = reader(lane, "u32") if "offen" in instruction.flags else (lambda wave: np.uint32(0))
+
+    def addressed(wave: Wave, width: int) -> tuple[Any, Any, Any]:
+        base, records = _resource(wave, resource.index, instruction)
+        given = np.broadcast_to(by_lane(wave), (LANES,))
+        places = given.astype(np.uint64) + np.uint64(offset)
+        inside = places + np.uint64(width) <= np.uint64(records)
+        signed = given.view(np.int32).astype(np.int64) + (base + read_scalar(wave) + offset)
+        return signed.view(np.uint64), inside & wave.mask, ~inside & (given != _MASKED) & wave.mask
+
+    return data, addressed
+
+
+def _with_lane(instruction: Instruction) -> tuple[str, ...]:
+    texts = instruction.operands
+    return (texts[0], "0", *texts[2:]) if texts[1] == "off" else texts
+
+
+def _resource(wave: Wave, index: int, instruction: Instruction) -> tuple[int, int]:
+    """The base address and the number of records, in bytes, of a buffer resource (CDNA3 ISA, table 41)."""
+    words = wave.scalars[index : index + 4]
+    stride, swizzles = words[1] >> 16 & 0x3FFF, words[1] >> 31
+    if stride or swizzles:
+        raise Unsupported(f"{instruction.opcode} from a buffer with a stride")
+    return words[0] | (words[1] & 0xFFFF) << 32, words[2]
+
+
+def _vector(instruction: Instruction, loads: bool, shape: Shape, addressed: Addressed, kernel: str) -> Step:
+    data, find = addressed
+    width, index, words = shape.width, data.index, -(-shape.width // 4)
+    registers = data.registers if loads else frozenset()
+
+    def load(wave: Wave) -> None:
+        place = _where(instruction, wave, kernel)
+        addresses, mask, dropped = find(wave, width)
+        if dropped is not None and dropped.any():
+            wave.space.dropped(addresses, dropped, width, False, place)
+        found = wave.space.load(addresses, mask, width, place)
+        for number, word in enumerate(found):
+            wave.put(wave.v[index + number], _placed(shape, word, wave.v[index + number]))
+        wave.waits.issue("vm", registers)
+
+    def store(wave: Wave) -> None:
+        place = _where(instruction, wave, kernel)
+        addresses, mask, dropped = find(wave, width)
+        if dropped is not None and dropped.any():
+            wave.space.dropped(addresses, dropped, width, True, place)
+        values = [wave.v[index + number] for number in range(words)]
+        if shape.half:
+            values = [values[0] >> np.uint32(shape.half)]
+        wave.space.store(addresses, mask, width, values, place)
+        wave.waits.issue("vm", registers)
+
+    return load if loads else store
+
+
+def _placed(shape: Shape, word: Words, before: Words) -> Words:
+    """A loaded part of a word as it lies in its register."""
+    if shape.signed:
+        up = np.uint32(32 - 8 * shape.width)
+        return ((word << up).view(np.int32) >> np.int32(up)).view(np.uint32)
+    if shape.half is None:
+        return word
+    field = np.uint32(0xFFFF << shape.half)
+    return before & ~field | word << np.uint32(shape.half)

@@ -1,0 +1,209 @@
+"""Decodes a kernel once, and runs its workgroups wave by wave, from barrier to barrier."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from harness.errors import Runaway
+from harness.gcn import access, local, matrix, scalar, vector
+from harness.gcn.assembly import Assembly, Instruction
+from harness.gcn.operands import parse
+from harness.gcn.space import Space
+from harness.gcn.unsupported import Unsupported
+from harness.gcn.wave import BARRIER, END, LANES, Step, Wave
+
+LONGEST = 20_000_000
+"""Instructions of one wave, after which it is taken for one that never ends."""
+_NEVER_WRITTEN = 0xA5
+"""What the local data share holds before it is written."""
+_POINTER = "user_sgpr_kernarg_segment_ptr"
+_ACCEPTED = frozenset({_POINTER, "user_sgpr_count", "user_sgpr_kernarg_preload_length"})
+Program = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Code:
+    """A kernel that is decoded: how to execute each instruction, and the registers that it names."""
+
+    assembly: Assembly
+    steps: tuple[Step, ...]
+    touches: tuple[frozenset[int], ...]
+
+
+@dataclass(frozen=True)
+class Hazard:
+    """A value that was used before the wait for it: the compiler's fault, or the assembler's."""
+
+    kernel: str
+    instruction: str
+    line: str
+    lane: str = "every lane"
+
+
+@dataclass
+class Run:
+    """What was executed in one launch."""
+
+    waves: int = 0
+    instructions: int = 0
+    opcodes: Counter[str] = field(default_factory=Counter)
+    hazards: dict[Hazard, int] = field(default_factory=dict)
+    executed: list[int] = field(default_factory=list)
+    """How often each instruction was, while the launch runs."""
+
+    def counted(self, instructions: Sequence[Instruction]) -> Run:
+        """What was executed by opcode, once all of it was."""
+        for instruction, times in zip(instructions, self.executed, strict=True):
+            self.instructions += times
+            self.opcodes[instruction.opcode] += times
+        self.opcodes = +self.opcodes
+        return self
+
+
+# --- decoding --------------------------------------------------------------------------------
+
+
+def decode(assembly: Assembly) -> Code:
+    """Every instruction of a kernel; Unsupported names all that are not implemented."""
+    _check(assembly)
+    steps: list[Step] = []
+    missing: dict[str, None] = {}
+    for instruction in assembly.instructions:
+        try:
+            steps.append(_step(instruction, assembly))
+        except Unsupported as error:
+            missing[str(error)] = None
+    if missing:
+        raise Unsupported(f"{assembly.name} on {assembly.architecture}: {'; '.join(missing)}")
+    touches = tuple(_touched(instruction) for instruction in assembly.instructions)
+    return Code(assembly, tuple(steps), touches)
+
+
+def _check(assembly: Assembly) -> None:
+    """Refuse what a kernel asks of its launch beyond what is laid out here.
+
+    Room for scratch memory may be declared and not used: its instructions are refused where they stand.
+    """
+    strange = [
+        name for name, value in assembly.declared.items()
+        if name.startswith("user_sgpr_") and value and name not in _ACCEPTED
+    ]  # fmt: skip
+    if strange or not assembly.declared.get(_POINTER):
+        raise Unsupported(
+            f"{assembly.name}: its registers at the start: {', '.join(strange) or 'no arguments'}"
+        )
+
+
+def _step(instruction: Instruction, assembly: Assembly) -> Step:
+    opcode = instruction.opcode
+    built: Step | None
+    if opcode.startswith("s_"):
+        built = scalar.build(instruction, assembly.labels) or access.build(instruction, assembly.name)
+    elif opcode.startswith("v_mfma"):
+        built = matrix.build(instruction, assembly.architecture)
+    elif opcode.startswith("v_"):
+        built = vector.build(instruction)
+    elif opcode.startswith("ds_"):
+        built = local.build(instruction, assembly.name)
+    else:
+        built = access.build(instruction, assembly.name)
+    if built is None:
+        raise Unsupported(opcode)
+    return built
+
+
+def _touched(instruction: Instruction) -> frozenset[int]:
+    found: frozenset[int] = frozenset()
+    if instruction.opcode.startswith(("s_branch", "s_cbranch", "s_waitcnt")):
+        return found
+    for text in instruction.operands:
+        try:
+            found |= parse(text).registers
+        except Unsupported:
+            continue  # a word such as `off`, which its own decoder took
+    return found
+
+
+# --- running ---------------------------------------------------------------------------------
+
+
+def run(code: Code, space: Space, segment: int, grid: Program, warps: int, local_bytes: int) -> Run:
+    """Run every workgroup of a grid, one after the other; `segment` is where the arguments are."""
+    told = Run(executed=[0] * len(code.steps))
+    with np.errstate(all="ignore"):
+        for program in _programs(grid):
+            share = np.full(local_bytes, _NEVER_WRITTEN, dtype=np.uint8)
+            waves = [_wave(code, space, segment, program, number, share) for number in range(warps)]
+            _workgroup(code, waves, told)
+    return told.counted(code.assembly.instructions)
+
+
+def _programs(grid: Program) -> Iterator[Program]:
+    for z in range(grid[2]):
+        for y in range(grid[1]):
+            for x in range(grid[0]):
+                yield x, y, z
+
+
+def _wave(
+    code: Code,
+    space: Space,
+    segment: int,
+    program: Program,
+    number: int,
+    share: np.ndarray[tuple[int], np.dtype[np.uint8]],
+) -> Wave:
+    """A wave as the hardware starts it: the arguments' address, the program, the number of each work-item."""
+    wave, declared = Wave(number, share, space), code.assembly.declared
+    wave.program = program
+    wave.write(0, segment, 2)
+    register = declared["user_sgpr_count"]
+    for axis, name in enumerate("xyz"):
+        if declared.get(f"system_sgpr_workgroup_id_{name}"):
+            wave.write(register, program[axis], 1)
+            register += 1
+    wave.v[0] = np.arange(LANES, dtype=np.uint32) + np.uint32(LANES * number)
+    return wave
+
+
+def _workgroup(code: Code, waves: list[Wave], told: Run) -> None:
+    """Run each wave up to the next barrier in turn, until all have ended."""
+    told.waves += len(waves)
+    while running := [wave for wave in waves if not wave.ended]:
+        stops = [_advance(code, wave, told) for wave in running]
+        if len(set(stops)) > 1:
+            raise Unsupported(f"{code.assembly.name}: a wave ends where others wait at a barrier")
+
+
+def _advance(code: Code, wave: Wave, told: Run) -> int:
+    """Run one wave up to a barrier or its end; which of both it was."""
+    steps, touches, waits, pc = code.steps, code.touches, wave.waits, wave.pc
+    executed, count = told.executed, 0
+    while True:
+        if waits.pending and not touches[pc].isdisjoint(waits.pending):
+            _hazard(code, pc, told)
+        target = steps[pc](wave)
+        executed[pc] += 1
+        count += 1
+        if target is None:
+            pc += 1
+        elif target >= 0:
+            pc = target
+        else:
+            break
+        if count > LONGEST:
+            raise Runaway(f"{code.assembly.name}: stopped after {LONGEST} instructions of one wave")
+    wave.pc, wave.ended = pc + 1, target == END
+    if target == BARRIER and waits.outstanding("lgkm"):
+        _hazard(code, pc, told)
+    return target
+
+
+def _hazard(code: Code, pc: int, told: Run) -> None:
+    instruction = code.assembly.instructions[pc]
+    hazard = Hazard(code.assembly.name, instruction.text, instruction.line)
+    told.hazards[hazard] = told.hazards.get(hazard, 0) + 1

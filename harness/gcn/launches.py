@@ -1,0 +1,120 @@
+"""Has Triton compile what is launched for an AMD GPU, and runs that code here instead of on the GPU."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from types import FrameType
+from typing import Any
+
+import torch
+
+from harness.errors import Unresolved
+from harness.gcn import assembly, emulator, segment
+from harness.gcn.emulator import Code, Run
+from harness.gcn.space import Space
+from harness.gcn.unsupported import Unsupported
+from harness.host import targets
+from harness.host.targets import Target
+from harness.memory.lanes import Launch
+from harness.memory.names import names_of
+from harness.memory.poison import Poison
+from harness.memory.violations import Violations
+from harness.memory.windows import Argument
+
+PATCHES = (*targets.PATCHES, "triton.runtime.jit.JITFunction.run: what it compiled is emulated")
+
+
+@dataclass(frozen=True)
+class Emulation:
+    """The launches of one run. `events` takes them (None: nobody asks), `violations` what they touch astray.
+
+    `entered` is told the name of each kernel, `after` as well, once it ran, with its tensors; `runs` takes
+    what was executed.
+    """
+
+    target: Target
+    violations: Violations
+    events: list[dict[str, Any]] | None
+    entered: Callable[[str], None]
+    after: Callable[[str, list[torch.Tensor]], None]
+    poison: Poison = field(default_factory=Poison)
+    runs: list[tuple[str, Run]] = field(default_factory=list)
+
+    def launch(
+        self, function: Any, kernel: Any, grid: Any, bound: Mapping[str, Any], frame: FrameType
+    ) -> None:
+        """Run one launch and record what it touched."""
+        self.entered(function.__name__)
+        launch = _opened(function, grid, bound, frame)
+        code = _decoded(kernel.asm[self.target.language])
+        space = Space(launch.kernel, self.violations, self.poison)
+        placed = {argument.name: space.place(argument) for argument in launch.arguments}
+        kinds = {name: kind for name, kind in kernel.src.signature.items() if kind != "constexpr"}
+        values = [placed.get(name, bound[name]) for name in kinds]
+        warps, grid_size = kernel.metadata.num_warps, _three(launch.grid)
+        content = segment.lay_out(code.assembly, list(kinds.values()), values, grid_size, warps)
+        try:
+            told = emulator.run(code, space, space.segment(content), grid_size, warps, kernel.metadata.shared)
+            self.runs.append((function.__name__, told))
+        finally:
+            if self.events is not None:
+                self.events.append(launch.event())
+            self.after(launch.kernel, [argument.tensor for argument in launch.arguments])
+
+
+@cache
+def _decoded(text: str) -> Code:
+    return emulator.decode(assembly.read(text))
+
+
+def _three(grid: list[int]) -> tuple[int, int, int]:
+    x, y, z = (*grid, 1, 1, 1)[:3]
+    return x, y, z
+
+
+def _opened(function: Any, grid: Any, bound: Mapping[str, Any], frame: FrameType) -> Launch:
+    """A launch with its tensors under the names of the kernel's parameters."""
+    if nested := [name for name, value in bound.items() if isinstance(value, tuple)]:
+        raise Unsupported(f"{function.__name__}: the tuple {nested[0]} as an argument")
+    given = {name: value for name, value in bound.items() if isinstance(value, torch.Tensor)}
+    names = names_of(list(given.values()), frame)
+    pairs = zip(given.items(), names, strict=True)
+    arguments = [Argument(name, tensor, found or name) for (name, tensor), found in pairs]
+    scalars = {name: value for name, value in bound.items() if isinstance(value, bool | int | float | str)}
+    size = grid(dict(bound)) if callable(grid) else grid
+    file = function.fn.__code__.co_filename
+    return Launch(function.__name__, file, [int(n) for n in size], scalars, arguments, frame)
+
+
+def _bound(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of a launch by the kernel's parameters; options of the compiler are none."""
+    signature = inspect.signature(function.fn)
+    named = {name: value for name, value in kwargs.items() if name in signature.parameters}
+    given = signature.bind(*args, **named)
+    given.apply_defaults()
+    return dict(given.arguments)
+
+
+@contextmanager
+def emulated(emulation: Emulation) -> Iterator[None]:
+    """Run what is launched while the block runs in the emulator."""
+    with targets.launching(emulation.target, lambda *launch: _run(emulation, *launch)):
+        yield
+
+
+def _run(
+    emulation: Emulation,
+    function: Any,
+    kernel: Any,
+    grid: Any,
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+) -> None:
+    if kernel is None:
+        raise Unresolved(f"{function.__name__}: Triton compiled nothing")
+    emulation.launch(function, kernel, grid, _bound(function, args, kwargs), sys._getframe(3))

@@ -1,0 +1,162 @@
+"""The local data share of a workgroup, and moves between lanes by its hardware (CDNA3 ISA, section 11)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.gcn.assembly import Instruction
+from harness.gcn.operands import parse, whole
+from harness.gcn.unsupported import Unsupported
+from harness.gcn.vector import admit
+from harness.gcn.wave import LANES, Step, Wave, Words
+from harness.memory.violations import Where
+from harness.observation import Fault
+
+_PLAIN = re.compile(r"ds_(read|write)_(b32|b64|b96|b128|u8|i8|u16|i16|b8|b16)(_d16_hi|_d16)?")
+_PAIR = re.compile(r"ds_(read|write)2(st64)?_b(32|64)")
+_BYTES = {"b32": 4, "b64": 8, "b96": 12, "b128": 16, "u8": 1, "i8": 1, "b8": 1, "u16": 2, "i16": 2, "b16": 2}
+_TRANSPOSED = re.compile(r"ds_read_b64_tr_b(8|16)")
+LOCAL = "local data share"
+
+
+def build(instruction: Instruction, kernel: str) -> Step | None:
+    """How to execute an instruction of the local data share; None where it is not one of these."""
+    opcode = instruction.opcode
+    if opcode in ("ds_bpermute_b32", "ds_permute_b32"):
+        return _permute(instruction)
+    if found := _TRANSPOSED.fullmatch(opcode):
+        return _transposed(instruction, int(found[1]), kernel)
+    if found := _PAIR.fullmatch(opcode):
+        size = int(found[3]) // 8
+        places = [
+            _offset(instruction, name) * size * (64 if found[2] else 1) for name in ("offset0", "offset1")
+        ]
+        return _access(instruction, found[1] == "read", size, places, kernel)
+    if (found := _PLAIN.fullmatch(opcode)) and not found[3]:
+        place = _offset(instruction, "offset")
+        return _access(instruction, found[1] == "read", _BYTES[found[2]], [place], kernel, found[2][0] == "i")
+    return None
+
+
+def _offset(instruction: Instruction, name: str) -> int:
+    return whole(instruction.modifiers.get(name, "0"))
+
+
+def _access(
+    instruction: Instruction, reads: bool, size: int, places: list[int], kernel: str, signed: bool = False
+) -> Step:
+    admit(instruction, {"offset", "offset0", "offset1"})
+    operands = [parse(text) for text in instruction.operands]
+    data, address = (operands[:1], operands[1]) if reads else (operands[1:], operands[0])
+    words = max(1, size // 4)
+    starts = [data[0].index + n * words for n in range(len(places))] if reads else [d.index for d in data]
+    registers = data[0].registers if reads else frozenset()
+
+    def read(wave: Wave) -> None:
+        base = wave.v[address.index].astype(np.int64)
+        # All of it is read before a register is written: the address may be one of them.
+        found = [_read(wave, base + place, size, signed, instruction, kernel) for place in places]
+        for start, values in zip(starts, found, strict=True):
+            for number, word in enumerate(values):
+                wave.put(wave.v[start + number], word)
+        wave.waits.issue("lgkm", registers)
+
+    def write(wave: Wave) -> None:
+        base = wave.v[address.index].astype(np.int64)
+        for start, place in zip(starts, places, strict=True):
+            _write(wave, base + place, size, start, instruction, kernel)
+        wave.waits.issue("lgkm", registers)
+
+    return read if reads else write
+
+
+def _inside(
+    wave: Wave, at: npt.NDArray[np.int64], size: int, kind: str, instruction: Instruction, kernel: str
+) -> npt.NDArray[np.bool_]:
+    """The active lanes that stay inside; others read 0 and write nothing (CDNA3 ISA, 11.3), and are told."""
+    good = (at >= 0) & (at + size <= wave.local.size)
+    if bool((wave.mask & ~good).any()):
+        lane = int(np.flatnonzero(wave.mask & ~good)[0])
+        where = Where(
+            f"{instruction.line}, {instruction.opcode} of {kernel}, lane {lane} of wave {wave.number}",
+            wave.program,
+        )
+        fault = Fault(kind=kind, buffer=LOCAL, kernel=kernel, numel=wave.local.size // size)
+        wave.space.stray(fault, at[wave.mask & ~good] // size, where)
+    return good & wave.mask
+
+
+def _read(
+    wave: Wave, at: npt.NDArray[np.int64], size: int, signed: bool, instruction: Instruction, kernel: str
+) -> list[Words]:
+    lanes = _inside(wave, at, size, "oob-read", instruction, kernel)
+    octets = np.zeros((LANES, max(4, size)), dtype=np.uint8)
+    octets[lanes, :size] = wave.local[at[lanes][:, None] + np.arange(size)]
+    words = [word.copy() for word in octets.view("<u4").astype(np.uint32).T]
+    if signed:
+        up = np.uint32(32 - 8 * size)
+        words = [((words[0] << up).view(np.int32) >> np.int32(up)).view(np.uint32)]
+    return words
+
+
+def _write(
+    wave: Wave, at: npt.NDArray[np.int64], size: int, start: int, instruction: Instruction, kernel: str
+) -> None:
+    lanes = _inside(wave, at, size, "oob-write", instruction, kernel)
+    words = wave.v[start : start + max(1, size // 4)].T
+    octets = np.ascontiguousarray(words).view(np.uint8)[:, :size]
+    wave.local[at[lanes][:, None] + np.arange(size)] = octets[lanes]
+
+
+def _transposed(instruction: Instruction, bits: int, kernel: str) -> Step:
+    """DS_READ_B64_TR_B16 and _B8 (CDNA4): 16 lanes read rows of 16 elements, and each keeps a column."""
+    admit(instruction, {"offset"})
+    target, address = (parse(text) for text in instruction.operands)
+    place, registers, size = _offset(instruction, "offset"), target.registers, bits // 8
+    per_lane = 8 // size
+
+    def step(wave: Wave) -> None:
+        if not wave.full:
+            raise Unsupported(f"{instruction.opcode} with lanes switched off")
+        at = wave.v[address.index].astype(np.int64) + place
+        words = np.stack(_read(wave, at, 8, False, instruction, kernel), axis=1)
+        rows = np.ascontiguousarray(words).view(f"u{size}").reshape(LANES // 16, per_lane, 16)
+        columns = np.ascontiguousarray(rows.transpose(0, 2, 1)).reshape(LANES, per_lane)
+        for number, word in enumerate(columns.view(np.uint32).T):
+            wave.put(wave.v[target.index + number], word)
+        wave.waits.issue("lgkm", registers)
+
+    return step
+
+
+def _permute(instruction: Instruction) -> Step:
+    """DS_BPERMUTE_B32 pulls from, DS_PERMUTE_B32 pushes to the lane that an address divided by 4 names."""
+    admit(instruction, {"offset"})
+    target, address, data = (parse(text) for text in instruction.operands)
+    offset = np.uint32(_offset(instruction, "offset"))
+    move: Callable[[Wave, Any, Words], Words] = _pull if "bpermute" in instruction.opcode else _push
+    registers = target.registers
+
+    def step(wave: Wave) -> None:
+        lanes = (wave.v[address.index] + offset) >> np.uint32(2) & np.uint32(LANES - 1)
+        wave.put(wave.v[target.index], move(wave, lanes, wave.v[data.index]))
+        wave.waits.issue("lgkm", registers)
+
+    return step
+
+
+def _pull(wave: Wave, lanes: Any, values: Words) -> Words:
+    """A lane that is switched off gives 0."""
+    return np.where(wave.mask[lanes], values[lanes], np.uint32(0))
+
+
+def _push(wave: Wave, lanes: Any, values: Words) -> Words:
+    """The last active lane wins; who is sent nothing reads 0."""
+    result = np.zeros(LANES, dtype=np.uint32)
+    result[lanes[wave.mask]] = values[wave.mask]
+    return result

@@ -1,0 +1,184 @@
+"""Operands of instructions: which registers they name, and how their values are read.
+
+Values of vectors are arrays of 64, those of scalars and constants are numpy's scalars, which broadcast.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from harness.gcn.unsupported import Unsupported
+from harness.gcn.wave import ACCUMULATORS, EXEC, M0, VCC, Wave
+
+_NAMED = {
+    "vcc": (VCC, 2), "vcc_lo": (VCC, 1), "vcc_hi": (VCC + 1, 1), "m0": (M0, 1),
+    "exec": (EXEC, 2), "exec_lo": (EXEC, 1), "exec_hi": (EXEC + 1, 1),
+}  # fmt: skip
+_REGISTER = re.compile(r"([sva])(?:(\d+)|\[(\d+):(\d+)\])")
+_WRAPPED = re.compile(r"(-?)(?:(\|)(.+)\||(abs|sext|neg)\((.+)\)|(.+))")
+VECTORS = 128
+"""Vector registers are numbered from here where both kinds share one numbering."""
+_DTYPES: dict[str, Any] = {
+    "u32": np.uint32, "i32": np.int32, "f32": np.float32, "u64": np.uint64, "i64": np.int64,
+    "f64": np.float64, "f16": np.float16, "u16": np.uint16, "i16": np.int16,
+}  # fmt: skip
+_PACKED = {"f64": "<d", "f32": "<f", "f16": "<e"}
+
+Read = Callable[[Wave], Any]
+
+
+@dataclass(frozen=True)
+class Operand:
+    """A source or destination; `negate`, `absolute` and `sext` are its modifiers."""
+
+    text: str
+    kind: Literal["s", "v", "const"]
+    index: int = 0
+    words: int = 1
+    negate: bool = False
+    absolute: bool = False
+    sext: bool = False
+
+    @property
+    def registers(self) -> frozenset[int]:
+        """The registers it names, scalars and vectors in one numbering."""
+        if self.kind == "const":
+            return frozenset()
+        start = self.index + (VECTORS if self.kind == "v" else 0)
+        return frozenset(range(start, start + self.words))
+
+
+def parse(text: str) -> Operand:
+    """An operand from its text; Unsupported where it is none that is known."""
+    if _is_number(text):
+        return Operand(text, "const")
+    found = _WRAPPED.fullmatch(text)
+    if not found:
+        raise Unsupported(f"the operand {text!r}")
+    sign, bar, barred, function, inner, plain = found.groups()
+    kind, index, words = _register(barred or inner or plain, text)
+    return Operand(
+        text, kind, index, words,
+        negate=bool(sign) or function == "neg",
+        absolute=bool(bar) or function == "abs",
+        sext=function == "sext",
+    )  # fmt: skip
+
+
+def _register(name: str, text: str) -> tuple[Literal["s", "v"], int, int]:
+    if name in _NAMED:
+        return "s", *_NAMED[name]
+    if not (register := _REGISTER.fullmatch(name)):
+        raise Unsupported(f"the operand {text!r}")
+    letter, one, first, last = register.groups()
+    index = int(one or first)
+    words = 1 if one else int(last) - index + 1
+    if letter == "s":
+        return "s", index, words
+    return "v", index + (ACCUMULATORS if letter == "a" else 0), words
+
+
+def _is_number(text: str) -> bool:
+    return re.fullmatch(r"-?(0x[0-9a-f]+|\d+(\.\d+)?)", text) is not None
+
+
+def whole(text: str) -> int:
+    """A number of an instruction as an integer."""
+    return int(text, 0)
+
+
+def constant(text: str, dtype: str) -> Any:
+    """A constant operand as a value of a type (CDNA3 ISA, section 5.1.3).
+
+    An integer gives its bits. One with a point gives the bits of that float in the operand's size, also
+    for integer types; a literal of 32 bits is the upper half of a double.
+    """
+    size = np.dtype(_DTYPES[dtype]).itemsize
+    if "." in text:
+        real = {8: "<d", 4: "<f", 2: "<e"}[size]
+        bits = int.from_bytes(struct.pack(real, float(text)), "little")
+    else:
+        bits = whole(text)
+        if dtype == "f64" and not -16 <= bits <= 64:
+            bits <<= 32
+    value = np.array(bits & ((1 << (8 * size)) - 1), dtype=f"u{size}")
+    return value.view(_DTYPES[dtype])[()]
+
+
+def reader(operand: Operand, dtype: str) -> Read:
+    """How to read an operand as a type, with its modifiers."""
+    raw = _raw(operand, dtype)
+    if not (operand.negate or operand.absolute):
+        return raw
+    if dtype[0] != "f":
+        raise Unsupported(f"the modifier of {operand.text!r} on an integer")
+    if operand.absolute and operand.negate:
+        return lambda wave: -np.abs(raw(wave))
+    return (lambda wave: np.abs(raw(wave))) if operand.absolute else (lambda wave: -raw(wave))
+
+
+def _raw(operand: Operand, dtype: str) -> Read:
+    if operand.kind == "const":
+        value = constant(operand.text, dtype)
+        return lambda wave: value
+    if operand.kind == "s":
+        return _scalar(operand.index, dtype)
+    return _vector(operand.index, dtype)
+
+
+def _scalar(index: int, dtype: str) -> Read:
+    kind = np.dtype(_DTYPES[dtype])
+    unsigned: Any = np.dtype(f"u{kind.itemsize}").type
+    if kind.itemsize == 8:
+        return lambda wave: unsigned(wave.read(index, 2)).view(kind)
+    if kind.itemsize == 2:
+        return lambda wave: unsigned(wave.scalars[index] & 0xFFFF).view(kind)
+    return lambda wave: unsigned(wave.scalars[index]).view(kind)
+
+
+def _vector(index: int, dtype: str) -> Read:
+    if dtype == "f32":
+        return lambda wave: wave.f[index]
+    if dtype == "i32":
+        return lambda wave: wave.i[index]
+    if dtype == "u32":
+        return lambda wave: wave.v[index]
+    kind = _DTYPES[dtype]
+    if dtype in ("f16", "u16", "i16"):
+        return lambda wave: wave.v[index].astype(np.uint16).view(kind)
+    return lambda wave: wide(wave, index).view(kind)
+
+
+def wide(wave: Wave, index: int) -> Any:
+    """Two vector registers as one of 64 bits."""
+    value = wave.v[index + 1].astype(np.uint64)
+    value <<= np.uint64(32)
+    value |= wave.v[index]
+    return value
+
+
+def write(wave: Wave, index: int, value: Any, dtype: str) -> None:
+    """Write a vector result in the active lanes. One of 16 bits clears the upper half (CDNA3 ISA, 6.2.1)."""
+    if dtype == "f32":
+        wave.put(wave.f[index], value)
+    elif dtype == "i32":
+        wave.put(wave.i[index], value)
+    elif dtype == "u32":
+        wave.put(wave.v[index], value)
+    else:
+        _write_sized(wave, index, np.asarray(value, dtype=_DTYPES[dtype]))
+
+
+def _write_sized(wave: Wave, index: int, value: Any) -> None:
+    if value.dtype.itemsize == 2:
+        wave.put(wave.v[index], value.view(np.uint16).astype(np.uint32))
+        return
+    bits = value.view(np.uint64)
+    wave.put(wave.v[index], (bits & np.uint64(0xFFFFFFFF)).astype(np.uint32))
+    wave.put(wave.v[index + 1], (bits >> np.uint64(32)).astype(np.uint32))

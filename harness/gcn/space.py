@@ -1,0 +1,264 @@
+"""The memory that a launch sees: every lane of every access is judged by the window of its argument.
+
+An element that an access touches outside of its argument is dropped where it is written and poison where
+it is read, and both are reported, as the interpreter's are (`harness.memory.lanes`).
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.errors import Runaway
+from harness.gcn.wave import Mask, Words
+from harness.memory.poison import Poison
+from harness.memory.violations import Violations, Where
+from harness.memory.windows import Addresses, Argument, Offsets, Window, Windows
+from harness.observation import Fault
+
+WINDOW_BITS = 40
+LAST_WINDOW = (1 << (47 - WINDOW_BITS)) - 1
+"""A GPU's addresses have 48 bits, of which the highest is the sign."""
+ARGUMENTS = 1 << 20
+"""Where the segment of a kernel's arguments is, below every window."""
+ASTRAY = 4096
+"""So many accesses of one wave in a row without a lane inside: a loop over a bound that is poison."""
+_UNKNOWN_CONTENT = np.frombuffer(b"\xad\xde\xad\x5e", dtype=np.uint8)
+Octets = npt.NDArray[np.uint8]
+UNKNOWN = "an address that was derived from no argument and no live tensor"
+
+
+@dataclass(frozen=True)
+class Backing:
+    """An argument's real memory as words of each size; the last ones may lie past a whole number of them."""
+
+    argument: Argument
+    words: dict[int, npt.NDArray[Any]]
+    poison: Octets
+    """The poison of one element."""
+
+
+Place = Callable[[int], Where]
+"""Where an access stands in the source, asked for with the first lane that is astray."""
+
+
+class Space:
+    """The arguments of one launch as a kernel's lanes see them."""
+
+    def __init__(self, kernel: str, strays: Violations, poison: Poison) -> None:
+        self._kernel, self._violations, self._poison = kernel, strays, poison
+        self._windows = Windows(WINDOW_BITS, LAST_WINDOW)
+        self._backings: dict[int, Backing] = {}
+        self._segment = b""
+        self._astray = 0
+
+    # --- what there is ---------------------------------------------------------------------
+
+    def place(self, argument: Argument) -> int:
+        """The address that the kernel is given for an argument."""
+        raw = _memory(argument.real, argument.nbytes)
+        sizes = {n: raw[: argument.nbytes // n * n].view(f"u{n}") for n in (1, 2, 4)}
+        word, nbytes = self._poison.word(argument.tensor.dtype)
+        poison = np.frombuffer(word.to_bytes(nbytes, "little"), dtype=np.uint8)
+        self._backings[id(argument)] = Backing(argument, sizes, poison)
+        return self._windows.open(argument).base
+
+    def segment(self, content: bytes) -> int:
+        """The address of the kernel's arguments, which are these bytes."""
+        self._segment = content
+        return ARGUMENTS
+
+    # --- accesses --------------------------------------------------------------------------
+
+    def load(self, addresses: Addresses, mask: Mask, width: int, place: Place) -> list[Words]:
+        """What `width` bytes at each active lane's address hold, as words; 0 in the lanes that are off."""
+        result = [np.zeros(addresses.shape, dtype=np.uint32) for _ in range(-(-width // 4))]
+        chosen = addresses if mask.all() else addresses[mask]
+        if not chosen.size:
+            return result
+        if found := self._inside(chosen, width, writes=False):
+            backing, offsets = found
+            for word, values in zip(result, _gathered(backing, offsets, width), strict=True):
+                word[mask] = values
+            return result
+        octets = self._by_lane(chosen, np.flatnonzero(mask), width, None, place)
+        for number, word in enumerate(result):
+            word[mask] = _joined(octets[:, 4 * number : 4 * number + 4])
+        return result
+
+    def store(self, addresses: Addresses, mask: Mask, width: int, words: list[Words], place: Place) -> None:
+        """Write the words of each active lane at its address, `width` bytes in all."""
+        chosen = addresses[mask]
+        if not chosen.size:
+            return
+        values = [word[mask] for word in words]
+        if found := self._inside(chosen, width, writes=True):
+            _scatter(*found, width, values)
+            return
+        octets = np.stack(values, axis=1).astype("<u4").view(np.uint8)[:, :width]
+        self._by_lane(chosen, np.flatnonzero(mask), width, octets, place)
+
+    def read(self, address: int, width: int, place: Place) -> list[int]:
+        """What a scalar load of so many bytes finds, as words."""
+        start = address - ARGUMENTS
+        if start >= 0 and start + width <= len(self._segment):
+            part = self._segment[start : start + width]
+            return [int.from_bytes(part[at : at + 4], "little") for at in range(0, width, 4)]
+        addresses = np.array([address], dtype=np.uint64)
+        return [int(word[0]) for word in self.load(addresses, np.ones(1, dtype=bool), width, place)]
+
+    def dropped(self, addresses: Addresses, mask: Mask, width: int, writes: bool, place: Place) -> None:
+        """Report accesses that the hardware drops for being beyond their buffer's records."""
+        chosen, who = addresses[mask], np.flatnonzero(mask)
+        for window, lanes in self._windows.split(chosen):
+            if window is None:
+                self._unknown(writes, place(int(who[lanes][0])))
+            else:
+                self._dropped_in(window, chosen[lanes], who[lanes], width, writes, place)
+
+    def _dropped_in(
+        self, window: Window, addresses: Addresses, who: Offsets, width: int, writes: bool, place: Place
+    ) -> None:
+        size = window.argument.itemsize
+        unit = size if width % size == 0 else width
+        for start in range(0, width, unit):
+            at = window.offsets(addresses) + start
+            stray = ~window.argument.inside(at, unit)
+            if stray.any():
+                self._stray(window.argument, at[stray], unit, writes, place(int(who[stray][0])))
+
+    def stray(self, fault: Fault, elements: Offsets, where: Where) -> None:
+        """Report elements that lie outside of something that is no argument."""
+        self._violations.access(fault, elements, where)
+
+    # --- judged ----------------------------------------------------------------------------
+
+    def _inside(self, chosen: Addresses, width: int, writes: bool) -> tuple[Backing, Offsets] | None:
+        """The argument that all of these accesses stay inside of; None where one does not."""
+        low, high = int(chosen.min()), int(chosen.max())
+        window = self._windows.find(low)
+        if window is None or window is not self._windows.find(high) or window.argument.gaps:
+            return None
+        first, last = low - window.base, high - window.base
+        if first < 0 or last + width > window.argument.nbytes:
+            return None
+        window.argument.touch(first, last + width - 1, writes)
+        self._astray = 0
+        return self._backings[id(window.argument)], (chosen - np.uint64(window.base)).view(np.int64)
+
+    def _by_lane(
+        self, chosen: Addresses, who: Offsets, width: int, octets: Octets | None, place: Place
+    ) -> Octets:
+        """Each lane by itself: what is loaded, byte by byte, or what was to be stored."""
+        writes = octets is not None
+        result = np.zeros((len(chosen), width), dtype=np.uint8) if octets is None else octets
+        inside = False
+        for window, lanes in self._windows.split(chosen):
+            if window is not None:
+                inside |= self._in_window(window, chosen, lanes, who, result, writes, place)
+                continue
+            self._unknown(writes, place(int(who[lanes][0])))
+            if not writes:
+                self._poison.drawn = True
+                result[lanes] = np.resize(_UNKNOWN_CONTENT, width)
+        self._stop_if_lost(inside)
+        return result
+
+    def _in_window(
+        self, window: Window, chosen: Addresses, lanes: Mask, who: Offsets, octets: Octets,
+        writes: bool, place: Place,
+    ) -> bool:  # fmt: skip
+        """The elements of one argument that these lanes touch, those inside and those that are stray."""
+        argument, width = window.argument, octets.shape[1]
+        rows, offsets = np.flatnonzero(lanes), window.offsets(chosen[lanes])
+        unit = argument.itemsize if width % argument.itemsize == 0 else width
+        any_inside = False
+        for start in range(0, width, unit):
+            at = offsets + start
+            good = argument.inside(at, unit)
+            if good.any():
+                any_inside = True
+                argument.touch(int(at[good].min()), int(at[good].max()) + unit - 1, writes)
+                self._copy(argument, at[good], rows[good], octets, start, unit, writes)
+            if not good.all():
+                self._stray(argument, at[~good], unit, writes, place(int(who[rows[~good][0]])))
+                if not writes:
+                    self._poisoned(argument, octets, rows[~good], start, unit)
+        return any_inside
+
+    def _copy(
+        self, argument: Argument, at: Offsets, rows: Offsets, octets: Octets,
+        start: int, unit: int, writes: bool,
+    ) -> None:  # fmt: skip
+        memory = self._backings[id(argument)].words[1]
+        for byte in range(unit):
+            if writes:
+                memory[at + byte] = octets[rows, start + byte]
+            else:
+                octets[rows, start + byte] = memory[at + byte]
+
+    def _poisoned(self, argument: Argument, octets: Octets, rows: Offsets, start: int, unit: int) -> None:
+        self._poison.drawn = True
+        pattern = np.resize(self._backings[id(argument)].poison, unit)
+        octets[np.ix_(rows, np.arange(start, start + unit))] = pattern
+
+    def _stray(self, argument: Argument, at: Offsets, unit: int, writes: bool, where: Where) -> None:
+        past = (at < 0) | (at + unit > argument.nbytes)
+        for lanes, message in ((past, None), (~past, "between the rows of the slice that was passed")):
+            if lanes.any():
+                fault = Fault(
+                    kind="oob-write" if writes else "oob-read",
+                    buffer=argument.buffer,
+                    kernel=self._kernel,
+                    numel=argument.nbytes // unit,
+                    message=message,
+                )
+                self._violations.access(fault, at[lanes] // unit, where)
+
+    def _unknown(self, writes: bool, where: Where) -> None:
+        kind = "oob-write" if writes else "oob-read"
+        self._violations.add(Fault(kind=kind, kernel=self._kernel, message=UNKNOWN), where)
+
+    def _stop_if_lost(self, inside: bool) -> None:
+        self._astray = 0 if inside else self._astray + 1
+        if self._astray >= ASTRAY:
+            raise Runaway(f"{self._kernel}: stopped after {ASTRAY} accesses in a row that were all stray")
+
+
+def _memory(address: int, nbytes: int) -> Octets:
+    """The memory of a tensor as bytes; one without elements has none."""
+    if not nbytes:
+        return np.empty(0, dtype=np.uint8)
+    return np.ctypeslib.as_array((ctypes.c_uint8 * nbytes).from_address(address))
+
+
+def _gathered(backing: Backing, offsets: Offsets, width: int) -> list[Words]:
+    size = min(width, 4)
+    if size == 3 or (size > 1 and bool((offsets % size).any())):
+        rows = backing.words[1][offsets[:, None] + np.arange(width)]
+        return [_joined(rows[:, at : at + 4]) for at in range(0, width, 4)]
+    places = offsets // size
+    return [backing.words[size][places + number].astype(np.uint32) for number in range(-(-width // 4))]
+
+
+def _joined(octets: Octets) -> Words:
+    """Up to four bytes of each lane as a word."""
+    padded = np.zeros((octets.shape[0], 4), dtype=np.uint8)
+    padded[:, : octets.shape[1]] = octets
+    return padded.view("<u4")[:, 0].astype(np.uint32)
+
+
+def _scatter(backing: Backing, offsets: Offsets, width: int, values: list[Words]) -> None:
+    size = min(width, 4)
+    if size == 3 or (size > 1 and bool((offsets % size).any())):
+        octets = np.stack(values, axis=1).astype("<u4").view(np.uint8)[:, :width]
+        backing.words[1][offsets[:, None] + np.arange(width)] = octets
+        return
+    places = offsets // size
+    for number, word in enumerate(values):
+        backing.words[size][places + number] = word.astype(f"u{size}")

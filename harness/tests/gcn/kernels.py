@@ -1,0 +1,51 @@
+"""Small Triton kernels, for the emulator and for Triton's interpreter."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import triton.language as tl
+from triton.runtime.interpreter import InterpretedFunction
+from triton.runtime.jit import JITFunction
+
+
+def both(function: Any) -> tuple[Any, Any]:
+    """A kernel to compile, and the same one to interpret, whatever TRITON_INTERPRET is in this process."""
+    return JITFunction(function), InterpretedFunction(function)
+
+
+def _add(x, y, out, n, BLOCK: tl.constexpr):  # type: ignore[no-untyped-def]
+    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    mask = at < n
+    tl.store(out + at, tl.load(x + at, mask=mask) + tl.load(y + at, mask=mask), mask=mask)
+
+
+def _gather(table, rows, out, n, stride, BLOCK: tl.constexpr):  # type: ignore[no-untyped-def]
+    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    row = tl.load(rows + at, mask=at < n, other=0)
+    tl.store(out + at, tl.load(table + row * stride + 1, mask=at < n, other=-7), mask=at < n)
+
+
+def _product(x, y, out, M: tl.constexpr, N: tl.constexpr, K: tl.constexpr):  # type: ignore[no-untyped-def]
+    m, n, k = tl.arange(0, M), tl.arange(0, N), tl.arange(0, K)
+    a = tl.load(x + m[:, None] * K + k[None, :])
+    b = tl.load(y + k[:, None] * N + n[None, :])
+    tl.store(out + m[:, None] * N + n[None, :], tl.dot(a, b))
+
+
+def _total(x, out, n, BLOCK: tl.constexpr):  # type: ignore[no-untyped-def]
+    at = tl.arange(0, BLOCK)
+    value = tl.load(x + at, mask=at < n, other=0)
+    tl.store(out, tl.sum(value, axis=0))
+    tl.store(out + 1, tl.max(value, axis=0))
+
+
+def _count(out, BLOCK: tl.constexpr):  # type: ignore[no-untyped-def]
+    tl.atomic_add(out + tl.arange(0, BLOCK) % 4, 1)
+
+
+COUNT, _ = both(_count)
+ADD, ADD_INTERPRETED = both(_add)
+GATHER, GATHER_INTERPRETED = both(_gather)
+PRODUCT, PRODUCT_INTERPRETED = both(_product)
+TOTAL, _ = both(_total)

@@ -1,0 +1,226 @@
+"""Waves from barrier to barrier, and values that are used before the wait for them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from harness.errors import Runaway
+from harness.gcn import assembly, emulator, segment
+from harness.gcn.assembly import Slot
+from harness.gcn.space import Space
+from harness.gcn.unsupported import Unsupported
+from harness.memory.poison import Poison
+from harness.memory.violations import Violations
+from harness.memory.windows import Argument
+from harness.tests.gcn.snippets import LANE, Bench, doubles
+
+_KERNEL = """\t.amdgcn_target "amdgcn-amd-amdhsa--gfx942"
+\t.type\tk,@function
+k:                                      ; @k
+\t.loc\t1 7 0 prologue_end              ; kernel.py:7:0
+{body}
+.Lfunc_end0:
+\t\t.amdhsa_user_sgpr_count 2
+\t\t.amdhsa_user_sgpr_kernarg_segment_ptr 1
+\t\t.amdhsa_system_sgpr_workgroup_id_x 1
+\t\t.amdhsa_system_sgpr_workgroup_id_y {y}
+{declared}
+    .args:
+      - .address_space:  global
+        .offset:         0
+        .size:           8
+        .value_kind:     global_buffer
+      - .offset:         8
+        .size:           4
+        .value_kind:     by_value
+      - .offset:         12
+        .size:           4
+        .value_kind:     {hidden}
+    .group_segment_fixed_size: 0
+"""
+
+
+def _assembly(
+    body: str, declared: str = "", hidden: str = "hidden_block_count_x", y: int = 0
+) -> assembly.Assembly:
+    return assembly.read(_KERNEL.format(body=body, declared=declared, hidden=hidden, y=y))
+
+
+def _run(body: str, out: torch.Tensor, grid: tuple[int, int, int], warps: int, y: int = 0) -> emulator.Run:
+    read = _assembly(body, y=y)
+    space = Space("k", Violations(), Poison())
+    base = space.place(Argument("out", out, "out"))
+    content = segment.lay_out(read, ["*i32", "i32"], [base, 5], grid, warps)
+    return emulator.run(emulator.decode(read), space, space.segment(content), grid, warps, 1024)
+
+
+_STORE = """\ts_load_dwordx2 s[4:5], s[0:1], 0x0
+\ts_load_dwordx2 s[6:7], s[0:1], 0x8
+\ts_waitcnt lgkmcnt(0)
+\ts_lshl_b32 s8, s2, 7
+\tv_add_u32_e32 v1, s8, v0
+\tv_lshlrev_b32_e32 v1, 2, v1
+\tv_mov_b32_e32 v2, {value}
+\tglobal_store_dword v1, v2, s[4:5]
+\ts_endpgm"""
+
+
+@pytest.mark.parametrize(("value", "expected"), [("s6", 5), ("s7", 3)])
+def test_arguments_given_and_hidden(value: str, expected: int) -> None:
+    out = torch.zeros(384, dtype=torch.int32)
+    told = _run(_STORE.format(value=value), out, (3, 1, 1), 2)
+    assert set(out.tolist()) == {expected}
+    assert (told.waves, told.instructions, told.opcodes["s_endpgm"]) == (6, 54, 6)
+    assert not told.hazards
+
+
+def test_programs_of_two_axes() -> None:
+    out = torch.zeros(384, dtype=torch.int32)
+    _run(_STORE.format(value="s3"), out, (3, 2, 1), 2, y=1)
+    assert set(out.tolist()) == {1}  # the last program to write
+
+
+def test_work_items_are_numbered_through_the_waves() -> None:
+    out = torch.zeros(256, dtype=torch.int32)
+    _run(_STORE.format(value="v0").replace("s_lshl_b32 s8, s2, 7", "s_mov_b32 s8, 0"), out, (1, 1, 1), 4)
+    assert out.tolist() == list(range(256))
+
+
+_EXCHANGE = """\ts_load_dwordx2 s[4:5], s[0:1], 0x0
+\tv_lshlrev_b32_e32 v1, 2, v0
+\tv_xor_b32_e32 v2, 0x100, v1
+\tds_write_b32 v1, v0
+\ts_waitcnt lgkmcnt(0)
+\ts_barrier
+\tds_read_b32 v3, v2
+\ts_waitcnt lgkmcnt(0)
+\tglobal_store_dword v1, v3, s[4:5]
+\ts_endpgm"""
+
+
+def test_waves_exchange_values_at_a_barrier() -> None:
+    out = torch.zeros(128, dtype=torch.int32)
+    told = _run(_EXCHANGE, out, (1, 1, 1), 2)
+    assert out.tolist() == [*range(64, 128), *range(64)]
+    assert not told.hazards
+
+
+@pytest.mark.parametrize(
+    ("removed", "at"),
+    [(4, "s_barrier"), (7, "global_store_dword v1, v3, s[4:5]")],
+)
+def test_removed_wait_is_noticed(removed: int, at: str) -> None:
+    lines = _EXCHANGE.splitlines()
+    assert "s_waitcnt" in lines.pop(removed)
+    told = _run("\n".join(lines), torch.zeros(128, dtype=torch.int32), (1, 1, 1), 2)
+    assert [(hazard.instruction, hazard.line) for hazard in told.hazards] == [(at, "kernel.py:7")]
+
+
+def test_waves_that_part_at_a_barrier_are_refused() -> None:
+    lines = "v_readfirstlane_b32 s4, v0", "s_cmp_eq_u32 s4, 0", "s_cbranch_scc1 .LB", "s_barrier"
+    body = "\n".join((*(f"\t{line}" for line in lines), ".LB:", "\ts_endpgm"))
+    with pytest.raises(Unsupported, match="others wait at a barrier"):
+        _run(body, torch.zeros(1, dtype=torch.int32), (1, 1, 1), 2)
+
+
+def test_endless_loop_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(emulator, "LONGEST", 1000)
+    with pytest.raises(Runaway, match="stopped after 1000 instructions"):
+        _run(".LB:\n\ts_branch .LB", torch.zeros(1, dtype=torch.int32), (1, 1, 1), 1)
+
+
+# --- waits -----------------------------------------------------------------------------------
+
+
+def _hazards(text: str) -> list[str]:
+    bench = Bench()
+    base = bench.tensor("x", torch.arange(256, dtype=torch.int32))
+    low, high = doubles(np.uint64(base) + LANE.astype(np.uint64) * np.uint64(4))
+    scalars = {4: base & 0xFFFFFFFF, 5: base >> 32}
+    bench.run(text, scalars=scalars, vectors={0: low, 1: high, 8: LANE * 4, 9: 0})
+    return [hazard.instruction for hazard in bench.told.hazards]
+
+
+_TWO = "global_load_dword v2, v[0:1], off\nglobal_load_dword v3, v[0:1], off offset:4\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (_TWO + "s_waitcnt vmcnt(0)\nv_add_u32_e32 v4, v2, v3", []),
+        (_TWO + "v_mov_b32_e32 v4, v2", ["v_mov_b32_e32 v4, v2"]),
+        # Vector memory returns in order: with one outstanding, the first is there.
+        (_TWO + "s_waitcnt vmcnt(1)\nv_mov_b32_e32 v4, v2", []),
+        (_TWO + "s_waitcnt vmcnt(1)\nv_mov_b32_e32 v4, v3", ["v_mov_b32_e32 v4, v3"]),
+        (_TWO + "s_waitcnt lgkmcnt(0)\nv_mov_b32_e32 v4, v2", ["v_mov_b32_e32 v4, v2"]),
+        (_TWO + "s_waitcnt vmcnt(0) lgkmcnt(0)\nv_mov_b32_e32 v4, v2", []),
+        # Written before it arrives, it would be overwritten.
+        (_TWO + "v_mov_b32_e32 v3, 0", ["v_mov_b32_e32 v3, 0"]),
+        (_TWO + "v_mov_b32_e32 v4, 0", []),
+        # The scalar cache returns in any order: only a wait for all of it covers one.
+        ("s_load_dword s6, s[4:5], 0x0\ns_waitcnt lgkmcnt(0)\ns_mov_b32 s8, s6", []),
+        ("s_load_dword s6, s[4:5], 0x0\ns_mov_b32 s8, s6", ["s_mov_b32 s8, s6"]),
+        (
+            """s_load_dword s6, s[4:5], 0x0
+            s_load_dword s7, s[4:5], 0x4
+            s_waitcnt lgkmcnt(1)
+            s_mov_b32 s8, s6""",
+            ["s_mov_b32 s8, s6"],
+        ),
+        ("ds_read_b32 v2, v8\nds_read_b32 v3, v8\ns_waitcnt lgkmcnt(1)\nv_mov_b32_e32 v4, v2", []),
+        ("ds_bpermute_b32 v2, v8, v9\nv_mov_b32_e32 v4, v2", ["v_mov_b32_e32 v4, v2"]),
+        # A store's data was read when it was issued.
+        ("global_store_dword v[0:1], v9, off\nv_mov_b32_e32 v9, 1", []),
+    ],
+)
+def test_value_used_before_its_wait(text: str, told: list[str]) -> None:
+    assert _hazards(text) == told
+
+
+# --- what a kernel asks of its launch --------------------------------------------------------
+
+
+def test_all_that_is_missing_is_named_at_once() -> None:
+    body = "\tv_sin_f32_e32 v0, v1\n\tflat_load_dword v0, v[2:3]\n\tv_sin_f32_e32 v0, v1\n\ts_endpgm"
+    with pytest.raises(Unsupported) as caught:
+        emulator.decode(_assembly(body))
+    assert str(caught.value) == "k on gfx942: v_sin_f32; flat_load_dword"
+
+
+def test_other_registers_at_the_start_are_refused() -> None:
+    declared = "\t\t.amdhsa_user_sgpr_dispatch_ptr 1"
+    with pytest.raises(Unsupported, match="user_sgpr_dispatch_ptr"):
+        emulator.decode(_assembly("\ts_endpgm", declared))
+
+
+def test_unknown_hidden_argument_is_refused() -> None:
+    with pytest.raises(Unsupported, match="hidden_hostcall_buffer"):
+        segment.lay_out(
+            _assembly("\ts_endpgm", hidden="hidden_hostcall_buffer"), ["*i32", "i32"], [0, 0], (1, 1, 1), 1
+        )
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "expected"),
+    [
+        ("i32", -2, b"\xfe\xff\xff\xff"), ("u64", 2**63, b"\0" * 7 + b"\x80"), ("i1", True, b"\1"),
+        ("fp32", 1.0, b"\0\0\x80\x3f"), ("fp16", 1.0, b"\0\x3c"), ("bf16", 1.0, b"\x80\x3f"),
+        ("fp64", 1.0, b"\0" * 6 + b"\xf0\x3f"), ("*fp32", 258, b"\2\1" + b"\0" * 6),
+    ],
+)  # fmt: skip
+def test_argument_by_its_type(kind: str, value: float, expected: bytes) -> None:
+    assert segment.packed(kind, value) == expected
+
+
+def test_argument_of_another_type_is_refused() -> None:
+    with pytest.raises(Unsupported, match="an argument of type tensordesc"):
+        segment.packed("tensordesc<fp16>", 0)
+
+
+def test_too_few_arguments_are_refused() -> None:
+    with pytest.raises(Unsupported, match="arguments declared, 0 given"):
+        segment.lay_out(_assembly("\ts_endpgm").__class__(
+            "k", "gfx942", (), {}, {}, tuple(Slot(8 * n, 8, "global_buffer") for n in range(3))
+        ), [], [], (1, 1, 1), 1)  # fmt: skip

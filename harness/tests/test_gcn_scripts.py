@@ -1,0 +1,95 @@
+"""What ci/gcn_kernels.py calls a disagreement, and what ci/gcn_miscompiles.py harms."""
+
+from __future__ import annotations
+
+import random
+import sys
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness import catalogue
+from harness.errors import BadInput
+from harness.facts import Tier
+from harness.gcn import assembly
+from harness.observation import Point
+
+CI = Path(__file__).parents[2] / "ci"
+BUG = catalogue.load_reproducer("harness.tests.toyland.bugs.pr101_stray_store")
+
+
+def _module(name: str) -> Any:
+    spec = spec_from_file_location(name, CI / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    module = module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
+KERNELS, MISCOMPILES = _module("gcn_kernels"), _module("gcn_miscompiles")
+
+
+def _point(*launches: dict[str, Any]) -> Point:
+    events = tuple({"event": "launch", "kernel": "k", "args": {"out": launch}} for launch in launches)
+    return Point(params={}, trace=events)
+
+
+_WROTE = {"written": [0, 3], "wrote": {"values": [1, 2, 3, 4]}}
+_FLOATS = {"written": [0, 3], "wrote": {"summary": {"min": 0.0, "max": 1.0}}}
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "apart"),
+    [
+        (_WROTE, _WROTE, False),
+        (_WROTE, {**_WROTE, "wrote": {"values": [1, 2, 3, 5]}}, True),
+        (_WROTE, {**_WROTE, "written": [0, 2]}, True),
+        (_WROTE, {}, True),
+        (_FLOATS, {**_FLOATS, "wrote": {"summary": {"min": 0.01, "max": 1.01}}}, False),
+        (_FLOATS, {**_FLOATS, "wrote": {"summary": {"min": 0.0, "max": 1.5}}}, True),
+        (_FLOATS, {**_FLOATS, "wrote": {"summary": {"min": 0.0}}}, True),
+    ],
+)
+def test_launch_that_wrote_something_else_is_a_disagreement(
+    ours: dict[str, Any], theirs: dict[str, Any], apart: bool
+) -> None:
+    told = list(KERNELS._apart(_point(ours), _point(theirs)))
+    assert [text.startswith("k: out: ") for text in told] == [True] * apart
+
+
+def test_launch_too_few_is_a_disagreement() -> None:
+    assert list(KERNELS._apart(_point(_WROTE), _point(_WROTE, _WROTE))) == [
+        "1 launches, 2 in the interpreter"
+    ]
+
+
+def test_point_by_hand() -> None:
+    assert KERNELS._points(BUG, ["tokens=9"]) == [{"tokens": 9, "page_size": 4}]
+    assert KERNELS._points(BUG, []) == BUG.case(Tier.KERNEL).points()
+    with pytest.raises(BadInput, match="nope: pr101 takes tokens, page_size"):
+        KERNELS._points(BUG, ["nope=1"])
+
+
+_TEXT = """\t.type\tk,@function
+k:
+\ts_waitcnt vmcnt(0)
+\tv_add_u32_e32 v0, v1, v2
+\ts_nop 1
+\ts_waitcnt lgkmcnt(0)
+\ts_endpgm
+"""
+
+
+def test_every_wait_is_removed_and_what_does_nothing_is_left_alone() -> None:
+    kernel = assembly.read(_TEXT)
+    found = list(MISCOMPILES.mutations(kernel, 9, random.Random(0)))
+    assert [(how, place) for how, place, _ in found] == [
+        ("wait removed", 0), ("wait removed", 3), ("removed", 1), ("changed", 1)
+    ]  # fmt: skip
+    removed = MISCOMPILES.harmed(kernel, 1, None).instructions
+    changed = MISCOMPILES.harmed(kernel, 1, found[-1][2]).instructions
+    assert (removed[1].opcode, changed[1].opcode) == ("s_nop", "v_sub_u32")
+    assert removed[0] is kernel.instructions[0] and len(removed) == len(kernel.instructions)

@@ -14,8 +14,9 @@ LANES ?= 2
 
 VENV := .venv
 BIN := $(VENV)/bin
-# Errors only: what pip warns of is the machine's configuration.
-PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq --no-input
+# On a terminal pip tells how far it is. In a log errors only: what pip warns of is the machine's configuration.
+QUIET := $(shell test -t 2 || echo -qq)
+PIP := $(BIN)/python -m pip --disable-pip-version-check install $(QUIET) --no-input
 PINS := ci/requirements
 # The stamps carry a hash of what they stand for, so that a change of the pins redoes the set-up
 # whatever the files' times say. They are written last: a set-up that was interrupted has none.
@@ -75,10 +76,10 @@ clean: ## remove .venv and everything that was built
 $(STACK):
 	@$(PYTHON) $(NEW_ENOUGH) || { echo 'set-up: $(PYTHON) is no Python 3.11: name one with make PYTHON=...' >&2; exit 1; }
 	@rm -rf $(VENV)
-	@echo 'set-up: torch'
+	@echo 'set-up, 1 of 2: torch, 0.8 GB on disk (more with CUDA packages)'
 	@$(PYTHON) -m venv $(VENV)
 	@$(PIP) -r $(PINS)/torch.txt
-	@echo 'set-up: upstream and tools'
+	@echo 'set-up, 2 of 2: upstream and tools, 1.7 GB on disk'
 	@$(PIP) --no-deps -r $(PINS)/upstream.txt -r $(PINS)/refault.txt -r $(PINS)/dev.txt
 	@touch $@
 

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from harness import homes
 from harness.commands.options import sglang_option
 from harness.errors import BadInput
+from harness.homes import OWN
 from harness.machine.workspace import default as default_workspace
 from harness.report.terminal import tell
 from harness.source.resolve import resolve
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     "--output",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Where the draft goes; by default pr<PR>_<function>.py in this folder.",
+    help="Where the draft goes; by default pr<PR>_<function>.py here, or in a checkout's reproducers/.",
 )
 @click.option(
     "--reproducers",
@@ -58,14 +60,20 @@ def command(pr: int, file: Path, output: Path | None, folder: Path | None, sglan
         raise BadInput(f"--output {output}: the draft goes into {folder}: leave one of the two out")
     tree = resolve(sglang, default_workspace().releases)
     proven = prove(tree, patch.read(file, tree.package))
-    target = output or (folder or Path()) / f"pr{pr}_{_name(proven)}.py"
+    target = output or (folder or _here()) / f"pr{pr}_{_name(proven)}.py"
     _write(target, render(pr, proven))
     tell(f"{target}: {len(proven.edits)} edits undo the patch{'' if proven.exact else ' but for:'}")
     for left in proven.left:
         tell(f"  {left}")
-    tell(f"next: {'' if folder else 'put it into reproducers/, '}fill in its TODOs, then")
+    at_home = folder or target.parent == Path(OWN)
+    tell(f"next: {'' if at_home else 'put it into reproducers/, '}fill in its TODOs, then")
     elsewhere = f" --reproducers {shlex.quote(str(folder))}" if folder else ""
     tell(f"`refault show {pr}{elsewhere}` and `refault repro {pr}{elsewhere}`")
+
+
+def _here() -> Path:
+    """`reproducers/` where the current folder is the checkout that Refault runs from, else that folder."""
+    return Path(OWN) if homes.own().folder.parent == Path.cwd() else Path()
 
 
 def _name(proven: Proven) -> str:

@@ -25,6 +25,9 @@ from harness.sweep.outcomes import Book, Outcome
 from harness.sweep.survey import Survey, so_far, survey
 from harness.sweep.walk import Walker
 
+_LINES = 10
+"""Of progress, where standard error is no terminal: a log needs none for each point."""
+
 
 @click.command("sweep")
 @click.argument("bug")
@@ -128,7 +131,7 @@ def _others(reproducer: Reproducer, only: str, setting: Setting, target: json_re
             f"--others: {reproducer.short_id} has no codegen case, whose store could be looked for"
         )
     modules = scan.modules(setting.tree, only)
-    steps = Steps(len(modules), "modules")
+    steps = Steps(len(modules), "modules", lines=_LINES)
     with Suite(setting) as suite, steps.running():
         platform = reproducer.codegen.platforms[0]
         found = scan.run(suite, setting.tree, platform, modules, lambda n: steps.done("compiled", n))
@@ -170,7 +173,7 @@ def _walk(
     known = book.outcomes() if resume else {}
     if not known:
         book.begin()
-    steps = Steps(len(points), "points")
+    steps = Steps(len(points), "points", lines=_LINES)
     # As the case has them: a list comes back from the book where there was a tuple.
     found = {space.key(point): known[space.key(point)] for point in points if space.key(point) in known}
     seen += [Outcome(point, found[space.key(point)].arms) for point in points if space.key(point) in found]

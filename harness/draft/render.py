@@ -41,9 +41,11 @@ _TAIL = """\
         call=drive,
         imports={imports},  # TODO: the modules that `drive` needs
         params={{"page_size": Integer(16)}},  # TODO: what the bug depends on
-        watch=watch("oob-write", "oob-read"),  # TODO: the kinds of fault, and the buffers
+        watch=watch("oob-write", "oob-read"),  # TODO: the kinds of fault (docs/facts.md), and the buffers
+        # If the bug gives wrong values: watch("wrong-value"), and what the outputs should be, by their names,
+        # from a function of the same parameters: reference=expected, tolerance=Tolerance(...).
     ),
-    expect=Expect(reverted=faults("oob-write")),  # TODO: how the undone fix shows
+    expect=Expect(reverted=faults("oob-write")),  # TODO: how the undone fix shows, and where (only=)
 )
 """
 _INDENT = " " * 8

@@ -12,13 +12,21 @@ _RELEASE = re.compile(r"\d+(\.\d+)*(\.post\d+|rc\d+)?")
 
 @dataclass(frozen=True, kw_only=True)
 class Bug:
-    """One fixed upstream bug. `introduced_in` is the first affected release, or None if unknown."""
+    """One fixed upstream bug: its numbers, its releases, and what a user saw.
+
+    Raises FactsError without a pull request and an issue, and for what is no release (`0.5.12.post1`).
+    """
 
     fixed_in: str
+    """The first release that has the fix."""
     symptom: str
+    """What a user saw, in one line."""
     pr: int | None = None
+    """The number of the pull request that fixed it; this or `issue` is needed."""
     issue: int | None = None
+    """The number of the issue that reported it."""
     introduced_in: str | None = None
+    """The first affected release; None if unknown. `refault matrix` measures it."""
 
     def __post_init__(self) -> None:
         require(self.pr or self.issue, "pr", "a bug needs a pull request or an issue number")

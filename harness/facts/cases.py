@@ -20,11 +20,13 @@ from harness.facts.place import Feature, Platform, Tier, accelerator
 class Watch:
     """What a case judges: fault kinds, and, if named, buffers. The rest is a finding.
 
-    Faults that end a run are always watched: see `FaultKind.ends`.
+    Faults that end a run (`exception`, `crash`, `hang`, `device-fault`) are always watched.
     """
 
     kinds: frozenset[str]
+    """Words of `FaultKind`, or a `DeclaredKind` itself."""
     buffers: frozenset[str] = frozenset()
+    """The buffers judged, by the names that faults give them; every buffer where none is named."""
 
     def __post_init__(self) -> None:
         for kind in sorted(self.kinds):
@@ -38,16 +40,23 @@ class Watch:
 
 
 def watch(*kinds: str, buffers: Sequence[str] = ()) -> Watch:
+    """A `Watch`, as a case writes it: `watch("oob-write", "wrong-value", buffers=["kv_indices"])`."""
     return Watch(kinds=frozenset(kinds), buffers=frozenset(buffers))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tolerance:
-    """How far a float may be from its reference, and why that far."""
+    """How far a number may be from its reference, and why that far: `absolute + relative * |reference|`.
+
+    Whole numbers get `absolute=0, relative=0`. Raises FactsError for a negative or infinite one.
+    """
 
     absolute: float
+    """In the output's own unit."""
     relative: float
+    """As a share of the reference's value."""
     reason: str
+    """Why that far; it cannot be empty."""
 
     def __post_init__(self) -> None:
         require(self.absolute >= 0 and self.relative >= 0, "tolerance", "is negative")
@@ -61,21 +70,25 @@ RECORDED = Tolerance(absolute=1e-6, relative=1e-5, reason="summation order diffe
 
 @dataclass(frozen=True, kw_only=True)
 class Space:
-    """A parameter space, its default point, and the grid of points that is always run.
-
-    `check(params)` raises BadInput for a combination that means nothing, such as a sequence longer
-    than its context. `requires` are features (`Feature`) beyond the reproducer's, `seconds` the limit of one
-    arm, `recorded` how far floats may be from those of the golden.
-    """
+    """What every case takes: a parameter space, its default point, and the grid that is always run."""
 
     tier: ClassVar[Tier]
 
     params: Mapping[str, Param] = field(default_factory=dict)
+    """Each parameter by its name: an `Integer`, an `Integers` or a `Choice`. Their defaults are the default
+    point, which runs first, and whose trace the golden keeps."""
     grid: Grid = field(default_factory=Grid)
+    """The points that run beside the default one."""
     check: Callable[[Params], None] | None = None
+    """Called with a point's parameters as one mapping; raises `harness.errors.BadInput` for a combination
+    that means nothing, such as a sequence longer than its context. The grid must have no such point
+    (FactsError); a sweep leaves them out, and `--set` is refused with the message."""
     requires: frozenset[str] = frozenset()
+    """Words of `Feature` that this case needs beyond the reproducer's `requires`."""
     seconds: float = 120.0
+    """The limit of one arm, all points together; a longer one is a `hang`."""
     recorded: Tolerance = RECORDED
+    """How far floats may be from those of the golden."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "requires", members(Feature, self.requires, f"{self.tier}.requires"))
@@ -126,16 +139,19 @@ class Space:
 
 @dataclass(frozen=True, kw_only=True)
 class Case(Space):
-    """Real upstream functions to call, at some points.
-
-    `call(lab, **params)` drives upstream. `imports` are the upstream modules loaded before it;
-    `stand_ins` are accelerator libraries that upstream imports names from later, for which inert names
-    stand in where they are missing.
-    """
+    """What the cases take that call real upstream functions: those of the kernel and the codegen tier."""
 
     call: Callable[..., Mapping[str, Any]]
+    """`call(lab, *, page_size, …)` drives upstream with exactly the names of `params` (FactsError for
+    others), and returns outputs by name: tensors, numbers or lists of them. It imports torch and upstream
+    inside itself."""
     imports: tuple[str, ...]
+    """The upstream modules, by their dotted names, that are loaded before the call. Where a function has
+    moved, name the module from which every release hands it out."""
     stand_ins: tuple[str, ...] = ()
+    """Accelerator libraries that upstream imports names from after that, such as `sgl_kernel`: inert names
+    stand in where the library is missing, and calling one is a defect of the case.
+    `harness/host/libraries.py` has those that can stand in."""
 
     def __post_init__(self) -> None:
         taken = list(inspect.signature(self.call).parameters)[1:]
@@ -149,21 +165,26 @@ class Case(Space):
 
 @dataclass(frozen=True, kw_only=True)
 class KernelCase(Case):
-    """Calls real upstream functions in one arm and watches memory.
-
-    `call` returns the declared outputs by name (tensors, numbers, lists); `reference(**params)`,
-    where given, returns what some of them should be, in float64.
-    `pretends` is the platform ("cuda" or "rocm") whose side of upstream's own switches the call is to take;
-    `platform` is the one ("rocm") whose real accelerator it needs.
-    """
+    """Calls real upstream functions in one arm and watches memory: on the CPU, unless it names a platform."""
 
     tier = Tier.KERNEL
 
     watch: Watch
+    """The fault kinds, and buffers, that are judged: `watch(…)`."""
     reference: Callable[..., Mapping[str, Any]] | None = None
+    """`reference(*, page_size, …)` takes the parameters as keywords, as `call` does but without `lab`, and
+    returns what outputs of the call should be, by the same names; it may leave some out. Tensors, arrays,
+    numbers and lists are compared as float64, element by element; what differs is a `wrong-value` in the
+    buffer of that name, a NaN that should be none is `nan`. Neither counts unless `watch` has it. It calls no
+    upstream code: it runs in both arms."""
     tolerance: Tolerance | None = None
+    """How far an output may be from its reference; one is not given without the other."""
     pretends: str | None = None
+    """`"cuda"` or `"rocm"`: the side that upstream's own switches (`is_hip()`, `_is_hip`, `_is_cpu`) take,
+    set once `imports` are loaded. It moves no tensor and meets no `assert tensor.is_cuda`: where a wrapper
+    asserts that, launch the kernel itself, as the wrapper does."""
     platform: str | None = None
+    """`"cuda"` or `"rocm"`: a case that needs the real accelerator; `on("rocm")` of a case makes one."""
 
     def __post_init__(self) -> None:
         require(
@@ -192,14 +213,15 @@ class CodegenCase(Case):
     """Compiles the Triton kernels that real upstream functions would launch, for GPUs that need not be here.
 
     `call` drives upstream's own dispatcher; what it launches is compiled instead, with the signature
-    and the constants of that launch, and nothing is run. `targets` are the platforms to compile for
-    (rocm-gfx942, cuda-sm90); `controls` are further ones, on which both arms are meant to agree.
+    and the constants of that launch, and nothing is run.
     """
 
     tier = Tier.CODEGEN
 
     targets: tuple[str, ...]
+    """The platforms to compile for: `rocm-gfx942`, `cuda-sm90`."""
     controls: tuple[str, ...] = ()
+    """Further ones, on which both arms are meant to agree."""
 
     def __post_init__(self) -> None:
         require(self.targets, "codegen.targets", "is empty: there is nothing to compile for")

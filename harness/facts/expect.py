@@ -17,16 +17,26 @@ Bites = Mapping[str, Sequence[Any]] | Callable[[Params], bool]
 class ExpectedFault:
     """The shape of the bug: what the reverted arm shows, and at which points only.
 
-    `of` is the type of an exception, and `says` a part of its message. They tell a bug that is itself a
-    NameError or the like from a broken revert.
+    At the default point a fault must fit in all that is named here; at the others any fault that the case
+    watches counts. Raises FactsError for a kind that there is not.
     """
 
     kind: str
+    """A word of `FaultKind`, or a `DeclaredKind` itself. The case must watch it."""
     buffer: str | None = None
+    """The buffer's name: an argument's or a variable's, or an output's where `reference` found it."""
     kernel: str | None = None
+    """The Triton kernel that did it, by its name."""
     only: Bites | None = None
+    """The points at which the bug shows, the default one among them; every point where it is left out. Either
+    a mapping from parameters to the values at which it does, all of which must hold (`{"page_size": [16,
+    64]}`), or a function of the point's parameters, given as one mapping, that says whether it does. At every
+    other point the reverted arm must be clean, or the verdict is CHANGED."""
     of: str | None = None
+    """The type of an `exception`, such as `KeyError`: it tells a bug that is itself a NameError or the like
+    from a broken revert."""
     says: str | None = None
+    """A part of that exception's message."""
 
     def __post_init__(self) -> None:
         check_kind(self.kind, "expect.kind")
@@ -58,23 +68,25 @@ def faults(
     of: str | None = None,
     says: str | None = None,
 ) -> ExpectedFault:
+    """An `ExpectedFault`, as `Expect` takes it: `faults("oob-write", buffer="kv_indices")`."""
     return ExpectedFault(kind=kind, buffer=buffer, kernel=kernel, only=only, of=of, says=says)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Expect:
-    """What the reverted arm shows; `codegen` and `server` hold for these tiers, where they show something
-    else.
-
-    `device` holds for a server on an accelerator, where a stray access ends the process that the CPU's
-    oracle lets go on; `device_kernel` for the kernel tier's case there, where it shows something else.
-    """
+    """What the reverted arm shows, wherever it runs; and what it shows where that is something else."""
 
     reverted: ExpectedFault
+    """Everywhere but where one of the others is given."""
     codegen: ExpectedFault | None = None
+    """In the codegen tier: `faults("signature")`."""
     server: ExpectedFault | None = None
+    """In the server tier."""
     device: ExpectedFault | None = None
+    """Of a server on an accelerator, where a stray access ends the process that the CPU's oracle lets go
+    on."""
     device_kernel: ExpectedFault | None = None
+    """Of the kernel tier's case on an accelerator."""
 
     @property
     def kinds(self) -> tuple[str, ...]:

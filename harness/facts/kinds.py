@@ -18,21 +18,30 @@ class FaultKind(Word):
     """One thing that went wrong in memory, value or control."""
 
     OOB_WRITE = "oob-write"
+    """A store outside its buffer."""
     OOB_READ = "oob-read"
+    """A load from outside its buffer."""
     INDEX_RANGE = "index-range"
     """An index past its row or dimension, even one that stays inside the allocation."""
     SHORT_BUFFER = "short-buffer"
     """A buffer smaller than its use needs."""
     WRONG_VALUE = "wrong-value"
+    """An output that is not what the case's `reference` says, that hangs on memory nobody wrote, or a wrong
+    answer of a server."""
     NAN = "nan"
+    """A NaN where the reference has none, or one that a server logs."""
     EXCEPTION = "exception"
+    """An exception that left the code under test. It ends the run, so that it always counts."""
     DEVICE_FAULT = "device-fault"
-    """What a driver reports: an illegal access, a device assertion, an HSA memory fault."""
+    """What a driver reports: an illegal access, a device assertion, an HSA memory fault. It always counts."""
     SIGNATURE = "signature"
-    """Faulty code seen in its compiled form alone."""
+    """Faulty code seen in its compiled form alone: the codegen tier's kind."""
     CRASH = "crash"
+    """The process ended by a signal, or otherwise than it should. It always counts."""
     HANG = "hang"
+    """The arm, or a server, was out of its time. It always counts."""
     LEAK = "leak"
+    """A server that logs a leak of its pools."""
 
     @property
     def violations(self) -> bool:
@@ -61,13 +70,15 @@ class FaultKind(Word):
 
 
 class DeclaredKind(str):
-    """A fault kind that a package of reproducers declares, such as `acme:shared-slot`.
+    """A fault kind of a package of reproducers: `DeclaredKind("acme:shared-slot", "two requests got one
+    slot")`.
 
-    Its cases find the fault themselves and report it (`lab.report`). It never ends a run. `about` says
-    what went wrong, in one line. Raises FactsError for a name or a text that does not fit.
+    Its cases find the fault themselves and report it (`lab.report`). It never ends a run. Raises FactsError
+    for a name or a text that does not fit.
     """
 
     about: str
+    """What went wrong, in one line."""
     violations = is_of_memory = is_of_values = ends = False
     preposition = ""
 

@@ -1,7 +1,7 @@
 """What a case is given to work with: the interface between a reproducer and the arm that runs it.
 
 `call(lab, **params)` of a case drives upstream through these members alone. docs/lab.md is made from their
-docstrings (`python ci/lab_page.py`).
+docstrings (`python ci/facts_pages.py`).
 """
 
 from __future__ import annotations
@@ -48,7 +48,9 @@ class KernelLab(Lab, Protocol):
     def given(self, name: str, tensor: Any) -> Any:
         """The case's own tensor, moved to `device` and watched there under `name`: pass on what is returned.
 
-        On the CPU every argument of a kernel is watched as it is, and the tensor comes back unchanged.
+        On the CPU every argument of a kernel is watched as it is, the tensor comes back unchanged, and `name`
+        is not used: faults and the trace take the name of the variable or attribute that holds the tensor. So
+        bind it straight to a variable of that name: `expanded = lab.given("expanded", torch.full(…))`.
         """
 
     def require(self, buffer: str, tensor: Any, needed: int) -> None:

@@ -14,10 +14,12 @@ from harness.facts.checks import require
 
 @dataclass(frozen=True)
 class Lists:
-    """The lists that a sweep tries: of each of these lengths, out of these values."""
+    """The lists that a sweep tries of an `Integers`: of each of these lengths, out of these values."""
 
     lengths: Sequence[int]
+    """How many items a list may have."""
     values: Sequence[int]
+    """What an item may be."""
 
     def __post_init__(self) -> None:
         require(len(self.lengths) and len(self.values), "sweep", "has no lengths, or no values")
@@ -26,11 +28,14 @@ class Lists:
 
 @dataclass(frozen=True)
 class Integer:
-    """A whole number of at least `minimum`; `sweep` are those that a sweep tries beside the grid's."""
+    """A whole number: `Integer(16, sweep=(1, 2, 8))`, given by hand as `--set page_size=8`."""
 
     default: int
+    """Its value at the default point."""
     minimum: int = 1
+    """The least that it may be; write `minimum=0` where 0 has a meaning."""
     sweep: Sequence[int] = ()
+    """What a sweep tries beside the grid's values and the default."""
 
     def __post_init__(self) -> None:
         require(all(value >= self.minimum for value in self.sweep), "sweep", f"goes below {self.minimum}")
@@ -49,15 +54,16 @@ class Integer:
 
 @dataclass(frozen=True)
 class Integers:
-    """A comma list of whole numbers, each of at least `minimum`; empty only where `fewest` is 0.
-
-    `sweep` are the lists that a sweep tries beside the grid's.
-    """
+    """A list of whole numbers, which the call gets as a tuple; by hand it is `--set seq_lens=64,64`."""
 
     default: tuple[int, ...]
+    """Its value at the default point."""
     minimum: int = 1
+    """The least that an item may be; write `minimum=0` where 0 has a meaning."""
     fewest: int = 1
+    """How many items there are at least; a list may be empty only where this is 0."""
     sweep: Lists | None = None
+    """The lists that a sweep tries beside the grid's and the default."""
 
     def __post_init__(self) -> None:
         if self.sweep:
@@ -78,10 +84,12 @@ class Integers:
 
 @dataclass(frozen=True)
 class Choice:
-    """One of a few words."""
+    """One of a few words: `Choice("decode", ("decode", "verify"))`."""
 
     default: str
+    """The word at the default point."""
     values: tuple[str, ...]
+    """Every word that it may be."""
 
     def parse(self, text: str) -> str:
         return self.check(text)
@@ -96,7 +104,10 @@ Param = Integer | Integers | Choice
 
 
 class Grid(Mapping[str, tuple[Any, ...]]):
-    """Axes whose cross product a case runs beside its default point: `Grid(page_size=[1, 16])`."""
+    """Axes whose cross product a case runs beside its default point: `Grid(page_size=[1, 16])`.
+
+    A parameter without an axis keeps its default. Raises FactsError for an axis without values.
+    """
 
     def __init__(self, **axes: Sequence[Any]) -> None:
         for name, values in axes.items():
@@ -111,6 +122,9 @@ class Grid(Mapping[str, tuple[Any, ...]]):
 
     def __len__(self) -> int:
         return len(self._axes)
+
+    def __repr__(self) -> str:
+        return f"Grid({', '.join(f'{name}={list(values)}' for name, values in self._axes.items())})"
 
     def points(self) -> Iterator[dict[str, Any]]:
         """Every combination, as the overrides it makes; nothing for a grid without axes."""

@@ -12,16 +12,16 @@ from harness.facts.place import accelerator
 
 @dataclass(frozen=True, kw_only=True)
 class Launch:
-    """How the report's server is started on one platform ("cuda" or "rocm").
-
-    `flags` go to `sglang.launch_server`, an empty value being a switch; `note` says what differs
-    from the report there, or why the bug cannot show.
-    """
+    """How the report's server is started on one platform; `refault show` prints the command."""
 
     platform: str
+    """`cuda` or `rocm`."""
     flags: Mapping[str, str]
+    """Go to `sglang.launch_server`, written without dashes; an empty value is a switch."""
     environment: Mapping[str, str] = field(default_factory=dict)
+    """Environment variables of the server."""
     note: str = ""
+    """What differs from the report there, or why the bug cannot show; empty where it is as reported."""
 
     def __post_init__(self) -> None:
         accelerator(self.platform, "launch.platform")
@@ -40,15 +40,16 @@ class Launch:
 
 @dataclass(frozen=True, kw_only=True)
 class ReportedServer:
-    """The server configuration in which the bug was reported, to be tried by hand.
-
-    `client` is the shell command of the load, `expect` what the affected release does under it.
-    """
+    """The server configuration in which the bug was reported, to be tried by hand. Refault never runs it."""
 
     model: str
+    """The model's name, as `--model-path` takes it."""
     launches: tuple[Launch, ...]
+    """How it is started, one for each platform."""
     client: str
+    """The shell command of the load."""
     expect: str
+    """What the affected release does under it."""
 
     def __post_init__(self) -> None:
         require(self.launches, "reported.launches", "is empty")

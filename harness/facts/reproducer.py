@@ -21,16 +21,24 @@ from harness.facts.server import ServerCase
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """What has cases. Its names and its prose come from its module."""
+    """What a reproducer and a configuration have in common: cases, of which there is at least one."""
 
     requires: frozenset[str] = frozenset()
+    """Words of `Feature`: what every case needs. A machine without one gives UNSUPPORTED, and says which."""
     codegen: CodegenCase | None = None
+    """The case of the codegen tier."""
     kernel: KernelCase | None = None
+    """The case of the kernel tier on the CPU."""
     device: KernelCase | None = None
+    """A second case of the kernel tier, for what only a real accelerator can show."""
     server: ServerCase | None = None
+    """The case of the server tier."""
     module: str = ""
+    """The module's own name. Leave it out: it is taken from the module."""
     title: str = ""
+    """The first line of the module's docstring. Leave it out."""
     about: str = ""
+    """The module's docstring. Leave it out."""
 
     def __post_init__(self) -> None:
         require(self.tiers, "reproducer", "has no case in any tier")
@@ -80,12 +88,10 @@ class Subject:
 
 @dataclass(frozen=True, kw_only=True)
 class Configuration(Subject):
-    """A server configuration without a bug: the tree under test starts in it, answers and stays clean.
-
-    `enters` are functions of which one must be seen to run, so that the configuration is what it says.
-    """
+    """A server configuration without a bug: the tree under test starts in it, answers and stays clean."""
 
     enters: tuple[str, ...]
+    """Functions of which one must be seen to run, so that the configuration is what it says."""
 
     def __post_init__(self) -> None:
         require(self.server, "configuration.server", "a configuration is one of a server")
@@ -99,18 +105,19 @@ class Configuration(Subject):
 
 @dataclass(frozen=True, kw_only=True)
 class Reproducer(Subject):
-    """One fixed bug, its undoing and its cases.
-
-    `device` is a second case of the kernel tier, for what only a real accelerator can show. `formerly`
-    names the functions that held the bug in releases without those of the revert, so that arms of
-    such a release can be attested too.
-    """
+    """One fixed bug, its undoing and its cases: what a module assigns to `REPRODUCER`."""
 
     bug: Bug
+    """What it was."""
     revert: Revert
+    """How its fix is undone."""
     expect: Expect
+    """How the undone fix shows, and where."""
     formerly: tuple[str, ...] = ()
+    """The functions that held the bug in releases without those that the revert edits, by their qualified
+    names: an arm of such a release is attested by entering one of these."""
     reported: ReportedServer | None = None
+    """The server of the report, to be tried by hand."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -18,8 +18,11 @@ class Edit:
     """
 
     in_function: str
+    """The function's qualified name, without its module: `Pool.grow`."""
     replace: str
+    """The statement or expression as the fix has it; it must be there exactly once."""
     by: str = ""
+    """What was there before; empty to remove a statement."""
 
     def __post_init__(self) -> None:
         require(
@@ -47,20 +50,26 @@ class Form:
     """The edits that undo the fix as some releases spell it; each must match exactly once."""
 
     edits: tuple[Edit, ...]
+    """All of them are applied."""
 
     def __post_init__(self) -> None:
         require(self.edits, "revert", "a form without edits undoes nothing")
 
 
 def form(*edits: Edit) -> Form:
+    """A `Form`, where a `Revert` has several: `Revert(form(edit(…)), form(edit(…), edit(…)))`."""
     return Form(edits)
 
 
 @dataclass(frozen=True, init=False)
 class Revert:
-    """Alternative forms of one undoing, of which exactly one must match a tree."""
+    """Alternative forms of one undoing, of which exactly one must match a tree, or it is STALE.
+
+    `Revert(edit(…), edit(…))` has one form; give edits or forms, not both.
+    """
 
     forms: tuple[Form, ...]
+    """In the order in which they are tried."""
 
     def __init__(self, *parts: Edit | Form) -> None:
         require(parts, "revert", "a revert without edits undoes nothing")

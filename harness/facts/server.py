@@ -19,9 +19,13 @@ class Model(Word):
     """The models that `harness.models` makes."""
 
     LLAMA = "tiny-llama"
+    """Dense attention."""
     LLAMA_EAGLE3 = "tiny-llama-eagle3"
+    """The same with a draft model for EAGLE3."""
     QWEN3 = "tiny-qwen3"
+    """Dense attention that upstream divides over data-parallel ranks."""
     SWA = "tiny-swa"
+    """Layers with a sliding window."""
 
     @property
     def has_draft(self) -> bool:
@@ -57,26 +61,34 @@ _STREAMS, _ENDPOINTS = ("none", "some", "all"), ("native", "openai", "both")
 
 @dataclass(frozen=True, kw_only=True)
 class Traffic:
-    """The load of one arm, from a seed: `rounds` times the same `requests`, `concurrency` at a time.
-
-    Prompts have `prompt_tokens` (fewest, most) tokens, of which the first `shared_prefix` are common;
-    `aborts` of the requests are given up in mid-answer, and are compared with nothing. What the last
-    round answers is compared; the rounds before it only churn the pools. `alone` of its requests are
-    sent once more, one at a time, after a flush of the cache: the same answer is due.
-    """
+    """The load of one arm, drawn from a seed."""
 
     requests: int
+    """How many requests a round has."""
     prompt_tokens: tuple[int, int]
+    """The fewest and the most tokens of a prompt."""
     output_tokens: int
+    """How many tokens each request asks for."""
     seed: int = 0
+    """What the prompts are drawn from."""
     concurrency: int = 1
+    """How many requests are under way at a time."""
     rounds: int = 1
+    """How often the same requests are sent. The last round's answers are compared; those before it only churn
+    the pools."""
     shared_prefix: int = 0
+    """How many tokens the prompts begin with in common."""
     aborts: int = 0
+    """How many requests are given up in mid-answer; they are compared with nothing."""
     alone: int = 0
+    """How many requests are sent once more, one at a time, after a flush of the cache: the same answer is
+    due."""
     stream: str = "none"
+    """Which requests stream their answers: `none`, `some`, `all`."""
     endpoint: str = "native"
+    """Which interface they go to: `native` (`/generate`), `openai`, `both`."""
     logprobs: bool = True
+    """Whether log-probabilities are asked for and compared."""
 
     def __post_init__(self) -> None:
         for name in ("requests", "output_tokens", "concurrency", "rounds"):
@@ -93,17 +105,17 @@ class Traffic:
 
 @dataclass(frozen=True, kw_only=True)
 class Fences:
-    """What a server on a device is watched by: fences around the buffers named in `only`.
-
-    `rows` are those of them that get red zones between their rows; `electric` has an unmapped page
-    behind each, at two MiB a buffer. `no_index_assertions` compiles as a build of torch without them;
-    a case with a parameter `assertions` ("on", "off") decides that at each point.
-    """
+    """What a server on a device is watched by: fences around some buffers."""
 
     only: frozenset[str]
+    """The buffers that are fenced, by the names that faults give them."""
     rows: frozenset[str] = frozenset()
+    """Those of them that get red zones between their rows."""
     electric: bool = False
+    """Whether an unmapped page lies behind each, at two MiB a buffer."""
     no_index_assertions: bool = False
+    """Whether to compile as a build of torch without index assertions; a case with a parameter `assertions`
+    ("on", "off") decides that at each point."""
 
     def __post_init__(self) -> None:
         require(self.only, "server.fences.only", "is empty: name the buffers to fence")
@@ -121,17 +133,16 @@ class Fences:
 
 @dataclass(frozen=True, kw_only=True)
 class CpuGraphs:
-    """What a server's case is on a CPU, where its CUDA graphs are recorded and replayed by Refault.
-
-    `sizes` are the batch sizes to capture, smallest first, `attention` the library whose native attention
-    a reference computes there. `grid` and `traffic` are what the CPU gets of the case: its default point
-    alone, and the case's own load, unless they say otherwise.
-    """
+    """What a server's case is on a CPU, where its CUDA graphs are recorded and replayed by Refault."""
 
     sizes: tuple[int, ...]
+    """The batch sizes to capture, smallest first."""
     attention: str | None = None
+    """The library whose native attention a reference computes there: `aiter` or `fa3`."""
     grid: Grid = field(default_factory=Grid)
+    """The points that the CPU runs beside the default one."""
     traffic: Traffic | None = None
+    """The load there, if it is another than the case's."""
 
     def __post_init__(self) -> None:
         require(self.sizes, "server.graphs.sizes", "is empty: name the batch sizes to capture")
@@ -143,41 +154,52 @@ class CpuGraphs:
 
 @dataclass(frozen=True, kw_only=True)
 class ServerCase(Space):
-    """Starts a real server in each arm and talks to it.
-
-    `flags` go to `sglang.launch_server`, an empty value being a switch, `{name}` standing for a
-    parameter; `on` adds those of a host ("cpu", "cuda", "rocm"), and `environment` is set beside the
-    harness's own. `ranks` processes share the model (upstream's `--tp-size`), each on an accelerator of
-    its own where there are any. Answers are held against the model's float64 reference within
-    `tolerance`, or within that of `coarser` for the weights' type: float32 on the CPU, where Triton's
-    interpreter multiplies other types wrongly, and `dtype` on a device. `ready_seconds` is how long a
-    server may take to start, `patience` how long it may send no token. `loads` are other traffics, chosen
-    by the value of a parameter `load`. `fences` watch its memory on a device; on the CPU the oracle does.
-    With `graphs` a CPU captures and replays CUDA graphs, and needs none of the features that the case
-    `requires` of an accelerator. Where `answers_bind` is false no golden keeps answers: a case whose
-    fixed arm is known to answer wrong, for another reason than its bug, says so.
-    """
+    """Starts a real server in each arm and talks to it. Answers are held against the model's float64
+    reference."""
 
     tier = Tier.SERVER
 
     model: str
+    """A word of `Model`; the model is made on the spot."""
     flags: Mapping[str, str]
+    """Go to `sglang.launch_server`, written without dashes; an empty value is a switch, and `{name}` stands
+    for a parameter."""
     ranks: int = 1
+    """How many processes share the model (upstream's `--tp-size`), each on an accelerator of its own where
+    there are any."""
     traffic: Traffic
+    """The load."""
     watch: Watch
+    """The fault kinds, and buffers, that are judged. A `DeclaredKind` cannot be."""
     tolerance: Tolerance
+    """How far log-probabilities may be from the reference."""
     on: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Further flags of a host: `cpu`, `cuda`, `rocm`."""
     environment: Mapping[str, str] = field(default_factory=dict)
+    """Environment variables beside the harness's own."""
     dtype: str = "float16"
+    """The type of the weights on a device; on the CPU it is float32, where Triton's interpreter multiplies
+    other types wrongly."""
     coarser: Mapping[str, Tolerance] = field(default_factory=dict)
+    """Tolerances for some types of the weights, instead of `tolerance`."""
     fences: Fences | None = None
+    """What watches its memory on a device; on the CPU the oracle does."""
     graphs: CpuGraphs | None = None
+    """With it a CPU captures and replays CUDA graphs, and needs none of the features that the case `requires`
+    of an accelerator."""
     answers_bind: bool = True
+    """Whether a golden keeps answers: not where the fixed arm is known to answer wrong, for another reason
+    than its bug. Then `wrong-value` cannot be watched."""
     loads: Mapping[str, Traffic] = field(default_factory=dict)
+    """Other loads, chosen by the value of a parameter `load`."""
     recorded: Tolerance = SERVED
+    """How far floats may be from those of the golden."""
     ready_seconds: float = 150.0
+    """How long a server may take to start."""
     patience: float = 90.0
+    """How long it may send no token."""
     seconds: float = 400.0
+    """The limit of one arm."""
 
     def __post_init__(self) -> None:
         model = member(Model, self.model, "server.model")

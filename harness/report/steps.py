@@ -1,4 +1,4 @@
-"""A progress bar on standard error: drawn on a terminal, a line per step elsewhere."""
+"""A progress bar on standard error: drawn on a terminal, lines elsewhere."""
 
 from __future__ import annotations
 
@@ -13,11 +13,16 @@ from harness.report.terminal import console, say
 
 
 class Steps:
-    """Counts `total` steps; `what` says in one word what they are."""
+    """Counts `total` steps; `what` says in one word what they are.
 
-    def __init__(self, total: int, what: str) -> None:
+    Where there is no terminal, `lines` is how many lines are told at most, at equal distances, the last of
+    them at the end; None is a line for each call of `done`.
+    """
+
+    def __init__(self, total: int, what: str, *, lines: int | None = None) -> None:
         self._console = console(stderr=True)
         self._total, self._done, self._since = total, 0, time.monotonic()
+        self._lines = lines
         columns = (
             TextColumn(what, markup=False),
             BarColumn(),
@@ -39,9 +44,15 @@ class Steps:
 
     def done(self, step: str, count: int = 1) -> None:
         """Count `count` steps more; `step` says which the last was."""
-        self._done += count
+        before, self._done = self._done, self._done + count
         if self._console.is_terminal:
             self._bar.update(self._task, advance=count, description=visible(step))
-        else:
+        elif self._is_told(before):
             elapsed = time.monotonic() - self._since
             say(self._console, [f"[{self._done}/{self._total}] {step} after {elapsed:.1f} s"])
+
+    def _is_told(self, before: int) -> bool:
+        """Whether the steps since `before` came to the next of the lines."""
+        if self._lines is None:
+            return True
+        return self._done * self._lines // self._total > before * self._lines // self._total

@@ -7,6 +7,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -122,6 +123,27 @@ def test_pytest_collects_the_folder(typed: dict[str, Ended], ours: Checkout, tmp
             [*command, *words], cwd=tmp_path, env=variables, capture_output=True, text=True, timeout=120
         )
         assert done.returncode == 0 and f"{MODULE}.py::kernel PASSED" in done.stdout, done.stdout
+
+
+def test_the_lines_of_a_real_module_are_its_lines() -> None:
+    """What the page shows of a module that it names, some of its lines left out."""
+    shown = re.findall(r"^```\w+\n# of (\S+)\n(.*?)^```", elsewhere.PAGE, re.DOTALL | re.MULTILINE)
+    assert shown
+    for file, text in shown:
+        theirs = iter((ROOT / file).read_text(encoding="utf-8").splitlines())
+        assert [line for line in text.splitlines() if line and line not in theirs] == []
+
+
+def test_the_checks_before_a_commit_find_their_tests() -> None:
+    section = elsewhere.PAGE.partition("### Before a commit")[2].partition("```\n")[2].partition("```")[0]
+    typed = [line.split()[1:] for line in section.splitlines() if line.startswith(".venv/bin/pytest ")]
+    files = [file for words in typed for file in words]
+    program = ["-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
+    done = subprocess.run(
+        [sys.executable, *program, *files], cwd=ROOT, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(files) == 4 and all(f"{file}::" in done.stdout for file in files)
 
 
 @pytest.mark.parametrize("link", re.findall(r"\]\(([^)#]+)[^)]*\)", elsewhere.PAGE))

@@ -232,6 +232,18 @@ def test_a_target_sets_up_first(target: str) -> None:
     )
 
 
+def test_a_set_up_says_sizes_and_shows_pips_progress_on_a_terminal_alone() -> None:
+    words = ["-n", "setup", "VENV=build/no-such-venv"]
+    assert _make(*words).count(" -qq ") == 3 and "1 of 2: torch, 0.8 GB" in _make(*words)
+    ours, theirs = os.openpty()
+    with open(ours, "rb"), open(theirs, "wb") as terminal:
+        shown = subprocess.run(
+            ["make", *words], cwd=ROOT, stdout=subprocess.PIPE, stderr=terminal, text=True, check=True,
+            env=_plain_environment(),
+        ).stdout  # fmt: skip
+    assert shown.count(" -m pip ") == 3 and "-qq" not in shown
+
+
 def test_the_ready_stamp_is_written_last() -> None:
     planned = _make("-n", "setup", "VENV=build/no-such-venv").splitlines()
     made = [number for number, line in enumerate(planned) if line.startswith("touch ")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from harness.facts import Tolerance
-from harness.golden import GoldenPoint
+from harness.golden import Golden, GoldenPoint
 from harness.observation import Point
 from harness.observation.compare import (
     Difference,
@@ -29,11 +29,20 @@ def binding(case: Evidence, name: ArmName) -> str | None:
     for point, golden in _recorded(case, name):
         differences = point_differences(golden.point, point, tolerance, names_bind=same_tree)
         texts = [difference.text for difference in differences]
-        if same_tree:
-            texts += filter(None, [_parting(golden, point, tolerance)])
-        if texts:
-            return f"{name} arm differs from its golden{at(case.arm(name), point)}: {joined(texts)}"
+        parted = _parting(golden, point, tolerance) if same_tree else None
+        if texts or parted:
+            told = joined([*texts, *([parted] if parted else [])])
+            remedy = "" if texts else _remedy(case.reference)
+            return f"{name} arm differs from its golden{at(case.arm(name), point)}: {told}{remedy}"
     return None
+
+
+def _remedy(golden: Golden) -> str:
+    """What to do where the trace alone differs, in the golden's own tree: upstream did not change."""
+    record = f"refault record {golden.key.reproducer} --tier {golden.key.tier} --update"
+    return (
+        f"; nothing else differs there: if the reproducer itself was changed, `{record}` replaces its golden"
+    )
 
 
 def _recorded(case: Evidence, name: ArmName) -> Iterator[tuple[Point, GoldenPoint]]:

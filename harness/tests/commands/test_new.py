@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from harness import catalogue
+from harness import catalogue, homes
 from harness.cli import app
 from harness.errors import BadInput
+from harness.homes import Home
 from harness.tests.draft.samples import PATCH, write
 
 
@@ -34,6 +35,28 @@ def test_a_draft_is_written() -> None:
     text = Path("pr7_grow.py").read_text(encoding="utf-8")
     assert "proven to undo it in sglang 9.9.8, to the very syntax it had before" in text
     compile(text, "pr7_grow.py", "exec")
+
+
+def test_in_a_checkout_a_draft_goes_where_it_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "reproducers"
+    folder.mkdir()
+    monkeypatch.setattr(homes, "own", lambda: Home(package="reproducers", folder=folder))
+    told = refault("7", "--patch", "fix.patch", "--sglang", "toy").stdout
+    assert told.startswith("reproducers/pr7_grow.py: 6 edits") and "put it into" not in told
+    assert (folder / "pr7_grow.py").is_file()
+
+
+def test_elsewhere_a_draft_goes_into_the_current_folder_and_says_where_it_belongs() -> None:
+    told = refault("7", "--patch", "fix.patch", "--sglang", "toy").stdout
+    assert told.startswith("pr7_grow.py: ") and "next: put it into reproducers/, fill in" in told
+
+
+def test_a_draft_says_how_wrong_values_are_shown() -> None:
+    refault("7", "--patch", "fix.patch", "--sglang", "toy")
+    text = Path("pr7_grow.py").read_text(encoding="utf-8")
+    assert 'watch("wrong-value")' in text and "reference=expected, tolerance=Tolerance(" in text
 
 
 def test_a_draft_goes_into_a_folder_of_ones_own(tmp_path: Path) -> None:

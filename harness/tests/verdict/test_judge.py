@@ -327,9 +327,17 @@ def test_the_trace_binds_on_the_golden_tree_only(name: str, strays: Any, expecte
     line = "trace differs from event 1 of 2 on (launch fill), event.grid[0]: golden 4, seen 8"
     here = judge(replaced(case(), name, points=(parted, point(1))))
     assert (here.verdict, here.drift) == (expected, ())
-    assert here.reason == f"{name} arm differs from its golden: {line}"
+    remedy = "`refault record pr1_pages --tier kernel --update` replaces its golden"
+    changed = f"; nothing else differs there: if the reproducer itself was changed, {remedy}"
+    assert here.reason == f"{name} arm differs from its golden: {line}{changed}"
     elsewhere = judge(replaced(case(tree="other"), name, points=(parted, point(1))))
     assert (elsewhere.verdict, elsewhere.drift) == (Verdict.PASS, (f"{name} arm: {line}",))
+
+
+def test_no_golden_is_to_be_replaced_where_more_than_the_trace_differs() -> None:
+    lost = replace(point(16, trace=PARTED), results={})
+    reason = judge(replaced(case(), "fixed", points=(lost, point(1)))).reason
+    assert "results" in reason and "trace differs from event 1" in reason and "--update" not in reason
 
 
 def test_an_unknown_tree_never_binds_a_trace() -> None:

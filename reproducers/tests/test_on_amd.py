@@ -54,7 +54,7 @@ def test_every_case_for_an_amd_gpu_runs_there() -> None:
         for tier in subject.tiers:
             if subject.short_id in REPORTED_ON_AMD:
                 assert lacking[subject.id, tier] == []
-    assert {what for lacks in lacking.values() for what in lacks} == {"cuda"}
+    assert {what for lacks in lacking.values() for what in lacks} == {"cuda", "cpu-servers"}
 
 
 def test_one_mi300_lacks_the_second_rank_alone() -> None:
@@ -68,6 +68,7 @@ def test_a_chip_without_aiter_serves_nothing_and_still_runs_kernels(platform: st
     assert {tuple(case["lacks"]) for case in cases if case["tier"] == "server"} == {
         ("aiter",),
         ("aiter", "cuda"),
+        ("aiter", "cpu-servers"),
     }
     assert [case["runs"] for case in cases if case["platform"] == platform and case["tier"] == "kernel"] == [
         True

@@ -33,15 +33,20 @@ def _objects() -> list[Any]:
     return gc.get_objects()
 
 
+def _tensors() -> list[torch.Tensor]:
+    # type(), because isinstance() would ask proxies and lazy modules what they stand for. There are half a
+    # million objects at each launch: identity of types is the quickest question that tells.
+    plain, parameter = torch.Tensor, torch.nn.Parameter
+    return [value for value in _objects() if (kind := type(value)) is plain or kind is parameter]
+
+
 def _spans() -> Iterator[_Span]:
-    for value in _objects():
-        # type(), because isinstance() would ask proxies and lazy modules what they stand for
-        if issubclass(type(value), torch.Tensor) and type(value) in (torch.Tensor, torch.nn.Parameter):
-            if value.device.type != "cpu" or value.layout != torch.strided or not value.numel():
-                continue
-            start = value.data_ptr()
-            reach = sum((size - 1) * stride for size, stride in zip(value.shape, value.stride(), strict=True))
-            yield _Span(start, start + (reach + 1) * value.element_size(), value)
+    for value in _tensors():
+        if value.device.type != "cpu" or value.layout != torch.strided or not value.numel():
+            continue
+        start = value.data_ptr()
+        reach = sum((size - 1) * stride for size, stride in zip(value.shape, value.stride(), strict=True))
+        yield _Span(start, start + (reach + 1) * value.element_size(), value)
 
 
 class LiveTensors:

@@ -21,6 +21,7 @@ from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_mod
 
 from harness.memory.allocations import ALLOCATORS
 from harness.memory.fences import is_plain
+from harness.memory.methods import replaced
 from harness.memory.unwritten import Unwritten
 
 HELPERS = tuple(os.path.dirname(str(module.__file__)) + os.sep for module in (torch, triton))
@@ -120,7 +121,7 @@ class _OperationReads(TorchDispatchMode):
 @contextlib.contextmanager
 def _direct(name: str, reads: Reads, counts: Callable[[FrameType], bool]) -> Iterator[None]:
     """Have a method of tensors tell that it is asked for, where it `counts` by the frame that asks."""
-    own, original = name in torch.Tensor.__dict__, getattr(torch.Tensor, name)
+    original = getattr(torch.Tensor, name)
 
     @functools.wraps(original)
     def told(self: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
@@ -129,11 +130,5 @@ def _direct(name: str, reads: Reads, counts: Callable[[FrameType], bool]) -> Ite
                 reads.look([self])
         return original(self, *args, **kwargs)
 
-    setattr(torch.Tensor, name, told)
-    try:
+    with replaced(name, told):
         yield
-    finally:
-        if own:
-            setattr(torch.Tensor, name, original)
-        else:
-            delattr(torch.Tensor, name)

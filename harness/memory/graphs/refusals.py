@@ -11,6 +11,7 @@ import torch
 
 from harness.memory.graphs import stage
 from harness.memory.graphs.host import is_on_host
+from harness.memory.methods import replaced
 
 SYNCHRONISING = frozenset(
     {"_local_scalar_dense", "item", "is_nonzero", "equal", "bincount", "masked_select"}
@@ -45,21 +46,8 @@ def refusing() -> Iterator[None]:
     """Refuse the methods that read memory past torch's dispatcher, for as long as the block runs."""
     with ExitStack() as stack:
         for name in _METHODS:
-            stack.enter_context(_refused(name))
+            stack.enter_context(replaced(name, _guarded(name, getattr(torch.Tensor, name))))
         yield
-
-
-@contextmanager
-def _refused(name: str) -> Iterator[None]:
-    own, original = name in torch.Tensor.__dict__, getattr(torch.Tensor, name)
-    setattr(torch.Tensor, name, _guarded(name, original))
-    try:
-        yield
-    finally:
-        if own:
-            setattr(torch.Tensor, name, original)
-        else:
-            delattr(torch.Tensor, name)
 
 
 def _guarded(name: str, original: Callable[..., Any]) -> Callable[..., Any]:

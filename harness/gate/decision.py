@@ -175,7 +175,8 @@ def _told(shown: Sequence[Row], count: int) -> str:
 
 def _beyond(verdict: Verdict, share: float, bounds: Bounds) -> bool:
     """Whether this share of runs with a blocking verdict is more than the policy bears."""
-    permitted = {Verdict.REGRESSED: bounds.fixed_faults, Verdict.TOOTHLESS: 1 - bounds.reverted_faults}
+    lost = dict.fromkeys((Verdict.REGRESSED, Verdict.UNFIXED), bounds.fixed_faults)
+    permitted = {**lost, Verdict.TOOTHLESS: 1 - bounds.reverted_faults}
     return share > permitted.get(verdict, 0.0) + 1e-9
 
 

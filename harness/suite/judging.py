@@ -77,6 +77,7 @@ def _evidence(case: Planned, shown: Mapping[ArmName, Arm], setting: Setting) -> 
         missing=case.missing,
         stale=case.stale,
         broken=case.broken,
+        unfixed=case.unfixed,
         by_hand=request.by_hand,
         points=tuple(request.points),
         asked=request.asked,

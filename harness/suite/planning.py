@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from harness.errors import StaleRevert, Unresolved
+from harness.errors import FixAbsent, StaleRevert, Unresolved
 from harness.facts import Configuration, Reproducer, Subject
 from harness.golden import Golden
-from harness.source import revert, soundness
+from harness.source import age, revert, soundness
 from harness.source.symbols import functions_by_module
 from harness.source.tree import Tree
 from harness.suite.request import Request, expected, missing
@@ -22,7 +22,8 @@ class Planned:
     """A case with a plan for each of its arms, or what keeps them from being run.
 
     `missing` are features that the machine lacks, `stale` says why the fix cannot be undone, `broken`
-    what keeps the code without it from running, and `edited` are the modules in which it was. `failed`
+    what keeps the code without it from running, and `edited` are the modules in which it was. `unfixed` says
+    how the tree shows to be older than the fix, where that is not in it. `failed`
     says why it could not be planned, and `ungolden` why its golden cannot be read.
     """
 
@@ -32,6 +33,7 @@ class Planned:
     missing: tuple[str, ...] = ()
     stale: str | None = None
     broken: str | None = None
+    unfixed: str | None = None
     edited: tuple[str, ...] = ()
     failed: str | None = None
     ungolden: str | None = None
@@ -42,7 +44,7 @@ def plan(request: Request, golden: Golden | None, setting: Setting) -> Planned:
     if lacking := missing(request, setting.machine):
         return Planned(request=request, golden=golden, missing=lacking)
     try:
-        return _planned(request, golden, setting)
+        return replace(_planned(request, golden, setting), unfixed=unfixed(setting.tree, request.reproducer))
     except Unresolved as error:  # this case's trouble; the others go on
         return Planned(request=request, golden=golden, failed=str(error))
 
@@ -63,6 +65,22 @@ def _planned(request: Request, golden: Golden | None, setting: Setting) -> Plann
         return Planned(request=request, golden=golden, plans=plans, edited=edited, broken=broken)
     plans["reverted"] = arm("reverted", request, reverted.tree, setting)
     return Planned(request=request, golden=golden, plans=plans, edited=edited)
+
+
+def unfixed(tree: Tree, subject: Subject) -> str | None:
+    """How a tree shows to be older than a bug's fix, in words; None where it does not.
+
+    What it holds must say so, and the fix must not be in it: a version that a tree claims proves nothing.
+    """
+    if not isinstance(subject, Reproducer) or not (found := age.of(tree)).is_before(subject.bug.fixed_in):
+        return None
+    try:
+        revert.plan(tree, subject.revert)
+    except FixAbsent:
+        return f"{subject.bug.fixed_in} has the fix, and this tree {found.told}"
+    except StaleRevert:  # some of it may be there
+        return None
+    return None
 
 
 def _broken(request: Request, plan: revert.Plan, setting: Setting) -> str | None:

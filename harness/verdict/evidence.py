@@ -37,6 +37,7 @@ class Evidence:
 
     `missing` are the required features this machine lacks, `tree` is the content hash of the tree
     under test, `stale` the text of its StaleRevert, `broken` what the reverted code lacks to be run.
+    `unfixed` says how the tree shows to be older than the fix, which is not in it; None where it does not.
     `points` are the parameters that were asked for (empty: those the fixed arm shows). `asked` leaves an
     arm out where the user did. `tolerance` is the case's, for floats beside those of the golden.
     On a declared `control` both arms are meant to be clean and to show the same. A configuration
@@ -51,6 +52,7 @@ class Evidence:
     missing: tuple[str, ...] = ()
     stale: str | None = None
     broken: str | None = None
+    unfixed: str | None = None
     by_hand: bool = False
     points: tuple[Params, ...] = ()
     asked: tuple[ArmName, ...] = BOTH

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from harness.errors import GoldenError
 from harness.facts import CaseKey, Configuration, Params, Reproducer, Subject
 from harness.golden import Golden, points_of
-from harness.observation import Observation
+from harness.observation import Observation, Point
 from harness.observation.compare import DEFAULT_TOLERANCE, same_params, trace_difference
 from harness.verdict import departure, proof, wording
 from harness.verdict.broken import BROKEN
@@ -92,11 +92,30 @@ def _fixed(case: Evidence) -> Judgement | None:
         return Judgement(Verdict.UNRESOLVED, problem)
     for point in proof.points(case.fixed):
         if point.faults:
-            return Judgement(Verdict.REGRESSED, wording.said("fixed", case.fixed, point))
+            return _faulty(case, point)
     if problem := proof.incomplete(case, "fixed"):
         return Judgement(Verdict.UNRESOLVED, problem)
     departs = departure.binding(case, "fixed")
     return Judgement(Verdict.REGRESSED, departs) if departs else None
+
+
+def _faulty(case: Evidence, point: Point) -> Judgement:
+    """A fixed arm that faults: the tree never had the fix, or it lost it. Only the first has to be shown."""
+    said = wording.said("fixed", case.fixed, point)
+    if case.unfixed and _shows_the_bug(case):
+        return Judgement(Verdict.UNFIXED, f"not fixed in this release yet: {case.unfixed}; {said}")
+    return Judgement(Verdict.REGRESSED, said)
+
+
+def _shows_the_bug(case: Evidence) -> bool:
+    """Whether the fixed arm shows the declared bug and nothing else, as the reverted one must."""
+    if case.expect is None or case.control:
+        return False
+    expected, first, *others = case.expected, *proof.points(case.fixed)
+    faulty = [proof.asked_as(case, point) for point in others if point.faults]
+    # Older releases may call a kernel otherwise.
+    shown = any(fault.shows(expected, kernels=False) for fault in first.faults)
+    return shown and (case.by_hand or all(map(expected.bites_at, faulty)))
 
 
 def _stale(case: Evidence) -> Judgement | None:

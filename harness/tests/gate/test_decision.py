@@ -40,17 +40,33 @@ def test_every_other_verdict_blocks_and_says_what_to_do(tmp_path: Path, verdict:
 
 
 @pytest.mark.parametrize(
-    ("version", "told"),
+    ("verdict", "version", "told"),
     [
-        ("9.9.7", "take over #101, which upstream has since 9.9.8; see it with `refault repro pr101"),
-        ("9.9.9", "upstream has #101 since 9.9.8, and this build lost it"),
-        (None, "--sglang PATH"),
+        (
+            Verdict.UNFIXED,
+            None,
+            "take over #101, which upstream has since 9.9.8; see it with `refault repro pr101",
+        ),
+        (Verdict.REGRESSED, "9.9.9", "upstream has #101 since 9.9.8, and this build lost it"),
+        (Verdict.REGRESSED, "9.9.7", "and this build lost it"),  # what it claims to be is no excuse
+        (Verdict.REGRESSED, None, "--sglang PATH"),
     ],
 )
-def test_a_regression_says_where_the_fix_is(tmp_path: Path, version: str | None, told: str) -> None:
+def test_a_fix_that_is_not_there_says_where_it_is(
+    tmp_path: Path, verdict: Verdict, version: str | None, told: str
+) -> None:
     build = Build(tree="b" * 64, version=version)
-    (entry,) = decided(tmp_path, ON_CPU, row(Verdict.REGRESSED), build=build).blocking
+    (entry,) = decided(tmp_path, ON_CPU, row(verdict), build=build).blocking
     assert told in entry.remedy
+
+
+def test_a_policy_may_let_a_fix_that_is_not_there_yet_through_and_never_a_lost_one(tmp_path: Path) -> None:
+    text = 'block = ["REGRESSED", "TOOTHLESS"]\n' + ON_CPU + ON_CPU.replace("101", "104")
+    passing = row(reproducer="pr104_short_indptr")
+    found = decided(tmp_path, text, row(Verdict.UNFIXED), passing)
+    assert found.word == "pass" and [entry.verdict for entry in found.let_through] == [Verdict.UNFIXED]
+    assert decided(tmp_path, text, row(Verdict.REGRESSED), passing).word == "block"
+    assert decided(tmp_path, ON_CPU, row(Verdict.UNFIXED), passing).word == "block"  # by default it blocks
 
 
 def test_a_platform_without_results_blocks(tmp_path: Path) -> None:

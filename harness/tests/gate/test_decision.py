@@ -60,6 +60,18 @@ def test_a_fix_that_is_not_there_says_where_it_is(
     assert told in entry.remedy
 
 
+def test_what_ran_on_a_release_of_its_own_is_no_evidence_of_the_build(tmp_path: Path) -> None:
+    text = ON_CPU + ON_CPU.replace("101", "104")
+    elsewhere = replace(row(reproducer="pr104_short_indptr"), retired=True)
+    found = decided(tmp_path, text, row(), elsewhere)
+    assert found.word == "pass" and [entry.reproducer for entry in found.passed] == ["pr101_stray_store"]
+    assert [entry.reproducer for entry in found.retired] == ["pr104_short_indptr"]
+    alone = decided(tmp_path, ON_CPU.replace("101", "104"), elsewhere)
+    assert alone.word == "block" and alone.blocking[0].reason == "not one result is a PASS"
+    broken = replace(row(Verdict.TOOTHLESS, reproducer="pr104_short_indptr"), retired=True)
+    assert decided(tmp_path, text, row(), broken).word == "block"
+
+
 def test_a_policy_may_let_a_fix_that_is_not_there_yet_through_and_never_a_lost_one(tmp_path: Path) -> None:
     text = 'block = ["REGRESSED", "TOOTHLESS"]\n' + ON_CPU + ON_CPU.replace("101", "104")
     passing = row(reproducer="pr104_short_indptr")

@@ -8,7 +8,7 @@ interpreter's collector knows all tensors, but keeps those to itself that it was
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,15 +33,15 @@ def _objects() -> list[Any]:
     return gc.get_objects()
 
 
-def _tensors() -> list[torch.Tensor]:
+def _tensors(objects: Iterable[Any]) -> list[torch.Tensor]:
     # type(), because isinstance() would ask proxies and lazy modules what they stand for. There are half a
     # million objects at each launch: identity of types is the quickest question that tells.
     plain, parameter = torch.Tensor, torch.nn.Parameter
-    return [value for value in _objects() if (kind := type(value)) is plain or kind is parameter]
+    return [value for value in objects if (kind := type(value)) is plain or kind is parameter]
 
 
-def _spans() -> Iterator[_Span]:
-    for value in _tensors():
+def _spans(objects: Iterable[Any]) -> Iterator[_Span]:
+    for value in _tensors(objects):
         if value.device.type != "cpu" or value.layout != torch.strided or not value.numel():
             continue
         start = value.data_ptr()
@@ -50,10 +50,10 @@ def _spans() -> Iterator[_Span]:
 
 
 class LiveTensors:
-    """The tensors of this process at one moment."""
+    """The tensors of this process at one moment, or those among some objects."""
 
-    def __init__(self) -> None:
-        self._spans = list(_spans())
+    def __init__(self, among: Iterable[Any] | None = None) -> None:
+        self._spans = list(_spans(_objects() if among is None else among))
 
     def at(self, address: int) -> torch.Tensor | None:
         """The largest tensor that begins at this address, else the smallest that holds it."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from harness.errors import StaleRevert, Unresolved
-from harness.facts import Configuration, Reproducer, Subject
+from harness.facts import CPU, Configuration, Reproducer, Subject
 from harness.golden import Golden
 from harness.source import revert, soundness
 from harness.source.symbols import functions_by_module
@@ -21,6 +21,7 @@ from harness.verdict import ArmName
 class Planned:
     """A case with a plan for each of its arms, or what keeps them from being run.
 
+    Where the arms' machine code is emulated the fixed one has a plan for the interpreter as well.
     `missing` are features that the machine lacks, `stale` says why the fix cannot be undone, `broken`
     what keeps the code without it from running, and `edited` are the modules in which it was. `failed`
     says why it could not be planned, and `ungolden` why its golden cannot be read.
@@ -51,6 +52,8 @@ def _planned(request: Request, golden: Golden | None, setting: Setting) -> Plann
     plans: dict[ArmName, ArmPlan] = {}
     if "fixed" in request.asked:
         plans["fixed"] = arm("fixed", request, setting.tree, setting)
+        if plans["fixed"].platform.emulates:
+            plans["interpreted"] = replace(plans["fixed"], name="interpreted", platform=CPU)
     if not isinstance(request.reproducer, Reproducer) or "reverted" not in request.asked:
         return Planned(request=request, golden=golden, plans=plans)
     try:

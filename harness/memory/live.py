@@ -10,7 +10,7 @@ from __future__ import annotations
 import gc
 import operator
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -85,8 +85,8 @@ class _Span:
     tensor: torch.Tensor
 
 
-def _spans() -> Iterator[_Span]:
-    for value in collected().tensors():
+def _spans(among: Iterable[Any]) -> Iterator[_Span]:
+    for value in filter(_is_wanted, among):
         if value.device.type != "cpu" or value.layout != torch.strided or not value.numel():
             continue
         start = value.data_ptr()
@@ -95,10 +95,10 @@ def _spans() -> Iterator[_Span]:
 
 
 class LiveTensors:
-    """The tensors of this process at one moment."""
+    """The tensors of this process at one moment, or those among some objects."""
 
-    def __init__(self) -> None:
-        self._spans = list(_spans())
+    def __init__(self, among: Iterable[Any] | None = None) -> None:
+        self._spans = list(_spans(collected().tensors() if among is None else among))
 
     def at(self, address: int) -> torch.Tensor | None:
         """The largest tensor that begins at this address, else the smallest that holds it."""

@@ -19,7 +19,7 @@ from harness.memory.fences import Fenced, is_plain
 from harness.memory.indexing import READERS, Indexing
 from harness.memory.names import name_of, name_to_be
 from harness.memory.poison import Poison
-from harness.memory.reads import HELPERS, Reads
+from harness.memory.reads import Reads, asker
 from harness.memory.violations import Violations, Where
 from harness.observation import Fault
 
@@ -79,8 +79,7 @@ class TorchChecks(TorchDispatchMode):
 
     def _caller(self, frame: FrameType | None) -> FrameType | None:
         """The frame that asked for the operation, if it is code under test."""
-        while frame is not None and frame.f_code.co_filename.startswith(HELPERS):
-            frame = frame.f_back
+        frame = asker(frame)
         return frame if frame is not None and frame.f_code.co_filename.startswith(self._root) else None
 
     # --- allocations -----------------------------------------------------------------------

@@ -26,6 +26,8 @@ from harness.memory.unwritten import Unwritten
 
 HELPERS = tuple(os.path.dirname(str(module.__file__)) + os.sep for module in (torch, triton))
 """Code that merely passes on what its caller asked for."""
+_MODES = ("__torch_function__", "__torch_dispatch__")
+"""So does a mode of torch's (torch.overrides, torch.utils._python_dispatch), whosever it is."""
 _ORACLE = os.path.dirname(__file__) + os.sep
 
 _OVERWRITERS = frozenset(
@@ -82,10 +84,18 @@ class Reads:
             yield
 
 
-def asked_by(frame: FrameType | None, folder: str) -> bool:
-    """Whether the code behind torch's and Triton's own that runs in this frame lies in a folder."""
-    while frame is not None and frame.f_code.co_filename.startswith(HELPERS):
+def asker(frame: FrameType | None) -> FrameType | None:
+    """The frame that asked for what this one does: the first that does not merely pass it on."""
+    while frame is not None and (
+        frame.f_code.co_filename.startswith(HELPERS) or frame.f_code.co_name in _MODES
+    ):
         frame = frame.f_back
+    return frame
+
+
+def asked_by(frame: FrameType | None, folder: str) -> bool:
+    """Whether the code that asked for what this frame does lies in a folder."""
+    frame = asker(frame)
     return frame is not None and frame.f_code.co_filename.startswith(folder)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch.overrides import TorchFunctionMode
 
 from harness.memory.oracle import Oracle
 from harness.memory.poison import Poison
@@ -25,6 +26,29 @@ def watched(call: Callable[[], Any], root: Path = HERE, **options: Any) -> tuple
     with oracle.watching(root, entered=lambda kernel: None):
         result = call()
     return result, oracle
+
+
+def test_what_a_mode_passes_on_is_asked_for_by_its_caller() -> None:
+    asked = """
+import torch
+def make():
+    return torch.empty(3, 2)
+"""
+    upstream: dict[str, Any] = {}
+    exec(compile(asked, "/upstream/pools.py", "exec"), upstream)
+
+    class OnCpu(TorchFunctionMode):
+        def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            return function(*args, **(kwargs or {}))
+
+    def under_a_mode() -> Any:
+        with OnCpu():
+            return upstream["make"]()
+
+    tensor, oracle = watched(under_a_mode, Path("/upstream"))
+    assert oracle.fences.holds(tensor) and _is_poison(tensor)
+    of_our_own, oracle = watched(lambda: OnCpu().__torch_function__(torch.empty, (), (3,)), Path("/upstream"))
+    assert not oracle.fences.holds(of_our_own)
 
 
 @pytest.mark.parametrize(

@@ -201,13 +201,11 @@ def _goldens(case: Evidence) -> Judgement | None:
 def _last(case: Evidence) -> Judgement:
     """Nothing spoke against the case: PASS, if all its arms were asked for."""
     if case.expect is None:
-        return Judgement(
-            Verdict.PASS,
-            wording.emulating(case, "the configuration starts, answers and stays clean, as golden"),
-        )
+        told = wording.emulating(case, "the configuration starts, answers and stays clean, as golden")
+        return Judgement(Verdict.PASS, f"{told}{wording.of_another_release(case)}")
     if "reverted" not in case.asked:
         return Judgement(None, "the fixed arm alone is clean; without the reverted arm there is no verdict")
     told = wording.told(case)
     if "fixed" not in case.asked:
         return Judgement(None, f"{told}; without the fixed arm there is no verdict")
-    return Judgement(Verdict.PASS, told)
+    return Judgement(Verdict.PASS, f"{told}{wording.of_another_release(case)}")

@@ -159,6 +159,14 @@ def test_a_fault_in_the_fixed_arm_is_a_regression_at_every_point() -> None:
     assert judgement.reason == f"fixed arm faults at page_size=1: {STRAY.signature}"
 
 
+def test_a_golden_of_another_release_is_told() -> None:
+    reason = f"reverted arm faults: {STRAY.signature}"
+    assert judge(case(tree="newer")) == Judgement(Verdict.PASS, f"{reason}; golden of 9.9.9")
+    assert judge(case()) == Judgement(Verdict.PASS, reason)
+    unnamed = replace(golden(case()), provenance={"tree": TREE})
+    assert judge(case(tree="newer", golden=unnamed)).reason == reason
+
+
 OLDER = "1.2 has the fix, and this tree is 1.1 as published"
 
 

@@ -11,6 +11,7 @@ import os
 import socket
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -67,7 +68,7 @@ def _ends(stream: socket.socket, look: Look, often: frozenset[str]) -> tuple[Say
     heard = frames.Unpacker(key, frames.TO_ARM)
     packed, way, getpid, lock = frames.packed, frames.TO_SUPERVISOR, os.getpid, threading.RLock()
     owner, history, numbers = getpid(), hashlib.sha256(), iter(range(1 << 62))
-    is_over: list[bool] = []
+    is_over, is_sending, waiting = list[bool](), list[bool](), deque[Callable[[], dict[str, Any]]]()
 
     def send(message: dict[str, Any]) -> None:
         number = next(numbers)
@@ -78,12 +79,27 @@ def _ends(stream: socket.socket, look: Look, often: frozenset[str]) -> tuple[Say
         history.update(data)
         stream.sendall(data)
 
-    def say(message: dict[str, Any]) -> None:
+    def send_all() -> None:
+        """What waits, in order. A signal's handler that speaks in the midst of a message only adds to it."""
+        if is_sending:
+            return
+        is_sending.append(True)
+        try:
+            while waiting:
+                send(waiting.popleft()())
+        finally:
+            is_sending.clear()
+
+    def later(make: Callable[[], dict[str, Any]]) -> None:
         # A fork has no word in this, and must not wait for a lock that a thread held when it was made.
         if getpid() == owner:
             with lock:
                 if not is_over:
-                    send(message)
+                    waiting.append(make)
+                    send_all()
+
+    def say(message: dict[str, Any]) -> None:
+        later(lambda: message)
 
     def hear() -> dict[str, Any] | None:
         while needed := heard.missing:
@@ -95,8 +111,7 @@ def _ends(stream: socket.socket, look: Look, often: frozenset[str]) -> tuple[Say
 
     def finish(message: dict[str, Any]) -> None:
         with lock:
-            said = {"digest": history.hexdigest()}
-            say({**message, **said})
+            later(lambda: {**message, "digest": history.hexdigest()})
             is_over.append(True)
 
     return say, hear, finish

@@ -43,6 +43,11 @@ class Unresolved(RefaultError):
     """The machinery failed, so nothing can be said about the code under test."""
 
 
+class Unsupported(Unresolved):
+    """The code uses something that the emulator does not implement, so that nothing can be said of what it
+    does; the message names it."""
+
+
 class Forged(Unresolved):
     """What an arm said is not what an honest one says; the message begins with `forged or broken`."""
 

@@ -68,13 +68,14 @@ def _arm() -> Schema:
         "log": TEXT_OR_NULL,
         "points": listed(closed({"params": ANYTHING, **_point()})),
     }
-    return closed({**_point(), **own})
+    return closed({**_point(), **own}, {"unsupported": TEXT})
 
 
 def _result() -> Schema:
     # null: one arm alone was asked for, and nothing spoke against it.
     verdict: Schema = {"enum": [*(verdict.value for verdict in Verdict), None]}
-    arms = closed({}, {"fixed": {"$ref": "#/$defs/arm"}, "reverted": {"$ref": "#/$defs/arm"}})
+    arm: Schema = {"$ref": "#/$defs/arm"}
+    arms = closed({}, {"fixed": arm, "reverted": arm, "interpreted": arm})
     return closed(
         {
             "reproducer": TEXT, "pr": _NUMBER_OR_NULL, "issue": _NUMBER_OR_NULL,

@@ -13,7 +13,7 @@ from harness.facts.cases import CodegenCase, KernelCase
 from harness.facts.checks import author, members, require
 from harness.facts.expect import Expect
 from harness.facts.kinds import DeclaredKind, declared
-from harness.facts.place import CPU, Feature, Host, Platform, Tier
+from harness.facts.place import Feature, Host, Platform, Tier
 from harness.facts.published import Released, Retired
 from harness.facts.release import order
 from harness.facts.reported import ReportedServer
@@ -55,14 +55,16 @@ class Subject:
         """The case of one tier and platform, as `platforms` names it or as it was run."""
         if tier is Tier.SERVER and self.server and platform is not None:
             return self.server.on_host(platform.host)
-        return self.device if tier is Tier.KERNEL and platform not in (None, CPU) else getattr(self, tier)
+        on_device = tier is Tier.KERNEL and platform is not None and platform.host.has_devices
+        return self.device if on_device else getattr(self, tier)
 
     def platforms(self, tier: Tier) -> tuple[Platform | None, ...]:
         """What a tier is judged for, one result each; `harness.facts.place.runs_on` says what None is."""
         if tier is Tier.CODEGEN and self.codegen:
             return self.codegen.platforms
-        if tier is Tier.KERNEL and self.device and self.device.platform:
-            return None, Platform(Host(self.device.platform))
+        if tier is Tier.KERNEL and self.kernel:
+            device = self.device.platform if self.device else None
+            return None, *self.kernel.emulations, *([Platform(Host(device))] if device else [])
         return (None,)
 
     @property

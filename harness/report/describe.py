@@ -130,7 +130,7 @@ def _hosts(case: ServerCase) -> list[Host]:
     if Feature.CPU_SERVERS in case.requires:
         return [Host.CPU]
     needed = [host for host in Host if host in case.requires]
-    return ([Host.CPU, *needed] if case.graphs else needed) or list(Host)
+    return ([Host.CPU, *needed] if case.graphs else needed) or [Host.CPU, Host.CUDA, Host.ROCM]
 
 
 def _served(subject: Subject, case: ServerCase, hosts: Sequence[Host]) -> Iterator[str]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from harness.errors import Forged, StaleRevert, Unresolved
 from harness.facts import Released, Reproducer
 from harness.observation import Observation
+from harness.observation.records import MACHINE_CODE
 from harness.process.job import Ended
 from harness.source import revert
 from harness.source.tree import Tree
@@ -37,12 +38,17 @@ def judge(case: Planned, futures: Futures, setting: Setting, changed: Sequence[s
 
     One that could not be planned is UNRESOLVED, and so is one to which nothing is wrong but its golden.
     """
-    return _concluded(case, {name: _run(case, futures, name, changed) for name in BOTH}, setting)
+    return _concluded(case, {name: _run(case, futures, name, changed) for name in _every(case)}, setting)
+
+
+def _every(case: Planned) -> tuple[ArmName, ...]:
+    """The arms, and the one beside them where there is one."""
+    return (*BOTH, "interpreted") if "interpreted" in case.plans else BOTH
 
 
 def judge_again(case: Planned, seen: Mapping[ArmName, Observation], setting: Setting) -> Judged:
     """Judge a case by what its arms showed elsewhere; `setting` has the machine that they ran on."""
-    return _concluded(case, {name: _shown(case, seen, name) for name in BOTH}, setting)
+    return _concluded(case, {name: _shown(case, seen, name) for name in _every(case)}, setting)
 
 
 def failed(case: Planned, setting: Setting, why: str) -> Judged:
@@ -52,7 +58,8 @@ def failed(case: Planned, setting: Setting, why: str) -> Judged:
 
 def _concluded(case: Planned, shown: Mapping[ArmName, Arm], setting: Setting) -> Judged:
     request, evidence = case.request, _evidence(case, shown, setting)
-    seen = [arm.observation for arm in (evidence.fixed, evidence.reverted) if arm.observation]
+    arms_run = (evidence.fixed, evidence.reverted)
+    seen = [arm.observation for arm in arms_run if arm.observation]
     result = conclude(
         request.reproducer,
         evidence,
@@ -73,6 +80,7 @@ def _evidence(case: Planned, shown: Mapping[ArmName, Arm], setting: Setting) -> 
         control=request.case.is_control(request.platform),
         fixed=shown["fixed"],
         reverted=shown["reverted"],
+        interpreted=shown.get("interpreted"),
         golden=case.golden,
         tree=(case.tree or setting.tree).content_hash,
         missing=case.missing,
@@ -123,7 +131,13 @@ def _shown(case: Planned, seen: Mapping[ArmName, Observation], name: ArmName) ->
 def _arm(case: Planned, plan: ArmPlan, seen: Observation) -> Arm:
     """An arm with what it must attest. StaleRevert if the tree has none of its functions."""
     functions = tuple(function for names in plan.functions.values() for function in names)
-    return Arm(observation=seen, wanted=_wanted(case, plan, seen), functions=functions)
+    chip = plan.platform.emulates
+    return Arm(
+        observation=seen,
+        wanted=_wanted(case, plan, seen),
+        functions=functions,
+        emulates=f"{MACHINE_CODE}{chip.chip}" if chip else None,
+    )
 
 
 def _hold_unchanged(changed: Sequence[str]) -> None:

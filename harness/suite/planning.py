@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from harness.errors import FixAbsent, StaleRevert, Unresolved
-from harness.facts import Configuration, Released, Reproducer, Retired, Subject
+from harness.facts import CPU, Configuration, Released, Reproducer, Retired, Subject
 from harness.golden import Golden
 from harness.source import age, revert, soundness
 from harness.source.symbols import functions_by_module
@@ -21,6 +21,7 @@ from harness.verdict import ArmName
 class Planned:
     """A case with a plan for each of its arms, or what keeps them from being run.
 
+    Where the arms' machine code is emulated the fixed one has a plan for the interpreter as well.
     `missing` are features that the machine lacks, `stale` says why the fix cannot be undone, `broken`
     what keeps the code without it from running, and `edited` are the modules in which it was. `unfixed` says
     how the tree shows to be older than the fix, where that is not in it. `tree` is that of the fixed arm, and
@@ -59,6 +60,8 @@ def _planned(request: Request, golden: Golden | None, setting: Setting) -> Plann
     plans: dict[ArmName, ArmPlan] = {}
     if "fixed" in request.asked:
         plans["fixed"] = arm("fixed", request, setting.tree, setting)
+        if plans["fixed"].platform.emulates:
+            plans["interpreted"] = replace(plans["fixed"], name="interpreted", platform=CPU)
     if not isinstance(request.reproducer, Reproducer) or "reverted" not in request.asked:
         return Planned(request=request, golden=golden, plans=plans)
     try:

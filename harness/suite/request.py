@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.facts import Configuration, Expect, Reproducer, ServerCase, Subject
-from harness.facts.place import CPU, CaseKey, Feature, Host, Platform, Tier, runs_on
+from harness.facts.place import CaseKey, Feature, Host, Platform, Tier, runs_on
 from harness.machine import Machine
 from harness.tiers import arms
 from harness.verdict import BOTH, ArmName
@@ -93,7 +93,8 @@ def expected(request: Request, machine: Machine) -> Expect | None:
 
 def missing(request: Request, machine: Machine) -> tuple[str, ...]:
     """The features that a case needs and this machine lacks."""
-    interpreted = request.tier is Tier.KERNEL and request.platform_on(machine) == CPU
+    platform = request.platform_on(machine)
+    interpreted = request.tier is Tier.KERNEL and not platform.host.has_devices  # an emulation is held to it
     own = frozenset({Feature.INTERPRETER} if interpreted else ())
     case, ranks = request.on(machine).case, 1
     if isinstance(case, ServerCase):

@@ -14,10 +14,10 @@ from harness.facts import CaseKey, Configuration, Params, Reproducer, Subject
 from harness.golden import Golden, points_of
 from harness.observation import Observation, Point
 from harness.observation.compare import DEFAULT_TOLERANCE, same_params, trace_difference
-from harness.verdict import departure, proof, wording
+from harness.verdict import departure, disagreement, proof, wording
 from harness.verdict.broken import BROKEN
 from harness.verdict.evidence import Evidence
-from harness.verdict.kinds import Verdict
+from harness.verdict.kinds import ArmName, Verdict
 from harness.verdict.result import Result
 
 
@@ -59,6 +59,7 @@ def conclude(
         evidence=case.weight, released=case.released, retired=case.retired,
         judged_by="by hand" if case.by_hand else "goldens",
         seconds=seconds, fixed=case.fixed.observation, reverted=case.reverted.observation,
+        interpreted=case.interpreted.observation if case.interpreted else None,
     )  # fmt: skip
 
 
@@ -91,7 +92,9 @@ def _unsupported(case: Evidence) -> Judgement | None:
 def _fixed(case: Evidence) -> Judgement | None:
     if "fixed" not in case.asked:
         return None
-    if problem := proof.unproven("fixed", case.fixed):
+    if case.fixed.unsupported:
+        return _not_emulated("fixed", case.fixed.unsupported)
+    if problem := proof.unproven("fixed", case.fixed) or _disagreement(case):
         return Judgement(Verdict.UNRESOLVED, problem)
     for point in proof.points(case.fixed):
         if point.faults:
@@ -121,6 +124,22 @@ def _shows_the_bug(case: Evidence) -> bool:
     return shown and (case.by_hand or all(map(expected.bites_at, faulty)))
 
 
+def _not_emulated(name: ArmName, what: str) -> Judgement:
+    return Judgement(Verdict.UNSUPPORTED, f"{name} arm: the emulator does not implement {what}")
+
+
+def _disagreement(case: Evidence) -> str | None:
+    """Why the interpreter speaks against what an emulator showed, or proves nothing itself."""
+    beside = case.interpreted
+    if beside is None:
+        return None
+    if problem := proof.unproven("interpreted", beside):
+        return problem
+    assert case.fixed.observation and beside.observation  # both are proven
+    found = disagreement.first(case.fixed.observation, beside.observation)
+    return disagreement.told(found) if found else None
+
+
 def _stale(case: Evidence) -> Judgement | None:
     if case.stale is None or "reverted" not in case.asked:
         return None
@@ -130,6 +149,8 @@ def _stale(case: Evidence) -> Judgement | None:
 def _reverted(case: Evidence) -> Judgement | None:
     if "reverted" not in case.asked:
         return None
+    if case.reverted.unsupported and not case.broken:
+        return _not_emulated("reverted", case.reverted.unsupported)
     if (
         problem := _broken(case)
         or proof.unproven("reverted", case.reverted)

@@ -9,7 +9,8 @@ from typing import Literal
 from harness.facts import Platform
 from harness.facts.words import Word
 
-ArmName = Literal["fixed", "reverted"]
+ArmName = Literal["fixed", "reverted", "interpreted"]
+"""`interpreted` is the fixed arm in Triton's interpreter, beside one whose machine code is emulated."""
 BOTH: tuple[ArmName, ...] = ("fixed", "reverted")
 
 

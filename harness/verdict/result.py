@@ -15,7 +15,10 @@ from harness.verdict.kinds import EvidenceClass, Verdict
 
 @dataclass(frozen=True, kw_only=True)
 class Result(OfCase):
-    """One row of a report: who was judged, how, and what both arms showed."""
+    """One row of a report: who was judged, how, and what both arms showed.
+
+    `interpreted` is the fixed arm in Triton's interpreter, where the arms' machine code was emulated.
+    """
 
     key: CaseKey
     pr: int | None = None
@@ -28,6 +31,7 @@ class Result(OfCase):
     seconds: float = 0.0
     fixed: Observation | None = None
     reverted: Observation | None = None
+    interpreted: Observation | None = None
     judged_by: Literal["goldens", "by hand"] = "goldens"
     configuration: bool = False
     rates: Mapping[str, Any] = field(default_factory=dict)
@@ -43,7 +47,7 @@ class Result(OfCase):
 
     @property
     def arms(self) -> dict[str, Observation]:
-        """The arms that were observed, by name."""
+        """The arms that were observed, by name; not what stands beside them."""
         both = {"fixed": self.fixed, "reverted": self.reverted}
         return {name: observation for name, observation in both.items() if observation}
 
@@ -71,7 +75,8 @@ class Result(OfCase):
             judged["retired"] = asdict(self.retired)
         if self.rates:
             judged["rates"] = self.rates
-        arms = {name: observation.to_json() for name, observation in self.arms.items()}
+        beside = {"interpreted": self.interpreted} if self.interpreted else {}
+        arms = {name: observation.to_json() for name, observation in {**self.arms, **beside}.items()}
         return dict(plain({**identity, **judged, "seconds": round(self.seconds, 3), "arms": arms}))
 
     @classmethod
@@ -85,6 +90,7 @@ class Result(OfCase):
             seconds=float(row["seconds"]), configuration=bool(row.get("configuration", False)),
             released=row.get("released"), retired=Retired(**row["retired"]) if "retired" in row else None,
             rates=dict(row.get("rates", {})), fixed=arms.get("fixed"), reverted=arms.get("reverted"),
+            interpreted=arms.get("interpreted"),
         )  # fmt: skip
 
 

@@ -321,6 +321,17 @@ def test_points_are_the_default_then_every_other_combination_once(values: dict[s
 # --- on a real accelerator -------------------------------------------------------------------------
 
 
+def test_a_case_that_is_emulated_has_a_place_for_each_chip() -> None:
+    here = case(emulated=("gfx942", "gfx950"))
+    assert [str(one) for one in here.emulations] == ["emulated-gfx942", "emulated-gfx950"]
+    assert here.on("rocm").emulations == ()
+    for chips, told in ((("sm90",), "'emulated-sm90' is not like"), (("gfx942",) * 2, "is named twice")):
+        with pytest.raises(FactsError, match=told):
+            case(emulated=chips)
+    with pytest.raises(FactsError, match="is for a case on the CPU"):
+        here.on("rocm", emulated=("gfx942",))
+
+
 def test_a_case_on_an_accelerator_needs_it_and_pretends_nothing() -> None:
     here = case(pretends="cuda", requires=frozenset({"sgl_kernel"}))
     there = here.on("cuda", grid=Grid())

@@ -266,6 +266,14 @@ def test_what_was_emulated_counts_for_the_cpu_alone(tmp_path: Path, platform: st
         assert (entry.word, entry.reason) == ("unproven", told)
 
 
+def test_what_an_emulator_showed_is_never_asked_for_by_the_chip_s_name(tmp_path: Path) -> None:
+    emulated = replace(row(platform="emulated-gfx942"), evidence=EvidenceClass.EMULATED)
+    found = decided(tmp_path, ON_CPU.replace('"cpu"', '"rocm-gfx942"'), emulated)
+    assert found.blocking[0].reason == "no results from rocm-gfx942, only from cpu"
+    (entry,) = decided(tmp_path, ON_CPU.replace('"cpu"', '"emulated-gfx942"'), emulated).blocking[:1]
+    assert "for which pr101 has none" in entry.reason  # the toy's case names no chip
+
+
 def test_one_beside_the_policy_is_told(tmp_path: Path) -> None:
     forged = replace(row(reproducer="pr104_short_indptr"), problem="odd")
     found = decided(tmp_path, ON_CPU, row(), forged)

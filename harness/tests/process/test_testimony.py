@@ -1,87 +1,116 @@
-"""What an arm says comes whole and in order, whoever speaks in the midst of it."""
+"""What an arm says comes whole and in order, whatever interrupts it while it speaks."""
 
 from __future__ import annotations
 
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from types import FrameType
 
 import pytest
 
-from harness.process import frames, testimony
+from harness.process import testimony
+from harness.process.hearing import Hearing
 
-KEY = frames.new_key()
+LARGE = "x" * (4 << 20)
+"""More than a socket takes at once."""
 
 
 @pytest.fixture
-def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        theirs.sendall(KEY)
-        ours.settimeout(10)
-        yield ours, theirs
+def hearing(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hearing]:
+    monkeypatch.setattr(testimony, "_strangers", list)  # pytest calls, which no arm has above it
+    with Hearing([]) as one:
+        yield one
 
 
-def heard(stream: socket.socket, count: int) -> list[frames.Message]:
-    """So many messages, each proven to be the next one."""
-    unpacker, found = frames.Unpacker(KEY, frames.TO_SUPERVISOR), list[frames.Message]()
-    while len(found) < count:
-        found += unpacker.feed(stream.recv(1 << 16))
-    return found
+class Interrupting:
+    """Does something the first time that it is asked what was altered: in the middle of a message."""
 
+    def __init__(self) -> None:
+        self.todo: list[Callable[[], object]] = []
 
-def test_what_is_said_in_the_midst_of_a_message_comes_behind_it(
-    ends: tuple[socket.socket, socket.socket],
-) -> None:
-    """As a signal's handler does, which runs between any two steps of the thread that speaks."""
-    said: list[str] = []
-
-    def look(often: bool) -> list[str]:
-        if not said:
-            said.append("second")
-            spoken.tell("second", 2)
+    def __call__(self, hurried: bool = False) -> list[str]:
+        while self.todo:
+            self.todo.pop()()
         return []
 
-    spoken = testimony.Testimony(ends[0], look)
-    spoken.tell("first", 1)
-    spoken.tell("third", 3)
-    spoken.end()
-    told = heard(ends[1], 4)
-    assert [one.get("name") for one in told] == ["first", "second", "third", None]
-    assert told[-1]["kind"] == "end" and len(told[-1]["digest"]) == 64
+
+def test_what_is_said_within_a_message_comes_behind_it(hearing: Hearing) -> None:
+    look = Interrupting()
+    arm = testimony.Testimony(hearing.theirs, look)
+    look.todo.append(lambda: arm.tell("inner", 2))
+    arm.tell("outer", 1)
+    arm.end()
+    heard = hearing.heard()
+    assert (list(heard.told.items()), heard.problem) == ([("outer", 1), ("inner", 2)], None)
+    assert heard.last is not None
 
 
-def test_what_comes_after_the_end_is_not_said(ends: tuple[socket.socket, socket.socket]) -> None:
-    spoken = testimony.Testimony(ends[0], lambda often: [])
-    spoken.end()
-    spoken.tell("late", 1)
-    ends[0].close()
-    (last,) = heard(ends[1], 1)
-    assert last["kind"] == "end" and ends[1].recv(1) == b""
+def test_nothing_is_said_behind_the_end_even_from_within_it(hearing: Hearing) -> None:
+    look = Interrupting()
+    arm = testimony.Testimony(hearing.theirs, look)
+    look.todo.append(lambda: arm.tell("late", 1))
+    arm.end()
+    arm.tell("later", 2)
+    heard = hearing.heard()
+    assert (heard.told, heard.problem) == ({}, None) and heard.last is not None
 
 
-def test_signals_and_threads_spoil_no_message(ends: tuple[socket.socket, socket.socket]) -> None:
-    spoken, count = testimony.Testimony(ends[0], lambda often: []), 300
-    found: list[frames.Message] = []
-    hearer = threading.Thread(target=lambda: found.extend(heard(ends[1], 2 * count + 20)))
-    hearer.start()
-    before = signal.signal(signal.SIGALRM, lambda *_: spoken.tell("signal", 0))
+def test_one_that_fails_takes_no_other_with_it(hearing: Hearing) -> None:
+    look = Interrupting()
+    arm = testimony.Testimony(hearing.theirs, look)
+    arm.tell("first", 1)
+    look.todo.append(lambda: exec("raise SystemExit"))
+    with pytest.raises(SystemExit):
+        arm.tell("lost", 2)
+    with pytest.raises(TypeError):
+        arm.tell("no JSON", object())
+    arm.tell("third", 3)
+    arm.end()
+    heard = hearing.heard()
+    assert (heard.told, heard.problem) == ({"first": 1, "third": 3}, None)
 
-    def speak() -> None:
-        for _ in range(count):
-            spoken.tell("thread", "x" * 5000)
 
-    speaker = threading.Thread(target=speak)
+def test_a_signal_that_raises_while_the_socket_is_full_leaves_the_rest_for_the_next(
+    hearing: Hearing,
+) -> None:
+    arm = testimony.Testimony(hearing.theirs, lambda _=False: [])
+
+    def raises(number: int, frame: FrameType | None) -> None:
+        raise InterruptedError("a handler that does not return")
+
+    before = signal.signal(signal.SIGUSR1, raises)
     try:
-        speaker.start()
-        for number in range(count):
-            spoken.tell("main", "y" * 5000)
-            if number % 15 == 0:
-                signal.raise_signal(signal.SIGALRM)
-        speaker.join()
+        alarm = threading.Timer(0.2, signal.pthread_kill, (threading.get_ident(), signal.SIGUSR1))
+        alarm.start()
+        with pytest.raises(InterruptedError):
+            arm.tell("large", LARGE)  # nobody reads: it waits
+        alarm.join()
     finally:
-        signal.signal(signal.SIGALRM, before)
-    hearer.join(timeout=30)
-    names = [one["name"] for one in found]
-    assert (names.count("main"), names.count("thread"), names.count("signal")) == (count, count, 20)
+        signal.signal(signal.SIGUSR1, before)
+    reader = threading.Thread(target=_read, args=(hearing, threading.current_thread()))
+    reader.start()
+    arm.tell("next", 1)
+    arm.end()
+    hearing.theirs.shutdown(socket.SHUT_WR)
+    reader.join(30)
+    heard = hearing.heard()
+    assert (heard.told["large"] == LARGE, heard.told["next"], heard.problem) == (True, 1, None)
+
+
+def _read(hearing: Hearing, speaker: threading.Thread) -> None:
+    while not hearing.is_over and speaker.is_alive():
+        hearing.read()
+
+
+def test_threads_that_speak_at_once_are_heard_one_after_another(hearing: Hearing) -> None:
+    arm = testimony.Testimony(hearing.theirs, lambda _=False: [])
+    said = [threading.Thread(target=arm.tell, args=(f"name {number}", number)) for number in range(40)]
+    for one in said:
+        one.start()
+    for one in said:
+        one.join()
+    arm.end()
+    heard = hearing.heard()
+    assert heard.problem is None and heard.told == {f"name {number}": number for number in range(40)}

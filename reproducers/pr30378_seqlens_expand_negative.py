@@ -33,10 +33,11 @@ from harness.facts import (
     faults,
     watch,
 )
+from reproducers.rigs import moved
 
 LENGTHS = "expanded"
-_MODULE = "sglang.srt.layers.attention.utils"
-"""What every release hands the kernel out from; its own module has moved."""
+_MODULES = ("sglang.kernels.ops.attention.pad", "sglang.srt.layers.attention.utils")
+"""What hands the kernel out: since 0.5.16 its own module, before that one that every release had."""
 _UNWRITTEN = -(2**31)
 
 
@@ -46,8 +47,8 @@ def expand(
     """Launch the kernel for requests of so many query tokens that see so many tokens, as its wrapper does."""
     import torch
     import triton
-    from sglang.srt.layers.attention.utils import seqlens_expand_kernel
 
+    kernel = moved.module(_MODULES).seqlens_expand_kernel
     padded = sum(kv_len < qo_len - 1 for qo_len, kv_len in zip(extend_seq_lens, seq_lens, strict=True))
     lab.note(f"{padded} of {len(seq_lens)} rows have fewer tokens than their queries less one")
     extended = lab.given("extended", torch.tensor(extend_seq_lens, dtype=torch.int32))
@@ -57,7 +58,7 @@ def expand(
     expanded = lab.given(LENGTHS, torch.full((sum(extend_seq_lens),), _UNWRITTEN, dtype=torch.int32))
     rows, block = len(seq_lens), triton.next_power_of_2(max(extend_seq_lens))
     with lab.observe("expand"):
-        seqlens_expand_kernel[(rows,)](extended, visible, offsets, expanded, rows, BLOCK=block)
+        kernel[(rows,)](extended, visible, offsets, expanded, rows, BLOCK=block)
     return {LENGTHS: expanded}
 
 
@@ -93,7 +94,7 @@ REPRODUCER = Reproducer(
     kernel=KernelCase(
         call=expand,
         check=refuse,
-        imports=(_MODULE,),
+        imports=("sglang.srt.layers.attention",),
         params={
             "extend_seq_lens": Integers((4, 4, 4), sweep=Lists(lengths=(1, 2, 3), values=(1, 2, 3, 4, 6))),
             "seq_lens": Integers(

@@ -114,14 +114,12 @@ def _faulty(case: Evidence, point: Point) -> Judgement:
 
 
 def _shows_the_bug(case: Evidence) -> bool:
-    """Whether the fixed arm shows the declared bug and nothing else, as the reverted one must."""
+    """Whether the fixed arm shows the declared bug at its default point. Old releases may have more bugs."""
     if case.expect is None or case.control:
         return False
-    expected, first, *others = case.expected, *proof.points(case.fixed)
-    faulty = [proof.asked_as(case, point) for point in others if point.faults]
+    first = proof.points(case.fixed)[0]
     # Older releases may call a kernel otherwise.
-    shown = any(fault.shows(expected, kernels=False) for fault in first.faults)
-    return shown and (case.by_hand or all(map(expected.bites_at, faulty)))
+    return any(fault.shows(case.expected, kernels=False) for fault in first.faults)
 
 
 def _not_emulated(name: ArmName, what: str) -> Judgement:
@@ -222,13 +220,11 @@ def _goldens(case: Evidence) -> Judgement | None:
 def _last(case: Evidence) -> Judgement:
     """Nothing spoke against the case: PASS, if all its arms were asked for."""
     if case.expect is None:
-        return Judgement(
-            Verdict.PASS,
-            wording.emulating(case, "the configuration starts, answers and stays clean, as golden"),
-        )
+        told = wording.emulating(case, "the configuration starts, answers and stays clean, as golden")
+        return Judgement(Verdict.PASS, f"{told}{wording.of_another_release(case)}")
     if "reverted" not in case.asked:
         return Judgement(None, "the fixed arm alone is clean; without the reverted arm there is no verdict")
     told = wording.told(case)
     if "fixed" not in case.asked:
         return Judgement(None, f"{told}; without the fixed arm there is no verdict")
-    return Judgement(Verdict.PASS, told)
+    return Judgement(Verdict.PASS, f"{told}{wording.of_another_release(case)}")

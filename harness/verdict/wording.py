@@ -41,6 +41,13 @@ def called(case: Evidence, name: ArmName) -> str:
     return f"released arm ({stands})" if stands else f"{name} arm"
 
 
+def of_another_release(case: Evidence) -> str:
+    """Which release the golden was recorded on, where its tree is not the one that ran; else nothing."""
+    golden = case.reference
+    release = golden.provenance.get("sglang") if golden and not case.is_golden_tree else None
+    return f"; golden of {release}" if release else ""
+
+
 def why_clean(case: Evidence, point: Point) -> str:
     watched = "signature" if case.is_signature else "watched fault"
     clean = f"{called(case, 'reverted')} is clean{at(case.reverted, point)}"

@@ -1,4 +1,7 @@
-"""Which runners upstream takes for the graphs of an EAGLE draft: it asks for the device's name."""
+"""Which runners upstream takes for the graphs of an EAGLE draft: it asks for the device's name.
+
+From 0.5.16 on it captures none where it takes its platform for a CPU.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ WORKERS = ("srt.speculative.eagle_worker_v2", "srt.speculative.eagle_worker")
 _CLASSES = ("EagleDraftWorker", "EAGLEWorker")
 _METHODS = ("_capture_cuda_graphs", "init_cuda_graphs")
 _RUNNER = "EAGLEDraftCudaGraphRunner"
+_IS_CPU = "_is_cpu"
 _EXTENDED = ("TritonAttnBackend", "FlashInferAttnBackend")
 """The back ends whose draft-extend step upstream captures where a switch of the module's is on."""
 
@@ -39,10 +43,20 @@ def _named_cuda(module: Any, capture: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(capture)
     def wrapped(self: Any) -> Any:
         target = getattr(self, "target_worker", self)
-        with _set(target, "device", "cuda"), _extending(module, self):
+        with _set(target, "device", "cuda"), _no_cpu(module), _extending(module, self):
             return capture(self)
 
     return wrapped
+
+
+@contextmanager
+def _no_cpu(module: Any) -> Iterator[None]:
+    """The module's own word for its platform, where it has one, is another meanwhile."""
+    if not hasattr(module, _IS_CPU):
+        yield
+        return
+    with _set(module, _IS_CPU, False):
+        yield
 
 
 @contextmanager

@@ -159,6 +159,14 @@ def test_a_fault_in_the_fixed_arm_is_a_regression_at_every_point() -> None:
     assert judgement.reason == f"fixed arm faults at page_size=1: {STRAY.signature}"
 
 
+def test_a_golden_of_another_release_is_told() -> None:
+    reason = f"reverted arm faults: {STRAY.signature}"
+    assert judge(case(tree="newer")) == Judgement(Verdict.PASS, f"{reason}; golden of 9.9.9")
+    assert judge(case()) == Judgement(Verdict.PASS, reason)
+    unnamed = replace(golden(case()), provenance={"tree": TREE})
+    assert judge(case(tree="newer", golden=unnamed)).reason == reason
+
+
 OLDER = "1.2 has the fix, and this tree is 1.1 as published"
 
 
@@ -174,11 +182,15 @@ def test_a_tree_that_never_had_the_fix_is_told_apart_from_one_that_lost_it() -> 
     [
         (point(16, OTHER), point(1)),  # another fault
         (point(16), point(1, STRAY)),  # not where the bug is
-        (point(16, STRAY), point(1, STRAY)),  # there, and elsewhere too
     ],
 )
 def test_an_old_tree_that_faults_in_another_way_is_a_regression(points: tuple[Point, ...]) -> None:
     assert verdict(replaced(case(unfixed=OLDER), "fixed", points=points)) is Verdict.REGRESSED
+
+
+def test_an_old_release_may_have_other_bugs_too() -> None:
+    more = replaced(case(unfixed=OLDER), "fixed", points=(point(16, STRAY, OTHER), point(1, STRAY)))
+    assert verdict(more) is Verdict.UNFIXED
 
 
 def test_an_old_release_may_call_its_kernel_otherwise() -> None:

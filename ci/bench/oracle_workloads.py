@@ -109,7 +109,7 @@ def _decode() -> Workload:
 
 
 def _move_cache() -> Workload:
-    """Rows of a whole cache behind a table of addresses, as #26866 moves them: 8 layers of keys and values."""
+    """Rows of a whole cache behind a table of addresses, as #26866 moves them, of 8 layers."""
     module = importlib.import_module(MOVE_OPS)
     kernel, slots, tile, moved = "copy_all_layer_kv_cache_tiled", REQUESTS * CONTEXT, 128, 16
     buffers = [torch.randn(slots, KV_HEADS, HEAD_DIM) for _ in range(16)]

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 TRITON_OPS = "sglang.srt.layers.attention.triton_ops"
+MOVE_OPS = "sglang.srt.mem_cache.triton_ops.cache_move"
 CACHE_OPS = "sglang.srt.mem_cache.triton_ops.common"
 
 REQUESTS, CONTEXT = 4, 512
@@ -31,9 +32,9 @@ class Workload:
 
 
 def workloads() -> list[Workload]:
-    """The three kernels that reproducers spend most time in, and one without a loop, for comparison."""
+    """The kernels that reproducers spend most time in, and one without a loop, for comparison."""
     torch.manual_seed(0)
-    return [_fill_indices(), _extend(), _decode(), _last_locations()]
+    return [_fill_indices(), _extend(), _decode(), _move_cache(), _last_locations()]
 
 
 def _fill_indices() -> Workload:
@@ -105,6 +106,25 @@ def _decode() -> Workload:
         module.decode_attention_fwd(**facts, **cache)
 
     return Workload(module.__name__, ("_fwd_grouped_kernel_stage1", "_fwd_kernel_stage2"), call)
+
+
+def _move_cache() -> Workload:
+    """Rows of a whole cache behind a table of addresses, as #26866 moves them, of 8 layers."""
+    module = importlib.import_module(MOVE_OPS)
+    kernel, slots, tile, moved = "copy_all_layer_kv_cache_tiled", REQUESTS * CONTEXT, 128, 16
+    buffers = [torch.randn(slots, KV_HEADS, HEAD_DIM) for _ in range(16)]
+    row = buffers[0][0].nbytes
+    addresses = torch.tensor([buffer.data_ptr() for buffer in buffers], dtype=torch.uint64)
+    strides = torch.tensor([row] * len(buffers))
+    source, target = torch.arange(moved), torch.arange(moved, 2 * moved)
+
+    def call() -> None:
+        grid = (len(buffers), row // tile)
+        getattr(module, kernel)[grid](
+            addresses, strides, target, source, moved, num_locs_upper=moved, BYTES_PER_TILE=tile
+        )
+
+    return Workload(module.__name__, (kernel,), call)
 
 
 def _last_locations() -> Workload:

@@ -47,11 +47,12 @@ class Collected:
     def tensors(self) -> list[torch.Tensor]:
         """All plain tensors and parameters that are alive now."""
         objects = gc.get_objects()
-        if len(objects) > LOOSE or not any(value is self._mark for value in objects):
+        found = _wanted(objects)
+        if len(objects) > LOOSE or not any(value is self._mark for value in found):
             self._put_aside()
-            objects = []
-        aside = (reference() for reference in self._aside)
-        return [*filter(_is_wanted, objects), *filter(_is_wanted, aside)]
+            found = []
+        found += _wanted(reference() for reference in self._aside)
+        return [value for value in found if isinstance(value, torch.Tensor)]
 
     def _put_aside(self) -> None:
         gc.collect()  # what is garbage now would be kept for good
@@ -67,9 +68,12 @@ class Collected:
         self._aside = [weakref.ref(value) for value in objects if issubclass(type(value), torch.Tensor)]
 
 
-def _is_wanted(value: object) -> bool:
-    # type(), because isinstance() would ask proxies and lazy modules what they stand for.
-    return type(value) in (torch.Tensor, torch.nn.Parameter)
+def _wanted(values: Iterable[Any]) -> list[Any]:
+    """Plain tensors, parameters and marks among these."""
+    # type(), because isinstance() would ask proxies and lazy modules what they stand for. Identity of types
+    # is the quickest question that tells, and asks no metaclass.
+    plain, parameter, mark = torch.Tensor, torch.nn.Parameter, _Mark
+    return [value for value in values if (kind := type(value)) is plain or kind is parameter or kind is mark]
 
 
 @cache

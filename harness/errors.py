@@ -35,6 +35,10 @@ class StaleRevert(RefaultError):
         self.candidates = tuple(candidates)
 
 
+class FixAbsent(StaleRevert):
+    """No form of the fix is in the tree: for each, something that it consists of is not there at all."""
+
+
 class Unresolved(RefaultError):
     """The machinery failed, so nothing can be said about the code under test."""
 

@@ -83,8 +83,16 @@ def _result() -> Schema:
             "verdict": verdict, "evidence": {"enum": [one.value for one in EvidenceClass]}, "reason": LINE,
             "drift": listed(LINE), "seconds": SECONDS, "arms": arms,
         },
-        {"configuration": {"const": True}, "rates": closed({}, {"fixed": _rate(), "reverted": _rate()})},
+        {
+            "configuration": {"const": True}, "released": TEXT, "retired": _retired(),
+            "rates": closed({}, {"fixed": _rate(), "reverted": _rate()}),
+        },
     )  # fmt: skip
+
+
+def _retired() -> Schema:
+    """Where both arms ran since upstream has rewritten the code of the bug away."""
+    return closed({"since": TEXT, "on": TEXT, "reason": LINE})
 
 
 def _rate() -> Schema:

@@ -14,6 +14,8 @@ from harness.facts.checks import author, members, require
 from harness.facts.expect import Expect
 from harness.facts.kinds import DeclaredKind, declared
 from harness.facts.place import Feature, Host, Platform, Tier
+from harness.facts.published import Released, Retired
+from harness.facts.release import order
 from harness.facts.reported import ReportedServer
 from harness.facts.revert import Revert
 from harness.facts.server import ServerCase
@@ -111,13 +113,15 @@ class Reproducer(Subject):
 
     bug: Bug
     """What it was."""
-    revert: Revert
-    """How its fix is undone."""
+    revert: Revert | Released
+    """How its fix is undone; or the release that shows the bug, where nothing can be undone."""
     expect: Expect
     """How the undone fix shows, and where."""
     formerly: tuple[str, ...] = ()
     """The functions that held the bug in releases without those that the revert edits, by their qualified
     names: an arm of such a release is attested by entering one of these."""
+    retired: Retired | None = None
+    """Where both arms run since upstream has rewritten the code away."""
     reported: ReportedServer | None = None
     """The server of the report, to be tried by hand."""
 
@@ -130,10 +134,21 @@ class Reproducer(Subject):
         )
         self._check_only()
         self._check_declared()
+        self._check_releases()
 
     def _check_declared(self) -> None:
         unwatched = ", ".join(sorted(declared(self.expect.kinds) - self.declared_kinds))
         require(not unwatched, "expect.kind", f"{unwatched} is watched by no kernel case: add it to watch=")
+
+    def _check_releases(self) -> None:
+        fixed = order(self.bug.fixed_in)
+        if one := self.retired:
+            fits = fixed <= order(one.on) < order(one.since)
+            require(fits, "retired.on", f"{one.on} is not from {self.bug.fixed_in} on and before {one.since}")
+        if isinstance(self.revert, Released):
+            before = order(self.revert.release) < fixed
+            has = f"{self.revert.release} has the fix of {self.bug.fixed_in}: name one before it"
+            require(before, "revert.release", has)
 
     def _check_only(self) -> None:
         only = self.expect.reverted.only

@@ -91,7 +91,7 @@ def _departures(result: Result, request: Request, setting: Setting) -> Iterator[
     found = judge_again(case, arms, setting).result
     if found.verdict is not result.verdict:
         yield f"it says {_word(result)}, and its arms show {_word(found)}: {found.reason}"
-    for what in ("evidence", "configuration", "pr", "issue"):
+    for what in ("evidence", "configuration", "pr", "issue", "released", "retired"):
         if getattr(found, what) != getattr(result, what):
             yield f"it says {what} {getattr(result, what)}, and is {getattr(found, what)}"
 

@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 
 from harness.errors import Forged, StaleRevert, Unresolved
+from harness.facts import Released, Reproducer
 from harness.observation import Observation
 from harness.observation.records import MACHINE_CODE
 from harness.process.job import Ended
@@ -81,15 +82,24 @@ def _evidence(case: Planned, shown: Mapping[ArmName, Arm], setting: Setting) -> 
         reverted=shown["reverted"],
         interpreted=shown.get("interpreted"),
         golden=case.golden,
-        tree=setting.tree.content_hash,
+        tree=(case.tree or setting.tree).content_hash,
         missing=case.missing,
         stale=case.stale,
         broken=case.broken,
+        unfixed=case.unfixed,
+        released=_released(case),
+        retired=case.retired,
         by_hand=request.by_hand,
         points=tuple(request.points),
         asked=request.asked,
         tolerance=request.case.recorded,
     )
+
+
+def _released(case: Planned) -> str | None:
+    """The published release that stands for the reverted arm."""
+    undone = case.request.reproducer.revert if isinstance(case.request.reproducer, Reproducer) else None
+    return undone.release if isinstance(undone, Released) else None
 
 
 def _run(case: Planned, futures: Futures, name: ArmName, changed: Sequence[str]) -> Arm:

@@ -23,7 +23,8 @@ class Request:
     several such points, written out in full.
 
     `platform` is one of those that the reproducer names for this tier; None is this machine's. `host` is
-    the kind of machine that it runs on, once that is known (`on`): a server's case depends on it.
+    the kind of machine that it runs on, once that is known (`on`): a server's case depends on it. With
+    `in_place` the arms run on the tree under test even where the bug is retired there.
     """
 
     reproducer: Subject
@@ -33,6 +34,7 @@ class Request:
     overrides: Mapping[str, Any] | None = None
     given: tuple[Mapping[str, Any], ...] = ()
     asked: tuple[ArmName, ...] = BOTH
+    in_place: bool = False
 
     def __post_init__(self) -> None:
         if isinstance(self.reproducer, Configuration):

@@ -20,7 +20,6 @@ from harness.machine import gpu_leases
 from harness.observation.compare import one_line
 from harness.process.job import Ended, Environment, Job
 from harness.process.pool import Pool
-from harness.source import revert
 from harness.source.bytecode import Bytecode, Making
 from harness.suite import planning, recorded
 from harness.suite.bytecodes import Bytecodes
@@ -137,15 +136,16 @@ class Suite:
 
         Raises BadInput where this machine lacks what the server needs.
         """
-        tree, subject = self._setting.tree, request.reproducer
-        request = request.on(self._setting.machine)
+        request, subject = request.on(self._setting.machine), request.reproducer
         if lacking := missing(request, self._setting.machine):
             raise BadInput(f"{subject.short_id} cannot run here: this machine lacks {', '.join(lacking)}")
+        here, _ = planning.place(request, self._setting)
+        tree = here.tree
         if name == "reverted":
             assert isinstance(subject, Reproducer)  # a configuration is asked for its fixed arm alone
-            tree = revert.apply(tree, subject.revert, self._setting.workspace.trees).tree
+            tree = planning.reverted_tree(subject, here)
         bytecode = self._bytecodes.of_cases([request]).done
-        plan = replace(planning.arm(name, request, tree, self._setting), bytecode=bytecode)
+        plan = replace(planning.arm(name, request, tree, here), bytecode=bytecode)
         folder = self._new_folder(f"{subject.id}.standing.{name}")
         job = arms.kept_server_job(plan, folder, self._shared(request), self._shield.over(plan))
         return folder, self._pool.submit(job)
@@ -231,7 +231,8 @@ class Suite:
 def _interpreting(plan: ArmPlan) -> str:
     """What a run in the interpreter is the same run by: one beside an emulation need not be made twice."""
     arm = "fixed" if plan.name == "interpreted" else plan.name
-    return one_line([plan.reproducer.id, plan.tier, str(plan.platform), arm, list(plan.points)])
+    tree = plan.tree.content_hash
+    return one_line([plan.reproducer.id, tree, plan.tier, str(plan.platform), arm, list(plan.points)])
 
 
 def _why(error: Exception) -> str:

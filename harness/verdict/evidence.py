@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from harness.facts import Expect, ExpectedFault, FaultKind, Params, Tolerance
+from harness.facts import Expect, ExpectedFault, FaultKind, Params, Retired, Tolerance
 from harness.golden import Golden
 from harness.observation import Observation
 from harness.observation.compare import DEFAULT_TOLERANCE
@@ -44,8 +44,11 @@ class Evidence:
 
     `missing` are the required features this machine lacks, `tree` is the content hash of the tree
     under test, `stale` the text of its StaleRevert, `broken` what the reverted code lacks to be run.
+    `unfixed` says how the tree shows to be older than the fix, which is not in it; None where it does not.
     `points` are the parameters that were asked for (empty: those the fixed arm shows). `asked` leaves an
     arm out where the user did. `tolerance` is the case's, for floats beside those of the golden.
+    `released` is the published release that stands for the reverted arm, `retired` says where both arms ran
+    instead of on the tree under test.
     On a declared `control` both arms are meant to be clean and to show the same. A configuration
     has no expectation: its fixed arm stands alone. `interpreted` is the fixed arm in the interpreter, where
     the arms' machine code is emulated.
@@ -60,6 +63,9 @@ class Evidence:
     missing: tuple[str, ...] = ()
     stale: str | None = None
     broken: str | None = None
+    unfixed: str | None = None
+    released: str | None = None
+    retired: Retired | None = None
     by_hand: bool = False
     points: tuple[Params, ...] = ()
     asked: tuple[ArmName, ...] = BOTH

@@ -35,11 +35,12 @@ class EvidenceClass(Word):
 
 
 class Verdict(StrEnum):
-    """The eight verdicts; the value is the word itself."""
+    """The nine verdicts; the value is the word itself."""
 
     PASS = "PASS"
     UNSUPPORTED = "UNSUPPORTED"
     REGRESSED = "REGRESSED"
+    UNFIXED = "UNFIXED"
     TOOTHLESS = "TOOTHLESS"
     CHANGED = "CHANGED"
     STALE = "STALE"
@@ -53,6 +54,6 @@ class Verdict(StrEnum):
 
 SEVERITY = (
     Verdict.PASS, Verdict.UNSUPPORTED, Verdict.UNRECORDED, Verdict.UNRESOLVED, Verdict.STALE,
-    Verdict.CHANGED, Verdict.TOOTHLESS, Verdict.REGRESSED,
+    Verdict.CHANGED, Verdict.TOOTHLESS, Verdict.UNFIXED, Verdict.REGRESSED,
 )  # fmt: skip
 """Verdicts from the best to the worst."""

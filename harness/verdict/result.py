@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from harness.errors import BadInput
-from harness.facts import CaseKey, OfCase, Params
+from harness.facts import CaseKey, OfCase, Params, Retired
 from harness.observation import Observation
 from harness.observation.compare import plain
 from harness.verdict.kinds import EvidenceClass, Verdict
@@ -35,6 +35,15 @@ class Result(OfCase):
     judged_by: Literal["goldens", "by hand"] = "goldens"
     configuration: bool = False
     rates: Mapping[str, Any] = field(default_factory=dict)
+    released: str | None = None
+    retired: Retired | None = None
+
+    @property
+    def qualities(self) -> tuple[str, ...]:
+        """What a verdict is told with: arms that ran elsewhere, and evidence that is less than a fault."""
+        words = {"retired": self.retired, "released": self.released}
+        weaker = [] if self.evidence is EvidenceClass.FAULT else [self.evidence.value]
+        return (*(word for word, holds in words.items() if holds), *weaker)
 
     @property
     def arms(self) -> dict[str, Observation]:
@@ -60,6 +69,10 @@ class Result(OfCase):
         }
         if self.configuration:
             judged["configuration"] = True
+        if self.released:
+            judged["released"] = self.released
+        if self.retired:
+            judged["retired"] = asdict(self.retired)
         if self.rates:
             judged["rates"] = self.rates
         beside = {"interpreted": self.interpreted} if self.interpreted else {}
@@ -75,6 +88,7 @@ class Result(OfCase):
             verdict=None if row["verdict"] is None else Verdict(row["verdict"]),
             evidence=EvidenceClass(row["evidence"]), reason=row["reason"], drift=tuple(row["drift"]),
             seconds=float(row["seconds"]), configuration=bool(row.get("configuration", False)),
+            released=row.get("released"), retired=Retired(**row["retired"]) if "retired" in row else None,
             rates=dict(row.get("rates", {})), fixed=arms.get("fixed"), reverted=arms.get("reverted"),
             interpreted=arms.get("interpreted"),
         )  # fmt: skip

@@ -12,6 +12,7 @@ from typing import Any
 
 from harness.facts import KernelLab
 from reproducers.rigs import pools
+from reproducers.rigs.arguments import publish
 from reproducers.rigs.pools import Pools
 
 HIDDEN_SIZE = 8
@@ -70,23 +71,19 @@ def rig_of(lab: KernelLab, tree: Tree, server_args: Any, *, context_len: int, ro
 
 
 def arguments(lab: KernelLab, tree: Tree, page_size: int, max_bs: int, attention: str) -> Any:
-    """Upstream's own arguments and defaults; the model path `dummy` skips what needs a model's files."""
-    from sglang.srt import server_args
+    """The arguments of a server that drafts such trees, published."""
+    from sglang.srt.server_args import ServerArgs
 
-    lab.single_rank()  # first: from 0.5.21 on that publishes arguments of its own
-    args = server_args.ServerArgs(
-        model_path="dummy",
-        device=lab.device,
+    return publish(
+        lab,
         page_size=page_size,
         attention_backend=attention,
         speculative_algorithm=ALGORITHM,
         speculative_num_steps=tree.num_steps,
         speculative_eagle_topk=tree.topk,
         speculative_num_draft_tokens=tree.draft_tokens,
-        **_one_graph(server_args.ServerArgs, max_bs),
+        **_one_graph(ServerArgs, max_bs),
     )
-    server_args.set_global_server_args_for_scheduler(args)
-    return args
 
 
 def _one_graph(arguments: Any, max_bs: int) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.errors import Unresolved
 from harness.facts import FaultKind, KernelCase, Platform, Tier, Tolerance, Watch
-from harness.host import platform_switches, preload, revert_toggle
+from harness.host import interpreter, platform_switches, preload, revert_toggle
 from harness.memory import oracle
 from harness.memory.oracle import Oracle
 from harness.memory.outputs import compare, joined
@@ -41,6 +41,8 @@ def enter(payload: Mapping[str, Any], folder: Path, testimony: Testimony) -> dic
     patches = [*preload.PATCHES, *(emulated.patches(chip) if chip else oracle.patches(device))]
     if not on_device:
         patches += platform_switches.hide_hip()
+    if not on_device and not chip:
+        patches += interpreter.without_repetition()
     entry = Entry.begin(payload, folder, testimony, Tier.KERNEL, patches)
     case = entry.case
     assert isinstance(case, KernelCase)

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from harness.errors import BadInput
 from harness.facts import KernelLab
 from reproducers.rigs.swa import model as swa_model
+from reproducers.rigs.swa import slots
 from reproducers.rigs.swa.model import Sizes
 
 
@@ -76,7 +76,7 @@ def extend(rig: Rig, request: Request, length: int) -> Any:
     with rig.lab.observe("evict"):
         _evict(rig, request)
     with rig.lab.observe("allocate"):
-        new = _allocate(rig, request, length)
+        new = slots.extend(rig.allocator, request.slots, length, rig.lab.device)
     batch = _batch(rig, request, new)
     total = request.length + length
     rig.rows.write((request.row, slice(request.length, total)), new.to(rig.rows.req_to_token.dtype))
@@ -134,26 +134,6 @@ def _evict(rig: Rig, request: Request) -> None:
     if end > request.evicted:
         rig.allocator.free_swa(request.slots[request.evicted : end])
         request.evicted = end
-
-
-def _allocate(rig: Rig, request: Request, length: int) -> Any:
-    import torch
-
-    allocator = rig.allocator
-    if allocator.page_size == 1:
-        new = allocator.alloc(length)
-    else:
-        ends = [torch.tensor([end]) for end in (request.length, request.length + length)]
-        last = request.slots[-1:] if request.length else torch.tensor([-1], device=rig.lab.device)
-        before, after = ((end.to(rig.lab.device), end) for end in ends)
-        new = allocator.alloc_extend(*before, *after, last, length)
-    if new is None:
-        full, window = allocator.full_available_size(), allocator.swa_available_size()
-        raise BadInput(
-            f"chunks: upstream refuses {length} tokens with {full} slots free in the full and {window} in "
-            "the window pool: raise full_tokens and swa_tokens"
-        )
-    return new
 
 
 def _batch(rig: Rig, request: Request, new: Any) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from harness import catalogue
-from harness.facts import CPU, Host, Platform, Tier
+from harness.facts import CPU, Host, Platform, Revert, Tier
 from harness.gcn.emulator import Hazard, Run
 from harness.gcn.launches import PATCHES
 from harness.observation import Observation, Point
@@ -55,6 +55,7 @@ def toys(tmp_path_factory: pytest.TempPathFactory) -> tuple[Tree, Tree]:
     """The toy upstream, and the same with its fix undone."""
     folder = tmp_path_factory.mktemp("emulated")
     tree = at(upstream.write(folder / "toy"))
+    assert isinstance(BUG.revert, Revert)
     return tree, revert.apply(tree, BUG.revert, folder / "trees").tree
 
 

@@ -14,15 +14,15 @@ Values = Any
 Function = Callable[..., Values]
 
 
-def fma(a: Values, b: Values, c: Values) -> Values:
-    """a * b + c with one rounding: the exact product's sum is rounded to odd, and then to float32."""
+def fma(a: Values, b: Values, c: Values, dtype: Any = F32) -> Values:
+    """a * b + c with one rounding: the exact product's sum is rounded to odd, and then to the type."""
     product = np.asarray(a, dtype=F64) * np.asarray(b, dtype=F64)
     addend = np.asarray(c, dtype=F64)
     total = product + addend
     virtual = total - product
     error = (product - (total - virtual)) + (addend - virtual)
     odd = _to_odd(total, error)
-    return odd.astype(F32)
+    return odd.astype(dtype)
 
 
 def _to_odd(total: Values, error: Values) -> Values:
@@ -50,6 +50,19 @@ def ldexp(value: Values, exponent: Values) -> Values:
 
 def med3(a: Values, b: Values, c: Values) -> Values:
     return np.maximum(np.minimum(a, b), np.minimum(np.maximum(a, b), c))
+
+
+def first_other(value: Values) -> Values:
+    """The place of the first bit from above that is not the sign; -1 where all are (V_FFBH_I32)."""
+    return first_high((value ^ value >> I32(31)).view(U32))
+
+
+def saturated(function: Function) -> Function:
+    """Whole numbers that stop at the ends of 32 unsigned bits (an integer instruction with CLAMP)."""
+    return lambda a, b: np.clip(function(I64(a), I64(b)), 0, 0xFFFFFFFF).astype(U32)
+
+
+SATURATING = {"v_add_u32": saturated(lambda a, b: a + b), "v_sub_u32": saturated(lambda a, b: a - b)}
 
 
 def bfe_u(a: Values, offset: Values, width: Values) -> Values:
@@ -247,6 +260,7 @@ TABLE: dict[str, tuple[str, str, Function]] = {
     "v_add_f16": ("f16", "f16 f16", lambda a, b: a + b),
     "v_sub_f16": ("f16", "f16 f16", lambda a, b: a - b),
     "v_mul_f16": ("f16", "f16 f16", lambda a, b: a * b),
+    "v_fma_f16": ("f16", "f16 f16 f16", partial(fma, dtype=np.float16)),
     "v_max_f16": ("f16", "f16 f16", np.fmax),
     "v_min_f16": ("f16", "f16 f16", np.fmin),
     "v_add_f64": ("f64", "f64 f64", lambda a, b: a + b),
@@ -278,6 +292,7 @@ TABLE: dict[str, tuple[str, str, Function]] = {
     "v_not_b32": ("u32", "u32", lambda a: ~a),
     "v_bfrev_b32": ("u32", "u32", reversed_bits),
     "v_ffbh_u32": ("u32", "u32", first_high),
+    "v_ffbh_i32": ("u32", "i32", first_other),
     "v_ffbl_b32": ("u32", "u32", first_low),
     "v_and_b32": ("u32", "u32 u32", lambda a, b: a & b),
     "v_or_b32": ("u32", "u32 u32", lambda a, b: a | b),

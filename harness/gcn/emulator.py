@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from time import monotonic
 
 import numpy as np
 
@@ -57,6 +58,7 @@ class Run:
     instructions: int = 0
     opcodes: Counter[str] = field(default_factory=Counter)
     hazards: dict[Hazard, int] = field(default_factory=dict)
+    seconds: float = 0.0
     executed: list[int] = field(default_factory=list)
     """How often each instruction was, while the launch runs."""
 
@@ -139,12 +141,13 @@ def _touched(instruction: Instruction) -> frozenset[int]:
 
 def run(code: Code, space: Space, segment: int, grid: Program, warps: int, local_bytes: int) -> Run:
     """Run every workgroup of a grid, one after the other; `segment` is where the arguments are."""
-    told = Run(executed=[0] * len(code.steps))
+    told, began = Run(executed=[0] * len(code.steps)), monotonic()
     with np.errstate(all="ignore"):
         for program in _programs(grid):
             share = np.full(local_bytes, _NEVER_WRITTEN, dtype=np.uint8)
             waves = [_wave(code, space, segment, program, number, share) for number in range(warps)]
             _workgroup(code, waves, told)
+    told.seconds = monotonic() - began
     return told.counted(code.assembly.instructions)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -70,11 +69,8 @@ class Emulation:
 
 def _reached(launch: Launch, address: int) -> Argument | None:
     """The live tensor that an address of a table belongs to, as one more argument of the launch."""
-    # What was there before the first point is frozen: it is half a million objects, and hardly a pool.
-    launch.live = launch.live or LiveTensors(gc.get_objects())
+    launch.live = launch.live or LiveTensors()
     tensor = launch.live.at(address)
-    if tensor is None:
-        tensor = LiveTensors().at(address)
     if tensor is None:
         return None
     name = names_of([tensor], launch.frame)[0] or "?"

@@ -70,6 +70,7 @@ _BINARY: dict[str, Callable[[int, int, int], Result]] = {
     "s_ashr_i32": lambda a, b, c: _tested(signed(a) >> (b & 31), _WORD),
     "s_ashr_i64": lambda a, b, c: _tested(signed(a, 64) >> (b & 63), _LONG),
     "s_bfe_u32": lambda a, b, c: _tested(a >> (b & 31) & ((1 << (b >> 16 & 127)) - 1), _WORD),
+    "s_bfe_i32": lambda a, b, c: _tested(_signed_field(a >> (b & 31), b >> 16 & 127), _WORD),
     "s_bfm_b32": lambda a, b, c: (((1 << (a & 31)) - 1) << (b & 31), None),
     "s_cselect_b32": lambda a, b, c: (a if c else b, None),
     "s_cselect_b64": lambda a, b, c: (a if c else b, None),
@@ -83,6 +84,11 @@ _BINARY: dict[str, Callable[[int, int, int], Result]] = {
     f"s_{name}_b{bits}": _logic(function, (1 << bits) - 1)
     for name, function in _LOGIC.items() for bits in (32, 64)
 }  # fmt: skip
+
+
+def _signed_field(value: int, width: int) -> int:
+    """The lowest bits of a value as two's complement; of none of them 0."""
+    return signed(value & ((1 << width) - 1), width) if width else 0
 
 
 def _tested(value: int, mask: int) -> Result:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -146,6 +147,8 @@ def _words(value: Any) -> Any:
 
 def _arithmetic(instruction: Instruction, dtype: str, kinds: list[str], function: Function) -> Step:
     admit(instruction, {"mul", "div"}, {"clamp"}, encoded=True)
+    if "clamp" in instruction.flags and (saturated := arithmetic.SATURATING.get(instruction.opcode)):
+        instruction, function = replace(instruction, flags=instruction.flags - {"clamp"}), saturated
     target, *operands = map(parse, instruction.operands)
     reads, movement = _sources(instruction, operands, kinds)
     output, store = _output(instruction, dtype), _store(instruction, target, dtype)

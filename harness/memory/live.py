@@ -89,8 +89,8 @@ class _Span:
     tensor: torch.Tensor
 
 
-def _spans(among: Iterable[Any]) -> Iterator[_Span]:
-    for value in filter(_is_wanted, among):
+def _spans() -> Iterator[_Span]:
+    for value in collected().tensors():
         if value.device.type != "cpu" or value.layout != torch.strided or not value.numel():
             continue
         start = value.data_ptr()
@@ -99,10 +99,10 @@ def _spans(among: Iterable[Any]) -> Iterator[_Span]:
 
 
 class LiveTensors:
-    """The tensors of this process at one moment, or those among some objects."""
+    """The tensors of this process at one moment."""
 
-    def __init__(self, among: Iterable[Any] | None = None) -> None:
-        self._spans = list(_spans(collected().tensors() if among is None else among))
+    def __init__(self) -> None:
+        self._spans = list(_spans())
 
     def at(self, address: int) -> torch.Tensor | None:
         """The largest tensor that begins at this address, else the smallest that holds it."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -10,7 +11,7 @@ from rich.console import Console
 from harness import __version__
 from harness.facts import Reproducer
 from harness.report.terminal import say
-from harness.sweep.scan import Found
+from harness.sweep.scan import Executed, Found
 
 
 def show(reproducer: Reproducer, found: Found, console: Console) -> None:
@@ -25,7 +26,12 @@ def document(reproducer: Reproducer, found: Found, head: Mapping[str, Any]) -> d
     return {
         "refault": __version__,
         **head,
-        "others": {**told, **counts, "candidates": [dict(one) for one in found.candidates]},
+        "others": {
+            **told,
+            **counts,
+            "candidates": [dict(one) for one in found.candidates],
+            "executed": [{**one.emulated, "outcome": one.outcome} for one in found.executed],
+        },
     }
 
 
@@ -39,5 +45,25 @@ def _lines(reproducer: Reproducer, found: Found) -> Iterator[str]:
     scanned = f"{found.kernels} kernels of integers in {found.modules} modules, compiled for {found.platform}"
     yield f"{holding} hold the store of {reproducer.short_id}, of {scanned}"
     yield "a candidate is a kernel whose store has the form; nothing here says that it goes wrong"
+    yield from _executed(found.executed)
     for reason, number in sorted(found.left_out.items(), key=lambda item: -item[1]):
         yield f"left out, {reason}: {number}"
+
+
+def _executed(executed: Sequence[Executed]) -> Iterator[str]:
+    """What became of those whose machine code was executed, and what is UNSUPPORTED, by name."""
+    if not executed:
+        return
+    outcomes = Counter(one.outcome for one in executed)
+    counts = ", ".join(f"{number} {outcome}" for outcome, number in outcomes.most_common())
+    yield f"executed with invented arguments, beside the interpreter: {counts}"
+    ran = [one.emulated for one in executed if one.emulated["digest"]]
+    waves, instructions = (sum(one[name] for one in ran) for name in ("waves", "instructions"))
+    seconds = max(sum(one["seconds"] for one in ran), 1e-9)
+    opcodes = {opcode for one in ran for opcode in one["opcodes"]}
+    speed = f"{waves / seconds:.0f} waves and {instructions / seconds:.0f} instructions a second"
+    yield f"{waves} waves, {instructions} instructions of {len(opcodes)} opcodes, {speed}"
+    for one in executed:
+        if one.outcome != "agrees":
+            why = one.emulated["unsupported"] or ""
+            yield f"{one.outcome}: {one.kernel} {why}".rstrip()

@@ -231,7 +231,8 @@ class Suite:
 def _interpreting(plan: ArmPlan) -> str:
     """What a run in the interpreter is the same run by: one beside an emulation need not be made twice."""
     arm = "fixed" if plan.name == "interpreted" else plan.name
-    return one_line([plan.reproducer.id, plan.tier, str(plan.platform), arm, list(plan.points)])
+    tree = plan.tree.content_hash
+    return one_line([plan.reproducer.id, tree, plan.tier, str(plan.platform), arm, list(plan.points)])
 
 
 def _why(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""What ci/gcn_kernels.py calls a disagreement, and what ci/gcn_miscompiles.py harms."""
+"""What ci/gcn_kernels.py calls a disagreement, what ci/gcn_miscompiles.py harms, what the others compare."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ def _module(name: str) -> Any:
 
 
 KERNELS, MISCOMPILES = _module("gcn_kernels"), _module("gcn_miscompiles")
+DECODING, TRITONS = _module("gcn_decoding"), _module("gcn_tritons")
 
 
 def _point(*launches: dict[str, Any]) -> Point:
@@ -93,3 +94,37 @@ def test_every_wait_is_removed_and_what_does_nothing_is_left_alone() -> None:
     changed = MISCOMPILES.harmed(kernel, 1, found[-1][2]).instructions
     assert (removed[1].opcode, changed[1].opcode) == ("s_nop", "v_sub_u32")
     assert removed[0] is kernel.instructions[0] and len(removed) == len(kernel.instructions)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("global_load_dword v1, v0, s[4:5] offset:16", "global_load_dword v1, v0, s[4:5] offset:0x10", True),
+        ("v_add_u32_e32 v0, 16, v2", "v_add_u32_e32 v0, 0x10, v2", True),
+        ("v_add_u32_e32 v0, v1, v2", "v_add_u32_e32 v0, v2, v1", False),
+        ("v_add_u32_e32 v0, -1, v2", "v_add_u32_e32 v0, 1, v2", False),
+        ("global_load_dword v1, v0, s[4:5] offset:16", "global_load_dword v1, v0, s[4:5] offset:8", False),
+        ("global_load_dword v1, v0, s[4:5] nt", "global_load_dword v1, v0, s[4:5]", False),
+        ("ds_read_b32 v1, v0", "ds_read_b64 v[1:2], v0", False),
+    ],
+)
+def test_two_readings_of_an_instruction(one: str, other: str, same: bool) -> None:
+    found = [DECODING.facts(assembly.instruction(text)) for text in (one, other)]
+    assert (found[0] == found[1]) is same
+
+
+@pytest.mark.parametrize(
+    ("found", "line"),
+    [
+        ({"failed": "no linker"}, "| 3.4.0 | gfx942 |  |  |  |  | no linker |"),
+        ({"triton": "3.6.0", "ran": []}, "| 3.4.0 | gfx942 |  |  |  |  | ran Triton 3.6.0 |"),
+    ],
+)
+def test_a_release_that_did_not_run_is_no_right_slot(found: dict[str, Any], line: str) -> None:
+    assert TRITONS.line("3.4.0", "rocm-gfx942", found) == line
+
+
+def test_a_release_tells_what_it_stored_and_touched() -> None:
+    ran = [{"instructions": 7, "wrong": 2, "astray": ["oob-read"], "hazards": []}] * 2
+    line = TRITONS.line("3.4.0", "rocm-gfx942", {"triton": "3.4.0", "ran": ran})
+    assert line == "| 3.4.0 | gfx942 | 2 | 14 | 4 | 1 | oob-read |"

@@ -79,6 +79,14 @@ _INTEGERS: list[tuple[str, list[Any], int]] = [
     ("v_bfrev_b32_e32 v3, v0", [0x12345678], 0x1E6A2C48),
     ("v_ffbh_u32_e32 v3, v0", [1], 31),
     ("v_ffbh_u32_e32 v3, v0", [0], _MINUS),
+    ("v_ffbh_i32_e32 v3, v0", [1], 31),
+    ("v_ffbh_i32_e32 v3, v0", [0x40000000], 1),
+    ("v_ffbh_i32_e32 v3, v0", [0xFFFFFFF0], 28),
+    ("v_ffbh_i32_e32 v3, v0", [0], _MINUS),
+    ("v_ffbh_i32_e32 v3, v0", [_MINUS], _MINUS),
+    ("v_sub_u32_e64 v3, v0, v1 clamp", [3, 5], 0),
+    ("v_sub_u32_e64 v3, v0, v1 clamp", [_MINUS, 5], _MINUS - 5),
+    ("v_add_u32_e64 v3, v0, v1 clamp", [_MINUS, 5], _MINUS),
     ("v_ffbl_b32_e32 v3, v0", [0x50], 4),
     ("v_ffbl_b32_e32 v3, v0", [0], _MINUS),
     ("v_and_b32_e32 v3, 0x3fc, v0", [0xFFFF], 0x3FC),
@@ -158,6 +166,8 @@ _INTEGERS: list[tuple[str, list[Any], int]] = [
     ("v_add_f16_e32 v3, v0, v1", [0x3C00, 0x4000], 0x4200),
     ("v_sub_f16_e32 v3, v0, v1", [0x3C00, 0x4000], 0xBC00),
     ("v_mul_f16_e32 v3, v0, v1", [0x4000, 0x4200], 0x4600),
+    ("v_fma_f16 v3, v0, v1, v2", [0x4000, 0x4200, 0xC400], 0x4000),  # 2 * 3 - 4
+    ("v_fma_f16 v3, v0, v1, v2", [0x3C01, 0x3C01, 0xBC02], 0x0010),  # (1 + 2**-10)**2 - (1 + 2**-9): 2**-20
     ("v_max_f16_e32 v3, v0, v1", [0x3C00, 0x4000], 0x4000),
     ("v_min_f16_e32 v3, v0, v1", [0x3C00, 0x4000], 0x3C00),
     ("v_bitop3_b32 v3, v0, v1, v2 bitop3:0x36", [0xF0, 0xCC, 0xAA], 0x36),
@@ -382,7 +392,7 @@ def test_lanes_that_are_off_keep_what_they_had() -> None:
     [
         ("v_sin_f32_e32 v0, v1", "v_sin_f32"),
         ("v_add_f32_e64 v0, v1, v2 op_sel:[1,0,0]", "v_add_f32 with op_sel"),
-        ("v_add_u32_e64 v0, v1, v2 clamp", "v_add_u32 with an output modifier"),
+        ("v_min_u32_e64 v0, v1, v2 clamp", "v_min_u32 with an output modifier"),
         ("v_add_u32_e64 v0, -v1, v2", "'-v1' on an integer"),
         ("v_cmp_lt_f32_e64 s[0:1], v0, v1 clamp", "v_cmp_lt_f32 with clamp"),
         ("v_cmp_lt_f32_dpp vcc, v0, v1 row_shr:1", "v_cmp_lt_f32 with dpp"),

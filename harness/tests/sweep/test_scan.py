@@ -6,6 +6,7 @@ import io
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,10 +17,11 @@ from harness.report.terminal import console
 from harness.source.tree import Tree
 from harness.suite import Suite
 from harness.sweep import scan
-from harness.sweep.scan import Found
+from harness.sweep.scan import Executed, Found
 from harness.tests.source.test_kernels import SOURCE
 from harness.tests.toyland.bench import Bench, bug
-from harness.tiers.codegen import store_scan
+from harness.tiers.codegen import invented
+from harness.tiers.codegen.execution import Execution
 
 BROKEN = "import triton\nraise RuntimeError\n@triton.jit\ndef k(a):\n    tl.store(a, tl.load(a))\n"
 GOOD, BAD = "toy_kernels.ops.moves", "toy_kernels.ops.unfit"
@@ -51,6 +53,38 @@ def test_a_store_of_another_width_is_found_and_the_rest_is_counted(suite: Suite,
     assert found.left_out["its module does not import here (RuntimeError)"] == 1
 
 
+def test_kernels_are_executed_and_held_against_the_interpreter(suite: Suite, tree: Tree) -> None:
+    found = scan.run(suite, tree, Platform.parse("rocm-gfx942"), [GOOD])
+    assert {one.outcome for one in found.executed} == {"agrees"}
+    one = next(one for one in found.executed if one.kernel == f"{GOOD}.copies")
+    assert one.emulated["opcodes"]["s_endpgm"] == one.emulated["waves"] > 0
+    assert one.emulated["digest"] and one.emulated["instructions"] > 10
+
+
+def test_code_of_another_vendor_is_executed_nowhere(suite: Suite, tree: Tree) -> None:
+    assert scan.run(suite, tree, Platform.parse("cuda-sm90"), [GOOD]).executed == ()
+
+
+@pytest.mark.parametrize(
+    ("emulated", "interpreted", "outcome"),
+    [
+        ({"digest": "a"}, {"digest": "a"}, "agrees"),
+        ({"digest": "a"}, {"digest": "b"}, "differs"),
+        ({"digest": "a", "astray": True}, {"digest": "b"}, "astray"),
+        ({"digest": "a"}, {"failed": "IndexError"}, "not interpreted"),
+        ({"digest": "a"}, None, "not interpreted"),
+        ({"failed": "CompilationError"}, {"digest": "a"}, "no end (CompilationError)"),
+        ({"unsupported": "k on gfx942: v_sin_f32"}, {"digest": "a"}, "UNSUPPORTED"),
+    ],
+)
+def test_what_becomes_of_a_kernel_is_one_of_few(
+    emulated: dict[str, Any], interpreted: dict[str, Any] | None, outcome: str
+) -> None:
+    one = Execution(kernel="m.k", dtypes={}).to_json()
+    other = None if interpreted is None else {**one, **interpreted}
+    assert Executed(emulated={**one, **emulated}, interpreted=other).outcome == outcome
+
+
 def test_modules_that_hold_no_kernel_are_refused(tree: Tree) -> None:
     assert scan.modules(tree, "unfit") == [BAD]
     with pytest.raises(BadInput, match="no module of toy_kernels with a Triton kernel has 'nosuch'"):
@@ -68,7 +102,7 @@ def test_an_arm_that_dies_leaves_its_modules_out(
 
 
 def test_dtypes_go_by_name_and_are_tried_both_ways_where_none_is_known() -> None:
-    assert list(store_scan.combinations(["req_to_token", "stray"])) == [
+    assert list(invented.combinations(["req_to_token", "stray"])) == [
         {"req_to_token": "i32", "stray": "i64"},
         {"req_to_token": "i32", "stray": "i32"},
     ]

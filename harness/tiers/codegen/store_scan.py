@@ -6,13 +6,11 @@ are candidates. What it cannot compile is counted, by reason.
 
 from __future__ import annotations
 
-import importlib
 import itertools
 import os
-import re
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -26,24 +24,9 @@ from harness.host.targets import Target
 from harness.source import importing
 from harness.source.kernels import Kernel, integer_kernels
 from harness.source.tree import Tree
+from harness.tiers.codegen import invented
 from harness.tiers.codegen.access import accesses
 
-_DTYPES: tuple[tuple[str, tuple[str, ...]], ...] = (
-    (r"req_to_token(_ptr|_pool_ptr)?|token_pool", ("i32",)),  # ReqToTokenPool
-    (r"req_pool_ind\w*|out_cache_loc\w*|last_loc\w*", ("i64",)),  # ScheduleBatch, the allocators
-    (r"loc_ptr|out_indices|free_page_ptr|prefix_tensors", ("i64",)),  # slots, pages, addresses of tensors
-    (r"(seq|prefix|pre|extend|start|end)_(lens?|offset)\w*", ("i64", "i32")),  # int32 in EAGLE's allocation
-    (r"paged?_kernel_lens\w*|kv_start_idx|positions(_ptr)?", ("i64", "i32")),  # made of those
-    (r"\w*indptr\w*|\w*page_table\w*|block_tables?\w*", ("i32",)),  # the attention backends
-    (r"\w*kv_indices\w*", ("i64", "i32")),  # int64 in the Triton backend, int32 in aiter and flashinfer
-    (r"\w*mask(_ptr)?", ("i8",)),  # bool
-    (
-        r"[kvqxy](_\w+)?_ptr|cache_[kv]\w*|\w*(buffer|scale|state|logit|hidden|embed|weight|cos|sin)\w*",
-        ("fp16",),
-    ),
-)
-"""The dtypes with which upstream makes the tensors that have such names (0.5.15); data is no integer."""
-_EITHER = ("i64", "i32")
 _MOST = 8
 """Combinations of dtypes that are tried for one kernel."""
 
@@ -79,11 +62,11 @@ def enter(payload: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 def candidates(kernel: Kernel, target: Target, left_out: Counter[str]) -> Iterator[Candidate]:
     """Each store of another width, under each combination of dtypes that compiles."""
     try:
-        function = _function(kernel)
+        function = invented.function_of(kernel)
     except Exception as error:  # noqa: BLE001 - upstream's imports may want anything; it is counted
         left_out[f"its module does not import here ({type(error).__name__})"] += 1
         return
-    tried = list(itertools.islice(combinations(kernel.pointers), _MOST))
+    tried = list(itertools.islice(invented.combinations(kernel.pointers), _MOST))
     found: dict[tuple[str, str, str], Candidate] = {}
     refused = 0
     for dtypes in tried:
@@ -99,23 +82,6 @@ def candidates(kernel: Kernel, target: Target, left_out: Counter[str]) -> Iterat
     yield from found.values()
 
 
-def combinations(pointers: Sequence[str]) -> Iterator[dict[str, str]]:
-    """The dtypes to try for these pointers: those of their names, or either width of integer."""
-    for chosen in itertools.product(*(_known(name) or _EITHER for name in pointers)):
-        yield dict(zip(pointers, chosen, strict=True))
-
-
-def _known(name: str) -> tuple[str, ...]:
-    return next((dtypes for pattern, dtypes in _DTYPES if re.fullmatch(pattern, name)), ())
-
-
-def _function(kernel: Kernel) -> Any:
-    function = getattr(importlib.import_module(kernel.module), kernel.name)
-    while not hasattr(function, "arg_names") or not hasattr(function, "params"):
-        function = function.fn  # an autotuner or a heuristic around the kernel
-    return function
-
-
 def _mixed(function: Any, kernel: Kernel, dtypes: Mapping[str, str], target: Target) -> Iterator[Candidate]:
     kinds = {name: f"*{dtypes[name]}" if name in dtypes else "i32" for name in kernel.parameters}
     signature = {name: "constexpr" if name in kernel.constants else kind for name, kind in kinds.items()}
@@ -127,5 +93,5 @@ def _mixed(function: Any, kernel: Kernel, dtypes: Mapping[str, str], target: Tar
             yield Candidate(
                 module=kernel.module, kernel=kernel.name, argument=str(access.argument),
                 value=str(access.value), conversion=str(access.conversion), element=access.element,
-                named=all(_known(name) for name in kernel.pointers), dtypes=dict(dtypes),
+                named=all(invented.known(name) for name in kernel.pointers), dtypes=dict(dtypes),
             )  # fmt: skip

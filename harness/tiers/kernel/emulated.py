@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -74,7 +73,6 @@ def begin(platform: Platform) -> Callable[..., EmulatedOracle]:
     """Have this process compile for a target; what makes the oracle of each run, with its `runs` to read."""
     # What was compiled before must not answer for this arm: the cache dies with the arm's scratch folder.
     os.environ["TRITON_CACHE_DIR"] = tempfile.mkdtemp(prefix="triton-")
-    gc.freeze()  # so that live tensors are looked for among what the case makes first
     runs: list[tuple[str, Run]] = []
     chip = Target(platform)
 

@@ -74,7 +74,8 @@ def test_a_command_parses(command: str) -> None:
 def test_a_script_is_there(command: str) -> None:
     _, word, *rest = shlex.split(command)
     if word == "-m":
-        word = f"{rest[0].replace('.', '/')}/__main__.py"
+        module = ROOT / rest[0].replace(".", "/")
+        word = str(next(one for one in (module / "__main__.py", module.with_suffix(".py")) if one.is_file()))
     assert word == "-c" or (ROOT / word).is_file()
 
 

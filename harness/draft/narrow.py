@@ -39,7 +39,7 @@ class Narrower:
                 found = self._children(old, new)
             if found is not None:
                 return found
-        if isinstance(old, _NO_PIECES) or isinstance(new, _NO_PIECES):
+        if not _is_piece(old) or not _is_piece(new):
             return None
         return self._one(self._old.source(old), self._new.source(new))
 
@@ -116,6 +116,12 @@ class Narrower:
         texts = (f"{function}({', '.join(['...', *_spelt(named)])})" for named in (before, after))
         old, new = texts
         return self._one(old, new)
+
+
+def _is_piece(node: ast.expr) -> bool:
+    """Whether an expression is one by itself; the indices of `a[i, :n]` are not."""
+    items = node.elts if isinstance(node, ast.Tuple) else [node]
+    return not isinstance(node, _NO_PIECES) and not any(isinstance(one, ast.Slice) for one in items)
 
 
 def _named(call: ast.Call) -> dict[str, ast.expr] | None:

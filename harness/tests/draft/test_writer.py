@@ -179,3 +179,10 @@ def test_an_if_that_the_fix_put_around_code_is_taken_off() -> None:
     )
     (edit,) = written(fixed, BODY)
     assert (edit.replace, edit.by) == ("if total:\n    ...", "...")
+
+
+def test_the_indices_of_a_slice_are_no_piece_by_themselves() -> None:
+    line = "    some_table_of_a_name[request_index, :number_of_tokens] = other_table[request_index, :{}]\n"
+    after, before = (f"def f():\n{line.format(end)}" for end in ("last + 1", "last"))
+    (edit,) = written(after, before)
+    assert edit.replace.endswith("last + 1]") and edit.by.endswith("last]")

@@ -96,7 +96,7 @@ def _points(reproducer: Reproducer, given: Sequence[str]) -> list[Params]:
 def _plan(reproducer: Reproducer, name: str, tree: Tree, points: Sequence[Params]) -> ArmPlan:
     return ArmPlan(
         name=name, reproducer=reproducer, tier=Tier.KERNEL, platform=CPU, tree=tree,
-        functions=functions_by_module(tree, reproducer.revert.functions),
+        functions=functions_by_module(tree, reproducer.revert.scopes),
         points=points,
     )  # fmt: skip
 

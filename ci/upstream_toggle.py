@@ -73,7 +73,7 @@ def compare(reproducer: Reproducer, setting: Setting, pool: Pool) -> Comparison:
 
 def _toggled(reproducer: Reproducer, setting: Setting, folder: Path, pool: Pool) -> Observation:
     """The tree as it is, with upstream's toggle thrown before the case runs."""
-    functions = functions_by_module(setting.tree, reproducer.revert.functions)
+    functions = functions_by_module(setting.tree, reproducer.revert.scopes)
     points = reproducer.case(Tier.KERNEL).points()
     plan = ArmPlan(
         name="toggled", reproducer=reproducer, tier=Tier.KERNEL, platform=CPU, tree=setting.tree,

@@ -26,10 +26,16 @@ if TYPE_CHECKING:
 @click.option(
     "--patch",
     "file",
-    required=True,
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, allow_dash=True),
     metavar="FILE",
-    help="The fix as a unified diff of the package.",
+    help="The fix as git or diff writes it; - is standard input.",
+)
+@click.option("--commit", metavar="COMMIT", help="The fix as a commit, or a range A..B, of --checkout.")
+@click.option(
+    "--checkout",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="The clone that --commit is of; by default the current folder.",
 )
 @click.option(
     "--output",
@@ -45,30 +51,49 @@ if TYPE_CHECKING:
     help="The folder of your own reproducers: the draft goes there.",
 )
 @sglang_option
-def command(pr: int, file: Path, output: Path | None, folder: Path | None, sglang: str) -> None:
+def command(
+    pr: int,
+    file: Path | None,
+    commit: str | None,
+    checkout: Path | None,
+    output: Path | None,
+    folder: Path | None,
+    sglang: str,
+) -> None:
     """Draft a reproducer of the bug that pull request PR fixed.
 
     The tree must have the fix. Its revert is derived from the patch, applied to a copy of the tree,
     and compared with what the patch changed; what cannot be known is marked TODO.
     """
     # Imported late: nothing else needs the library that reads patches.
-    from harness.draft import patch
+    from harness.draft import obtained
     from harness.draft.proof import prove
     from harness.draft.render import render
 
     if output and folder:
         raise BadInput(f"--output {output}: the draft goes into {folder}: leave one of the two out")
     tree = resolve(sglang, default_workspace().releases)
-    proven = prove(tree, patch.read(file, tree.package))
+    proven = prove(tree, obtained.obtained(file, commit, checkout))
     target = output or (folder or _here()) / f"pr{pr}_{_name(proven)}.py"
     _write(target, render(pr, proven))
-    tell(f"{target}: {len(proven.edits)} edits undo the patch{'' if proven.exact else ' but for:'}")
-    for left in proven.left:
-        tell(f"  {left}")
+    _told(target, proven)
     at_home = folder or target.parent == Path(OWN)
     tell(f"next: {'' if at_home else 'put it into reproducers/, '}fill in its TODOs, then")
     elsewhere = f" --reproducers {shlex.quote(str(folder))}" if folder else ""
     tell(f"`refault show {pr}{elsewhere}` and `refault repro {pr}{elsewhere}`")
+
+
+def _told(target: Path, proven: Proven) -> None:
+    """What the draft holds, what stays, and what would keep it from running."""
+    todo = [left.text for left in proven.left if left.todo]
+    tell(f"{target}: {len(proven.edits)} edits undo the patch{' but for:' if todo else ''}")
+    for text in todo:
+        tell(f"  {text}")
+    for why in proven.broken:
+        tell(f"the reverted arm will not run, because {why}")
+    for left in proven.left:
+        if not left.todo:
+            tell(f"note: {left.text}")
 
 
 def _here() -> Path:
@@ -77,8 +102,10 @@ def _here() -> Path:
 
 
 def _name(proven: Proven) -> str:
-    """The edited function's last name, fit for a module."""
-    last = proven.edits[0].in_function.rpartition(".")[2]
+    """The last name of the first edited function, else of a class or module, fit for a module."""
+    names = [edit.in_function for edit in proven.edits if edit.in_function]
+    names += [edit.in_class or edit.in_module for edit in proven.edits]
+    last = [*names, proven.modules[0]][0].rpartition(".")[2]
     return re.sub(r"\W+", "_", last.strip("_")).lower() or "fix"
 
 

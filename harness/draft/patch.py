@@ -1,21 +1,26 @@
-"""A unified diff of the package, and the text that a file had before it."""
+"""A patch as it comes: the files that it changes, hunk by hunk, and what its author wrote above them."""
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterator, Sequence
+import ast
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-
-from unidiff.errors import UnidiffParseError
-from unidiff.patch import Hunk, PatchedFile, PatchSet
+from pathlib import Path
 
 from harness import foreign
 from harness.errors import BadInput
-from harness.foreign import cause, shown
+from harness.foreign import shown
 
 LARGEST = 4 << 20
 """Bytes of a patch: what changes more is no fix of one bug."""
+NOWHERE = "/dev/null"
+_HUNK = re.compile(r"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
+_LOG = re.compile(r"commit [0-9a-f]{40}\b")
+_MAIL = re.compile(r"From [0-9a-f]{40} ")
+_GIT = re.compile(r'diff --git (?:"?a/(?P<old>.+?)"?) (?:"?b/(?P<new>.+?)"?)$')
+_MOVED = {"rename from ": "old", "rename to ": "new", "copy from ": "old", "copy to ": "new"}
+_BINARY = ("GIT binary patch", "Binary files ")
 
 
 @dataclass(frozen=True)
@@ -29,91 +34,216 @@ class Block:
 
 @dataclass(frozen=True)
 class Change:
-    """One file of a patch; `path` is relative to the package's folder. `added` is a file that is new."""
+    """One file in one commit of a patch, by its names before and after; NOWHERE for a file that is not there.
 
-    path: str
+    `note` says what else a patch did to it: its mode, or bytes that are no text.
+    """
+
+    old: str
+    new: str
     blocks: tuple[Block, ...]
-    added: bool = False
+    note: str = ""
+
+    @property
+    def name(self) -> str:
+        """The name by which it is known now."""
+        return self.old if self.new == NOWHERE else self.new
 
 
-def read(file: Path, package: str) -> tuple[Change, ...]:
-    """The files that a patch changes. BadInput if it is no unified diff, or leaves the package."""
+@dataclass(frozen=True)
+class Patch:
+    """The changes of a patch, the earliest first, and the text of its messages."""
+
+    changes: tuple[Change, ...]
+    message: str = ""
+
+
+def read(file: Path) -> Patch:
+    """The patch in a file, as `parse` takes it. BadInput if it cannot be read."""
     try:
-        found = PatchSet(foreign.text(file, largest=LARGEST))
+        return parse(foreign.read(file, largest=LARGEST), shown(file))
     except BadInput as error:
         raise BadInput(f"{error}: give --patch a unified diff") from error
-    except (UnidiffParseError, ValueError) as error:
-        problem = f"{shown(file)}: is no unified diff ({cause(error)})"
-        raise BadInput(f"{problem}: make it with `git diff`") from error
-    if not found:
-        raise BadInput(f"{shown(file)}: holds no change of a file: make it with `git diff`")
-    return tuple(_change(one, package, file) for one in found)
 
 
-def undone(change: Change, text: str, package: str) -> str:
-    """What `text`, a file with the patch, was without it.
+def parse(data: bytes, name: str) -> Patch:
+    """What `git diff`, `git format-patch`, `git log -p` or `diff -u` wrote.
 
-    Hunks may have moved, as between releases. BadInput if one is not there.
+    Text that is no UTF-8 is taken byte by byte: messages and names may have any encoding. BadInput, with
+    `name`, if there is no change of a file in it, or if a hunk is not as long as its head says.
     """
-    lines, moved = list(io.StringIO(text)), 0  # at line feeds alone, as diffs count
-    for number, block in enumerate(change.blocks, 1):
-        expected = block.line - 1 + moved
-        at = _nearest(lines, block.after, expected)
-        if at is None:
-            raise _not_there(change, number, block, lines, package)
-        lines[at : at + len(block.after)] = block.before
-        # Later hunks count in lines of the patched file.
-        moved = at - (block.line - 1) + len(block.before) - len(block.after)
-    return "".join(lines)
+    lines = data.decode("utf-8", errors="surrogateescape").split("\n")
+    reader = _Reader(_without_returns(lines), name)
+    reader.run()
+    if not reader.changes:
+        raise BadInput(
+            f"{name}: holds no change of a file, so it is no unified diff: make it with `git diff`"
+        )
+    changes = reader.changes
+    if reader.newest_first:
+        changes = [one for commit in reversed(reader.commits()) for one in commit]
+    return Patch(tuple(changes), "\n".join(reader.message).strip())
 
 
-def _nearest(lines: Sequence[str], wanted: Sequence[str], expected: int) -> int | None:
-    """Where these lines stand, nearest to where they should; None if they do not."""
-    places = (
-        at for at in range(len(lines) - len(wanted) + 1) if tuple(lines[at : at + len(wanted)]) == wanted
-    )
-    return min(places, key=lambda at: abs(at - expected), default=None)
+def _without_returns(lines: list[str]) -> list[str]:
+    """The lines without the carriage returns of a patch that went through Windows."""
+    heads = [line for line in lines if line.startswith(("@@ ", "+++ ", "--- "))]
+    if heads and all(line.endswith("\r") for line in heads):
+        return [line.removesuffix("\r") for line in lines]
+    return lines
 
 
-def _not_there(change: Change, number: int, block: Block, lines: Sequence[str], package: str) -> BadInput:
-    where = f"hunk {number} of {package}/{shown(change.path)}"
-    if _nearest(lines, block.before, block.line) is not None:
-        return BadInput(f"{where} is not applied in this tree: give --sglang a tree that has the fix")
-    return BadInput(f"{where} is not in this tree: give --sglang the release in which the fix came out")
+class _Reader:
+    """Walks the lines once; what stands between files is their message."""
+
+    def __init__(self, lines: list[str], name: str) -> None:
+        self._lines, self._name, self._at = lines, name, 0
+        self.changes: list[Change] = []
+        self.message: list[str] = []
+        self.newest_first = False
+        self._starts: list[int] = []
+
+    def commits(self) -> list[list[Change]]:
+        """The changes, commit by commit as they are written."""
+        ends = [*self._starts[1:], len(self.changes)]
+        return [self.changes[start:end] for start, end in zip(self._starts, ends, strict=True)]
+
+    def run(self) -> None:
+        while self._at < len(self._lines):
+            line = self._lines[self._at]
+            if found := _GIT.match(line):
+                self._git(found["old"], found["new"])
+            elif self._is_head():
+                self.changes.append(self._plain(""))
+            else:
+                self._text(line)
+
+    def _text(self, line: str) -> None:
+        if _LOG.match(line):
+            self.newest_first = True
+        if _LOG.match(line) or _MAIL.match(line):
+            self._starts.append(len(self.changes))
+        self.message.append(line)
+        self._at += 1
+
+    def _is_head(self, at: int | None = None) -> bool:
+        """Whether the head of a file begins here: a message may hold dashes of its own."""
+        lines = self._lines[at or self._at : (at or self._at) + 3]
+        marks = ("--- ", "+++ ", "@@ -")
+        return len(lines) == 3 and all(map(str.startswith, lines, marks))
+
+    def _git(self, old: str, new: str) -> None:
+        names, notes = {"old": old, "new": new}, []
+        self._at += 1
+        while self._at < len(self._lines) and (told := self._extended(self._lines[self._at])):
+            kind, value = told
+            if kind in names:
+                names[kind] = value
+            elif kind:
+                notes.append(kind)
+            self._at += 1
+        note = ", ".join(dict.fromkeys(notes))
+        if self._at < len(self._lines) and self._is_head():
+            self.changes.append(self._plain(note))
+        else:
+            self._skip_binary()
+            self.changes.append(Change(_plain_name(names["old"]), _plain_name(names["new"]), (), note))
+
+    def _extended(self, line: str) -> tuple[str, str] | None:
+        """What a line between `diff --git` and the hunks says: a name, a note, or nothing of interest."""
+        for start, kind in _MOVED.items():
+            if line.startswith(start):
+                return kind, line.removeprefix(start)
+        if line.startswith("new file mode"):
+            return "old", NOWHERE
+        if line.startswith("deleted file mode"):
+            return "new", NOWHERE
+        if line.startswith(("old mode", "new mode")):
+            return "its mode was changed", ""
+        if line.startswith(_BINARY):
+            return "it is binary", ""
+        return ("", "") if line.startswith(("index ", "similarity ", "dissimilarity ")) else None
+
+    def _skip_binary(self) -> None:
+        """Past the lines of a binary patch, which end before the next file or commit."""
+        if self._lines[self._at - 1].startswith("GIT binary patch"):
+            while self._at < len(self._lines) and not self._ends():
+                self._at += 1
+
+    def _ends(self) -> bool:
+        line = self._lines[self._at]
+        return bool(_GIT.match(line) or _MAIL.match(line) or _LOG.match(line) or self._is_head())
+
+    def _plain(self, note: str) -> Change:
+        old, new = map(_header_name, self._lines[self._at : self._at + 2])
+        self._at += 2
+        blocks = []
+        while self._at < len(self._lines) and (found := _HUNK.match(self._lines[self._at])):
+            blocks.append(self._hunk(found))
+        return Change(_plain_name(old), _plain_name(new), tuple(blocks), note)
+
+    def _hunk(self, head: re.Match[str]) -> Block:
+        number = self._at + 1
+        missing = {" -": int(head[2] or 1), " +": int(head[4] or 1)}
+        sides: dict[str, list[str]] = {" -": [], " +": []}
+        self._at += 1
+        last = ""
+        while any(missing.values()) or self._is_marker():
+            kind, text = self._line(number)
+            for side, kept in sides.items():
+                if kind == "\\" and last in side and kept:
+                    kept[-1] = kept[-1].removesuffix("\n")
+                elif kind in side:
+                    kept.append(f"{text}\n")
+                    missing[side] -= 1
+            if min(missing.values()) < 0:
+                raise self._wrong(number)
+            last = kind
+        return Block(int(head[3]), tuple(sides[" -"]), tuple(sides[" +"]))
+
+    def _is_marker(self) -> bool:
+        return self._at < len(self._lines) and self._lines[self._at].startswith("\\ ")
+
+    def _line(self, hunk: int) -> tuple[str, str]:
+        """One line of a hunk by its kind; a mailer takes the blank from an empty line of context."""
+        if self._at >= len(self._lines):
+            raise self._wrong(hunk)
+        line = self._lines[self._at]
+        if line[:1] not in (" ", "+", "-", "\\", "", "\r"):
+            raise self._wrong(hunk)
+        self._at += 1
+        return (line[0], line[1:]) if line[:1] not in ("", "\r") else (" ", line)
+
+    def _wrong(self, number: int) -> BadInput:
+        problem = f"{self._name}:{number}: this hunk is not as long as its head says"
+        return BadInput(f"{problem}, so it is no unified diff: make it with `git diff`")
 
 
-def _change(one: PatchedFile, package: str, file: Path) -> Change:
-    path, where = _inside(one.path, package, file), f"{shown(file)}: {shown(one.path)}"
-    if one.is_rename or one.is_removed_file:
-        what = "renamed" if one.is_rename else "removed"
-        raise BadInput(f"{where} is {what}: edits cannot undo that, write the revert by hand")
-    if not len(one):
-        raise BadInput(f"{where} has no hunk: edits undo changes of text only, leave it out")
-    return Change(path, tuple(map(_block, one)), bool(one.is_added_file))
+def _header_name(line: str) -> str:
+    """The name in a line `--- name` or `+++ name`, without the date behind a tab."""
+    return re.sub(r"\t.*| +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d.*", "", line[4:].rstrip("\r"))
 
 
-def _inside(path: str, package: str, file: Path) -> str:
-    """The path inside the package, as a wheel or as upstream's repository spells it."""
-    parts = PurePosixPath(path).parts
-    for home in ((package,), ("python", package)):
-        if parts[: len(home)] == home and len(parts) > len(home) and ".." not in parts:
-            return str(PurePosixPath(*parts[len(home) :]))
-    remedy = f"leave out what lies outside {package}/"
-    raise BadInput(f"{shown(file)}: {shown(path)} is no file of the package: {remedy}")
+def _plain_name(name: str) -> str:
+    """A name as git quotes it, without quotes and without the letter of its side."""
+    if name.startswith('"') and name.endswith('"'):
+        name = _unquoted(name)
+    return name if name == NOWHERE else name.removeprefix("a/").removeprefix("b/")
 
 
-def _block(hunk: Hunk) -> Block:
-    return Block(hunk.target_start, tuple(_lines(hunk, "-")), tuple(_lines(hunk, "+")))
+def _unquoted(name: str) -> str:
+    try:
+        return str(ast.literal_eval(f"b{name}").decode("utf-8", errors="surrogateescape"))
+    except (SyntaxError, ValueError):
+        return name
 
 
-def _lines(hunk: Hunk, kind: str) -> Iterator[str]:
-    """The lines of one side; a marker for a missing end of line takes that end away."""
-    kept: list[str] = []
-    last = ""
-    for line in hunk:
-        if line.line_type == "\\" and kept and last in (" ", kind):
-            kept[-1] = kept[-1].removesuffix("\n")
-        elif line.line_type in (" ", kind):
-            kept.append(line.value)
-        last = line.line_type
-    yield from kept
+def parts_below(name: str, package: str) -> Iterator[str]:
+    """What a name may mean as a path inside the package, the likeliest first.
+
+    Patches name files from the root of a clone, of a wheel, of an unpacked release, or of the package.
+    """
+    parts = [part for part in name.split("/") if part not in ("", ".")]
+    places = [at + 1 for at, part in enumerate(parts[:-1]) if part == package]
+    yield from ("/".join(parts[at:]) for at in reversed(places))
+    yield "/".join(parts)

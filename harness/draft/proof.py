@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-import ast
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 
 import libcst as cst
 
-from harness.draft import patch
-from harness.draft.derive import Derived, derive
-from harness.draft.patch import Change
+from harness.draft import running
+from harness.draft.left import Left
+from harness.draft.module import Module
+from harness.draft.patch import Patch
+from harness.draft.residue import residue
+from harness.draft.searched import Searched
+from harness.draft.undo import Undone, undo
+from harness.draft.writer import Writer
 from harness.errors import BadInput, StaleRevert
 from harness.facts import Edit, Revert
 from harness.foreign import cause, shown
-from harness.source import match, revert
-from harness.source.symbols import find_function, module_name
+from harness.source import revert
+from harness.source.revert import Plan
+from harness.source.symbols import module_name
 from harness.source.tree import Tree
 
 
@@ -23,121 +28,116 @@ from harness.source.tree import Tree
 class Proven:
     """Edits that were seen to undo a patch; `modules` are those that it changes.
 
-    `exact` says that the modules' syntax was then what it was before the patch. Otherwise `left`
-    says in what it differs, which is all outside of what the edits can reach.
+    `exact` says that the syntax of every module was then what it was before the patch; what differs otherwise
+    is told in `left`. There may be no edits at all. `broken` says why the code would not run so.
     """
 
     tree: Tree
     edits: tuple[Edit, ...]
     modules: tuple[str, ...]
-    left: tuple[str, ...]
+    left: tuple[Left, ...]
     exact: bool
+    broken: tuple[str, ...] = ()
+    message: str = ""
+    undone: Undone | None = None
 
 
-def prove(tree: Tree, changes: tuple[Change, ...]) -> Proven:
+@dataclass(frozen=True)
+class _Tried:
+    """Edits, and what they make of the tree."""
+
+    edits: tuple[Edit, ...]
+    plan: Plan | None
+    broken: tuple[str, ...]
+
+
+def prove(tree: Tree, patch: Patch, searched: Searched | None = None) -> Proven:
     """Derive the edits from a patch that the tree has, apply them, and compare what comes of it.
 
-    BadInput if the tree does not have the patch, or if nothing of it can be undone by edits.
+    NotApplied if the tree does not have the patch; BadInput if it changes no module, or is no Python.
     """
-    code = [change for change in changes if change.path.endswith(".py") and not change.added]
-    texts = {change.path: _text(tree, change.path) for change in code}
-    before = {change.path: patch.undone(change, texts[change.path], tree.package) for change in code}
-    found = {path: _derived(tree, path, text, before[path]) for path, text in texts.items()}
-    edits = tuple(edit for one in found.values() for edit in one.edits)
-    told = (f"{path}: {left.text}" for path, one in found.items() for left in one.left)
-    left = (*_not_code(changes, tree), *told)
-    if not edits:
-        why = "; ".join(left) or "it changes no code"
-        raise BadInput(
-            f"the patch holds nothing that edits of functions can undo ({why}): write the revert by hand"
-        )
-    after = _reverted(tree, edits, texts)
-    for path, text in after.items():
-        _check(path, text, before[path], found[path])
-    exact = not left and all(_dump(after[path]) == _dump(before[path]) for path in texts)
-    modules = tuple(module_name(tree, path) for path in texts)
-    return Proven(tree, edits, modules, left, exact)
+    undone, searched = undo(tree, patch), searched or Searched(tree)
+    before = {path: text for path, text in undone.before.items() if text is not None}
+    edits: list[Edit] = []
+    for path, text in before.items():
+        edits += _written(searched, path, undone.after[path], text)
+    found = _running(searched, _applied(tree, edits), before)
+    left = [*undone.left, *_left(tree, found.plan, undone.after, before)]
+    return Proven(
+        tree=tree,
+        edits=found.edits,
+        modules=tuple(module_name(tree, path) for path in undone.after),
+        left=tuple(left),
+        exact=not any(one.todo for one in left) and bool(found.edits),
+        broken=found.broken,
+        message=patch.message,
+        undone=undone,
+    )
 
 
-def _text(tree: Tree, path: str) -> str:
-    if path not in set(tree.files()):
-        raise BadInput(f"{tree.package}/{path} is not in this tree: give --sglang a tree that has the fix")
+def _written(searched: Searched, path: str, after: str, before: str) -> list[Edit]:
+    tree = searched.tree
     try:
-        return tree.read(path).decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise BadInput(f"{tree.package}/{path} is no UTF-8: write the revert by hand") from error
-
-
-def _derived(tree: Tree, path: str, after: str, before: str) -> Derived:
-    try:
-        return derive(after, before, _uniqueness(tree))
+        old, new = Module(after), Module(before)
+        writer = Writer(module_name(tree, path), old, new, lambda edit: searched.unique(edit, path))
+        return writer.edits()
     except (SyntaxError, ValueError, RecursionError, MemoryError, cst.ParserSyntaxError) as error:
         problem = f"{tree.package}/{shown(path)} is no Python without the patch, or with it"
         raise BadInput(f"{problem} ({cause(error)}): check the patch and the tree") from error
 
 
-@cache
-def _uniqueness(tree: Tree) -> _Uniqueness:
-    return _Uniqueness(tree)
+def _applied(tree: Tree, edits: list[Edit]) -> tuple[Edit, ...]:
+    """The edits that apply together, which most often are all of them."""
+    if not edits or _plan(tree, edits):
+        return tuple(edits)
+    kept: list[Edit] = []
+    for edit in edits:
+        if _plan(tree, [*kept, edit]):
+            kept.append(edit)
+    return tuple(kept)
 
 
-class _Uniqueness:
-    """Counts what edits look for, over every function of their name in the package."""
-
-    def __init__(self, tree: Tree) -> None:
-        self._tree = tree
-        self._modules: dict[str, cst.Module] = {}
-
-    def __call__(self, edit: Edit) -> bool:
-        return self._hits(edit) == 1
-
-    def _hits(self, edit: Edit) -> int:
-        wanted = match.pattern(edit.replace)
-        paths = dict.fromkeys(site.path for site in find_function(self._tree, edit.in_function))
-        functions = (one for path in paths for one in match.functions(self._parsed(path), edit.in_function))
-        return sum(len(match.find(function, wanted)) for function in functions)
-
-    def _parsed(self, path: str) -> cst.Module:
-        if path not in self._modules:
-            self._modules[path] = cst.parse_module(self._tree.source(path))
-        return self._modules[path]
-
-
-def _reverted(tree: Tree, edits: tuple[Edit, ...], texts: dict[str, str]) -> dict[str, str]:
-    """The patched files with the edits applied."""
+def _plan(tree: Tree, edits: list[Edit] | tuple[Edit, ...]) -> Plan | None:
+    """What the edits make of the tree; None if they do not apply, or change nothing."""
     try:
-        planned = revert.plan(tree, Revert(*edits))
-    except StaleRevert as error:
-        raise BadInput(f"the edits do not apply together ({error}): write the revert by hand") from error
-    return {
-        path: planned.files[name].decode("utf-8")
-        if (name := f"{tree.package}/{path}") in planned.files
-        else text
-        for path, text in texts.items()
-    }
+        return revert.plan(tree, Revert(*edits)) if edits else None
+    except StaleRevert:
+        return None
 
 
-def _check(path: str, reverted: str, before: str, found: Derived) -> None:
-    """BadInput unless the reverted file differs from what it was in nothing but what is told."""
-    again = derive(reverted, before, lambda edit: True)
-    known = {left.function for left in found.left}
-    untold = [left.text for left in again.left if left not in found.left]
-    untold += [
-        f"`{edit.replace}` in {edit.in_function}" for edit in again.edits if edit.in_function not in known
-    ]
-    if untold:
-        problem = f"{path}: undone, it still differs from before the patch ({untold[0]})"
-        raise BadInput(f"{problem}: write the revert by hand")
+# --- keeping what callers need -------------------------------------------------------------
 
 
-def _not_code(changes: tuple[Change, ...], tree: Tree) -> list[str]:
-    added = [f"{tree.package}/{one.path} came with the fix: it stays" for one in changes if one.added]
-    other = [one for one in changes if not one.added and not one.path.endswith(".py")]
-    return [
-        *added,
-        *(f"{tree.package}/{one.path} is no Python: it stays as the fix made it" for one in other),
-    ]
+def _running(searched: Searched, edits: tuple[Edit, ...], before: Mapping[str, str]) -> _Tried:
+    """The edits without those of heads, imports and whole definitions that would keep it from running."""
+    best = _tried(searched, edits, before)
+    for edit in [edit for edit in edits if _is_optional(edit)]:
+        if not best.broken:
+            break
+        fewer = tuple(one for one in best.edits if one != edit)
+        trial = _tried(searched, fewer, before)
+        if fewer and trial.plan and len(trial.broken) < len(best.broken):
+            best = trial
+    return best
 
 
-def _dump(text: str) -> str:
-    return ast.dump(ast.parse(text))
+def _tried(searched: Searched, edits: tuple[Edit, ...], before: Mapping[str, str]) -> _Tried:
+    plan = _plan(searched.tree, edits)
+    return _Tried(edits, plan, running.breaks(plan, searched, before) if plan else ())
+
+
+def _is_optional(edit: Edit) -> bool:
+    """Whether the bug does not need an edit: it takes away, adds or turns what others may want as it is."""
+    return not edit.in_function or "(ANY)" in edit.replace or edit.replace.lstrip("@").startswith("def ")
+
+
+# --- what is left --------------------------------------------------------------------------
+
+
+def _left(tree: Tree, plan: Plan | None, after: Mapping[str, str], before: Mapping[str, str]) -> list[Left]:
+    found: list[Left] = []
+    for path, text in before.items():
+        data = plan.files.get(f"{tree.package}/{path}") if plan else None
+        now = data.decode("utf-8") if data is not None else after[path]
+        found += residue(f"{tree.package}/{path}", now, text)
+    return found

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterator, Sequence
 
+from harness.draft import message
+from harness.draft.message import Told
 from harness.draft.proof import Proven
 from harness.facts import Edit
 from harness.source import releases
 
 _HEAD = '''\
-"""#{pr}: TODO: the bug in one line.
+"""#{pr}: {title}
 
 TODO: what went wrong and when, what it took to see it, and what the fix does. In your own words.
 """
@@ -49,40 +52,87 @@ _TAIL = """\
 )
 """
 _INDENT = " " * 8
+_WIDTH = 110
+_NO_TITLE = "TODO: the bug in one line."
 
 
 def render(pr: int, proven: Proven) -> str:
     """The draft's text. It is a reproducer that can be listed and shown, and whose case ends UNRESOLVED."""
     release = releases.parse(proven.tree.version or "") or "0"
+    said = message.told(proven.message)
+    title = f"TODO: the bug in one line; the patch is called: {said.title}" if said.title else _NO_TITLE
     return "".join(
         (
-            _HEAD.format(pr=pr, release=_quoted(release)),
+            _HEAD.format(pr=pr, release=_quoted(release), title=title),
+            *_said(said),
             *_revert(proven),
             _TAIL.format(imports=_tuple(proven.modules)),
         )
     )
 
 
+def _said(said: Told) -> Iterator[str]:
+    if said.flags:
+        yield from _comment(f"The message names these flags: {', '.join(said.flags)}")
+    if said.platforms:
+        yield from _comment(f"The message names these platforms: {', '.join(said.platforms)}")
+
+
 def _revert(proven: Proven) -> Iterator[str]:
     tree = f"sglang {proven.tree.version}" if proven.tree.version else "the tree it was derived in"
     what = "to the very syntax it had before" if proven.exact else "but for what is listed below"
-    yield f"    # Derived from the patch, and proven to undo it in {tree}, {what}.\n"
+    if proven.edits:
+        yield f"    # Derived from the patch, and proven to undo it in {tree}, {what}.\n"
+    for why in proven.broken:
+        yield from _comment(f"TODO: the reverted arm will not run, because {why}")
     for left in proven.left:
-        yield (
-            textwrap.fill(f"TODO: {left}.", 110, initial_indent="    # ", subsequent_indent="    #   ") + "\n"
-        )
+        yield from _comment(f"TODO: {left.text}." if left.todo else f"{left.text}.")
     yield "    revert=Revert(\n"
-    for edit in proven.edits:
+    for edit in proven.edits or (Edit(replace="TODO", by="TODO", in_module=proven.modules[0]),):
         yield from _edit(edit)
     yield "    ),\n"
 
 
+def _comment(text: str) -> Iterator[str]:
+    lines = textwrap.wrap(
+        text, 110, initial_indent="    # ", subsequent_indent="    #   ", break_long_words=False
+    )
+    yield from (f"{line}\n" for line in lines)
+
+
 def _edit(edit: Edit) -> Iterator[str]:
-    yield f"{_INDENT}edit(\n{_INDENT}    in_function={_quoted(edit.in_function)},\n"
-    names = {"replace": edit.replace, "by": edit.by} if edit.by else {"remove": edit.replace}
+    yield f"{_INDENT}edit(\n"
+    names = {"in_function": edit.in_function, "in_class": edit.in_class, "in_module": edit.in_module}
+    names |= {"replace": edit.replace, "by": edit.by} if edit.by else {"remove": edit.replace}
     for name, text in names.items():
-        yield f"{_INDENT}    {name}={_literal(text)},\n"
+        if text:
+            yield from _argument(name, text)
     yield f"{_INDENT}),\n"
+
+
+def _argument(name: str, text: str) -> Iterator[str]:
+    line = f"{_INDENT}    {name}={_literal(text)},"
+    if max(map(len, line.split("\n"))) <= _WIDTH:
+        yield f"{line}\n"
+        return
+    yield f"{_INDENT}    {name}=(\n"
+    for piece in _pieces(text):
+        yield f"{_INDENT}        {_quoted(piece)}\n"
+    yield f"{_INDENT}    ),\n"
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """A long text in pieces that fit a line each, and that make the text again when they are joined."""
+    for line in text.splitlines(keepends=True):
+        words = re.findall(r"\S*\s*", line)
+        piece = ""
+        for word in words:
+            if piece and len(_quoted(piece + word)) > _WIDTH - len(_INDENT) - 8:
+                yield piece
+                piece = ""
+            piece += word
+        if piece:
+            yield piece
 
 
 def _literal(text: str) -> str:

@@ -57,6 +57,11 @@ class Released:
             require(re.fullmatch(r"\w+(\.\w+)*", name), "revert.functions", f"{name!r} is no qualified name")
         require(self.reason.strip(), "revert.reason", "is empty: say why there is nothing to be undone")
 
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """Where it changes code, as `Revert.scopes` has it."""
+        return self.functions
+
 
 def _require_release(text: str, field_name: str) -> None:
     require(parse(text) == text, field_name, f"{text!r} is no release")

@@ -16,16 +16,18 @@ from pathlib import Path
 from types import CodeType, ModuleType
 
 from harness.errors import Unresolved
+from harness.facts.revert import MODULE
 from harness.observation import Attestation, Module
 
 _ENTERED = "__refault_entered__"
-_Function = ast.FunctionDef | ast.AsyncFunctionDef
+_Scope = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
 class Attestor:
     """Watches some modules being imported, and some of their functions being entered.
 
-    `functions_by_module` names the functions by qualified name, nested ones after a plain dot.
+    `functions_by_module` names the functions by qualified name, nested ones after a plain dot; `class C` and
+    `<module>` are the code of a class and of a module, which run as the module is imported.
     `on_change` is called whenever the report has something new, so that what was seen can be
     kept before a crash.
     """
@@ -154,9 +156,21 @@ def _mark(module: ast.Module, functions: frozenset[str]) -> None:
     """Begin each of the functions with a call that marks it as entered, on a line it already has."""
     for name, function in _functions(module, ()):
         if name in functions and not any(map(_is_jit, function.decorator_list)):
-            at = 1 if ast.get_docstring(function, clean=False) is not None else 0
-            neighbour = function.body[min(at, len(function.body) - 1)]
-            function.body.insert(at, _call(name, neighbour))
+            _begin(function, name)
+    if MODULE in functions and module.body:
+        _begin(module, MODULE)
+
+
+def _begin(scope: _Scope | ast.Module, name: str) -> None:
+    at = 1 if ast.get_docstring(scope, clean=False) is not None else 0
+    while at < len(scope.body) and _is_future(scope.body[at]):
+        at += 1
+    neighbour = scope.body[min(at, len(scope.body) - 1)]
+    scope.body.insert(at, _call(name, neighbour))
+
+
+def _is_future(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.ImportFrom) and statement.module == "__future__"
 
 
 def _call(name: str, neighbour: ast.stmt) -> ast.stmt:
@@ -174,12 +188,12 @@ def _is_jit(decorator: ast.expr) -> bool:
     return ast.unparse(target).endswith("jit")
 
 
-def _functions(node: ast.AST, outer: tuple[str, ...]) -> Iterator[tuple[str, _Function]]:
+def _functions(node: ast.AST, outer: tuple[str, ...]) -> Iterator[tuple[str, _Scope]]:
     for child in ast.iter_child_nodes(node):
         inside = outer
-        if isinstance(child, _Function | ast.ClassDef):
+        if isinstance(child, _Scope):
             inside = (*outer, child.name)
-        if isinstance(child, _Function):
-            yield ".".join(inside), child
+            name = ".".join(inside)
+            yield (f"class {name}" if isinstance(child, ast.ClassDef) else name), child
         if not isinstance(child, ast.expr):
             yield from _functions(child, inside)

@@ -20,6 +20,7 @@ import libcst as cst
 
 from harness.errors import BadInput, FixAbsent, StaleRevert
 from harness.facts import Edit, Revert
+from harness.facts.revert import MODULE
 from harness.foreign import shown
 from harness.source import match
 from harness.source.symbols import (
@@ -79,10 +80,30 @@ class _Search:
     hits: tuple[tuple[Site, match.Piece], ...]
 
     @property
+    def change(self) -> match.Change:
+        """The one hit, as it is to be rewritten."""
+        return match.Change(self.hits[0][1], match.pattern(self.edit.replace), self.edit.by)
+
+    @property
     def told(self) -> str:
         if not self.sites:
-            return f"no function {self.edit.in_function}"
-        return f"{self.edit.in_function}: `{_short(self.edit.replace)}` found {len(self.hits)} times"
+            return f"no {_kind(self.edit)} {self.edit.in_function or self.edit.in_class}".rstrip() + _of(
+                self.edit
+            )
+        return f"{_worded(self.edit)}: `{_short(self.edit.replace)}` found {len(self.hits)} times"
+
+
+def _kind(edit: Edit) -> str:
+    return "function" if edit.in_function else "class" if edit.in_class else f"module {edit.in_module}"
+
+
+def _of(edit: Edit) -> str:
+    return f" in {edit.in_module}" if edit.in_module and edit.local != MODULE else ""
+
+
+def _worded(edit: Edit) -> str:
+    """Where an edit is, in the words of a message."""
+    return (edit.local if edit.local != MODULE else edit.in_module) + _of(edit)
 
 
 # --- planning ------------------------------------------------------------------------------
@@ -109,7 +130,7 @@ def _plan(tree: Tree, content_hash: str, revert: Revert) -> Plan:
     if len(fitting) != 1:
         raise _stale(tree, found, fitting)
     searches = found[fitting[0] - 1]
-    files = _rewritten(tree, [(s.hits[0], s.edit.by) for s in searches], modules)
+    files = _rewritten(tree, searches, modules)
     sites = tuple(search.hits[0][0] for search in searches)
     return Plan(tree, fitting[0], tuple(search.edit for search in searches), sites, files)
 
@@ -134,11 +155,11 @@ def diff(plan: Plan) -> str:
 
 def _search(tree: Tree, edit: Edit, modules: _Modules) -> _Search:
     wanted = match.pattern(edit.replace)
-    sites = find_function(tree, edit.in_function)
+    sites = find_function(tree, edit.scope)
     hits: list[tuple[Site, match.Piece]] = []
     for path in dict.fromkeys(site.path for site in sites):
         here = [site for site in sites if site.path == path]
-        functions = match.functions(_module(tree, path, modules), edit.in_function)
+        functions = match.functions(_module(tree, path, modules), edit.local)
         for site, function in zip(here, functions, strict=True):
             hits += [(site, piece) for piece in match.find(function, wanted)]
     return _Search(edit, sites, tuple(hits))
@@ -157,13 +178,11 @@ def _module(tree: Tree, path: str, modules: _Modules) -> cst.Module:
     return modules[path]
 
 
-def _rewritten(
-    tree: Tree, changes: Sequence[tuple[tuple[Site, match.Piece], str]], modules: _Modules
-) -> dict[str, bytes]:
+def _rewritten(tree: Tree, searches: Sequence[_Search], modules: _Modules) -> dict[str, bytes]:
     files: dict[str, bytes] = {}
-    for path in dict.fromkeys(site.path for (site, _), _ in changes):
-        pieces = [(piece, by) for (site, piece), by in changes if site.path == path]
-        files[path] = match.rewrite(modules[path], pieces).bytes
+    for path in dict.fromkeys(search.hits[0][0].path for search in searches):
+        changes = [search.change for search in searches if search.hits[0][0].path == path]
+        files[path] = match.rewrite(modules[path], changes).bytes
     unchanged = [_same_code(tree, path, new) for path, new in files.items()]
     if all(unchanged):
         raise FixAbsent(f"the revert changes nothing in {_called(tree)}: the fix is not in it")
@@ -204,7 +223,7 @@ def _stale(tree: Tree, found: Sequence[Sequence[_Search]], fitting: Sequence[int
     if len(found) > 1:
         told = [f"form {number}: {text}" for number, text in enumerate(told, 1)]
     near = [candidate for form in failed for search in form for candidate in _near(tree, search)]
-    lost = _unsearched(tree, [search.edit.in_function for form in failed for search in form])
+    lost = _unsearched(tree, [search.edit.scope for form in failed for search in form])
     absent = not lost and all(any(not search.hits for search in form) for form in failed)
     kind = FixAbsent if absent else StaleRevert
     return kind(f"in {_called(tree)}: {'; '.join(told)}{lost}", tuple(dict.fromkeys(near))[:6])
@@ -219,7 +238,7 @@ def _unsearched(tree: Tree, functions: Sequence[str]) -> str:
 
 def _near(tree: Tree, search: _Search) -> Sequence[str]:
     if not search.sites:
-        return nearest(tree, search.edit.in_function)
+        return nearest(tree, search.edit.in_function) if search.edit.in_function else ()
     wanted = _short(search.edit.replace, 200)
     texts = [text for site in search.sites for text in _statements(tree, site)]
     closest = sorted(texts, key=lambda found: -_likeness(found[1], wanted))[:3]
@@ -273,7 +292,7 @@ def apply(tree: Tree, revert: Revert, cache: Path) -> Reverted:
 
 def _name(plan: Plan) -> str:
     """Everything the copy depends on, so that equal names mean equal copies."""
-    edits = [(edit.in_function, edit.replace, edit.by) for edit in plan.edits]
+    edits = [(edit.scope, edit.replace, edit.by) for edit in plan.edits]
     key = json.dumps([str(plan.tree.root), plan.tree.package, plan.tree.content_hash, edits])
     return f"{plan.tree.package}-{hashlib.sha256(key.encode()).hexdigest()[:24]}"
 

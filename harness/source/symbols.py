@@ -13,6 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from harness.errors import BadInput
+from harness.facts.revert import MODULE
 from harness.foreign import cause, shown
 from harness.source.tree import Tree
 
@@ -36,6 +37,7 @@ class Site:
 def find_function(tree: Tree, qualname: str) -> tuple[Site, ...]:
     """Every function or method with that qualified name in the package, by module, then line.
 
+    `class Pool` names a class, `<module>` what is in neither, and `sglang.a:Pool.grow` those of one module.
     A file that is no Python for this interpreter holds none: nobody can import it. `unreadable` names it.
     """
     return _find(tree, tree.content_hash, qualname)[0]
@@ -59,6 +61,7 @@ def functions_by_module(tree: Tree, qualnames: tuple[str, ...]) -> dict[str, tup
 def nearest(tree: Tree, qualname: str, limit: int = 4) -> tuple[str, ...]:
     """Qualified names close to one that is missing, the closest first."""
     names = _qualnames(tree, tree.content_hash)
+    qualname = qualname.rpartition(":")[2].rpartition(" ")[2]
     last = _last(qualname)
     # Last names alone are compared: whole ones are so many that the message would take seconds.
     close = [last, *difflib.get_close_matches(last, {_last(name) for name in names}, n=limit, cutoff=0.7)]
@@ -101,9 +104,11 @@ def module_name(tree: Tree, path: str) -> str:
 def _find(tree: Tree, content_hash: str, qualname: str) -> tuple[tuple[Site, ...], tuple[str, ...]]:
     sites: list[Site] = []
     problems: list[str] = []
-    for path, source in _mentioning(tree, qualname):
+    module, _, local = qualname.rpartition(":")
+    sources = _of_module(tree, module) if module else _mentioning(tree, local)
+    for path, source in sources:
         try:
-            sites += _sites(tree, path, source, qualname)
+            sites += _sites(tree, path, source, local)
         except BadInput as error:
             problems.append(str(error))
         except RecursionError:
@@ -112,15 +117,28 @@ def _find(tree: Tree, content_hash: str, qualname: str) -> tuple[tuple[Site, ...
 
 
 def _sites(tree: Tree, path: str, source: bytes, qualname: str) -> Iterator[Site]:
-    for name, node in definitions(parse(source, tree.folder / path)):
-        if name == qualname and not isinstance(node, ast.ClassDef):
-            yield Site(module_name(tree, path), f"{tree.package}/{path}", qualname, node.lineno)
+    module, file = module_name(tree, path), f"{tree.package}/{path}"
+    syntax = parse(source, tree.folder / path)
+    if qualname == MODULE:
+        yield Site(module, file, qualname, 1)
+    for name, node in definitions(syntax):
+        if qualname == (f"class {name}" if isinstance(node, ast.ClassDef) else name):
+            yield Site(module, file, qualname, node.lineno)
+
+
+def _of_module(tree: Tree, module: str) -> Iterator[tuple[str, bytes]]:
+    """The file of a module, if the tree has it."""
+    _, _, inner = module.partition(".")
+    stem = inner.replace(".", "/")
+    wanted = {f"{stem}.py", f"{stem}/__init__.py".lstrip("/")}
+    yield from ((path, tree.read(path)) for path in tree.files() if path in wanted)
 
 
 def _mentioning(tree: Tree, qualname: str) -> Iterator[tuple[str, bytes]]:
     """Files whose text defines every part of the name: parsing them all would take a minute."""
-    parts = [part.encode() for part in qualname.split(".")]
-    kinds = [rb"(?:def|class)"] * (len(parts) - 1) + [rb"def"]
+    kind, _, name = qualname.rpartition(" ")
+    parts = [part.encode() for part in name.split(".")]
+    kinds = [rb"(?:def|class)"] * (len(parts) - 1) + [rb"class" if kind else rb"def"]
     wanted = [re.compile(rb"\b%s[\s\\]+%s\b" % pair) for pair in zip(kinds, parts, strict=True)]
     for path in tree.files():
         if path.endswith(".py"):

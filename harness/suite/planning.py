@@ -164,5 +164,5 @@ def attested(tree: Tree, subject: Subject) -> tuple[str, ...]:
     if isinstance(subject, Configuration):
         return subject.enters
     assert isinstance(subject, Reproducer)  # the two kinds that there are
-    named = subject.revert.functions
+    named = subject.revert.scopes
     return named if functions_by_module(tree, named) else subject.formerly or named

@@ -66,5 +66,5 @@ def _calls(message: str, edited: Iterable[str]) -> bool:
 
 def _same(seen: str, name: str) -> bool:
     """Whether a frame is of a function; a frame that a log tells of has a plain name."""
-    plain = seen.replace("<locals>.", "")
+    plain, name = seen.replace("<locals>.", ""), name.removeprefix("class ")
     return plain == name or ("." not in plain and plain == name.rpartition(".")[2])

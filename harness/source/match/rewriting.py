@@ -3,41 +3,59 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import libcst as cst
 
 from harness.errors import StaleRevert
 from harness.source.match.expressions import fitted, sole_expression
+from harness.source.match.filling import filled, keeps
 from harness.source.match.nodes import Piece, parsed
 from harness.source.match.places import Place, get, places, put
+from harness.source.match.same import matches
 from harness.source.match.statements import change_statement
 
+_TWICE = "two edits of one form change the same piece of code"
 
-def rewrite(module: cst.Module, changes: Sequence[tuple[Piece, str]]) -> cst.Module:
-    """The module with each piece replaced by its text; an empty text removes a statement.
+
+@dataclass(frozen=True)
+class Change:
+    """A piece, the pattern that found it, and what comes in its place; an empty text removes a statement."""
+
+    piece: Piece
+    wanted: Piece
+    by: str
+
+
+def rewrite(module: cst.Module, changes: Sequence[Change]) -> cst.Module:
+    """The module with each piece replaced.
 
     StaleRevert if pieces overlap, or if a piece cannot be replaced so where it stands.
     """
-    order = {id(node): number for number, (_, node) in enumerate(places(module))}
-    _forbid_overlap([piece for piece, _ in changes])
-    # Backwards, because taking a statement out hands its comments to the one that follows.
-    for piece, by in sorted(changes, key=lambda change: -order[id(change[0])]):
-        place = next(place for place, node in places(module) if node is piece)
-        module = put(module, *_change(module, place, by))
+    where = {id(node): (number, place) for number, (place, node) in enumerate(places(module))}
+    _forbid_overlap(changes)
+    # Backwards, because taking a statement out hands its comments to the one that follows. So what is
+    # before a change, or around it, is still where it was.
+    for change in sorted(changes, key=lambda change: -where[id(change.piece)][0]):
+        module = put(module, *_change(module, where[id(change.piece)][1], change))
     return module
 
 
-def _forbid_overlap(pieces: Sequence[Piece]) -> None:
-    for piece in pieces:
-        inner = {id(node) for _, node in places(piece)}
-        if sum(id(other) in inner for other in pieces) > 1:
-            raise StaleRevert("two edits of one form change the same piece of code")
+def _forbid_overlap(changes: Sequence[Change]) -> None:
+    """Changes must not overlap, but for what stays of a piece around another."""
+    for change in changes:
+        inner = {id(node) for _, node in places(change.piece)}
+        overlap = sum(id(other.piece) in inner for other in changes) > 1
+        if overlap and not keeps(change.wanted, parsed(change.by)):
+            raise StaleRevert(_TWICE)
 
 
-def _change(module: cst.Module, place: Place, by: str) -> tuple[Place, cst.CSTNode]:
-    """Which node to put where, so that the piece at `place` reads `by`."""
+def _change(module: cst.Module, place: Place, change: Change) -> tuple[Place, cst.CSTNode]:
+    """Which node to put where, so that the piece at `place` reads as it should."""
     target, parent = get(module, place), get(module, place[:-1])
-    lines = parsed(by)
+    if not matches(change.wanted, target):  # another change was in its head
+        raise StaleRevert(_TWICE)
+    lines = filled(parsed(change.by), change.wanted, target)
     if not isinstance(target, cst.BaseExpression):
         return change_statement(module, place, lines)
     value = sole_expression(lines)

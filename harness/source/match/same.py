@@ -63,7 +63,16 @@ def _same_text(wanted: Any, found: Any) -> bool:
 def _same_call(wanted: cst.Call, found: object) -> bool:
     if not isinstance(found, cst.Call) or not matches(wanted.func, found.func):
         return False
-    return _is_dots([argument.value for argument in wanted.args]) or matches(wanted.args, found.args)
+    if not is_open(wanted):
+        return matches(wanted.args, found.args)
+    return all(any(matches(one, other) for other in found.args) for one in wanted.args[1:])
+
+
+def is_open(call: cst.Call) -> bool:
+    """Whether a pattern's call begins with dots, and leaves all arguments open but named ones after them."""
+    first, rest = next(iter(call.args), None), call.args[1:]
+    dots = first is not None and not first.star and first.keyword is None
+    return bool(dots and _is_dots([call.args[0].value])) and all(one.keyword for one in rest)
 
 
 def _same_subscript(wanted: cst.Subscript, found: object) -> bool:
@@ -83,20 +92,40 @@ def _is_tuple(node: cst.Subscript) -> bool:
     return len(node.slice) > 1 or isinstance(node.slice[0].comma, cst.Comma)
 
 
+def _same_definition(wanted: Any, found: Any) -> bool:
+    """`def f(ANY): ...` and `class C(ANY): ...` leave open all but the name."""
+    if type(wanted) is not type(found):
+        return False
+    return matches(wanted.name, found.name) if is_any_definition(wanted) else _same_fields(wanted, found)
+
+
+def is_any_definition(wanted: object) -> bool:
+    """Whether a pattern spells a definition of which only the name counts."""
+    if not isinstance(wanted, cst.FunctionDef | cst.ClassDef) or not is_any_body(wanted.body):
+        return False
+    if isinstance(wanted, cst.ClassDef):
+        return [one.value.value for one in wanted.bases if isinstance(one.value, cst.Name)] == [ANY]
+    own = wanted.params
+    plain = [one.name.value for one in own.params if one.annotation is None and one.default is None]
+    others = (own.kwonly_params, own.posonly_params, own.star_kwarg, isinstance(own.star_arg, cst.Param))
+    return plain == [ANY] and not any(others)
+
+
 def _same_block(wanted: Any, found: Any) -> bool:
     return isinstance(found, BLOCK) and (
-        _is_any_body(wanted) or _same_items(statements_in(wanted), statements_in(found))
+        is_any_body(wanted) or _same_items(statements_in(wanted), statements_in(found))
     )
 
 
 def _same_branches(wanted: Any, found: Any) -> bool:
     """A body of dots leaves open what comes after it, too, unless the pattern spells that out."""
-    after = ("orelse", "finalbody") if _is_any_body(wanted.body) else ()
+    after = ("orelse", "finalbody") if is_any_body(wanted.body) else ()
     but = tuple(name for name in after if getattr(wanted, name, None) is None)
     return _same_fields(wanted, found, but)
 
 
-def _is_any_body(block: object) -> bool:
+def is_any_body(block: object) -> bool:
+    """Whether a block is dots and nothing else: in a pattern, any body."""
     pieces = statements_in(block) if isinstance(block, BLOCK) else []
     return _is_dots([piece.value for piece in pieces if isinstance(piece, cst.Expr)]) and len(pieces) == 1
 
@@ -111,6 +140,7 @@ _SPECIAL: tuple[tuple[tuple[type[cst.CSTNode], ...], Callable[[Any, Any], bool]]
     ((cst.Call,), _same_call),
     ((cst.Subscript,), _same_subscript),
     (BLOCK, _same_block),
+    ((cst.FunctionDef, cst.ClassDef), _same_definition),
     ((cst.If, cst.For, cst.While, cst.Try, cst.TryStar), _same_branches),
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from harness import catalogue, homes
 from harness.cli import app
 from harness.errors import BadInput
 from harness.homes import Home
-from harness.tests.draft.samples import PATCH, write
+from harness.tests.draft.samples import BEFORE, PAGES, PATCH, TABLE, write
 
 
 @pytest.fixture(autouse=True)
@@ -83,10 +84,42 @@ def test_nothing_is_overwritten() -> None:
     assert Path("mine.py").read_text(encoding="utf-8") == "mine"
 
 
-def test_a_patch_that_leaves_the_package_is_refused() -> None:
+def test_what_leaves_the_package_is_left_out_and_told() -> None:
     Path("fix.patch").write_text(
         PATCH.replace("python/sglang/pages.py", "test/test_pages.py"), encoding="utf-8"
     )
-    with pytest.raises(BadInput, match=r"test/test_pages\.py is no file of the package"):
-        refault("7", "--patch", "fix.patch", "--sglang", "toy")
-    assert not list(Path().glob("pr7*"))
+    told = refault("7", "--patch", "fix.patch", "--sglang", "toy").stdout
+    assert "note: test/test_pages.py is no code of the package: left out" in told
+
+
+def test_a_patch_comes_from_standard_input() -> None:
+    words = ("new", "7", "--patch", "-", "--sglang", "toy")
+    done = CliRunner().invoke(app, words, input=PATCH.encode(), standalone_mode=False)
+    assert done.exception is None and Path("pr7_grow.py").is_file()
+
+
+def test_a_patch_comes_from_a_clone(tmp_path: Path) -> None:
+    clone = tmp_path / "clone"
+    folder = clone / "python" / "sglang"
+    folder.mkdir(parents=True)
+    for table, pages in ((BEFORE["table.py"], BEFORE["pages.py"]), (TABLE, PAGES)):
+        (folder / "table.py").write_text(table)
+        (folder / "pages.py").write_text(pages)
+        if not (clone / ".git").exists():
+            git(clone, "init", "-q")
+        git(clone, "add", ".")
+        git(clone, "commit", "-q", "-m", "[Fix] Rows are padded (#7)")
+    told = refault("7", "--commit", "HEAD", "--checkout", "clone", "--sglang", "toy").stdout
+    assert told.startswith("pr7_pages_needed.py: 6 edits undo the patch\n")  # as git sorts the files
+    assert "the patch is called: [Fix] Rows are padded" in Path("pr7_pages_needed.py").read_text(
+        encoding="utf-8"
+    )
+    with pytest.raises(BadInput, match="has no such commit"):
+        refault("7", "--commit", "nothing", "--checkout", "clone", "--sglang", "toy")
+    with pytest.raises(BadInput, match="either as --patch FILE or as --commit"):
+        refault("7", "--sglang", "toy")
+
+
+def git(clone: Path, *words: str) -> None:
+    own = ("-c", "user.name=toy", "-c", "user.email=toy@example.org")
+    subprocess.run(["git", "-C", str(clone), *own, *words], check=True, capture_output=True)

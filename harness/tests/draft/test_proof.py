@@ -18,13 +18,13 @@ from harness.errors import BadInput
 from harness.facts import Edit, Reproducer, Revert
 from harness.source import revert
 from harness.source.tree import at
-from harness.tests.draft.samples import BEFORE, PATCH, TABLE, write
+from harness.tests.draft.samples import BEFORE, PAGES, PATCH, TABLE, write
 
 
 def proven(folder: Path, text: str = PATCH, **files: str) -> Proven:
     file = folder / "fix.patch"
     file.write_text(text)
-    return prove(write(folder / "toy", **files), patch.read(file, "sglang"))
+    return prove(write(folder / "toy", **files), patch.read(file))
 
 
 def drafted(folder: Path, text: str) -> Reproducer:
@@ -92,15 +92,100 @@ def test_what_stays_is_told_in_the_draft(tmp_path: Path) -> None:
     text = PATCH.replace("@@ -8,10 +8,11 @@", f"{import_hunk}@@ -8,10 +9,11 @@")
     text = text.replace("@@ -17,6 +18,5 @@", "@@ -17,6 +19,5 @@")
     found = proven(tmp_path, text, table=TABLE.replace("import ceil\n", "import ceil\nfrom os import path\n"))
-    left = "table.py: the fix has `from os import path` in the module: it stays"
-    assert not found.exact and found.left == (left,)
-    assert f"# TODO: {left}." in render.render(7, found)
+    assert found.exact and found.left == ()
+    assert Edit(replace="from os import path", in_module="sglang.table") in found.edits
 
 
-def test_a_patch_without_code_in_functions_is_refused(tmp_path: Path) -> None:
+def test_edits_of_a_module_alone_are_enough(tmp_path: Path) -> None:
     text = "--- a/sglang/table.py\n+++ b/sglang/table.py\n@@ -4 +4 @@\n-LIMIT = 32\n+LIMIT = 64\n"
-    with pytest.raises(BadInput, match=r"nothing that edits of functions can undo .*LIMIT = 64"):
-        proven(tmp_path, text)
+    found = proven(tmp_path, text)
+    assert found.exact and found.edits == (Edit("", "LIMIT = 64", "LIMIT = 32", in_module="sglang.table"),)
+    reproducer = drafted(tmp_path, render.render(7, found))
+    assert reproducer.revert.scopes == ("sglang.table:<module>",)
+
+
+SECOND = """\
+--- a/sglang/pages.py
++++ b/sglang/pages.py
+@@ -1,2 +1,2 @@
+ def pages_needed(tokens, page_size):
+-    return 0
++    return tokens // page_size
+"""
+
+
+def test_two_commits_of_one_file_are_both_undone(tmp_path: Path) -> None:
+    found = proven(tmp_path, SECOND + PATCH)
+    assert found.exact
+    (edit,) = [edit for edit in found.edits if edit.in_function == "pages_needed"]
+    assert edit.by == "return 0"
+
+
+OUTSIDE = """\
+diff --git a/test/test_pages.py b/test/test_pages.py
+--- a/test/test_pages.py
++++ b/test/test_pages.py
+@@ -1 +1 @@
+-a
++b
+diff --git a/docs/old.md b/docs/new.md
+similarity index 100%
+rename from docs/old.md
+rename to docs/new.md
+"""
+
+
+def test_what_lies_outside_the_package_is_left_out_and_listed(tmp_path: Path) -> None:
+    found = proven(tmp_path, OUTSIDE + PATCH)
+    told = [left.text for left in found.left]
+    assert found.exact and told == [
+        "test/test_pages.py is no code of the package: left out",
+        "docs/new.md is no code of the package: left out",
+    ]
+
+
+def test_what_cannot_be_derived_is_a_draft_with_the_revert_to_do(tmp_path: Path) -> None:
+    pages = f"x = 1\nx = 1\n{PAGES}"
+    text = "--- a/sglang/pages.py\n+++ b/sglang/pages.py\n@@ -1,2 +1,2 @@\n-x = 2\n+x = 1\n x = 1\n"
+    found = proven(tmp_path, text, pages=pages)
+    assert not found.exact and found.edits == () and len(found.left) == 2
+    assert "`x = 2` in the module does not come back" in found.left[0].text
+    written = render.render(7, found)
+    drafted(tmp_path, written)
+    assert "proven" not in written and 'replace="TODO"' in written
+
+
+def test_a_parameter_that_a_caller_outside_the_patch_passes_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "toy" / "sglang").mkdir(parents=True)
+    user = "from sglang.pages import slots\n\n\ndef use():\n    return slots([1], page_size=2, shift=3)\n"
+    (tmp_path / "toy" / "sglang" / "user.py").write_text(user)
+    pages = PAGES.replace("slots(pages, page_size):", "slots(pages, page_size, shift=0):").replace(
+        "page * page_size", "page * page_size + shift"
+    )
+    text = """\
+--- a/sglang/pages.py
++++ b/sglang/pages.py
+@@ -5,3 +5,3 @@
+-def slots(pages, page_size):
++def slots(pages, page_size, shift=0):
+     try:
+-        found = [page * page_size for page in pages]
++        found = [page * page_size + shift for page in pages]
+"""
+    found = proven(tmp_path, text, pages=pages)
+    assert found.broken == () and not found.exact
+    assert [edit.by for edit in found.edits] == ["found = [page * page_size for page in pages]"]
+    (left,) = found.left
+    assert "the fix changed the signature or the decorators of slots" in left.text
+
+
+def test_an_import_that_leads_nowhere_is_told(tmp_path: Path) -> None:
+    text = PATCH.replace(
+        "-        width = rows\n", "-        from sglang.gone import wide\n-        width = wide(rows)\n"
+    )
+    found = proven(tmp_path, text.replace("@@ -8,10 +8,11 @@", "@@ -8,11 +8,11 @@"))
+    assert any("the tree has no sglang.gone" in why for why in found.broken)
+    assert "will not run, because" in render.render(7, found)
 
 
 def test_a_file_that_the_tree_has_not(tmp_path: Path) -> None:
@@ -112,3 +197,11 @@ def test_a_patch_that_left_no_python(tmp_path: Path) -> None:
     text = PATCH.replace("-    return tokens // page_size", "-    return tokens // (page_size")
     with pytest.raises(BadInput, match=r"pages\.py is no Python without the patch"):
         proven(tmp_path, text)
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd", "\x1b[2J/../x.py", "sglang/../../table.py", "table.py"])
+def test_a_path_that_leaves_the_package_is_of_no_module(tmp_path: Path, name: str) -> None:
+    text = f"--- a/{name}\n+++ b/{name}\n@@ -4 +4 @@\n-LIMIT = 32\n+LIMIT = 64\n"
+    with pytest.raises(BadInput) as caught:
+        proven(tmp_path, text)
+    assert str(caught.value).isprintable() and "sglang" in str(caught.value)

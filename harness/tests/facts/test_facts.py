@@ -355,3 +355,18 @@ def test_what_the_reverted_arm_shows_depends_on_where_it_runs(tier: Tier, where:
     platform = Platform.parse(where)
     assert expect.at(tier, platform).reverted.kind == kind
     assert Expect(reverted=faults("oob-read")).at(tier, platform).reverted.kind == "oob-read"
+
+
+def test_an_edit_names_a_function_or_a_class_and_may_name_the_module() -> None:
+    assert edit(in_class="Pool", remove="size = 1").scope == "class Pool"
+    assert edit(in_module="a.b", remove="size = 1").scope == "a.b:<module>"
+    assert edit(in_function="f", in_module="a.b", remove="size = 1").scope == "a.b:f"
+    with pytest.raises(FactsError, match="give a function or a class, not both"):
+        edit(in_function="f", in_class="Pool", remove="size = 1")
+    with pytest.raises(FactsError, match="no qualified name"):
+        edit(remove="size = 1")
+
+
+def test_code_of_a_class_attests_only_where_no_function_is_edited() -> None:
+    own, other = edit(in_class="Pool", remove="size = 1"), edit(in_function="f", remove="size = 1")
+    assert Revert(own).scopes == ("class Pool",) and Revert(own, other).scopes == ("f",)

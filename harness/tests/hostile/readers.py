@@ -225,7 +225,7 @@ def every(folder: Path) -> tuple[Reader, ...]:
         Reader("history", _of_history, (_store(folder, results[0]),)),
         Reader("triage", _of_log, (_LOG.encode(), _LOG.encode("utf-16"))),
         Reader("events", _of_evidence, (_EVENTS.encode(),)),
-        Reader("patch", lambda path: patch.read(path, "sglang"), (_PATCH.encode(),)),
+        Reader("patch", lambda path: patch.read(path), (_PATCH.encode(),)),
         Reader("measured", lambda path: last_measured.of(path, _STORE), (_measured(),), is_json=True),
         Reader("releases", _of_matrix, (_matrix(),), is_json=True),
         Reader("outcomes", lambda path: book(path, _ABOUT).outcomes(), (_book(),)),

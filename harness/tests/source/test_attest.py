@@ -168,3 +168,13 @@ def test_a_module_that_does_not_exist_stays_missing(tree: Tree) -> None:
 def test_only_modules_of_the_package_can_be_watched(tree: Tree) -> None:
     with pytest.raises(Unresolved, match="json cannot be attested: not in toy"):
         Attestor(tree.root, "toy", {"json": ["loads"]}, "")
+
+
+def test_the_code_of_a_class_and_of_a_module_is_entered_as_it_is_imported(tmp_path: Path) -> None:
+    root = toy.write(tmp_path)
+    watched = json.dumps({"toy.ops.kernels": ["class Pool", "<module>"]})
+    found = "print(json.dumps(attestor.report().entered))"
+    code = f"{START}attestor.install()\nsys.path.insert(0, sys.argv[1])\nimport toy.ops.kernels\n{found}"
+    words = [sys.executable, "-c", code, str(root), watched]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == ["<module>", "class Pool"]

@@ -153,7 +153,7 @@ def test_layout_never_changes_what_matches(source: str) -> None:
     assert match.matches(plain, other) and match.matches(other, plain)
 
 
-def matches_at(function: cst.FunctionDef) -> list[list[int]]:
+def matches_at(function: match.Scope) -> list[list[int]]:
     """For each pattern, which of the function's pieces match it, counted in source order."""
     everything = match.find(function, match.pattern("ANY"))
     found = [match.find(function, match.pattern(text)) for text in PATTERNS]

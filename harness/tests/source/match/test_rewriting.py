@@ -18,7 +18,7 @@ def rewritten(body: str, *changes: tuple[str, str]) -> str:
     pieces = []
     for pattern, by in changes:
         (piece,) = match.find(function, match.pattern(pattern))
-        pieces.append((piece, by))
+        pieces.append(match.Change(piece, match.pattern(pattern), by))
     code = match.rewrite(module, pieces).code
     compile(code, "f", "exec")
     return textwrap.dedent(code.partition("\n")[2])
@@ -101,7 +101,8 @@ def test_part_of_a_statement_takes_one_expression_only(by: str, what: str) -> No
 def test_line_ends_and_encoding_stay() -> None:
     source = "# -*- coding: latin-1 -*-\r\ndef f():\r\n    a = 1\r\n    b = 'é'\r\n".encode("latin-1")
     module = cst.parse_module(source)
-    (piece,) = match.find(match.functions(module, "f")[0], match.pattern("a = 1"))
-    assert match.rewrite(module, [(piece, "a = 2\nc = 3")]).bytes == source.replace(
+    wanted = match.pattern("a = 1")
+    (piece,) = match.find(match.functions(module, "f")[0], wanted)
+    assert match.rewrite(module, [match.Change(piece, wanted, "a = 2\nc = 3")]).bytes == source.replace(
         b"a = 1", b"a = 2\r\n    c = 3"
     )

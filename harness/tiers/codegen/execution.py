@@ -32,7 +32,10 @@ from harness.tiers.codegen import invented
 ELEMENTS = 4096
 """Elements of each invented tensor."""
 _SMALL = 5
-"""What is stored in them is below, and scalars are this: indices and lengths that lie inside."""
+"""What is stored in them is from 1 to below, and scalars are this: indices and lengths that lie inside.
+
+None is 0: what a whole number divided by it comes to, or an infinity as a whole number, is nowhere defined.
+"""
 _GRID = (2,)
 _TYPES = {"i64": torch.int64, "i32": torch.int32, "i8": torch.int8, "fp16": torch.float16}
 
@@ -104,7 +107,7 @@ def _argument(kernel: Kernel, dtypes: Mapping[str, str], name: str) -> Any:
     if name in kernel.constants:
         return kernel.constants[name]
     if name in dtypes:
-        return (torch.arange(ELEMENTS) % _SMALL).to(_TYPES[dtypes[name]])
+        return (1 + torch.arange(ELEMENTS) % (_SMALL - 1)).to(_TYPES[dtypes[name]])
     return _SMALL
 
 

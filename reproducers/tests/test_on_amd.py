@@ -83,12 +83,14 @@ def test_upstreams_own_code_takes_the_command_lines_as_they_are_meant() -> None:
     )
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout.splitlines()[-1])
-    assert set(REPORTED_ON_AMD) <= set(told) and len(told) == 8
-    assert {name: (one["attention_backend"], one["tp_size"]) for name, one in told.items()} == {
+    assert set(REPORTED_ON_AMD) <= set(told)
+    meant = {
         "pr22598": ("aiter", 2), "pr23596": ("triton", 1), "pr24394": ("triton", 1), "pr24587": ("aiter", 1),
         "pr26866": ("triton", 1), "config_eagle3_triton": ("triton", 1), "config_paged_triton": ("triton", 1),
-        "config_two_batch_overlap": ("triton", 2),
+        "config_two_batch_overlap": ("triton", 2), "pr27338": ("triton", 1), "pr29860": ("triton", 1),
     }  # fmt: skip
+    found = {name: (one["attention_backend"], one["tp_size"]) for name, one in told.items()}
+    assert meant.items() <= found.items()  # a bug that joins says nothing here
     assert {one["device"] for one in told.values()} == {"cuda"}  # torch's word for HIP's devices, too
     assert told["pr22598"]["enable_two_batch_overlap"] and told["pr22598"]["dp_size"] == 2
     assert told["pr23596"]["speculative_algorithm"] == "EAGLE3" and told["pr24587"]["page_size"] == 16

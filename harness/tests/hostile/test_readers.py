@@ -78,7 +78,7 @@ TYPED: list[tuple[str, str]] = [
     ("new 5 --patch {fifo}", "is a FIFO"),
     ("new 5 --patch {zero}", "is a device"),
     ("new 5 --patch {garbage}", "give --patch a unified diff"),
-    ("new 5 --patch {binary patch}", "edits undo changes of text only"),
+    ("new 5 --patch {binary patch}", "the patch changes no module of"),
     ("new 5 --patch {sparse}", "has more than"),
     ("history --store {fifo}", "no regular file"),
     ("history --store {garbage}", "not a database"),

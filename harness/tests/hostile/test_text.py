@@ -301,6 +301,7 @@ APART = {
     "report/terminal/lines.py",  # the one way
     "documents/__main__.py",  # a schema of Refault's own
     "source/known.py",  # digests, for its own table
+    "source/age.py",  # paths of published releases, for its own table
     "source/bytecode.py",  # a digest, to the process that started it
 }
 _ROOT = Path(next(iter(harness.__path__)))

@@ -37,7 +37,9 @@ whole module in [extending.md](extending.md). This page is made from `harness/fa
 """
 CHAPTERS: Mapping[str, tuple[object, ...]] = {
     "The bug": (facts.Reproducer, facts.Subject, facts.Bug, facts.Configuration),
-    "The revert": (facts.Revert, facts.edit, facts.form, facts.Edit, facts.Form),
+    "The revert": (
+        facts.Revert, facts.edit, facts.form, facts.Edit, facts.Form, facts.Released, facts.Retired,
+    ),
     "Cases": (
         facts.KernelCase, facts.CodegenCase, facts.Case, facts.ServerCase, facts.Traffic, facts.Fences,
         facts.CpuGraphs, Model,

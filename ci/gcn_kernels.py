@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from harness import catalogue, homes
 from harness.errors import BadInput
-from harness.facts import CPU, Params, Reproducer, Tier
+from harness.facts import CPU, Host, Params, Platform, Reproducer, Tier
 from harness.observation import Observation, Point
 from harness.process.pool import Pool
 from harness.source import revert
@@ -105,12 +105,10 @@ def _observed(
     plan: ArmPlan, chip: str | None, pool: Pool, setting: Setting
 ) -> tuple[Observation, Mapping[str, Any]]:
     """An arm in the interpreter, or on a chip in the emulator, with what was executed there."""
-    kind = "codegen" if chip else "kernel"
-    shared = arms.environment(kind, plan.tree.package)
+    plan = replace(plan, platform=Platform(Host.EMULATED, chip)) if chip else plan
+    shared = arms.environment(arms.kind(plan.tier, plan.platform), plan.tree.package)
     folder = setting.workspace.new_run() / plan.name
     job = arms.job(plan, folder, shared)
-    if chip:
-        job = replace(job, payload={**job.payload, "emulates": f"rocm-{chip}"})
     ended = pool.submit(job).result()
     return arms.observation(plan, ended), (ended.result or {}).get("emulated", {})
 

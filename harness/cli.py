@@ -252,6 +252,7 @@ def _tell(recorded: Recorded) -> None:
 
 def _provenance(setting: Setting, result: Result) -> dict[str, str]:
     command = f"refault record {result.reproducer} --tier {result.tier}"
-    versions = {"sglang": setting.tree.version or "unknown", **setting.machine.facts}
+    version = result.retired.on if result.retired else setting.tree.version
+    versions = {"sglang": version or "unknown", **setting.machine.facts}
     own = {"platform": str(result.platform), "command": command}
     return {**versions, **own, "recorded": date.today().isoformat()}

@@ -35,8 +35,17 @@ class StaleRevert(RefaultError):
         self.candidates = tuple(candidates)
 
 
+class FixAbsent(StaleRevert):
+    """No form of the fix is in the tree: for each, something that it consists of is not there at all."""
+
+
 class Unresolved(RefaultError):
     """The machinery failed, so nothing can be said about the code under test."""
+
+
+class Unsupported(Unresolved):
+    """The code uses something that the emulator does not implement, so that nothing can be said of what it
+    does; the message names it."""
 
 
 class Forged(Unresolved):

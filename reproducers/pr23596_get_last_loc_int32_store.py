@@ -179,6 +179,7 @@ REPRODUCER = Reproducer(
         imports=(last_loc.MODULE,),
         stand_ins=last_loc.STAND_INS,
         pretends="rocm",
+        emulated=("gfx942", "gfx950"),
         params={
             "prefix_lens": _NARROW,
             "req_pool_indices": _NARROW,

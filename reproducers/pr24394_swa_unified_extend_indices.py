@@ -190,6 +190,7 @@ _KERNEL = KernelCase(
         reason="float16 keeps 11 bits of keys, values, weights and outputs; a wrong slot shows in tenths",
     ),
     imports=(swa_model.BACKEND, swa_model.POOL),
+    emulated=("gfx942", "gfx950"),
     params={
         "full_tokens": Integer(96),
         "swa_tokens": Integer(48),

@@ -185,6 +185,7 @@ REPRODUCER = Reproducer(
     kernel=KernelCase(
         call=replay_long_sequences,
         imports=(aiter.MODULE,),
+        emulated=("gfx942", "gfx950"),
         check=check,
         params={
             "page_size": Integer(16, sweep=(1, 2, 3, 8, 16, 32)),

@@ -106,6 +106,7 @@ _KERNEL = KernelCase(
     imports=eagle.IMPORTS,
     stand_ins=("sgl_kernel",),
     pretends="cuda",
+    emulated=("gfx942", "gfx950"),
     params={
         "num_steps": Integer(3),
         "draft_tokens": Integer(8, minimum=2),

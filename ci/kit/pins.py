@@ -59,10 +59,6 @@ def installed(file: Path) -> dict[str, str | None]:
     return there
 
 
-def _odd(file: Path, number: int, line: str, wanted: str) -> BadInput:
-    return BadInput(f"{shown(file)}:{number}: '{shown(line, 80)}' is no {wanted}: write name==version")
-
-
 def _lines(file: Path) -> list[tuple[int, str]]:
     try:
         text = foreign.text(file, largest=foreign.LARGEST_TABLE)

@@ -81,7 +81,7 @@ def parse(data: Any, *, name: str = "", folder: Path | None = None, place: str =
     _refuse_others(data, place)
     try:
         results = tuple(map(Result.from_json, data["results"]))
-        Platform.parse(data["machine"]["platform"])
+        Platform.of_machine(data["machine"]["platform"])
     except ValueError as error:
         raise BadInput(f"{place}: {error}: {_ANEW}") from error
     return Document(

@@ -68,13 +68,14 @@ def _arm() -> Schema:
         "log": TEXT_OR_NULL,
         "points": listed(closed({"params": ANYTHING, **_point()})),
     }
-    return closed({**_point(), **own})
+    return closed({**_point(), **own}, {"unsupported": TEXT})
 
 
 def _result() -> Schema:
     # null: one arm alone was asked for, and nothing spoke against it.
     verdict: Schema = {"enum": [*(verdict.value for verdict in Verdict), None]}
-    arms = closed({}, {"fixed": {"$ref": "#/$defs/arm"}, "reverted": {"$ref": "#/$defs/arm"}})
+    arm: Schema = {"$ref": "#/$defs/arm"}
+    arms = closed({}, {"fixed": arm, "reverted": arm, "interpreted": arm})
     return closed(
         {
             "reproducer": TEXT, "pr": _NUMBER_OR_NULL, "issue": _NUMBER_OR_NULL,
@@ -82,8 +83,16 @@ def _result() -> Schema:
             "verdict": verdict, "evidence": {"enum": [one.value for one in EvidenceClass]}, "reason": LINE,
             "drift": listed(LINE), "seconds": SECONDS, "arms": arms,
         },
-        {"configuration": {"const": True}, "rates": closed({}, {"fixed": _rate(), "reverted": _rate()})},
+        {
+            "configuration": {"const": True}, "released": TEXT, "retired": _retired(),
+            "rates": closed({}, {"fixed": _rate(), "reverted": _rate()}),
+        },
     )  # fmt: skip
+
+
+def _retired() -> Schema:
+    """Where both arms ran since upstream has rewritten the code of the bug away."""
+    return closed({"since": TEXT, "on": TEXT, "reason": LINE})
 
 
 def _rate() -> Schema:

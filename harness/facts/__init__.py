@@ -11,6 +11,7 @@ from harness.facts.kinds import EXTENT, DeclaredKind, FaultKind
 from harness.facts.lab import KernelLab, Lab
 from harness.facts.params import Choice, Grid, Integer, Integers, Lists, Param
 from harness.facts.place import CPU, CaseKey, Feature, Host, OfCase, Platform, Tier, runs_on
+from harness.facts.published import Released, Retired
 from harness.facts.raised import Raised
 from harness.facts.reported import Launch, ReportedServer
 from harness.facts.reproducer import Configuration, Reproducer, Subject
@@ -49,8 +50,10 @@ __all__ = [
     "Params",
     "Platform",
     "Raised",
+    "Released",
     "ReportedServer",
     "Reproducer",
+    "Retired",
     "Revert",
     "ServerCase",
     "Subject",

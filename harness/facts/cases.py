@@ -13,7 +13,7 @@ from harness.errors import BadInput
 from harness.facts.checks import Params, member, members, require
 from harness.facts.kinds import FaultKind, check_kind, kind_of
 from harness.facts.params import Grid, Param
-from harness.facts.place import Feature, Platform, Tier, accelerator
+from harness.facts.place import Feature, Host, Platform, Tier, accelerator
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,6 +185,9 @@ class KernelCase(Case):
     asserts that, launch the kernel itself, as the wrapper does."""
     platform: str | None = None
     """`"cuda"` or `"rocm"`: a case that needs the real accelerator; `on("rocm")` of a case makes one."""
+    emulated: tuple[str, ...] = ()
+    """AMD chips whose machine code is executed in the interpreter's place as well, each with a result of its
+    own: `("gfx942", "gfx950")`. Triton compiles the kernels for them on any CPU."""
 
     def __post_init__(self) -> None:
         require(
@@ -197,11 +200,21 @@ class KernelCase(Case):
         if self.platform:
             needed = accelerator(self.platform, "kernel.platform")
             object.__setattr__(self, "requires", self.requires | {needed})
+        for chip in self.emulated:
+            member(Platform.parse, f"{Host.EMULATED}-{chip}", "kernel.emulated")
+            require(self.emulated.count(chip) == 1, "kernel.emulated", f"{chip} is named twice")
+        require(not (self.emulated and self.platform), "kernel.emulated", "is for a case on the CPU")
         super().__post_init__()
+
+    @property
+    def emulations(self) -> tuple[Platform, ...]:
+        """The platforms on which its kernels' machine code is executed."""
+        return tuple(Platform(Host.EMULATED, chip) for chip in self.emulated)
 
     def on(self, platform: str, **changes: Any) -> KernelCase:
         """The same case on a real accelerator, where kernels are compiled: nothing is pretended there."""
-        return replace(self, platform=platform, **{"pretends": None, "seconds": 240.0, **changes})
+        own = {"pretends": None, "emulated": (), "seconds": 240.0}
+        return replace(self, platform=platform, **{**own, **changes})
 
     def watch_on(self, platform: Platform | None) -> Watch:
         """What is judged of it there."""

@@ -28,10 +28,12 @@ class Host(Word):
     CPU = "cpu"
     CUDA = "cuda"
     ROCM = "rocm"
+    EMULATED = "emulated"
+    """A CPU that executes an AMD GPU's machine code. No machine is of this kind; cases run on it."""
 
     @property
     def has_devices(self) -> bool:
-        return self is not Host.CPU
+        return self in (Host.CUDA, Host.ROCM)
 
 
 def accelerator(word: str, field_name: str) -> Host:
@@ -64,7 +66,7 @@ class Feature(Word):
     """Servers compute on the CPU, for want of an accelerator."""
 
 
-_WORD = re.compile(r"cpu|cuda(-sm[0-9]+)?|rocm(-gfx[0-9a-f]+)?")
+_WORD = re.compile(r"cpu|cuda(-sm[0-9]+)?|rocm(-gfx[0-9a-f]+)?|emulated-gfx[0-9a-f]+")
 _LIKE = ("cpu", "cuda", "cuda-sm90", "rocm", "rocm-gfx942")
 
 
@@ -72,7 +74,8 @@ _LIKE = ("cpu", "cuda", "cuda-sm90", "rocm", "rocm-gfx942")
 class Platform:
     """The kind of machine and its chip, written `cpu`, `cuda-sm90`, `rocm-gfx942`.
 
-    Without a chip (`cuda`) it is whichever of that kind is there. ValueError for a chip of another kind.
+    Without a chip (`cuda`) it is whichever of that kind is there. `emulated-gfx942` is a CPU that executes
+    what was compiled for that chip: it is never `rocm-gfx942`. ValueError for a chip of another kind.
     """
 
     host: Host
@@ -84,12 +87,25 @@ class Platform:
     def __str__(self) -> str:
         return f"{self.host}-{self.chip}" if self.chip else self.host.value
 
+    @property
+    def emulates(self) -> Platform | None:
+        """The GPU whose machine code is executed here; None where nothing is emulated."""
+        return Platform(Host.ROCM, self.chip) if self.host is Host.EMULATED else None
+
     @classmethod
     def parse(cls, word: str) -> Platform:
         """The platform that is written so. ValueError, with the nearest, where none is."""
         _refuse_others(word)
         host, _, chip = word.partition("-")
         return cls(Host(host), chip)
+
+    @classmethod
+    def of_machine(cls, word: str) -> Platform:
+        """The platform of a machine. ValueError as from `parse`, and for what runs on another kind."""
+        found = cls.parse(word)
+        if found.emulates:
+            raise ValueError(f"{word} is no machine: what is emulated runs on a CPU")
+        return found
 
 
 def _refuse_others(word: str) -> None:
@@ -105,7 +121,7 @@ def runs_on(tier: Tier, named: Platform | None, machine: Platform) -> Platform:
 
     `named` is what the case says (`Subject.platforms`). A kernel case that names none runs on the CPU,
     whatever else there is; one that names a kind of accelerator runs on the chip that is there. Kernels are
-    compiled for the target that is named.
+    compiled, or emulated, for the target that is named.
     """
     if named is None:
         return CPU if tier is Tier.KERNEL else machine

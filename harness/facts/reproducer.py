@@ -13,7 +13,9 @@ from harness.facts.cases import CodegenCase, KernelCase
 from harness.facts.checks import author, members, require
 from harness.facts.expect import Expect
 from harness.facts.kinds import DeclaredKind, declared
-from harness.facts.place import CPU, Feature, Host, Platform, Tier
+from harness.facts.place import Feature, Host, Platform, Tier
+from harness.facts.published import Released, Retired
+from harness.facts.release import order
 from harness.facts.reported import ReportedServer
 from harness.facts.revert import Revert
 from harness.facts.server import ServerCase
@@ -53,14 +55,16 @@ class Subject:
         """The case of one tier and platform, as `platforms` names it or as it was run."""
         if tier is Tier.SERVER and self.server and platform is not None:
             return self.server.on_host(platform.host)
-        return self.device if tier is Tier.KERNEL and platform not in (None, CPU) else getattr(self, tier)
+        on_device = tier is Tier.KERNEL and platform is not None and platform.host.has_devices
+        return self.device if on_device else getattr(self, tier)
 
     def platforms(self, tier: Tier) -> tuple[Platform | None, ...]:
         """What a tier is judged for, one result each; `harness.facts.place.runs_on` says what None is."""
         if tier is Tier.CODEGEN and self.codegen:
             return self.codegen.platforms
-        if tier is Tier.KERNEL and self.device and self.device.platform:
-            return None, Platform(Host(self.device.platform))
+        if tier is Tier.KERNEL and self.kernel:
+            device = self.device.platform if self.device else None
+            return None, *self.kernel.emulations, *([Platform(Host(device))] if device else [])
         return (None,)
 
     @property
@@ -109,13 +113,15 @@ class Reproducer(Subject):
 
     bug: Bug
     """What it was."""
-    revert: Revert
-    """How its fix is undone."""
+    revert: Revert | Released
+    """How its fix is undone; or the release that shows the bug, where nothing can be undone."""
     expect: Expect
     """How the undone fix shows, and where."""
     formerly: tuple[str, ...] = ()
     """The functions that held the bug in releases without those that the revert edits, by their qualified
     names: an arm of such a release is attested by entering one of these."""
+    retired: Retired | None = None
+    """Where both arms run since upstream has rewritten the code away."""
     reported: ReportedServer | None = None
     """The server of the report, to be tried by hand."""
 
@@ -128,10 +134,21 @@ class Reproducer(Subject):
         )
         self._check_only()
         self._check_declared()
+        self._check_releases()
 
     def _check_declared(self) -> None:
         unwatched = ", ".join(sorted(declared(self.expect.kinds) - self.declared_kinds))
         require(not unwatched, "expect.kind", f"{unwatched} is watched by no kernel case: add it to watch=")
+
+    def _check_releases(self) -> None:
+        fixed = order(self.bug.fixed_in)
+        if one := self.retired:
+            fits = fixed <= order(one.on) < order(one.since)
+            require(fits, "retired.on", f"{one.on} is not from {self.bug.fixed_in} on and before {one.since}")
+        if isinstance(self.revert, Released):
+            before = order(self.revert.release) < fixed
+            has = f"{self.revert.release} has the fix of {self.bug.fixed_in}: name one before it"
+            require(before, "revert.release", has)
 
     def _check_only(self) -> None:
         only = self.expect.reverted.only

@@ -53,7 +53,8 @@ def _problems(result: Result, request: Request, setting: Setting) -> Iterator[st
     """What is wrong, the plainest first; nothing is judged by arms that are not of the case."""
     if not same_params(result.params, request.points[0]):
         yield f"{named_params(result.params)} is a point given by hand, which proves nothing of the case"
-    for name, seen in result.arms.items():
+    beside = {"interpreted": result.interpreted} if result.interpreted else {}
+    for name, seen in {**result.arms, **beside}.items():
         yield from (f"{name} arm: {problem}" for problem in _misfits(seen, request))
     yield from _departures(result, request, setting)
 
@@ -79,17 +80,18 @@ def _put_aside(point: Point, request: Request) -> Iterator[str]:
 
 def _departures(result: Result, request: Request, setting: Setting) -> Iterator[str]:
     case = plan(request, golden(request, setting.machine, setting.goldens), setting)
+    shown = {**result.arms, "interpreted": result.interpreted}
     for name, planned in case.plans.items():
-        if seen := result.arms.get(name):
+        if seen := shown.get(name):
             yield from (f"{name} arm: {problem}" for problem in _foreign(seen, planned.tree.content_hash))
     arms: dict[ArmName, Observation] = {}
-    for name in request.asked:
-        if one := result.arms.get(name):
+    for name in case.plans:
+        if one := shown.get(name):
             arms[name] = one
     found = judge_again(case, arms, setting).result
     if found.verdict is not result.verdict:
         yield f"it says {_word(result)}, and its arms show {_word(found)}: {found.reason}"
-    for what in ("evidence", "configuration", "pr", "issue"):
+    for what in ("evidence", "configuration", "pr", "issue", "released", "retired"):
         if getattr(found, what) != getattr(result, what):
             yield f"it says {what} {getattr(result, what)}, and is {getattr(found, what)}"
 

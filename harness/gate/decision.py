@@ -23,6 +23,7 @@ class Decision:
 
     `quarantined` would have blocked, `let_through` are failures that the policy permits, `passed` did what
     was asked, `not_yet_asked` was asked of later releases only, of `unasked` failures nothing is asked.
+    `retired` holds on a release of its own, and says nothing of this build.
     """
 
     build: Build
@@ -34,6 +35,7 @@ class Decision:
     passed: tuple[Entry, ...] = ()
     not_yet_asked: tuple[Entry, ...] = ()
     unasked: tuple[Entry, ...] = ()
+    retired: tuple[Entry, ...] = ()
     sources: tuple[str, ...] = ()
 
     @property
@@ -50,6 +52,7 @@ class Decision:
             "passed": self.passed,
             "spared": self.not_yet_asked,
             "beside": self.unasked,
+            "retired": self.retired,
         }
 
     def to_json(self) -> dict[str, Any]:
@@ -81,7 +84,7 @@ def decide(
     wanting = [wish for wish in wishes if wish.requirement.asks(results.build.release)]
     judged = [_judge(wish, policy, results) for wish in wanting]
     failed = [one.entry for one in judged if one.blocks]
-    permitted = [one.entry for one in judged if not one.blocks]
+    permitted = [one.entry for one in judged if not one.blocks and not one.retired]
     blocking, quarantined = quarantine.split(failed, policy, known, today)
     mistakes = (*unmet(policy, known, asked), *quarantine.faulty(policy, known, today))
     refused = tuple(map(_refused, results.refused))
@@ -95,6 +98,7 @@ def decide(
         passed=tuple(entry for entry in permitted if entry.verdict is Verdict.PASS),
         not_yet_asked=_not_yet_asked(wishes, wanting),
         unasked=_unasked(results, {wish.key for wish in wanting}),
+        retired=tuple(one.entry for one in judged if one.retired and not one.blocks),
         sources=results.sources,
     )
 
@@ -114,6 +118,7 @@ def _asked(policy: Policy, platforms: Sequence[Platform]) -> tuple[Platform, ...
 class _Judged:
     entry: Entry
     blocks: bool
+    retired: bool = False
 
 
 def _judge(wish: Wanted, policy: Policy, results: Results) -> _Judged:
@@ -127,7 +132,9 @@ def _judge(wish: Wanted, policy: Policy, results: Results) -> _Judged:
     judged += [_judge_runs(wish, policy, group, results.build) for group in groups.values()]
     found = next((one for one in judged if one.blocks), judged[0])
     weakest = EvidenceClass.weakest(row.evidence for row in rows)
-    return replace(found, entry=replace(found.entry, evidence=weakest))
+    # Where it fails, the reproducer is no longer what it was on its own release: that blocks as ever.
+    elsewhere = any(row.retired for row in rows)
+    return replace(found, entry=replace(found.entry, evidence=weakest), retired=elsewhere)
 
 
 def _unproven(wish: Wanted, rows: Sequence[Row], build: Build) -> _Judged:
@@ -175,7 +182,8 @@ def _told(shown: Sequence[Row], count: int) -> str:
 
 def _beyond(verdict: Verdict, share: float, bounds: Bounds) -> bool:
     """Whether this share of runs with a blocking verdict is more than the policy bears."""
-    permitted = {Verdict.REGRESSED: bounds.fixed_faults, Verdict.TOOTHLESS: 1 - bounds.reverted_faults}
+    lost = dict.fromkeys((Verdict.REGRESSED, Verdict.UNFIXED), bounds.fixed_faults)
+    permitted = {**lost, Verdict.TOOTHLESS: 1 - bounds.reverted_faults}
     return share > permitted.get(verdict, 0.0) + 1e-9
 
 
@@ -184,7 +192,7 @@ def _beyond(verdict: Verdict, share: float, bounds: Bounds) -> bool:
 
 def _nothing(judged: Sequence[_Judged]) -> tuple[Entry, ...]:
     """A gate through which nothing passed proved nothing."""
-    if any(one.entry.verdict is Verdict.PASS and not one.blocks for one in judged):
+    if any(one.entry.verdict is Verdict.PASS and not (one.blocks or one.retired) for one in judged):
         return ()
     remedy = "see that the policy asks something of this build"
     return (Entry(reproducer=ALL, reason="not one result is a PASS", remedy=remedy),)

@@ -23,7 +23,7 @@ _NEVER_EVIDENCE = frozenset(Verdict) - {Verdict.PASS}
 class Bounds:
     """How often something must be run, and what share of the runs may show which.
 
-    `fixed_faults` is the largest share of runs whose fixed arm may fail (REGRESSED),
+    `fixed_faults` is the largest share of runs whose fixed arm may fail (REGRESSED, UNFIXED),
     `reverted_faults` the smallest share whose reverted arm must bite (not TOOTHLESS).
     """
 

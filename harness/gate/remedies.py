@@ -5,14 +5,13 @@ from __future__ import annotations
 from harness.facts import CPU, Reproducer, Tier
 from harness.gate.results import Build
 from harness.gate.wanted import Wanted
-from harness.source import releases
 from harness.verdict import Verdict
 
 
 def of(verdict: Verdict, wish: Wanted, build: Build) -> str:
     """The next step of whoever is told of this verdict."""
-    if verdict is Verdict.REGRESSED:
-        return _fix(wish, build)
+    if verdict in (Verdict.REGRESSED, Verdict.UNFIXED):
+        return _fix(verdict, wish, build)
     word, look = wish.subject.short_id, look_at(wish, build)
     return {
         Verdict.UNSUPPORTED: f"run it on a machine of {wish.platform} that has it, and merge the results",
@@ -37,13 +36,13 @@ def look_at(wish: Wanted, build: Build) -> str:
     return f"`refault repro {wish.subject.short_id} --tier {wish.tier} --sglang {build.release or 'PATH'}`"
 
 
-def _fix(wish: Wanted, build: Build) -> str:
+def _fix(verdict: Verdict, wish: Wanted, build: Build) -> str:
     """What to do about a fault in the fixed arm: take the fix over, or find what undid it."""
     look = look_at(wish, build)
     if not isinstance(wish.subject, Reproducer):
         return f"see it with {look}"
-    bug, release = wish.subject.bug, releases.parse(build.version or "")
+    bug = wish.subject.bug
     fix = f"#{bug.pr}" if bug.pr else f"the fix of issue #{bug.issue}"
-    if release and releases.order(release) < releases.order(bug.fixed_in):
+    if verdict is Verdict.UNFIXED:
         return f"take over {fix}, which upstream has since {bug.fixed_in}; see it with {look}"
     return f"upstream has {fix} since {bug.fixed_in}, and this build lost it; see it with {look}"

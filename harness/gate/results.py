@@ -50,7 +50,7 @@ class Row(OfCase):
     """One result of one run. `verdict` is None where only one arm was asked for: that is no evidence.
 
     `key` is of what the result is for, `machine` the platform it was made on. `problem` says why it does
-    not count.
+    not count. `retired` says that it ran on another release than the build, and is no evidence of that.
     """
 
     key: CaseKey
@@ -59,6 +59,7 @@ class Row(OfCase):
     reason: str
     problem: str | None = None
     evidence: EvidenceClass = EvidenceClass.FAULT
+    retired: bool = False
 
     @property
     def asked(self) -> CaseKey:
@@ -127,7 +128,7 @@ def _rows(documents: Sequence[Document], scrutiny: Scrutiny) -> Iterator[Row]:
             logs.add(own)
             yield Row(
                 key=result.key, machine=document.platform, verdict=result.verdict, reason=result.reason,
-                problem=problem, evidence=result.evidence,
+                problem=problem, evidence=result.evidence, retired=result.retired is not None,
             )  # fmt: skip
 
 

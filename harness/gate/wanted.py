@@ -58,12 +58,13 @@ def find(name: str, known: Sequence[Subject]) -> Subject | None:
 def _subjects(requirement: Requirement, tier: Tier, known: Sequence[Subject]) -> Iterator[Subject]:
     named = [find(name, known) for name in requirement.reproducers if name != ALL]
     for subject in known if requirement.reproducers == (ALL,) else named:
-        if subject and tier in subject.tiers and _compiles(subject, tier, requirement.platform):
+        if subject and tier in subject.tiers and _has(subject, tier, requirement.platform):
             yield subject
 
 
-def _compiles(subject: Subject, tier: Tier, platform: Platform) -> bool:
-    return tier is not Tier.CODEGEN or platform in subject.platforms(tier)
+def _has(subject: Subject, tier: Tier, platform: Platform) -> bool:
+    declared = tier is Tier.CODEGEN or platform.emulates
+    return not declared or platform in subject.platforms(tier)
 
 
 def _unmet(requirement: Requirement, tier: Tier, known: Sequence[Subject]) -> Iterator[Entry]:
@@ -79,7 +80,7 @@ def _unmet(requirement: Requirement, tier: Tier, known: Sequence[Subject]) -> It
         elif tier not in subject.tiers:
             problem = f"asks for the {tier} tier, in which {subject.short_id} has no case"
             yield _in_vain(requirement, subject.id, tier, problem)
-        elif not _compiles(subject, tier, requirement.platform):
+        elif not _has(subject, tier, requirement.platform):
             problem = (
                 f"asks for kernels compiled for {requirement.platform}, for which {subject.short_id} has none"
             )

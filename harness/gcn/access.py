@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from harness.errors import Unsupported
 from harness.gcn.assembly import Instruction
 from harness.gcn.operands import Operand, parse, reader, whole, wide
 from harness.gcn.scalar import value
 from harness.gcn.space import Place
-from harness.gcn.unsupported import Unsupported
 from harness.gcn.vector import admit
 from harness.gcn.wave import LANES, Step, Wave, Words
 from harness.memory.violations import Where

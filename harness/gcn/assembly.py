@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from harness.gcn.unsupported import Unsupported
+from harness.errors import Unsupported
 
 _LABEL = re.compile(r"([.\w$]+):")
 _PLACE = re.compile(r"([^\s:@\[\]]+):(\d+):\d+")

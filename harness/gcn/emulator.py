@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from harness.errors import Runaway
+from harness.errors import Runaway, Unsupported
 from harness.gcn import access, local, matrix, scalar, vector
 from harness.gcn.assembly import Assembly, Instruction
 from harness.gcn.operands import parse
 from harness.gcn.space import Space
-from harness.gcn.unsupported import Unsupported
-from harness.gcn.wave import BARRIER, END, LANES, Step, Wave
+from harness.gcn.wave import BARRIER, END, LANES, STORE, Step, Wave
 
 LONGEST = 20_000_000
 """Instructions of one wave, after which it is taken for one that never ends."""
@@ -22,16 +22,21 @@ _NEVER_WRITTEN = 0xA5
 """What the local data share holds before it is written."""
 _POINTER = "user_sgpr_kernarg_segment_ptr"
 _ACCEPTED = frozenset({_POINTER, "user_sgpr_count", "user_sgpr_kernarg_preload_length"})
+_STORE = re.compile(r"(global|buffer)_store")
 Program = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
 class Code:
-    """A kernel that is decoded: how to execute each instruction, and the registers that it names."""
+    """A kernel that is decoded: how to execute each instruction, and the registers that it names.
+
+    `stores` are the places of those that write memory which other waves see.
+    """
 
     assembly: Assembly
     steps: tuple[Step, ...]
     touches: tuple[frozenset[int], ...]
+    stores: frozenset[int]
 
 
 @dataclass(frozen=True)
@@ -80,7 +85,8 @@ def decode(assembly: Assembly) -> Code:
     if missing:
         raise Unsupported(f"{assembly.name} on {assembly.architecture}: {'; '.join(missing)}")
     touches = tuple(_touched(instruction) for instruction in assembly.instructions)
-    return Code(assembly, tuple(steps), touches)
+    stores = (n for n, one in enumerate(assembly.instructions) if _STORE.match(one.opcode))
+    return Code(assembly, tuple(steps), touches, frozenset(stores))
 
 
 def _check(assembly: Assembly) -> None:
@@ -171,18 +177,26 @@ def _wave(
 
 
 def _workgroup(code: Code, waves: list[Wave], told: Run) -> None:
-    """Run each wave up to the next barrier in turn, until all have ended."""
+    """Run each wave up to the next barrier, until all have ended.
+
+    All of them come up to their next store before one makes it, as far as they can: they run side by side on
+    the hardware, and what one loads before it stores is rarely what another has stored by then.
+    """
     told.waves += len(waves)
     while running := [wave for wave in waves if not wave.ended]:
-        stops = [_advance(code, wave, told) for wave in running]
-        if len(set(stops)) > 1:
+        stops: set[int] = set()
+        while running:
+            reached = [(wave, _advance(code, wave, told)) for wave in running]
+            stops |= {stop for _, stop in reached if stop != STORE}
+            running = [wave for wave, stop in reached if stop == STORE]
+        if len(stops) > 1:
             raise Unsupported(f"{code.assembly.name}: a wave ends where others wait at a barrier")
 
 
 def _advance(code: Code, wave: Wave, told: Run) -> int:
-    """Run one wave up to a barrier or its end; which of both it was."""
-    steps, touches, waits, pc = code.steps, code.touches, wave.waits, wave.pc
-    executed, count = told.executed, 0
+    """Run one wave up to its next store, a barrier or its end; which of these it was."""
+    steps, touches, stores, waits, pc = code.steps, code.touches, code.stores, wave.waits, wave.pc
+    executed, count = told.executed, wave.count
     while True:
         if waits.pending and not touches[pc].isdisjoint(waits.pending):
             _hazard(code, pc, told)
@@ -197,7 +211,10 @@ def _advance(code: Code, wave: Wave, told: Run) -> int:
             break
         if count > LONGEST:
             raise Runaway(f"{code.assembly.name}: stopped after {LONGEST} instructions of one wave")
-    wave.pc, wave.ended = pc + 1, target == END
+        if pc in stores:
+            wave.pc, wave.count = pc, count
+            return STORE
+    wave.pc, wave.count, wave.ended = pc + 1, count, target == END
     if target == BARRIER and waits.outstanding("lgkm"):
         _hazard(code, pc, told)
     return target

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -13,14 +14,14 @@ from typing import Any
 
 import torch
 
-from harness.errors import Unresolved
+from harness.errors import Unresolved, Unsupported
 from harness.gcn import assembly, emulator, segment
 from harness.gcn.emulator import Code, Run
 from harness.gcn.space import Space
-from harness.gcn.unsupported import Unsupported
 from harness.host import targets
 from harness.host.targets import Target
 from harness.memory.lanes import Launch
+from harness.memory.live import LiveTensors
 from harness.memory.names import names_of
 from harness.memory.poison import Poison
 from harness.memory.violations import Violations
@@ -52,7 +53,7 @@ class Emulation:
         self.entered(function.__name__)
         launch = _opened(function, grid, bound, frame)
         code = _decoded(kernel.asm[self.target.language])
-        space = Space(launch.kernel, self.violations, self.poison)
+        space = Space(launch.kernel, self.violations, self.poison, lambda address: _reached(launch, address))
         placed = {argument.name: space.place(argument) for argument in launch.arguments}
         kinds = {name: kind for name, kind in kernel.src.signature.items() if kind != "constexpr"}
         values = [placed.get(name, bound[name]) for name in kinds]
@@ -63,8 +64,30 @@ class Emulation:
             self.runs.append((function.__name__, told))
         finally:
             if self.events is not None:
-                self.events.append(launch.event())
+                self.events.append(_told(launch))
             self.after(launch.kernel, [argument.tensor for argument in launch.arguments])
+
+
+def _reached(launch: Launch, address: int) -> Argument | None:
+    """The live tensor that an address of a table belongs to, as one more argument of the launch."""
+    # What was there before the first point is frozen: it is half a million objects, and hardly a pool.
+    launch.live = launch.live or LiveTensors(gc.get_objects())
+    tensor = launch.live.at(address)
+    if tensor is None:
+        tensor = LiveTensors().at(address)
+    if tensor is None:
+        return None
+    name = names_of([tensor], launch.frame)[0] or "?"
+    launch.arguments.append(Argument(name, tensor, name))
+    return launch.arguments[-1]
+
+
+def _told(launch: Launch) -> dict[str, Any]:
+    """A launch as the trace has it, without what was read: a compiler leaves out what nobody uses."""
+    event = launch.event()
+    for facts in (*event["args"].values(), *event.get("reached", ())):
+        facts.pop("read", None)
+    return event
 
 
 @cache

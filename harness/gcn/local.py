@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from harness.errors import Unsupported
 from harness.gcn.assembly import Instruction
 from harness.gcn.operands import parse, whole
-from harness.gcn.unsupported import Unsupported
 from harness.gcn.vector import admit
 from harness.gcn.wave import LANES, Step, Wave, Words
 from harness.memory.violations import Where
@@ -29,6 +29,8 @@ def build(instruction: Instruction, kernel: str) -> Step | None:
     opcode = instruction.opcode
     if opcode in ("ds_bpermute_b32", "ds_permute_b32"):
         return _permute(instruction)
+    if opcode == "ds_swizzle_b32":
+        return _swizzle(instruction)
     if found := _TRANSPOSED.fullmatch(opcode):
         return _transposed(instruction, int(found[1]), kernel)
     if found := _PAIR.fullmatch(opcode):
@@ -148,6 +150,61 @@ def _permute(instruction: Instruction) -> Step:
         wave.waits.issue("lgkm", registers)
 
     return step
+
+
+def _swizzle(instruction: Instruction) -> Step:
+    """DS_SWIZZLE_B32 with a pattern of bits: within 32 lanes, or any order of each four (CDNA3 ISA, 11.3)."""
+    admit(instruction, {"offset"})
+    target, data = (parse(text) for text in instruction.operands)
+    source, registers = _swizzled(instruction.modifiers.get("offset", "0")), target.registers
+
+    def step(wave: Wave) -> None:
+        wave.put(wave.v[target.index], _pull(wave, source, wave.v[data.index]))
+        wave.waits.issue("lgkm", registers)
+
+    return step
+
+
+_SWIZZLE = re.compile(r"swizzle\((\w+),([^)]*)\)")
+
+
+def _swizzled(text: str) -> npt.NDArray[np.int64]:
+    """The lane from which each takes its value."""
+    lane = np.arange(LANES)
+    if not (found := _SWIZZLE.fullmatch(text.replace(" ", ""))):
+        return _by_bits(whole(text), lane)
+    name, numbers = found[1], found[2].split(",")
+    if name == "SWAP":
+        return lane ^ int(numbers[0])
+    if name == "REVERSE":
+        return lane ^ (int(numbers[0]) - 1)
+    if name == "BROADCAST":
+        size, which = map(int, numbers)
+        return lane // size * size + which
+    if name == "QUAD_PERM":
+        return np.asarray(lane // 4 * 4 + np.array([int(number) for number in numbers])[lane % 4])
+    if name == "BITMASK_PERM":
+        return _by_mask(numbers[0].strip('"'), lane)
+    raise Unsupported(f"ds_swizzle_b32 {text}")
+
+
+def _by_mask(mask: str, lane: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """A mask of five letters from the highest bit on: 0, 1, p as it is, i turned round."""
+    source = lane & 0x20
+    for place, letter in zip(range(4, -1, -1), mask, strict=True):
+        bit = {"0": 0 * lane, "1": 0 * lane + 1, "p": lane >> place & 1, "i": ~lane >> place & 1}[letter]
+        source |= bit << place
+    return source
+
+
+def _by_bits(offset: int, lane: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """The plain form: three masks of five bits, or, with the highest bit, two bits for each of four lanes."""
+    if offset >> 15:
+        if offset >> 8 != 0x80:
+            raise Unsupported(f"ds_swizzle_b32 offset:{offset:#x}")
+        return np.asarray(lane // 4 * 4 + (offset >> 2 * (lane % 4) & 3))
+    kept, set_, turned = offset & 31, offset >> 5 & 31, offset >> 10 & 31
+    return np.asarray(lane & 0x20 | (lane & 31 & kept | set_) ^ turned)
 
 
 def _pull(wave: Wave, lanes: Any, values: Words) -> Words:

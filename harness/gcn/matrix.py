@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from harness.errors import Unsupported
 from harness.gcn.assembly import Instruction
 from harness.gcn.operands import Operand, parse
-from harness.gcn.unsupported import Unsupported
 from harness.gcn.vector import admit
 from harness.gcn.wave import LANES, Step, Wave
 

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from harness.gcn.unsupported import Unsupported
+from harness.errors import Unsupported
 from harness.gcn.wave import ACCUMULATORS, EXEC, M0, VCC, Wave
 
 _NAMED = {

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from harness.errors import Unsupported
 from harness.gcn.assembly import Instruction
-from harness.gcn.unsupported import Unsupported
 from harness.gcn.wave import LANES, Mask, Wave, Words
 
 _LANE = np.arange(LANES)

@@ -6,9 +6,9 @@ import operator
 import re
 from collections.abc import Callable, Mapping
 
+from harness.errors import Unsupported
 from harness.gcn.assembly import Instruction
 from harness.gcn.operands import Operand, parse, whole
-from harness.gcn.unsupported import Unsupported
 from harness.gcn.wave import BARRIER, END, EXEC, Step, Wave
 
 Result = tuple[int, bool | None]

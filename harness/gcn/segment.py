@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from harness.errors import Unsupported
 from harness.gcn.assembly import Assembly, Slot
-from harness.gcn.unsupported import Unsupported
 from harness.gcn.wave import LANES
 
 _GIVEN = frozenset({"global_buffer", "by_value"})

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from harness.errors import Runaway
 from harness.gcn.wave import Mask, Words
@@ -22,14 +23,18 @@ from harness.memory.windows import Addresses, Argument, Offsets, Window, Windows
 from harness.observation import Fault
 
 WINDOW_BITS = 40
-LAST_WINDOW = (1 << (47 - WINDOW_BITS)) - 1
-"""A GPU's addresses have 48 bits, of which the highest is the sign."""
+LAST_WINDOW = 0x50
+"""Below every address of a process on Linux: programs lie at 0x55 << 40 and above, or below 1 << 40,
+libraries and large tensors just below 1 << 47. So what a table of addresses holds lies in no window."""
 ARGUMENTS = 1 << 20
 """Where the segment of a kernel's arguments is, below every window."""
 ASTRAY = 4096
 """So many accesses of one wave in a row without a lane inside: a loop over a bound that is poison."""
 _UNKNOWN_CONTENT = np.frombuffer(b"\xad\xde\xad\x5e", dtype=np.uint8)
 Octets = npt.NDArray[np.uint8]
+Octets64 = npt.NDArray[np.uint64]
+_LOWEST, _HIGHEST = np.uint64(1 << 16), np.uint64(1 << 47)
+"""What can be the address of a tensor at all."""
 UNKNOWN = "an address that was derived from no argument and no live tensor"
 
 
@@ -42,16 +47,61 @@ class Backing:
     poison: Octets
     """The poison of one element."""
 
+    @property
+    def addresses(self) -> bool:
+        """Whether its elements can be addresses."""
+        return self.argument.tensor.dtype in (torch.int64, torch.uint64)
+
 
 Place = Callable[[int], Where]
 """Where an access stands in the source, asked for with the first lane that is astray."""
 
 
+Reached = Callable[[int], Argument | None]
+"""The argument that a kernel reaches by an address that it loads, if a live tensor is there."""
+
+
+class Table:
+    """Addresses that a kernel loads from memory, which lead to tensors that it was not given."""
+
+    def __init__(self, space: Space, reached: Reached) -> None:
+        self._space, self._reached = space, reached
+        self._moves: dict[int, int] = {}
+
+    def loaded(self, words: Octets64) -> Octets64:
+        """What was loaded, with addresses of live tensors moved into windows of theirs."""
+        plain = (words >= _LOWEST) & (words < _HIGHEST)
+        if not plain.any():
+            return words
+        moved = words.copy()
+        for address in np.unique(words[plain]).tolist():
+            if move := self._move(address):
+                moved[words == address] += np.uint64(move % (1 << 64))
+        return moved
+
+    def stored(self, words: Octets64) -> Octets64:
+        """What is to be stored, with such addresses as they were."""
+        back = words.copy()
+        for address, move in self._moves.items():
+            if move:
+                back[words == np.uint64(address + move)] = address
+        return back
+
+    def _move(self, address: int) -> int:
+        if address not in self._moves:
+            argument = self._reached(address)
+            self._moves[address] = self._space.place(argument) - argument.real if argument else 0
+        return self._moves[address]
+
+
 class Space:
     """The arguments of one launch as a kernel's lanes see them."""
 
-    def __init__(self, kernel: str, strays: Violations, poison: Poison) -> None:
+    def __init__(
+        self, kernel: str, strays: Violations, poison: Poison, reached: Reached | None = None
+    ) -> None:
         self._kernel, self._violations, self._poison = kernel, strays, poison
+        self._table = Table(self, reached) if reached else None
         self._windows = Windows(WINDOW_BITS, LAST_WINDOW)
         self._backings: dict[int, Backing] = {}
         self._segment = b""
@@ -83,7 +133,10 @@ class Space:
             return result
         if found := self._inside(chosen, width, writes=False):
             backing, offsets = found
-            for word, values in zip(result, _gathered(backing, offsets, width), strict=True):
+            gathered = _gathered(backing, offsets, width)
+            if self._table and width % 8 == 0 and backing.addresses:
+                gathered = _by_pairs(gathered, self._table.loaded)
+            for word, values in zip(result, gathered, strict=True):
                 word[mask] = values
             return result
         octets = self._by_lane(chosen, np.flatnonzero(mask), width, None, place)
@@ -98,6 +151,8 @@ class Space:
             return
         values = [word[mask] for word in words]
         if found := self._inside(chosen, width, writes=True):
+            if self._table and width % 8 == 0 and found[0].addresses:
+                values = _by_pairs(values, self._table.stored)
             _scatter(*found, width, values)
             return
         octets = np.stack(values, axis=1).astype("<u4").view(np.uint8)[:, :width]
@@ -195,7 +250,12 @@ class Space:
         self, argument: Argument, at: Offsets, rows: Offsets, octets: Octets,
         start: int, unit: int, writes: bool,
     ) -> None:  # fmt: skip
-        memory = self._backings[id(argument)].words[1]
+        backing = self._backings[id(argument)]
+        memory = backing.words[1]
+        if self._table and unit == 8 and backing.addresses and not writes:
+            whole = np.ascontiguousarray(memory[at[:, None] + np.arange(8)]).view(np.uint64)
+            octets[np.ix_(rows, np.arange(start, start + 8))] = self._table.loaded(whole).view(np.uint8)
+            return
         for byte in range(unit):
             if writes:
                 memory[at + byte] = octets[rows, start + byte]
@@ -251,6 +311,16 @@ def _joined(octets: Octets) -> Words:
     padded = np.zeros((octets.shape[0], 4), dtype=np.uint8)
     padded[:, : octets.shape[1]] = octets
     return padded.view("<u4")[:, 0].astype(np.uint32)
+
+
+def _by_pairs(words: list[Words], change: Callable[[Octets64], Octets64]) -> list[Words]:
+    """Words in twos as one of 64 bits each, changed."""
+    result: list[Words] = []
+    for low, high in zip(words[::2], words[1::2], strict=True):
+        wide = change(high.astype(np.uint64) << np.uint64(32) | low)
+        halves = np.ascontiguousarray(wide).view("<u4").reshape(-1, 2)
+        result += [halves[:, 0].copy(), halves[:, 1].copy()]
+    return result
 
 
 def _scatter(backing: Backing, offsets: Offsets, width: int, values: list[Words]) -> None:

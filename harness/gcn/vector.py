@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from harness.errors import Unsupported
 from harness.gcn import arithmetic, permute
 from harness.gcn.arithmetic import F32, I64, RELATIONS, TABLE, U32, U64, Function, fma
 from harness.gcn.assembly import Instruction
 from harness.gcn.operands import Operand, Read, parse, reader, whole, write
 from harness.gcn.permute import DPP_FLAGS, DPP_MODIFIERS, SDWA_MODIFIERS, Movement
 from harness.gcn.scalar import value
-from harness.gcn.unsupported import Unsupported
 from harness.gcn.wave import EXEC, LANES, VCC, Mask, Step, Wave, bits_of, lanes_of
 
 _ENCODED: Mapping[str, frozenset[str]] = {"dpp": DPP_MODIFIERS, "sdwa": SDWA_MODIFIERS}

@@ -42,6 +42,7 @@ class Wave:
         self.i, self.f = self.v.view(np.int32), self.v.view(np.float32)
         self.scc = 0
         self.pc = 0
+        self.count = 0
         self.program = (0, 0, 0)
         self.ended = False
         self.waits = Waits()
@@ -114,4 +115,4 @@ class Waits:
 
 Step = Callable[[Wave], int | None]
 """Executes one instruction: the number of the next one, END or BARRIER, or None for the one behind it."""
-END, BARRIER = -1, -2
+END, BARRIER, STORE = -1, -2, -3

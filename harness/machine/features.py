@@ -51,9 +51,9 @@ class Machine:
 
     @classmethod
     def from_json(cls, told: Mapping[str, Any]) -> Machine:
-        """A machine as far as what a case needs: platform, features, GPUs. ValueError for no platform."""
+        """A machine as far as what a case needs: platform, features, GPUs. ValueError for no machine."""
         features = frozenset(feature for feature in Feature if feature in told["features"])
-        platform, gpus = Platform.parse(told["platform"]), int(told.get("gpus", 0))
+        platform, gpus = Platform.of_machine(told["platform"]), int(told.get("gpus", 0))
         return cls(platform=platform, features=features, gpus=gpus)
 
 

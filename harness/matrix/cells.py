@@ -44,6 +44,8 @@ def declared(bug: Bug, release: str) -> Status | None:
 class Cell:
     """One reproducer, by its id, on one release; `bug` is None where it is not known here.
 
+    `retired_since` is the first release without the code of the bug, where upstream has rewritten it.
+
     `published` and `reverted` are the watched faults of the two arms, which the JSON leaves out.
     """
 
@@ -56,6 +58,7 @@ class Cell:
     published: tuple[Fault, ...] = ()
     reverted: tuple[Fault, ...] | None = None
     problem: str | None = None
+    retired_since: str | None = None
 
     @property
     def short_id(self) -> str:
@@ -63,7 +66,14 @@ class Cell:
 
     @property
     def declared(self) -> Status | None:
+        if self.is_retired:
+            return Status.NOT_APPLICABLE
         return declared(self.bug, self.release) if self.bug else None
+
+    @property
+    def is_retired(self) -> bool:
+        """Whether the release is said to be without the code of the bug."""
+        return self.retired_since is not None and order(self.release) >= order(self.retired_since)
 
     @property
     def differs(self) -> bool:
@@ -75,12 +85,13 @@ class Cell:
         return {"reproducer": self.reproducer, "release": self.release, **words}
 
     @classmethod
-    def from_json(cls, row: Mapping[str, Any], bug: Bug | None) -> Cell:
+    def from_json(cls, row: Mapping[str, Any], bug: Bug | None, retired_since: str | None = None) -> Cell:
         """What `to_json` wrote of a bug. KeyError, TypeError or ValueError where it did not."""
         order(word(row["release"]))  # it has its place among the others
         return cls(
             reproducer=word(row["reproducer"]), bug=bug, release=row["release"], status=Status(row["status"]),
             revert=Applies(row["revert"]), reason=word(row["reason"]),
+            retired_since=retired_since,
         )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import replace
 
 from harness.errors import RefaultError, StaleRevert, Unresolved
-from harness.facts import Reproducer
+from harness.facts import Released, Reproducer
 from harness.matrix.cells import Applies, Cell, Status, predates
 from harness.process.pool import Pool
 from harness.source import revert
@@ -88,10 +88,12 @@ def _column(tree: Tree, reproducers: Sequence[Reproducer], bench: Bench, pool: P
 def _measured(suite: Suite, cells: Sequence[Cell], known: Sequence[Reproducer]) -> list[Cell]:
     present = [cell for cell in cells if not cell.reason]
     measured = [_published(cell, judged) for cell, judged in _judged(suite, present, known, "fixed")]
-    fixed = [cell for cell in measured if _has_fix(cell)]
+    plain = {one.id for one in known if isinstance(one.revert, Released)}  # in which nothing can be undone
+    fixed = [cell for cell in measured if _has_fix(cell) and cell.reproducer not in plain]
+    done = {cell.reproducer for cell in fixed}
     return [
         *(cell for cell in cells if cell.reason),
-        *(cell for cell in measured if not _has_fix(cell)),
+        *(cell for cell in measured if cell.reproducer not in done),
         *(_with_revert(cell, judged) for cell, judged in _judged(suite, fixed, known, "reverted")),
     ]
 
@@ -119,15 +121,17 @@ def _request(reproducer: Reproducer, arm: ArmName) -> Request:
     """The first case that needs no server: the one that shows the bug as it is written down."""
     tier = reproducer.tiers[0]
     return Request(
-        reproducer=reproducer, tier=tier, platform=reproducer.platforms(tier)[0], overrides={}, asked=(arm,)
-    )
+        reproducer=reproducer, tier=tier, platform=reproducer.platforms(tier)[0], overrides={}, asked=(arm,),
+        in_place=True,
+    )  # fmt: skip
 
 
 def _unmeasured(tree: Tree, reproducer: Reproducer) -> Cell:
     """A cell before anything was run. `reason` says what the tree has not got; it is empty if it has all."""
     cell = Cell(
-        reproducer=reproducer.id, bug=reproducer.bug, release=_name(tree), status=Status.NOT_APPLICABLE
-    )
+        reproducer=reproducer.id, bug=reproducer.bug, release=_name(tree), status=Status.NOT_APPLICABLE,
+        retired_since=reproducer.retired.since if reproducer.retired else None,
+    )  # fmt: skip
     try:
         functions = attested(tree, reproducer)
         revert.expected(tree, functions)
@@ -158,6 +162,8 @@ def _with_revert(cell: Cell, judged: Judged) -> Cell:
     result, observation = judged.result, judged.evidence.reverted.observation
     where = f"{cell.reproducer} {cell.release}"
     if result.verdict is Verdict.STALE:
+        if cell.is_retired:
+            return replace(cell, status=Status.NOT_APPLICABLE, reason=f"retired; {result.reason}")
         problem = f"{where}: the revert is stale: {result.reason}"
         return replace(
             cell, revert=Applies.STALE, reason=f"clean as published; {result.reason}", problem=problem

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 Z95 = 1.959963984540054
@@ -20,9 +19,6 @@ class Rate:
     def __post_init__(self) -> None:
         if not 0 <= self.hits <= self.runs:
             raise ValueError(f"{self.hits} of {self.runs} is no rate")
-
-    def with_one(self, hit: bool) -> Rate:
-        return Rate(self.hits + hit, self.runs + 1)
 
     def interval(self, z: float = Z95) -> tuple[float, float]:
         """Lowest and highest rate that fits what was seen; everything, before anything was."""
@@ -61,18 +57,3 @@ class Rates:
     @property
     def settled(self) -> bool:
         return self.fixed.is_apart_from(self.reverted)
-
-
-def until_apart(run: Callable[[int], tuple[bool, bool]], most: int) -> Rates:
-    """Calls `run(0)`, `run(1)`, … for (fixed faulted, reverted faulted) until the arms are apart.
-
-    At most `most` times. Looking after each run makes the 95 % of the interval a little less: a stop
-    says that the arms differ, and the rates say by how much; neither is a verdict.
-    """
-    rates = Rates()
-    for index in range(most):
-        fixed, reverted = run(index)
-        rates = Rates(rates.fixed.with_one(fixed), rates.reverted.with_one(reverted))
-        if rates.settled:
-            break
-    return rates

@@ -14,6 +14,8 @@ from harness.facts.kinds import kind_of
 
 EMULATED = "emulated: "
 """How an attested patch begins that stands for a part of a device; what follows says which part."""
+MACHINE_CODE = "machine code of "
+"""What an arm attests to have emulated that executed an AMD GPU's code; the chip follows."""
 Event = Mapping[str, Any]
 """One trace event: a JSON object whose `event` names its type."""
 
@@ -319,7 +321,8 @@ class Exit:
 class Observation:
     """Everything one arm produced: its default (or only) point first, then the rest of its grid.
 
-    `unresolved` says why nothing can be concluded from this arm, where that is so.
+    `unresolved` says why nothing can be concluded from this arm, where that is so, and `unsupported` what its
+    emulator does not implement, where it is that.
     """
 
     arm: str
@@ -327,6 +330,7 @@ class Observation:
     points: tuple[Point, ...] = ()
     attestation: Attestation | None = None
     unresolved: str | None = None
+    unsupported: str | None = None
     seconds: float = 0.0
     log: str | None = None
 
@@ -343,6 +347,7 @@ class Observation:
             "exit": self.exit.to_json(),
             "attestation": self.attestation.to_json() if self.attestation else None,
             "unresolved": self.unresolved,
+            **({"unsupported": self.unsupported} if self.unsupported else {}),
             "seconds": round(self.seconds, 3),
             "log": self.log,
             "points": [{**point.to_json(), "digest": point.digest} for point in self.points[1:]],
@@ -361,5 +366,6 @@ class Observation:
         return cls(
             arm=arm, exit=Exit(**data["exit"]), points=(*seen, *map(Point.from_file, data["points"])),
             attestation=Attestation.from_json(attested) if attested else None,
-            unresolved=data["unresolved"], seconds=float(data["seconds"]), log=data["log"],
+            unresolved=data["unresolved"], unsupported=data.get("unsupported"),
+            seconds=float(data["seconds"]), log=data["log"],
         )  # fmt: skip

@@ -11,6 +11,7 @@ import os
 import socket
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ class Testimony:
     """
 
     def __init__(self, stream: socket.socket, look: Look, often: frozenset[str] = frozenset()) -> None:
-        self._say, self._hear, self._finish = _ends(stream, look, often)
+        self._say, self._hear = _ends(stream, look, often)
         self._nonce = ""
 
     def questions(self) -> Iterator[Any]:
@@ -58,32 +59,58 @@ class Testimony:
 
     def end(self, **last: Any) -> None:
         """Say the last things, and how much was said before; nothing can be said afterwards."""
-        self._finish({"kind": "end", "strange": _strangers(), **last})
+        self._say({"kind": "end", "strange": _strangers(), **last})
 
 
-def _ends(stream: socket.socket, look: Look, often: frozenset[str]) -> tuple[Say, Hear, Say]:
-    """How to say something, to hear something, and to say the last thing."""
+def _ends(stream: socket.socket, look: Look, often: frozenset[str]) -> tuple[Say, Hear]:
+    """How to say something, and to hear something."""
     key = _exactly(stream, frames.KEY)
     heard = frames.Unpacker(key, frames.TO_ARM)
     packed, way, getpid, lock = frames.packed, frames.TO_SUPERVISOR, os.getpid, threading.RLock()
-    owner, history, numbers = getpid(), hashlib.sha256(), iter(range(1 << 62))
-    is_over: list[bool] = []
+    owner, is_sending = getpid(), False
+    waiting = deque[dict[str, Any]]()
+    # Of each message that was packed: its bytes, the history with it, how many bytes went out at a time, and
+    # whether it is the last one. A signal's handler may raise anywhere, so each step is one call into C.
+    packets: list[tuple[bytes, Any, list[int], bool]] = [(b"", hashlib.sha256(), [], False)]
 
-    def send(message: dict[str, Any]) -> None:
-        number = next(numbers)
-        data = packed(key, way, number, message)
+    def pack(message: dict[str, Any]) -> None:
+        number, before, is_last = len(packets) - 1, packets[-1][1], message["kind"] == "end"
+        said = {"digest": before.hexdigest()} if is_last else {}
+        data = packed(key, way, number, {**message, **said})
         # Last, since what was altered may have had a part in the packing.
         if altered := look(message.get("name") in often):
-            data = packed(key, way, number, {**message, "altered": altered})
+            data = packed(key, way, number, {**message, **said, "altered": altered})
+        history = before.copy()
         history.update(data)
-        stream.sendall(data)
+        packets[-1] = (b"", before, [], False)
+        packets.append((data, history, [], is_last))
+
+    def send() -> None:
+        while True:
+            data, _, gone, is_last = packets[-1]
+            if rest := memoryview(data)[sum(gone) :]:
+                gone.extend(map(stream.send, (rest,)))
+            elif waiting and not is_last:
+                pack(waiting.popleft())
+            else:
+                return
 
     def say(message: dict[str, Any]) -> None:
+        nonlocal is_sending
         # A fork has no word in this, and must not wait for a lock that a thread held when it was made.
-        if getpid() == owner:
-            with lock:
-                if not is_over:
-                    send(message)
+        if getpid() != owner:
+            return
+        waiting.append(message)
+        with lock:
+            # A signal's handler may say something while this thread is saying something else: one message
+            # within another is none, so the outer call sends what the inner one leaves.
+            if is_sending:
+                return
+            is_sending = True
+            try:
+                send()
+            finally:
+                is_sending = False
 
     def hear() -> dict[str, Any] | None:
         while needed := heard.missing:
@@ -93,13 +120,7 @@ def _ends(stream: socket.socket, look: Look, often: frozenset[str]) -> tuple[Say
                 return dict(message)
         return None
 
-    def finish(message: dict[str, Any]) -> None:
-        with lock:
-            said = {"digest": history.hexdigest()}
-            say({**message, **said})
-            is_over.append(True)
-
-    return say, hear, finish
+    return say, hear
 
 
 def _exactly(stream: socket.socket, size: int) -> bytes:

@@ -13,6 +13,7 @@ from harness.facts import (
     Feature,
     Host,
     KernelCase,
+    Released,
     ReportedServer,
     Reproducer,
     ServerCase,
@@ -53,6 +54,8 @@ def _bug(reproducer: Reproducer) -> Iterator[str]:
     pull = f"PR #{bug.pr}" if bug.pr else "PR not known"
     yield f"upstream:   {pull}{f', issue #{bug.issue}' if bug.issue else ''}"
     yield f"affected:   {bug.introduced_in or 'the oldest releases'} up to the release before {bug.fixed_in}"
+    if reproducer.retired:
+        yield f"upstream:   {reproducer.retired.told}"
     yield f"symptom:    {bug.symptom}"
 
 
@@ -127,7 +130,7 @@ def _hosts(case: ServerCase) -> list[Host]:
     if Feature.CPU_SERVERS in case.requires:
         return [Host.CPU]
     needed = [host for host in Host if host in case.requires]
-    return ([Host.CPU, *needed] if case.graphs else needed) or list(Host)
+    return ([Host.CPU, *needed] if case.graphs else needed) or [Host.CPU, Host.CUDA, Host.ROCM]
 
 
 def _served(subject: Subject, case: ServerCase, hosts: Sequence[Host]) -> Iterator[str]:
@@ -197,6 +200,10 @@ def _told(expected: ExpectedFault) -> str:
 
 
 def _revert(reproducer: Reproducer, tree: Tree) -> Iterator[str]:
+    if isinstance(reproducer.revert, Released):
+        one = reproducer.revert
+        yield f"undone:     nothing: {one.release} as published stands for the reverted arm ({one.reason})"
+        return
     try:
         yield f"the revert in {tree.package} {tree.version or ''} ({tree.origin}):"
         yield revert.diff(revert.plan(tree, reproducer.revert))

@@ -16,6 +16,7 @@ _HEADINGS = (
     ("borne", "Failures that the policy lets through"),
     ("beside", "Failures of which the policy asks nothing"),
     ("spared", "Not asked of this release"),
+    ("retired", "Retired: shown on a release of its own, and nothing of this build"),
     ("passed", "What passed"),
 )
 _COLUMNS = ("reproducer", "tier", "platform", "verdict", "reason")
@@ -53,6 +54,7 @@ def lines(decision: Decision) -> Iterator[str]:
     )
     yield from (f"beside      {_place(entry)}: {entry.word}: {entry.reason}" for entry in decision.unasked)
     yield from (f"not asked   {_place(entry)}: {entry.reason}" for entry in decision.not_yet_asked)
+    yield from (f"retired     {_place(entry)}: {entry.reason}" for entry in decision.retired)
     counts = f"{len(decision.passed)} passed, {len(decision.blocking)} block"
     yield f"{decision.word.upper()}: {decision.build.name} by {decision.policy.name} on {where}: {counts}"
 

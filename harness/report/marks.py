@@ -10,6 +10,7 @@ MARKS: Mapping[Verdict | None, tuple[str, str]] = {
     Verdict.PASS: ("✓", "good"),
     Verdict.UNSUPPORTED: ("⊘", "idle"),
     Verdict.REGRESSED: ("✗", "bad"),
+    Verdict.UNFIXED: ("◷", "bad"),
     Verdict.TOOTHLESS: ("○", "bad"),
     Verdict.CHANGED: ("≠", "bad"),
     Verdict.STALE: ("⌀", "bad"),

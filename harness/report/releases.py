@@ -136,4 +136,6 @@ def _parsed(data: Mapping[str, Any], path: Path, subjects: Mapping[str, Subject]
 
 
 def _cell(row: Mapping[str, Any], subject: Subject | None) -> Cell:
-    return Cell.from_json(row, subject.bug if isinstance(subject, Reproducer) else None)
+    if not isinstance(subject, Reproducer):
+        return Cell.from_json(row, None)
+    return Cell.from_json(row, subject.bug, subject.retired.since if subject.retired else None)

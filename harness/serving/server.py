@@ -127,10 +127,6 @@ class Server:
         with contextlib.suppress(OSError):  # it is for the case that we are killed, and no loss before it
             scratch.note(self._temporary, self._segments.mine())
 
-    def is_running(self) -> bool:
-        """Whether the first process runs."""
-        return self._exit() is None
-
     def wait_end(self, seconds: float) -> bool:
         """Whether the first process ends within `seconds`: it may need a moment after it lost a child."""
         poll = select.poll()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -13,31 +12,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.errors import BadInput, BadWheel
+from harness.facts.release import order, parse
 from harness.foreign import shown
 from harness.source import pip, wheels
 from harness.source.tree import Tree
 from harness.source.wheels import Manifest
 
-_RELEASE = re.compile(r"v?(\d+(?:\.\d+)+(?:\.post\d+|rc\d+)?)")
 _UNFINISHED = ".unfinished-"
 _WHEELS = "wheels"
 _ATTEMPTS = 2
 """How often a wheel is fetched before what came is called damaged."""
 
-Order = tuple[tuple[int, ...], int, int]
-
-
-def parse(text: str) -> str | None:
-    """The release that a text names, without a leading v; None if it names none."""
-    found = _RELEASE.fullmatch(text.strip())
-    return found[1] if found else None
-
-
-def order(release: str) -> Order:
-    """A sort key: 0.5.9 < 0.5.10rc1 < 0.5.10 < 0.5.10.post1 < 0.5.11."""
-    numbers, _, phase = release.replace("rc", " -1 ").replace(".post", " 1 ").partition(" ")
-    which, _, number = (phase or "0 0").partition(" ")
-    return tuple(map(int, numbers.split("."))), int(which), int(number)
+__all__ = ["Releases", "manifest", "order", "parse"]
 
 
 @dataclass(frozen=True)

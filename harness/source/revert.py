@@ -18,7 +18,7 @@ from pathlib import Path
 
 import libcst as cst
 
-from harness.errors import BadInput, StaleRevert
+from harness.errors import BadInput, FixAbsent, StaleRevert
 from harness.facts import Edit, Revert
 from harness.foreign import shown
 from harness.source import match
@@ -91,7 +91,8 @@ class _Search:
 def plan(tree: Tree, revert: Revert) -> Plan:
     """The one form of which every edit matches exactly once in the tree, and what it makes of it.
 
-    StaleRevert if no form fits, if several do, or if the form changes nothing or cannot be applied.
+    StaleRevert if no form fits, if several do, or if the form changes nothing or cannot be applied; of that
+    FixAbsent where the fix is not there: nothing of some edit in each form, or a form that changes nothing.
     BadInput if a pattern is not one expression or statement.
     """
     try:
@@ -165,7 +166,7 @@ def _rewritten(
         files[path] = match.rewrite(modules[path], pieces).bytes
     unchanged = [_same_code(tree, path, new) for path, new in files.items()]
     if all(unchanged):
-        raise StaleRevert(f"the revert changes nothing in {_called(tree)}: the fix is not in it")
+        raise FixAbsent(f"the revert changes nothing in {_called(tree)}: the fix is not in it")
     return files
 
 
@@ -204,7 +205,9 @@ def _stale(tree: Tree, found: Sequence[Sequence[_Search]], fitting: Sequence[int
         told = [f"form {number}: {text}" for number, text in enumerate(told, 1)]
     near = [candidate for form in failed for search in form for candidate in _near(tree, search)]
     lost = _unsearched(tree, [search.edit.in_function for form in failed for search in form])
-    return StaleRevert(f"in {_called(tree)}: {'; '.join(told)}{lost}", tuple(dict.fromkeys(near))[:6])
+    absent = not lost and all(any(not search.hits for search in form) for form in failed)
+    kind = FixAbsent if absent else StaleRevert
+    return kind(f"in {_called(tree)}: {'; '.join(told)}{lost}", tuple(dict.fromkeys(near))[:6])
 
 
 def _unsearched(tree: Tree, functions: Sequence[str]) -> str:

@@ -8,7 +8,9 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 
 from harness.errors import Forged, StaleRevert, Unresolved
+from harness.facts import Released, Reproducer
 from harness.observation import Observation
+from harness.observation.records import MACHINE_CODE
 from harness.process.job import Ended
 from harness.source import revert
 from harness.source.tree import Tree
@@ -36,12 +38,17 @@ def judge(case: Planned, futures: Futures, setting: Setting, changed: Sequence[s
 
     One that could not be planned is UNRESOLVED, and so is one to which nothing is wrong but its golden.
     """
-    return _concluded(case, {name: _run(case, futures, name, changed) for name in BOTH}, setting)
+    return _concluded(case, {name: _run(case, futures, name, changed) for name in _every(case)}, setting)
+
+
+def _every(case: Planned) -> tuple[ArmName, ...]:
+    """The arms, and the one beside them where there is one."""
+    return (*BOTH, "interpreted") if "interpreted" in case.plans else BOTH
 
 
 def judge_again(case: Planned, seen: Mapping[ArmName, Observation], setting: Setting) -> Judged:
     """Judge a case by what its arms showed elsewhere; `setting` has the machine that they ran on."""
-    return _concluded(case, {name: _shown(case, seen, name) for name in BOTH}, setting)
+    return _concluded(case, {name: _shown(case, seen, name) for name in _every(case)}, setting)
 
 
 def failed(case: Planned, setting: Setting, why: str) -> Judged:
@@ -51,7 +58,8 @@ def failed(case: Planned, setting: Setting, why: str) -> Judged:
 
 def _concluded(case: Planned, shown: Mapping[ArmName, Arm], setting: Setting) -> Judged:
     request, evidence = case.request, _evidence(case, shown, setting)
-    seen = [arm.observation for arm in (evidence.fixed, evidence.reverted) if arm.observation]
+    arms_run = (evidence.fixed, evidence.reverted)
+    seen = [arm.observation for arm in arms_run if arm.observation]
     result = conclude(
         request.reproducer,
         evidence,
@@ -72,16 +80,26 @@ def _evidence(case: Planned, shown: Mapping[ArmName, Arm], setting: Setting) -> 
         control=request.case.is_control(request.platform),
         fixed=shown["fixed"],
         reverted=shown["reverted"],
+        interpreted=shown.get("interpreted"),
         golden=case.golden,
-        tree=setting.tree.content_hash,
+        tree=(case.tree or setting.tree).content_hash,
         missing=case.missing,
         stale=case.stale,
         broken=case.broken,
+        unfixed=case.unfixed,
+        released=_released(case),
+        retired=case.retired,
         by_hand=request.by_hand,
         points=tuple(request.points),
         asked=request.asked,
         tolerance=request.case.recorded,
     )
+
+
+def _released(case: Planned) -> str | None:
+    """The published release that stands for the reverted arm."""
+    undone = case.request.reproducer.revert if isinstance(case.request.reproducer, Reproducer) else None
+    return undone.release if isinstance(undone, Released) else None
 
 
 def _run(case: Planned, futures: Futures, name: ArmName, changed: Sequence[str]) -> Arm:
@@ -113,7 +131,13 @@ def _shown(case: Planned, seen: Mapping[ArmName, Observation], name: ArmName) ->
 def _arm(case: Planned, plan: ArmPlan, seen: Observation) -> Arm:
     """An arm with what it must attest. StaleRevert if the tree has none of its functions."""
     functions = tuple(function for names in plan.functions.values() for function in names)
-    return Arm(observation=seen, wanted=_wanted(case, plan, seen), functions=functions)
+    chip = plan.platform.emulates
+    return Arm(
+        observation=seen,
+        wanted=_wanted(case, plan, seen),
+        functions=functions,
+        emulates=f"{MACHINE_CODE}{chip.chip}" if chip else None,
+    )
 
 
 def _hold_unchanged(changed: Sequence[str]) -> None:

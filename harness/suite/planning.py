@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from harness.errors import StaleRevert, Unresolved
-from harness.facts import Configuration, Reproducer, Subject
+from harness.errors import FixAbsent, StaleRevert, Unresolved
+from harness.facts import CPU, Configuration, Released, Reproducer, Retired, Subject
 from harness.golden import Golden
-from harness.source import revert, soundness
+from harness.source import age, revert, soundness
 from harness.source.symbols import functions_by_module
 from harness.source.tree import Tree
 from harness.suite.request import Request, expected, missing
@@ -21,8 +21,11 @@ from harness.verdict import ArmName
 class Planned:
     """A case with a plan for each of its arms, or what keeps them from being run.
 
+    Where the arms' machine code is emulated the fixed one has a plan for the interpreter as well.
     `missing` are features that the machine lacks, `stale` says why the fix cannot be undone, `broken`
-    what keeps the code without it from running, and `edited` are the modules in which it was. `failed`
+    what keeps the code without it from running, and `edited` are the modules in which it was. `unfixed` says
+    how the tree shows to be older than the fix, where that is not in it. `tree` is that of the fixed arm, and
+    `retired` says why it is not the one under test. `failed`
     says why it could not be planned, and `ungolden` why its golden cannot be read.
     """
 
@@ -32,7 +35,10 @@ class Planned:
     missing: tuple[str, ...] = ()
     stale: str | None = None
     broken: str | None = None
+    unfixed: str | None = None
     edited: tuple[str, ...] = ()
+    tree: Tree | None = None
+    retired: Retired | None = None
     failed: str | None = None
     ungolden: str | None = None
 
@@ -42,7 +48,10 @@ def plan(request: Request, golden: Golden | None, setting: Setting) -> Planned:
     if lacking := missing(request, setting.machine):
         return Planned(request=request, golden=golden, missing=lacking)
     try:
-        return _planned(request, golden, setting)
+        here, retired = place(request, setting)
+        planned = _planned(request, golden, here)
+        late = unfixed(here.tree, request.reproducer)
+        return replace(planned, tree=here.tree, retired=retired, unfixed=late)
     except Unresolved as error:  # this case's trouble; the others go on
         return Planned(request=request, golden=golden, failed=str(error))
 
@@ -51,9 +60,14 @@ def _planned(request: Request, golden: Golden | None, setting: Setting) -> Plann
     plans: dict[ArmName, ArmPlan] = {}
     if "fixed" in request.asked:
         plans["fixed"] = arm("fixed", request, setting.tree, setting)
+        if plans["fixed"].platform.emulates:
+            plans["interpreted"] = replace(plans["fixed"], name="interpreted", platform=CPU)
     if not isinstance(request.reproducer, Reproducer) or "reverted" not in request.asked:
         return Planned(request=request, golden=golden, plans=plans)
     try:
+        if isinstance(request.reproducer.revert, Released):
+            plans["reverted"] = _released(request, request.reproducer.revert, setting)
+            return Planned(request=request, golden=golden, plans=plans)
         reverted = revert.apply(setting.tree, request.reproducer.revert, setting.workspace.trees)
         broken = _broken(request, reverted.plan, setting)
     except StaleRevert as error:
@@ -63,6 +77,61 @@ def _planned(request: Request, golden: Golden | None, setting: Setting) -> Plann
         return Planned(request=request, golden=golden, plans=plans, edited=edited, broken=broken)
     plans["reverted"] = arm("reverted", request, reverted.tree, setting)
     return Planned(request=request, golden=golden, plans=plans, edited=edited)
+
+
+def unfixed(tree: Tree, subject: Subject) -> str | None:
+    """How a tree shows to be older than a bug's fix, in words; None where it does not.
+
+    What it holds must say so, and the fix must not be in it: a version that a tree claims proves nothing.
+    """
+    if not isinstance(subject, Reproducer) or not (found := age.of(tree)).is_before(subject.bug.fixed_in):
+        return None
+    return (
+        f"{subject.bug.fixed_in} has the fix, and this tree {found.told}" if _absent(tree, subject) else None
+    )
+
+
+def place(request: Request, setting: Setting) -> tuple[Setting, Retired | None]:
+    """The setting with the tree that a case runs on, and why that is not the one under test."""
+    retired = None if request.in_place else retirement(setting.tree, request.reproducer)
+    return (setting.on(setting.releases.tree(retired.on)) if retired else setting), retired
+
+
+def retirement(tree: Tree, subject: Subject) -> Retired | None:
+    """Where a case runs since upstream has rewritten its code away; None where it runs on the tree itself."""
+    retired = subject.retired if isinstance(subject, Reproducer) else None
+    if retired is None or not age.of(tree).is_since(retired.since):
+        return None
+    assert isinstance(subject, Reproducer)  # a configuration is never retired
+    return retired if _absent(tree, subject) else None
+
+
+def _absent(tree: Tree, subject: Reproducer) -> bool:
+    """Whether nothing of the fix is found. A published release has no forms of it to be looked for."""
+    if isinstance(subject.revert, Released):
+        return subject.retired is None or not functions_by_module(tree, subject.revert.functions)
+    try:
+        revert.plan(tree, subject.revert)
+    except FixAbsent:
+        return True
+    except StaleRevert:  # some of it may be there
+        return False
+    return False
+
+
+def reverted_tree(subject: Reproducer, setting: Setting) -> Tree:
+    """The tree of the reverted arm: a copy without the fix, or a release. StaleRevert as `revert.apply`."""
+    if isinstance(subject.revert, Released):
+        return setting.releases.tree(subject.revert.release)
+    return revert.apply(setting.tree, subject.revert, setting.workspace.trees).tree
+
+
+def _released(request: Request, released: Released, setting: Setting) -> ArmPlan:
+    """The arm of a published release. StaleRevert where the tree under test has none of the functions."""
+    revert.expected(setting.tree, released.functions)
+    tree = setting.releases.tree(released.release)
+    # Nothing was undone in it, so that nothing it raises is a broken revert's.
+    return replace(arm("reverted", request, tree, setting), bug=None)
 
 
 def _broken(request: Request, plan: revert.Plan, setting: Setting) -> str | None:

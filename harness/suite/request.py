@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.facts import Configuration, Expect, Reproducer, ServerCase, Subject
-from harness.facts.place import CPU, CaseKey, Feature, Host, Platform, Tier, runs_on
+from harness.facts.place import CaseKey, Feature, Host, Platform, Tier, runs_on
 from harness.machine import Machine
 from harness.tiers import arms
 from harness.verdict import BOTH, ArmName
@@ -23,7 +23,8 @@ class Request:
     several such points, written out in full.
 
     `platform` is one of those that the reproducer names for this tier; None is this machine's. `host` is
-    the kind of machine that it runs on, once that is known (`on`): a server's case depends on it.
+    the kind of machine that it runs on, once that is known (`on`): a server's case depends on it. With
+    `in_place` the arms run on the tree under test even where the bug is retired there.
     """
 
     reproducer: Subject
@@ -33,6 +34,7 @@ class Request:
     overrides: Mapping[str, Any] | None = None
     given: tuple[Mapping[str, Any], ...] = ()
     asked: tuple[ArmName, ...] = BOTH
+    in_place: bool = False
 
     def __post_init__(self) -> None:
         if isinstance(self.reproducer, Configuration):
@@ -91,7 +93,8 @@ def expected(request: Request, machine: Machine) -> Expect | None:
 
 def missing(request: Request, machine: Machine) -> tuple[str, ...]:
     """The features that a case needs and this machine lacks."""
-    interpreted = request.tier is Tier.KERNEL and request.platform_on(machine) == CPU
+    platform = request.platform_on(machine)
+    interpreted = request.tier is Tier.KERNEL and not platform.host.has_devices  # an emulation is held to it
     own = frozenset({Feature.INTERPRETER} if interpreted else ())
     case, ranks = request.on(machine).case, 1
     if isinstance(case, ServerCase):

@@ -17,9 +17,9 @@ from harness.errors import BadInput, GoldenError, RefaultError, Unresolved
 from harness.facts import Reproducer
 from harness.golden import Golden
 from harness.machine import gpu_leases
+from harness.observation.compare import one_line
 from harness.process.job import Ended, Environment, Job
 from harness.process.pool import Pool
-from harness.source import revert
 from harness.source.bytecode import Bytecode, Making
 from harness.suite import planning, recorded
 from harness.suite.bytecodes import Bytecodes
@@ -30,6 +30,7 @@ from harness.suite.request import Request, missing
 from harness.suite.setting import Setting
 from harness.suite.shield import Shield
 from harness.tiers import arms
+from harness.tiers.arms import ArmPlan
 from harness.verdict import ArmName
 
 
@@ -75,6 +76,7 @@ class Suite:
         self._pool = pool or Pool(setting.lanes, lease=seats.seat)
         self._owns_pool = pool is None
         self._numbers = count(1)
+        self._interpreted: dict[str, Future[Ended]] = {}
         self._shield = Shield(setting, self._pool.protection)
 
     def __enter__(self) -> Self:
@@ -102,6 +104,7 @@ class Suite:
         A case that cannot be planned, run or judged is UNRESOLVED, with the reason, and the others go on.
         """
         requests = [request.on(self._setting.machine) for request in requests]
+        self._interpreted.clear()
         self._warm(requests)
         self._shield.raise_it()
         making = self._bytecodes.of_cases(requests)
@@ -133,15 +136,16 @@ class Suite:
 
         Raises BadInput where this machine lacks what the server needs.
         """
-        tree, subject = self._setting.tree, request.reproducer
-        request = request.on(self._setting.machine)
+        request, subject = request.on(self._setting.machine), request.reproducer
         if lacking := missing(request, self._setting.machine):
             raise BadInput(f"{subject.short_id} cannot run here: this machine lacks {', '.join(lacking)}")
+        here, _ = planning.place(request, self._setting)
+        tree = here.tree
         if name == "reverted":
             assert isinstance(subject, Reproducer)  # a configuration is asked for its fixed arm alone
-            tree = revert.apply(tree, subject.revert, self._setting.workspace.trees).tree
+            tree = planning.reverted_tree(subject, here)
         bytecode = self._bytecodes.of_cases([request]).done
-        plan = replace(planning.arm(name, request, tree, self._setting), bytecode=bytecode)
+        plan = replace(planning.arm(name, request, tree, here), bytecode=bytecode)
         folder = self._new_folder(f"{subject.id}.standing.{name}")
         job = arms.kept_server_job(plan, folder, self._shared(request), self._shield.over(plan))
         return folder, self._pool.submit(job)
@@ -191,12 +195,17 @@ class Suite:
         request = running.case.request
         jobs = {}
         for name, planned in running.case.plans.items():
+            if name == "interpreted" and (shared := self._interpreted.get(_interpreting(planned))):
+                running.futures[name] = shared
+                continue
             plan = replace(planned, bytecode=making.done)
             folder = self._new_folder(f"{request.reproducer.id}.{request.name}.{name}")
-            jobs[name] = arms.job(plan, folder, self._shared(request), self._shield.over(plan))
+            shared_by = self.environment(arms.kind(plan.tier, plan.platform))
+            jobs[name] = arms.job(plan, folder, shared_by, self._shield.over(plan))
         for name, job in jobs.items():
             self._started(running.arm(name))
             running.futures[name] = self._pool.submit(job)
+            self._interpreted[_interpreting(running.case.plans[name])] = running.futures[name]
 
     def _judged(self, running: _Running) -> Judged:
         try:
@@ -217,6 +226,12 @@ class Suite:
             if future.done() and name not in running.told:
                 running.told.add(name)
                 self._ended(running.arm(name))
+
+
+def _interpreting(plan: ArmPlan) -> str:
+    """What a run in the interpreter is the same run by: one beside an emulation need not be made twice."""
+    arm = "fixed" if plan.name == "interpreted" else plan.name
+    return one_line([plan.reproducer.id, plan.tier, str(plan.platform), arm, list(plan.points)])
 
 
 def _why(error: Exception) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from harness.errors import BadInput, Forged
+from harness.errors import BadInput, Forged, Unsupported
 from harness.facts import DeclaredKind, ExpectedFault, Platform, ServerCase, Subject, Tier
 from harness.homes import OWN, Home
 from harness.host import environment as variables
@@ -66,8 +66,11 @@ class ArmPlan:
 
 
 def kind(tier: Tier, platform: Platform) -> str:
-    """The kind of environment that arms need there; a kernel case on an accelerator needs one of its own."""
-    return "device" if tier is Tier.KERNEL and platform.host.has_devices else tier.value
+    """The kind of environment that arms need there: a kernel case on an accelerator needs one of its own, and
+    one whose machine code is emulated compiles, as the codegen tier does."""
+    if tier is not Tier.KERNEL:
+        return tier.value
+    return "device" if platform.host.has_devices else "codegen" if platform.emulates else tier.value
 
 
 def environment(
@@ -172,7 +175,15 @@ def observation(plan: ArmPlan, ended: Ended) -> Observation:
         last = Point(params=dict(plan.points[len(before)]), faults=(fault,))
         return Observation(points=(*before, last), attestation=attestation, **common)
     why = ended.exit.message or ended.exit.signal or "no result"
+    common["unsupported"] = _unsupported(plan, ended)
     return Observation(unresolved=f"the arm's process ended as {ended.exit.how}: {why}", **common)
+
+
+def _unsupported(plan: ArmPlan, ended: Ended) -> str | None:
+    """What the emulator of this arm does not implement; no other arm has one."""
+    name = f"{Unsupported.__module__}.{Unsupported.__qualname__}"
+    found = plan.platform.emulates and ended.error and ended.error["type"] == name
+    return str(ended.error["message"]) if found and ended.error else None
 
 
 def nothing(name: str, why: str) -> Observation:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from triton.runtime.errors import InterpreterError
 
-from harness.errors import BadInput, Runaway, Unresolved
+from harness.errors import BadInput, Runaway, Unresolved, Unsupported
 from harness.facts import Raised
 from harness.memory.device import gone
 from harness.observation import Fault
@@ -52,7 +52,8 @@ def as_fault(error: Exception, root: Path, undone: Undone | None = None) -> Faul
     """
     for cause in _chain(error):
         if isinstance(cause, Unresolved):
-            raise Unresolved(str(cause)) from error
+            kind = Unsupported if isinstance(cause, Unsupported) else Unresolved
+            raise kind(str(cause)) from error
     # Memory is what the arm was given, not what the code did wrong: the process names that ending.
     if isinstance(error, BadInput) or is_about_memory(error):
         raise error

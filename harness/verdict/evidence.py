@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from harness.facts import Expect, ExpectedFault, FaultKind, Params, Tolerance
+from harness.facts import Expect, ExpectedFault, FaultKind, Params, Retired, Tolerance
 from harness.golden import Golden
 from harness.observation import Observation
 from harness.observation.compare import DEFAULT_TOLERANCE
@@ -17,12 +17,19 @@ class Arm:
     """One arm as it came back, and what its attestation must prove.
 
     `wanted` maps edited modules to their sha256 in this arm's tree, `functions` are the edited
-    functions of which one must have been entered.
+    functions of which one must have been entered, `emulates` the part of a device that it must attest to have
+    emulated.
     """
 
     observation: Observation | None = None
     wanted: Mapping[str, str] = field(default_factory=dict)
     functions: tuple[str, ...] = ()
+    emulates: str | None = None
+
+    @property
+    def unsupported(self) -> str | None:
+        """What its emulator does not implement, where it came upon that."""
+        return self.observation.unsupported if self.observation else None
 
     @property
     def emulated(self) -> tuple[str, ...]:
@@ -37,20 +44,28 @@ class Evidence:
 
     `missing` are the required features this machine lacks, `tree` is the content hash of the tree
     under test, `stale` the text of its StaleRevert, `broken` what the reverted code lacks to be run.
+    `unfixed` says how the tree shows to be older than the fix, which is not in it; None where it does not.
     `points` are the parameters that were asked for (empty: those the fixed arm shows). `asked` leaves an
     arm out where the user did. `tolerance` is the case's, for floats beside those of the golden.
+    `released` is the published release that stands for the reverted arm, `retired` says where both arms ran
+    instead of on the tree under test.
     On a declared `control` both arms are meant to be clean and to show the same. A configuration
-    has no expectation: its fixed arm stands alone.
+    has no expectation: its fixed arm stands alone. `interpreted` is the fixed arm in the interpreter, where
+    the arms' machine code is emulated.
     """
 
     expect: Expect | None
     fixed: Arm = field(default_factory=Arm)
     reverted: Arm = field(default_factory=Arm)
+    interpreted: Arm | None = None
     golden: Golden | None = None
     tree: str = ""
     missing: tuple[str, ...] = ()
     stale: str | None = None
     broken: str | None = None
+    unfixed: str | None = None
+    released: str | None = None
+    retired: Retired | None = None
     by_hand: bool = False
     points: tuple[Params, ...] = ()
     asked: tuple[ArmName, ...] = BOTH
@@ -58,7 +73,7 @@ class Evidence:
     tolerance: Tolerance = DEFAULT_TOLERANCE
 
     def arm(self, name: ArmName) -> Arm:
-        return self.fixed if name == "fixed" else self.reverted
+        return {"fixed": self.fixed, "reverted": self.reverted}.get(name) or self.interpreted or Arm()
 
     @property
     def is_whole(self) -> bool:

@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 from harness.errors import GoldenError
 from harness.facts import CaseKey, Configuration, Params, Reproducer, Subject
 from harness.golden import Golden, points_of
-from harness.observation import Observation
+from harness.observation import Observation, Point
 from harness.observation.compare import DEFAULT_TOLERANCE, same_params, trace_difference
-from harness.verdict import departure, proof, wording
+from harness.verdict import departure, disagreement, proof, wording
 from harness.verdict.broken import BROKEN
 from harness.verdict.evidence import Evidence
-from harness.verdict.kinds import Verdict
+from harness.verdict.kinds import ArmName, Verdict
 from harness.verdict.result import Result
 
 
@@ -35,7 +35,10 @@ def judge(case: Evidence) -> Judgement:
     steps = (_unsupported, _fixed, _stale, _reverted, _shape, _goldens)
     found = next((judgement for step in steps if (judgement := step(case))), None) or _last(case)
     drift = () if found.verdict is Verdict.UNSUPPORTED else departure.drift(case)
-    return Judgement(found.verdict, wording.as_line(found.reason), tuple(map(wording.as_line, drift)))
+    where = f"{case.retired.told}: " if case.retired else ""
+    return Judgement(
+        found.verdict, wording.as_line(f"{where}{found.reason}"), tuple(map(wording.as_line, drift))
+    )
 
 
 def conclude(
@@ -53,9 +56,10 @@ def conclude(
         key=key, pr=bug.pr if bug else None, issue=bug.issue if bug else None,
         configuration=isinstance(subject, Configuration), params=params or {},
         verdict=judgement.verdict, reason=judgement.reason, drift=judgement.drift,
-        evidence=case.weight,
+        evidence=case.weight, released=case.released, retired=case.retired,
         judged_by="by hand" if case.by_hand else "goldens",
         seconds=seconds, fixed=case.fixed.observation, reverted=case.reverted.observation,
+        interpreted=case.interpreted.observation if case.interpreted else None,
     )  # fmt: skip
 
 
@@ -88,15 +92,52 @@ def _unsupported(case: Evidence) -> Judgement | None:
 def _fixed(case: Evidence) -> Judgement | None:
     if "fixed" not in case.asked:
         return None
-    if problem := proof.unproven("fixed", case.fixed):
+    if case.fixed.unsupported:
+        return _not_emulated("fixed", case.fixed.unsupported)
+    if problem := proof.unproven("fixed", case.fixed) or _disagreement(case):
         return Judgement(Verdict.UNRESOLVED, problem)
     for point in proof.points(case.fixed):
         if point.faults:
-            return Judgement(Verdict.REGRESSED, wording.said("fixed", case.fixed, point))
+            return _faulty(case, point)
     if problem := proof.incomplete(case, "fixed"):
         return Judgement(Verdict.UNRESOLVED, problem)
     departs = departure.binding(case, "fixed")
     return Judgement(Verdict.REGRESSED, departs) if departs else None
+
+
+def _faulty(case: Evidence, point: Point) -> Judgement:
+    """A fixed arm that faults: the tree never had the fix, or it lost it. Only the first has to be shown."""
+    said = wording.said(case, "fixed", point)
+    if case.unfixed and _shows_the_bug(case):
+        return Judgement(Verdict.UNFIXED, f"not fixed in this release yet: {case.unfixed}; {said}")
+    return Judgement(Verdict.REGRESSED, said)
+
+
+def _shows_the_bug(case: Evidence) -> bool:
+    """Whether the fixed arm shows the declared bug and nothing else, as the reverted one must."""
+    if case.expect is None or case.control:
+        return False
+    expected, first, *others = case.expected, *proof.points(case.fixed)
+    faulty = [proof.asked_as(case, point) for point in others if point.faults]
+    # Older releases may call a kernel otherwise.
+    shown = any(fault.shows(expected, kernels=False) for fault in first.faults)
+    return shown and (case.by_hand or all(map(expected.bites_at, faulty)))
+
+
+def _not_emulated(name: ArmName, what: str) -> Judgement:
+    return Judgement(Verdict.UNSUPPORTED, f"{name} arm: the emulator does not implement {what}")
+
+
+def _disagreement(case: Evidence) -> str | None:
+    """Why the interpreter speaks against what an emulator showed, or proves nothing itself."""
+    beside = case.interpreted
+    if beside is None:
+        return None
+    if problem := proof.unproven("interpreted", beside):
+        return problem
+    assert case.fixed.observation and beside.observation  # both are proven
+    found = disagreement.first(case.fixed.observation, beside.observation)
+    return disagreement.told(found) if found else None
 
 
 def _stale(case: Evidence) -> Judgement | None:
@@ -108,6 +149,8 @@ def _stale(case: Evidence) -> Judgement | None:
 def _reverted(case: Evidence) -> Judgement | None:
     if "reverted" not in case.asked:
         return None
+    if case.reverted.unsupported and not case.broken:
+        return _not_emulated("reverted", case.reverted.unsupported)
     if (
         problem := _broken(case)
         or proof.unproven("reverted", case.reverted)
@@ -139,12 +182,10 @@ def _shape(case: Evidence) -> Judgement | None:
         if bites and not point.faults:
             return Judgement(Verdict.TOOTHLESS, wording.why_clean(case, point))
         if point.faults and not bites:
-            said = wording.said("reverted", case.reverted, point)
+            said = wording.said(case, "reverted", point)
             return Judgement(Verdict.CHANGED, f"{said}; it must stay clean there")
     if not any(fault.shows(case.expected) for fault in points[0].faults):
-        reason = (
-            f"{wording.said('reverted', case.reverted, points[0])}; {wording.expected(case)} was expected"
-        )
+        reason = f"{wording.said(case, 'reverted', points[0])}; {wording.expected(case)} was expected"
         return Judgement(Verdict.CHANGED, reason)
     return None
 
@@ -153,7 +194,7 @@ def _parted(case: Evidence) -> Judgement | None:
     """Where the arms of a declared control part, or the reverted one faults."""
     for point in proof.points(case.reverted):
         if point.faults:
-            said = wording.said("reverted", case.reverted, point)
+            said = wording.said(case, "reverted", point)
             return Judgement(Verdict.CHANGED, f"{said}; this is a declared control")
         for other in proof.points(case.fixed):
             parted = trace_difference(other.trace, point.trace, DEFAULT_TOLERANCE)

@@ -9,7 +9,8 @@ from typing import Literal
 from harness.facts import Platform
 from harness.facts.words import Word
 
-ArmName = Literal["fixed", "reverted"]
+ArmName = Literal["fixed", "reverted", "interpreted"]
+"""`interpreted` is the fixed arm in Triton's interpreter, beside one whose machine code is emulated."""
 BOTH: tuple[ArmName, ...] = ("fixed", "reverted")
 
 
@@ -34,11 +35,12 @@ class EvidenceClass(Word):
 
 
 class Verdict(StrEnum):
-    """The eight verdicts; the value is the word itself."""
+    """The nine verdicts; the value is the word itself."""
 
     PASS = "PASS"
     UNSUPPORTED = "UNSUPPORTED"
     REGRESSED = "REGRESSED"
+    UNFIXED = "UNFIXED"
     TOOTHLESS = "TOOTHLESS"
     CHANGED = "CHANGED"
     STALE = "STALE"
@@ -52,6 +54,6 @@ class Verdict(StrEnum):
 
 SEVERITY = (
     Verdict.PASS, Verdict.UNSUPPORTED, Verdict.UNRECORDED, Verdict.UNRESOLVED, Verdict.STALE,
-    Verdict.CHANGED, Verdict.TOOTHLESS, Verdict.REGRESSED,
+    Verdict.CHANGED, Verdict.TOOTHLESS, Verdict.UNFIXED, Verdict.REGRESSED,
 )  # fmt: skip
 """Verdicts from the best to the worst."""

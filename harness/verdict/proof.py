@@ -37,6 +37,8 @@ def _unattested(arm: Arm, seen: Observation) -> str | None:
     # Asking for nothing would let anything pass.
     if not arm.wanted:
         return "no module was named that it must attest"
+    if arm.emulates and arm.emulates not in arm.emulated:
+        return f"it does not attest that it emulated {arm.emulates}"
     problem = seen.attestation.problem(arm.wanted, arm.functions)
     return f"{problem}{_before(seen)}" if problem else None
 

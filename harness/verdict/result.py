@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from harness.errors import BadInput
-from harness.facts import CaseKey, OfCase, Params
+from harness.facts import CaseKey, OfCase, Params, Retired
 from harness.observation import Observation
 from harness.observation.compare import plain
 from harness.verdict.kinds import EvidenceClass, Verdict
@@ -15,7 +15,10 @@ from harness.verdict.kinds import EvidenceClass, Verdict
 
 @dataclass(frozen=True, kw_only=True)
 class Result(OfCase):
-    """One row of a report: who was judged, how, and what both arms showed."""
+    """One row of a report: who was judged, how, and what both arms showed.
+
+    `interpreted` is the fixed arm in Triton's interpreter, where the arms' machine code was emulated.
+    """
 
     key: CaseKey
     pr: int | None = None
@@ -28,13 +31,23 @@ class Result(OfCase):
     seconds: float = 0.0
     fixed: Observation | None = None
     reverted: Observation | None = None
+    interpreted: Observation | None = None
     judged_by: Literal["goldens", "by hand"] = "goldens"
     configuration: bool = False
     rates: Mapping[str, Any] = field(default_factory=dict)
+    released: str | None = None
+    retired: Retired | None = None
+
+    @property
+    def qualities(self) -> tuple[str, ...]:
+        """What a verdict is told with: arms that ran elsewhere, and evidence that is less than a fault."""
+        words = {"retired": self.retired, "released": self.released}
+        weaker = [] if self.evidence is EvidenceClass.FAULT else [self.evidence.value]
+        return (*(word for word, holds in words.items() if holds), *weaker)
 
     @property
     def arms(self) -> dict[str, Observation]:
-        """The arms that were observed, by name."""
+        """The arms that were observed, by name; not what stands beside them."""
         both = {"fixed": self.fixed, "reverted": self.reverted}
         return {name: observation for name, observation in both.items() if observation}
 
@@ -56,9 +69,14 @@ class Result(OfCase):
         }
         if self.configuration:
             judged["configuration"] = True
+        if self.released:
+            judged["released"] = self.released
+        if self.retired:
+            judged["retired"] = asdict(self.retired)
         if self.rates:
             judged["rates"] = self.rates
-        arms = {name: observation.to_json() for name, observation in self.arms.items()}
+        beside = {"interpreted": self.interpreted} if self.interpreted else {}
+        arms = {name: observation.to_json() for name, observation in {**self.arms, **beside}.items()}
         return dict(plain({**identity, **judged, "seconds": round(self.seconds, 3), "arms": arms}))
 
     @classmethod
@@ -70,7 +88,9 @@ class Result(OfCase):
             verdict=None if row["verdict"] is None else Verdict(row["verdict"]),
             evidence=EvidenceClass(row["evidence"]), reason=row["reason"], drift=tuple(row["drift"]),
             seconds=float(row["seconds"]), configuration=bool(row.get("configuration", False)),
+            released=row.get("released"), retired=Retired(**row["retired"]) if "retired" in row else None,
             rates=dict(row.get("rates", {})), fixed=arms.get("fixed"), reverted=arms.get("reverted"),
+            interpreted=arms.get("interpreted"),
         )  # fmt: skip
 
 

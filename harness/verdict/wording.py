@@ -18,7 +18,7 @@ def told(case: Evidence) -> str:
     """What the reverted arm showed. What a signature is worth is said with it."""
     if case.control:
         return "a declared control: both arms show the same, as they are meant to"
-    showed = said("reverted", case.reverted, points(case.reverted)[0])
+    showed = said(case, "reverted", points(case.reverted)[0])
     identifies = "; that identifies the kernel and does not prove wrong values"
     return showed + identifies if case.is_signature else emulating(case, showed)
 
@@ -28,15 +28,23 @@ def emulating(case: Evidence, showed: str) -> str:
     return f"{showed}; emulated: {joined(case.emulated)}" if case.emulated else showed
 
 
-def said(name: ArmName, arm: Arm, point: Point) -> str:
+def said(case: Evidence, name: ArmName, point: Point) -> str:
     """What a point showed. A compiled signature identifies code and is never called a fault."""
     does = "has the signature of the bug" if point.only_signatures else "faults"
-    return f"{name} arm {does}{at(arm, point)}: {joined([fault.signature for fault in point.faults])}"
+    where, faults = at(case.arm(name), point), joined([fault.signature for fault in point.faults])
+    return f"{called(case, name)} {does}{where}: {faults}"
+
+
+def called(case: Evidence, name: ArmName) -> str:
+    """An arm in words: a published release that stands for the reverted one is told by its number."""
+    stands = case.released if name == "reverted" else None
+    return f"released arm ({stands})" if stands else f"{name} arm"
 
 
 def why_clean(case: Evidence, point: Point) -> str:
     watched = "signature" if case.is_signature else "watched fault"
-    return f"reverted arm is clean{at(case.reverted, point)}: {joined(point.notes) or f'no {watched}'}"
+    clean = f"{called(case, 'reverted')} is clean{at(case.reverted, point)}"
+    return f"{clean}: {joined(point.notes) or f'no {watched}'}"
 
 
 def at(arm: Arm, point: Point) -> str:

@@ -25,6 +25,7 @@ BACKENDS = {
 IMPORTS = (*eagle.IMPORTS, *(module for module, _ in BACKENDS.values()))
 BUFFERS = ("cuda_graph_kv_indices", "kv_indices_buffer")
 """What holds the KV indices: a graph's, and a batch's own."""
+_UNWRITTEN = -1
 
 
 def used(topk: int, num_steps: int, seq_lens: Sequence[int]) -> int:
@@ -126,7 +127,11 @@ def _noting(seen: list[Any]) -> Callable[[int, Any], None]:
 
 
 def _on(device: str) -> Any:
-    """FlashInfer's buffers name the device `cuda`, whatever the runner's is."""
+    """FlashInfer's buffers name the device `cuda`, whatever the runner's is.
+
+    What is empty memory gets a value that is no index, so that the rows' unused ends are alike in every run.
+    """
+    import torch
     from torch.overrides import TorchFunctionMode
 
     class OnDevice(TorchFunctionMode):
@@ -134,7 +139,8 @@ def _on(device: str) -> Any:
             asked = dict(kwargs or {})
             if asked.get("device") == "cuda":
                 asked["device"] = device
-            return function(*args, **asked)
+            made = function(*args, **asked)
+            return made.fill_(_UNWRITTEN) if function is torch.empty else made
 
     return OnDevice()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -62,4 +63,5 @@ def standing(place: Place) -> Standing:
         co_qualname=place.function,
         co_firstlineno=place.line,  # the whole function is one line, so its frame is at this one
     )
-    return FunctionType(code, {})
+    # What native code imports under this frame is found by its globals' builtins: without, a KeyError.
+    return FunctionType(code, {"__builtins__": builtins})

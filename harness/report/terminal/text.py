@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from harness.foreign import visible
 from harness.observation.compare import named_params
 from harness.report.terminal.aspects import Row, evidence
-from harness.verdict import EvidenceClass, Result, Verdict
+from harness.verdict import Result, Verdict
 
 
 def explain(result: Result) -> str:
@@ -53,5 +53,5 @@ def word(result: Result | None) -> str:
 
 
 def judged(result: Result) -> str:
-    """A result's verdict, and what it rests on where that is less than a fault on the real thing."""
-    return word(result) if result.evidence is EvidenceClass.FAULT else f"{word(result)} ({result.evidence})"
+    """A result's verdict, with where its arms ran, and what it rests on, where that is not the usual."""
+    return f"{word(result)} ({', '.join(result.qualities)})" if result.qualities else word(result)

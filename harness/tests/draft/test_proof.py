@@ -56,6 +56,7 @@ def test_the_draft_is_a_reproducer_with_that_revert(tmp_path: Path) -> None:
     found = proven(tmp_path)
     text = render.render(7, found)
     reproducer = drafted(tmp_path, text)
+    assert isinstance(reproducer.revert, Revert)
     plan = revert.plan(found.tree, reproducer.revert)
     assert dict(plan.files) == dict(revert.plan(found.tree, Revert(*found.edits)).files)
     assert reproducer.bug.pr == 7 and reproducer.bug.fixed_in == "9.9.8" and text.count("TODO") >= 8

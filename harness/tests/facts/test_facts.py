@@ -23,7 +23,9 @@ from harness.facts import (
     KernelCase,
     KernelLab,
     Platform,
+    Released,
     Reproducer,
+    Retired,
     Revert,
     Tier,
     Tolerance,
@@ -51,6 +53,43 @@ def case(**facts: Any) -> KernelCase:
 def reproducer(**facts: Any) -> Reproducer:
     own: dict[str, Any] = {"bug": BUG, "revert": Revert(EDIT), "kernel": case()}
     return Reproducer(**{**own, "expect": Expect(reverted=faults("oob-write")), **facts})
+
+
+RETIRED: dict[str, Any] = dict(since="0.5.15", on="0.5.14", reason="the buffer is gone")
+RELEASED: dict[str, Any] = dict(
+    release="0.5.12.post1", functions=("Pool.grow",), reason="rewritten with the fix"
+)
+
+
+def test_a_bug_may_be_retired_and_a_release_may_stand_for_its_revert() -> None:
+    found = reproducer(retired=Retired(**RETIRED), revert=Released(**RELEASED))
+    assert found.revert.functions == ("Pool.grow",)
+    assert found.retired and found.retired.told == "retired since 0.5.15 (the buffer is gone), run on 0.5.14"
+
+
+@pytest.mark.parametrize(
+    ("facts", "told"),
+    [
+        (lambda: Retired(**{**RETIRED, "on": "newest"}), "retired.on: 'newest' is no release"),
+        (lambda: Retired(**{**RETIRED, "reason": " "}), "retired.reason: is empty"),
+        (lambda: Released(**{**RELEASED, "release": "v0.5.9"}), "revert.release: 'v0.5.9' is no release"),
+        (lambda: Released(**{**RELEASED, "functions": ()}), "revert.functions: is empty"),
+        (lambda: Released(**{**RELEASED, "functions": ("a b",)}), "'a b' is no qualified name"),
+        (lambda: Released(**{**RELEASED, "reason": ""}), "revert.reason: is empty"),
+        (
+            lambda: reproducer(retired=Retired(**{**RETIRED, "on": "0.5.12.post1"})),
+            "retired.on: 0.5.12.post1 is not",
+        ),
+        (lambda: reproducer(retired=Retired(**{**RETIRED, "on": "0.5.15"})), "retired.on: 0.5.15 is not"),
+        (
+            lambda: reproducer(revert=Released(**{**RELEASED, "release": "0.5.13"})),
+            "revert.release: 0.5.13 has the fix",
+        ),
+    ],
+)
+def test_where_a_bug_lives_is_checked(facts: Callable[[], object], told: str) -> None:
+    with pytest.raises(FactsError, match=told):
+        facts()
 
 
 def test_a_declared_kind_is_a_text_that_survives_a_copy() -> None:
@@ -280,6 +319,17 @@ def test_points_are_the_default_then_every_other_combination_once(values: dict[s
 
 
 # --- on a real accelerator -------------------------------------------------------------------------
+
+
+def test_a_case_that_is_emulated_has_a_place_for_each_chip() -> None:
+    here = case(emulated=("gfx942", "gfx950"))
+    assert [str(one) for one in here.emulations] == ["emulated-gfx942", "emulated-gfx950"]
+    assert here.on("rocm").emulations == ()
+    for chips, told in ((("sm90",), "'emulated-sm90' is not like"), (("gfx942",) * 2, "is named twice")):
+        with pytest.raises(FactsError, match=told):
+            case(emulated=chips)
+    with pytest.raises(FactsError, match="is for a case on the CPU"):
+        here.on("rocm", emulated=("gfx942",))
 
 
 def test_a_case_on_an_accelerator_needs_it_and_pretends_nothing() -> None:

@@ -50,6 +50,19 @@ def test_another_word_is_refused_with_the_nearest(word: str, meant: str) -> None
     assert str(refused.value) == f"{word!r} is not like cpu, cuda, cuda-sm90, rocm, rocm-gfx942{meant}"
 
 
+def test_what_is_emulated_is_a_place_of_its_own_and_no_machine() -> None:
+    place = Platform.parse("emulated-gfx942")
+    assert place == Platform(Host.EMULATED, "gfx942") and place.emulates == MI300
+    assert not place.host.has_devices and place not in (CPU, MI300)
+    assert [one.emulates for one in (CPU, MI300, H200)] == [None] * 3
+    assert runs_on(Tier.KERNEL, place, CPU) == runs_on(Tier.KERNEL, place, MI300) == place
+    with pytest.raises(ValueError, match="emulated-gfx942 is no machine: what is emulated runs on a CPU"):
+        Platform.of_machine("emulated-gfx942")
+    for word in ("emulated", "emulated-sm90"):
+        with pytest.raises(ValueError, match="is not like"):
+            Platform.parse(word)
+
+
 def test_a_chip_of_another_kind_of_machine_is_no_platform() -> None:
     with pytest.raises(ValueError, match="'cuda-gfx942' is not like"):
         Platform(Host.CUDA, "gfx942")

@@ -40,17 +40,45 @@ def test_every_other_verdict_blocks_and_says_what_to_do(tmp_path: Path, verdict:
 
 
 @pytest.mark.parametrize(
-    ("version", "told"),
+    ("verdict", "version", "told"),
     [
-        ("9.9.7", "take over #101, which upstream has since 9.9.8; see it with `refault repro pr101"),
-        ("9.9.9", "upstream has #101 since 9.9.8, and this build lost it"),
-        (None, "--sglang PATH"),
+        (
+            Verdict.UNFIXED,
+            None,
+            "take over #101, which upstream has since 9.9.8; see it with `refault repro pr101",
+        ),
+        (Verdict.REGRESSED, "9.9.9", "upstream has #101 since 9.9.8, and this build lost it"),
+        (Verdict.REGRESSED, "9.9.7", "and this build lost it"),  # what it claims to be is no excuse
+        (Verdict.REGRESSED, None, "--sglang PATH"),
     ],
 )
-def test_a_regression_says_where_the_fix_is(tmp_path: Path, version: str | None, told: str) -> None:
+def test_a_fix_that_is_not_there_says_where_it_is(
+    tmp_path: Path, verdict: Verdict, version: str | None, told: str
+) -> None:
     build = Build(tree="b" * 64, version=version)
-    (entry,) = decided(tmp_path, ON_CPU, row(Verdict.REGRESSED), build=build).blocking
+    (entry,) = decided(tmp_path, ON_CPU, row(verdict), build=build).blocking
     assert told in entry.remedy
+
+
+def test_what_ran_on_a_release_of_its_own_is_no_evidence_of_the_build(tmp_path: Path) -> None:
+    text = ON_CPU + ON_CPU.replace("101", "104")
+    elsewhere = replace(row(reproducer="pr104_short_indptr"), retired=True)
+    found = decided(tmp_path, text, row(), elsewhere)
+    assert found.word == "pass" and [entry.reproducer for entry in found.passed] == ["pr101_stray_store"]
+    assert [entry.reproducer for entry in found.retired] == ["pr104_short_indptr"]
+    alone = decided(tmp_path, ON_CPU.replace("101", "104"), elsewhere)
+    assert alone.word == "block" and alone.blocking[0].reason == "not one result is a PASS"
+    broken = replace(row(Verdict.TOOTHLESS, reproducer="pr104_short_indptr"), retired=True)
+    assert decided(tmp_path, text, row(), broken).word == "block"
+
+
+def test_a_policy_may_let_a_fix_that_is_not_there_yet_through_and_never_a_lost_one(tmp_path: Path) -> None:
+    text = 'block = ["REGRESSED", "TOOTHLESS"]\n' + ON_CPU + ON_CPU.replace("101", "104")
+    passing = row(reproducer="pr104_short_indptr")
+    found = decided(tmp_path, text, row(Verdict.UNFIXED), passing)
+    assert found.word == "pass" and [entry.verdict for entry in found.let_through] == [Verdict.UNFIXED]
+    assert decided(tmp_path, text, row(Verdict.REGRESSED), passing).word == "block"
+    assert decided(tmp_path, ON_CPU, row(Verdict.UNFIXED), passing).word == "block"  # by default it blocks
 
 
 def test_a_platform_without_results_blocks(tmp_path: Path) -> None:
@@ -236,6 +264,14 @@ def test_what_was_emulated_counts_for_the_cpu_alone(tmp_path: Path, platform: st
         (entry,) = decided(tmp_path, on_device, *rows).blocking[:1]
         told = f"its evidence is emulated, which counts for the cpu alone and not for {platform}"
         assert (entry.word, entry.reason) == ("unproven", told)
+
+
+def test_what_an_emulator_showed_is_never_asked_for_by_the_chip_s_name(tmp_path: Path) -> None:
+    emulated = replace(row(platform="emulated-gfx942"), evidence=EvidenceClass.EMULATED)
+    found = decided(tmp_path, ON_CPU.replace('"cpu"', '"rocm-gfx942"'), emulated)
+    assert found.blocking[0].reason == "no results from rocm-gfx942, only from cpu"
+    (entry,) = decided(tmp_path, ON_CPU.replace('"cpu"', '"emulated-gfx942"'), emulated).blocking[:1]
+    assert "for which pr101 has none" in entry.reason  # the toy's case names no chip
 
 
 def test_one_beside_the_policy_is_told(tmp_path: Path) -> None:

@@ -44,8 +44,16 @@ def _count(out, BLOCK: tl.constexpr):  # type: ignore[no-untyped-def]
     tl.atomic_add(out + tl.arange(0, BLOCK) % 4, 1)
 
 
+def _copy(table, n, BLOCK: tl.constexpr):  # type: ignore[no-untyped-def]
+    at = tl.arange(0, BLOCK)
+    source = tl.cast(tl.load(table), tl.pointer_type(tl.int32))
+    target = tl.cast(tl.load(table + 1), tl.pointer_type(tl.int32))
+    tl.store(target + at, tl.load(source + at, mask=at < n), mask=at < n)
+
+
 COUNT, _ = both(_count)
 ADD, ADD_INTERPRETED = both(_add)
 GATHER, GATHER_INTERPRETED = both(_gather)
 PRODUCT, PRODUCT_INTERPRETED = both(_product)
 TOTAL, _ = both(_total)
+COPY, COPY_INTERPRETED = both(_copy)

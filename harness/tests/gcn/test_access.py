@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from harness.errors import Runaway
+from harness.errors import Runaway, Unsupported
 from harness.gcn.space import ASTRAY
-from harness.gcn.unsupported import Unsupported
 from harness.tests.gcn.snippets import LANE, Bench, doubles
 
 _RESOURCE = 0x27000

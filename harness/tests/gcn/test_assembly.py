@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from harness.errors import Unsupported
 from harness.gcn.assembly import instruction, read
 from harness.gcn.operands import constant, parse
-from harness.gcn.unsupported import Unsupported
 
 
 def test_operands_modifiers_and_flags_are_told_apart() -> None:

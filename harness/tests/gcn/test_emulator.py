@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from harness.errors import Runaway
+from harness.errors import Runaway, Unsupported
 from harness.gcn import assembly, emulator, segment
 from harness.gcn.assembly import Slot
 from harness.gcn.space import Space
-from harness.gcn.unsupported import Unsupported
 from harness.memory.poison import Poison
 from harness.memory.violations import Violations
 from harness.memory.windows import Argument
@@ -105,6 +104,25 @@ def test_waves_exchange_values_at_a_barrier() -> None:
     told = _run(_EXCHANGE, out, (1, 1, 1), 2)
     assert out.tolist() == [*range(64, 128), *range(64)]
     assert not told.hazards
+
+
+_SHIFT = """\ts_load_dwordx2 s[4:5], s[0:1], 0x0
+\tv_lshlrev_b32_e32 v1, 2, v0
+\ts_waitcnt lgkmcnt(0)
+\tglobal_load_dword v2, v1, s[4:5] offset:4
+\ts_waitcnt vmcnt(0)
+\tglobal_store_dword v1, v2, s[4:5]
+\ts_endpgm"""
+
+
+def test_waves_load_before_any_of_them_stores() -> None:
+    """A row that is moved by one: the first wave's last element is the second one's first."""
+    out = torch.arange(129, dtype=torch.int32)
+    _run(_SHIFT, out, (1, 1, 1), 2)
+    assert out.tolist() == [*range(1, 129), 128]
+    parts = torch.arange(129, dtype=torch.int32)
+    _run(_SHIFT.replace("\ts_waitcnt vmcnt(0)\n", "\ts_waitcnt vmcnt(0)\n\ts_barrier\n"), parts, (1, 1, 1), 2)
+    assert parts.tolist() == out.tolist()
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
-from harness.gcn.unsupported import Unsupported
+from harness.errors import Unsupported
 from harness.tests.gcn.snippets import LANE, Bench, run
 
 
@@ -87,10 +89,28 @@ def test_transposed_read_keeps_a_column(bits: int, per_lane: int) -> None:
 
 
 @pytest.mark.parametrize(
+    ("pattern", "source"),
+    [
+        ("swizzle(SWAP,16)", lambda n: n ^ 16),
+        ("swizzle(REVERSE,8)", lambda n: n ^ 7),
+        ("swizzle(BROADCAST,32,31)", lambda n: n // 32 * 32 + 31),
+        ("swizzle(QUAD_PERM,1,0,3,2)", lambda n: n ^ 1),
+        ('swizzle(BITMASK_PERM,"01pip")', lambda n: n & 32 | 8 | (n & 5) | (~n & 2)),
+        ("0x401f", lambda n: n ^ 16),  # and_mask 31, or_mask 0, xor_mask 16
+        ("0x80b1", lambda n: n ^ 1),  # a quad's lanes 1, 0, 3, 2
+    ],
+)
+def test_swizzle_takes_a_lane_by_a_pattern_of_bits(pattern: str, source: Callable[[int], int]) -> None:
+    wave = Bench().run(f"ds_swizzle_b32 v1, v0 offset:{pattern}", vectors={0: LANE + 100})
+    assert wave.v[1].tolist() == [source(lane) + 100 for lane in range(64)]
+
+
+@pytest.mark.parametrize(
     ("text", "named"),
     [
         ("ds_add_u32 v0, v1", "ds_add_u32"),
-        ("ds_swizzle_b32 v0, v1 offset:swizzle(SWAP,1)", "ds_swizzle_b32"),
+        ("ds_swizzle_b32 v0, v1 offset:swizzle(FFT,1)", "ds_swizzle_b32 swizzle(FFT,1)"),
+        ("ds_swizzle_b32 v0, v1 offset:0xc000", "ds_swizzle_b32 offset:0xc000"),
         ("ds_read_u8_d16 v0, v1", "ds_read_u8_d16"),
         ("ds_read_b32 v0, v1 gds", "ds_read_b32 with gds"),
     ],

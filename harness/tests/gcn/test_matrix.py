@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from harness.gcn.unsupported import Unsupported
+from harness.errors import Unsupported
 from harness.tests.gcn.snippets import LANE, Bench, run
 
 

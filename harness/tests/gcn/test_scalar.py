@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.gcn.unsupported import Unsupported
+from harness.errors import Unsupported
 from harness.gcn.wave import ALL, VCC
 from harness.tests.gcn.snippets import run
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.gcn.unsupported import Unsupported
+from harness.errors import Unsupported
 from harness.gcn.wave import ALL, VCC
 from harness.tests.gcn.snippets import LANE, doubles, run, words
 

@@ -1,4 +1,4 @@
-"""Triton's interpreter computes the same, and does its exchange once a launch."""
+"""Triton's interpreter computes the same, exchanges once a launch, and works out a type once."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_a_launch_exchanges_the_language_once_and_computes_the_same(exchange: Co
     often = exchange.calls
     assert plain == [0, 1, 1, 2, 2, 3] and often == 7  # the launch, and each call of the device function
     exchange.calls = 0
-    assert interpreter.exchange_once() == interpreter.PATCH
+    assert interpreter.exchange_once() == interpreter.EXCHANGED_ONCE
     assert run() == plain
     assert exchange.calls == 1
     assert run() == plain
@@ -67,3 +67,70 @@ def test_the_language_is_itself_again_after_a_launch(exchange: Counted) -> None:
     interpreter.exchange_once()
     run()
     assert tl.core.is_builtin(tl.load) and tl.core.is_builtin(tl.tensor.__add__)
+
+
+@pytest.fixture
+def remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Types are remembered for one test."""
+    for owner, name in (
+        (tl.core.tensor, "__init__"),
+        (tl.core.block_type, "__init__"),
+        (triton_interpreter, "_get_np_dtype"),
+    ):
+        monkeypatch.setattr(owner, name, getattr(owner, name))
+    interpreter.remember_shapes()
+    interpreter.remember_elements()
+
+
+ELEMENTS = [
+    *(tl.int1, tl.int8, tl.uint8, tl.int16, tl.uint16, tl.int32, tl.uint32, tl.int64, tl.uint64),
+    *(tl.float16, tl.bfloat16, tl.float32, tl.float64, tl.float8e5, tl.float8e4nv),
+    *(tl.pointer_type(tl.float16), tl.pointer_type(tl.pointer_type(tl.int32)), tl.pointer_type(tl.int8, 3)),
+]
+
+
+def facts(element: Any, shape: list[Any]) -> list[Any]:
+    """All that a block type and a tensor of it say of themselves."""
+    kind = tl.core.block_type(element, shape)
+    value = tl.core.tensor(None, kind)
+    return [
+        *(kind.name, list(kind.shape), kind.numel, kind.element_ty is element, kind.scalar is element),
+        *([one.value for one in value.shape], type(value.shape), value.numel.value, value.type is kind),
+        *(value.dtype is element, value.handle, sorted(vars(kind)), sorted(vars(value))),
+    ]
+
+
+@pytest.mark.parametrize("element", ELEMENTS, ids=str)
+def test_a_type_that_is_remembered_is_as_it_was(element: Any, request: pytest.FixtureRequest) -> None:
+    shapes = [[1], [16], [tl.constexpr(16)], [4, 8], [8, 4], [True]]
+    original = [facts(element, shape) for shape in shapes]
+    numpys = triton_interpreter._get_np_dtype(element)
+    request.getfixturevalue("remembered")
+    for _ in range(2):
+        assert [facts(element, shape) for shape in shapes] == original
+        assert triton_interpreter._get_np_dtype(element) == numpys
+        assert triton_interpreter._get_np_dtype(tl.core.block_type(element, [4])) == numpys
+
+
+def test_a_scalar_tensor_has_no_shape(remembered: None) -> None:
+    for _ in range(2):
+        value = tl.core.tensor(None, tl.float32)
+        assert list(value.shape) == [] and value.numel.value == 1 and value.dtype is tl.float32
+
+
+@pytest.mark.parametrize(
+    ("shape", "error"), [([3], ValueError), ([], TypeError), ([4.0], TypeError), ([1 << 21], ValueError)]
+)
+def test_a_shape_that_triton_refuses_is_refused_each_time(
+    shape: list[Any], error: type[Exception], remembered: None
+) -> None:
+    tl.core.block_type(tl.int32, [4])
+    for _ in range(2):
+        with pytest.raises(error):
+            tl.core.block_type(tl.int32, shape)
+
+
+def test_a_type_that_numpy_lacks_is_refused_each_time(remembered: None) -> None:
+    for _ in range(2):
+        with pytest.raises(KeyError):
+            triton_interpreter._get_np_dtype(tl.void)

@@ -13,7 +13,7 @@ from typing import Any
 
 from harness import catalogue, documents, history
 from harness.draft import patch
-from harness.facts import CPU, CaseKey, Tier
+from harness.facts import CPU, CaseKey, Revert, Tier
 from harness.gate import policy
 from harness.golden import GoldenStore
 from harness.matrix import last_measured
@@ -177,6 +177,7 @@ def _of_wheel(path: Path) -> object:
 
 def _of_tree(path: Path) -> object:
     """The file as a module of a tree: its functions, the tree's hash, and a revert that is planned in it."""
+    assert isinstance(_STORE.revert, Revert)
     with _in_tree(path, "pages.py") as tree:
         functions_by_module(tree, ("build_table",))
         return tree.content_hash, revert.plan(tree, _STORE.revert)

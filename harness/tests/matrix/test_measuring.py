@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from harness import matrix
 from harness.errors import BadInput
+from harness.facts import Released, Retired
 from harness.machine import this_machine
 from harness.machine.workspace import Workspace
 from harness.suite import Bench
@@ -53,3 +55,30 @@ def test_a_release_that_cannot_be_had_ends_the_run(published: Path, fresh: Toy) 
     bench = toy_bench(workspace, fresh)
     with pytest.raises(BadInput, match=r"sglang 9\.9\.1 is no release"):
         list(matrix.run([STRAY], ["9.9.1"], bench))
+
+
+def test_a_bug_that_upstream_has_rewritten_away_is_not_applicable_there(published: Path, fresh: Toy) -> None:
+    retired = replace(STRAY, retired=Retired(since="9.9.9", on="9.9.8", reason="rewritten"))
+    bench = toy_bench(Workspace(published / "cache"), fresh)
+    cells = matrix.settled(list(matrix.run([retired], ["9.9.7", "9.9.8", "9.9.9"], bench)))
+    told = [(one.status.value, one.revert.value) for one in cells]
+    assert told == [("affected", "n/a"), ("fixed", "applies"), ("not-applicable", "n/a")]
+    assert cells[2].reason.startswith("retired; ") and "found 0 times" in cells[2].reason
+    assert matrix.disagreements(cells, matrix.likenesses(cells)) == []
+
+
+def test_a_retirement_that_is_wrong_disagrees(published: Path, fresh: Toy) -> None:
+    early = replace(STRAY, retired=Retired(since="9.9.9", on="9.9.8", reason="rewritten"))
+    bench = toy_bench(Workspace(published / "cache"), fresh)
+    (cell,) = matrix.run([early], ["9.9.8"], bench)
+    (problem,) = matrix.disagreements([replace(cell, retired_since="9.9.8")], [])
+    assert "measured fixed, declared not-applicable" in problem
+
+
+def test_nothing_is_undone_where_a_release_stands_for_the_revert(published: Path, fresh: Toy) -> None:
+    released = Released(release="9.9.7", functions=("build_table",), reason="rewritten with the fix")
+    plain = replace(STRAY, revert=released)
+    bench = toy_bench(Workspace(published / "cache"), fresh)
+    cells = matrix.settled(list(matrix.run([plain], ["9.9.7", "9.9.9"], bench)))
+    assert [(one.status.value, one.revert.value) for one in cells] == [("affected", "n/a"), ("fixed", "n/a")]
+    assert matrix.disagreements(cells, matrix.likenesses(cells)) == []

@@ -50,6 +50,25 @@ def test_a_launch_leaves_an_event() -> None:
     ]
 
 
+@pytest.mark.parametrize("elements", [4, 3])
+def test_buffers_made_and_frozen_after_other_launches_are_known(elements: int) -> None:
+    def run() -> None:
+        first = [torch.zeros(4)]
+        kernels.fill_tables[(1,)](torch.tensor([first[0].data_ptr()]), 4, BLOCK=4)
+        layers = [torch.zeros(4), torch.zeros(elements)]
+        gc.freeze()
+        try:
+            addresses = torch.tensor([layer.data_ptr() for layer in layers])
+            kernels.fill_tables[(2,)](addresses, 4, BLOCK=4)
+        finally:
+            gc.unfreeze()
+
+    oracle = watched(run)
+    found = [(fault.kind, fault.buffer, fault.first, fault.count) for fault in oracle.violations.faults()]
+    assert found == ([] if elements == 4 else [("oob-write", "layers[1]", 3, 1)])
+    assert [one["buffer"] for one in oracle.trace()[-1]["reached"]] == ["layers[0]", "layers[1]"]
+
+
 def test_buffers_behind_addresses_are_in_the_event() -> None:
     def run() -> None:
         layers = [torch.zeros(4), torch.zeros(4)]

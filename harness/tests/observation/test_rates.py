@@ -1,4 +1,4 @@
-"""Wilson's interval against known values, and when to stop."""
+"""Wilson's interval against known values, and when two arms are apart."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.observation.rates import Rate, until_apart
+from harness.observation.rates import Rate, Rates
 
 
 @pytest.mark.parametrize(
@@ -37,19 +37,14 @@ def test_more_hits_than_runs_is_no_rate() -> None:
         Rate(2, 1)
 
 
-def test_it_stops_once_the_arms_are_apart() -> None:
-    rates = until_apart(lambda index: (False, True), most=20)
-    assert rates.settled
-    assert rates.fixed.runs == rates.reverted.runs == 4
-    assert str(rates.reverted) == "4/4 (51% to 100%)"
+def test_arms_are_settled_once_no_rate_fits_both() -> None:
+    assert Rates(Rate(0, 4), Rate(4, 4)).settled and not Rates(Rate(0, 3), Rate(3, 3)).settled
+    assert str(Rate(4, 4)) == "4/4 (51% to 100%)"
 
 
-def test_a_flaky_reproducer_takes_longer_and_keeps_its_rate() -> None:
-    rates = until_apart(lambda index: (False, index % 2 == 0), most=40)
-    assert rates.settled and 4 < rates.fixed.runs < 40
-    assert rates.reverted.hits == (rates.reverted.runs + 1) // 2
+def test_a_flaky_reproducer_takes_longer() -> None:
+    assert not Rates(Rate(0, 4), Rate(2, 4)).settled and Rates(Rate(0, 40), Rate(20, 40)).settled
 
 
 def test_arms_that_do_the_same_are_never_apart() -> None:
-    rates = until_apart(lambda index: (True, True), most=10)
-    assert not rates.settled and rates.fixed.runs == 10
+    assert not Rates(Rate(40, 40), Rate(40, 40)).settled

@@ -118,15 +118,17 @@ os.wait()
 
 def _adopter() -> int:
     """Who adopts an orphan of this process."""
+    # The parent's number is asked for before the fork: the child may be an orphan before it first asks.
     program = """
 import os, time
+above = os.getpid()
 if os.fork() == 0:
-    above = os.getppid()
     while os.getppid() == above:
         time.sleep(0.01)
     print(os.getppid())
 """
-    adopter = int(subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout)
+    command = [sys.executable, "-c", program]
+    adopter = int(subprocess.run(command, capture_output=True, text=True, timeout=60).stdout)
     if adopter in (os.getpid(), os.getppid()):
         pytest.skip("orphans of this process come to it, or to its parent")
     return adopter

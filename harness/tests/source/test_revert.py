@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.errors import BadInput, StaleRevert
+from harness.errors import BadInput, FixAbsent, StaleRevert
 from harness.facts import Edit, Revert, edit, form
 from harness.source.revert import Reverted, apply, diff, expected, plan
 from harness.source.tree import Tree, at
@@ -201,6 +201,44 @@ def test_importing_the_copy_runs_the_revert_and_leaves_the_original_alone(
     assert python(tree.root, code) == "2 1"
     assert python(reverted.tree.root, code) == "1 0"
     assert bytes_of(tree.root) == before
+
+
+ABSENT = {
+    "no function of that name": [Revert(edit(in_function="Pool.shrink", remove="pass"))],
+    "nothing of one edit": [Revert(FEWER, edit(in_function="Pool.take", remove="assert_fits(...)"))],
+    "nothing of either form": [
+        Revert(
+            form(edit(in_function="Pool.shrink", remove="pass")),
+            form(edit(in_function="nowhere", remove="pass")),
+        )
+    ],
+    "nothing that is to be undone": [
+        Revert(edit(in_function=FEWER.in_function, replace=FEWER.by, by=FEWER.by))
+    ],
+}
+
+
+@pytest.mark.parametrize("why", ABSENT)
+def test_a_fix_that_is_not_there_is_told_apart(tree: Tree, why: str) -> None:
+    if why == "nothing that is to be undone":
+        tree = apply(tree, Revert(FEWER), tree.root.parent / "cache").tree
+    for one in ABSENT[why]:
+        with pytest.raises(FixAbsent):
+            plan(tree, one)
+
+
+def test_a_fix_that_is_there_twice_or_in_two_forms_is_not_absent(tree: Tree) -> None:
+    both = Revert(form(FEWER), form(UNCHECKED))
+    with pytest.raises(StaleRevert) as raised:
+        plan(tree, both)
+    assert not isinstance(raised.value, FixAbsent)
+
+
+def test_a_file_that_cannot_be_searched_may_hold_the_fix(tree: Tree) -> None:
+    (tree.folder / "broken.py").write_text("class Pool:\n    def shrink(self):\n  pass\n")
+    with pytest.raises(StaleRevert) as raised:
+        plan(replace(tree), Revert(edit(in_function="Pool.shrink", remove="pass")))
+    assert not isinstance(raised.value, FixAbsent)
 
 
 def test_bytecode_of_the_original_is_not_linked(tree: Tree, tmp_path: Path) -> None:

@@ -12,6 +12,9 @@ import pytest
 from harness.errors import BadInput, Forged
 from harness.facts import CPU, CaseKey, Expect, Grid, Integer, Reproducer, Revert, Tier, edit, faults
 from harness.observation import Attestation, Exit, Module, Observation
+from harness.source import age
+from harness.source.age import Age
+from harness.source.tree import at
 from harness.suite import judging
 from harness.tests.suite.planted import STORE, STRAY, TROUBLED, told
 from harness.tests.toyland import upstream
@@ -168,6 +171,54 @@ def test_stale_where_the_statement_is_there_twice(recorded: Bench) -> None:
 def test_a_lost_fix_is_regressed_also_where_the_revert_is_stale(recorded: Bench) -> None:
     lost = upstream.altered(SUM, "numel = pages * 1")
     assert STRAY in told(recorded.on(lost, "lost").judge(STORE).result, Verdict.REGRESSED)
+
+
+LOST = upstream.altered(SUM, "numel = pages * 1")
+
+
+def aged(tree: Bench, monkeypatch: pytest.MonkeyPatch, **shown: str) -> Bench:
+    """The same bench, where every tree shows this age."""
+    monkeypatch.setattr(age, "of", lambda tree: Age(**shown))
+    return tree
+
+
+def test_a_tree_that_shows_to_be_older_than_the_fix_is_unfixed(
+    recorded: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    older = aged(replace(recorded, folder=tmp_path).on(LOST), monkeypatch, has="9.9.6", lacks="9.9.7")
+    reason = told(older.judge(STORE).result, Verdict.UNFIXED)
+    shown = "this tree has what came with 9.9.6 and nothing of what came with 9.9.7"
+    assert (
+        reason == f"not fixed in this release yet: 9.9.8 has the fix, and {shown}; fixed arm faults: {STRAY}"
+    )
+    alone = older.judge(STORE, asked=("fixed",)).result
+    assert told(alone, Verdict.UNFIXED) == reason
+
+
+@pytest.mark.parametrize("release", ["9.9.8", "9.9.9"])
+def test_a_release_that_had_the_fix_and_lost_it_is_regressed(
+    release: str, recorded: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later = aged(replace(recorded, folder=tmp_path).on(LOST), monkeypatch, release=release)
+    assert STRAY in told(later.judge(STORE).result, Verdict.REGRESSED)
+
+
+def test_what_a_tree_claims_to_be_makes_no_lost_fix_an_old_release(recorded: Bench, tmp_path: Path) -> None:
+    lost = replace(recorded, folder=tmp_path).on(LOST)
+    (lost.tree.folder / "version.py").write_text('__version__ = "0.5.9"\n')
+    claiming = replace(lost, tree=at(lost.tree.root))
+    assert claiming.tree.version == "0.5.9"
+    assert STRAY in told(claiming.judge(STORE).result, Verdict.REGRESSED)
+
+
+def test_an_old_release_that_has_the_fix_and_faults_all_the_same_is_regressed(
+    recorded: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    undone = upstream.altered(
+        "torch.zeros(numel, dtype", "torch.zeros(pages, dtype"
+    )  # the fix itself is there
+    broken = aged(replace(recorded, folder=tmp_path).on(undone), monkeypatch, release="9.9.6")
+    assert STRAY in told(broken.judge(STORE).result, Verdict.REGRESSED)
 
 
 def test_reformatting_the_fix_changes_nothing_but_the_tree(recorded: Bench) -> None:

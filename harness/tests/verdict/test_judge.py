@@ -48,8 +48,8 @@ def verdict(evidence: Evidence) -> Verdict | None:
     return judge(evidence).verdict
 
 
-def test_the_table_has_eight_verdicts_and_two_of_them_succeed() -> None:
-    assert len(Verdict) == 8
+def test_the_table_has_nine_verdicts_and_two_of_them_succeed() -> None:
+    assert len(Verdict) == 9
     assert {one for one in Verdict if one.success} == {Verdict.PASS, Verdict.UNSUPPORTED}
 
 
@@ -157,6 +157,44 @@ def test_a_fault_in_the_fixed_arm_is_a_regression_at_every_point() -> None:
     judgement = judge(replaced(case(), "fixed", points=(point(16), point(1, STRAY))))
     assert judgement.verdict is Verdict.REGRESSED
     assert judgement.reason == f"fixed arm faults at page_size=1: {STRAY.signature}"
+
+
+OLDER = "1.2 has the fix, and this tree is 1.1 as published"
+
+
+def test_a_tree_that_never_had_the_fix_is_told_apart_from_one_that_lost_it() -> None:
+    shown = replaced(case(unfixed=OLDER, stale="gone"), "fixed", points=(point(16, SMALLER), point(1)))
+    told = f"not fixed in this release yet: {OLDER}; fixed arm faults: {SMALLER.signature}"
+    assert judge(shown) == Judgement(Verdict.UNFIXED, told)
+    assert verdict(replace(shown, unfixed=None)) is Verdict.REGRESSED
+
+
+@pytest.mark.parametrize(
+    "points",
+    [
+        (point(16, OTHER), point(1)),  # another fault
+        (point(16), point(1, STRAY)),  # not where the bug is
+        (point(16, STRAY), point(1, STRAY)),  # there, and elsewhere too
+    ],
+)
+def test_an_old_tree_that_faults_in_another_way_is_a_regression(points: tuple[Point, ...]) -> None:
+    assert verdict(replaced(case(unfixed=OLDER), "fixed", points=points)) is Verdict.REGRESSED
+
+
+def test_an_old_release_may_call_its_kernel_otherwise() -> None:
+    named = replaced(case(unfixed=OLDER), "fixed", points=(point(16, replace(STRAY, kernel="old")), point(1)))
+    assert verdict(named) is Verdict.UNFIXED
+
+
+def test_an_old_tree_that_is_clean_is_not_unfixed() -> None:
+    assert verdict(case(unfixed=OLDER)) is Verdict.PASS
+    assert verdict(case(unfixed=OLDER, stale="gone", reverted=Arm())) is Verdict.STALE
+
+
+def test_a_configuration_and_a_control_have_no_fix_that_could_be_missing() -> None:
+    shown = replaced(case(unfixed=OLDER), "fixed", points=(point(16, STRAY), point(1)))
+    assert verdict(replace(shown, expect=None)) is Verdict.REGRESSED
+    assert verdict(replace(shown, control=True)) is Verdict.REGRESSED
 
 
 def test_a_crash_that_left_points_unseen_is_still_a_regression() -> None:

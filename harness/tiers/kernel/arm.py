@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.errors import Unresolved
 from harness.facts import FaultKind, KernelCase, Platform, Tier, Tolerance, Watch
-from harness.host import platform_switches, preload, revert_toggle
+from harness.host import interpreter, platform_switches, preload, revert_toggle
 from harness.memory import oracle
 from harness.memory.oracle import Oracle
 from harness.memory.outputs import compare, joined
@@ -33,15 +33,16 @@ Oracles = Callable[..., Oracle]
 def enter(payload: Mapping[str, Any], folder: Path, testimony: Testimony) -> dict[str, Any]:
     """Entry of the arm's child process: run every point asked for.
 
-    `toggle` in the payload is a pull request whose fix upstream's own toggle is to undo first; `emulates`
-    is an AMD GPU (`rocm-gfx942`) whose machine code is to run in the interpreter's place.
+    `toggle` in the payload is a pull request whose fix upstream's own toggle is to undo first.
     """
-    on_device = Platform.parse(payload["platform"]).host.has_devices
+    platform = Platform.parse(payload["platform"])
+    on_device, chip = platform.host.has_devices, platform.emulates
     device = "cuda" if on_device else "cpu"  # as torch has it on AMD hardware, too
-    target = payload.get("emulates")
-    patches = [*preload.PATCHES, *(emulated.PATCHES if target else oracle.patches(device))]
+    patches = [*preload.PATCHES, *(emulated.patches(chip) if chip else oracle.patches(device))]
     if not on_device:
         patches += platform_switches.hide_hip()
+    if not on_device and not chip:
+        patches += interpreter.without_repetition()
     entry = Entry.begin(payload, folder, testimony, Tier.KERNEL, patches)
     case = entry.case
     assert isinstance(case, KernelCase)
@@ -49,9 +50,9 @@ def enter(payload: Mapping[str, Any], folder: Path, testimony: Testimony) -> dic
         entry.patched(platform_switches.pretend(Platform.parse(case.pretends), payload["package"]))
     if number := payload.get("toggle"):
         entry.patched(revert_toggle.undo(number, payload["package"]))
-    oracles = emulated.begin(target) if target else partial(Oracle, device=device)
+    oracles = emulated.begin(chip) if chip else partial(Oracle, device=device)
     _answer(entry, case, oracles)
-    return entry.result() | (_executed(oracles()) if target else {})
+    return entry.result() | (_executed(oracles()) if chip else {})
 
 
 def _executed(watched: Oracle) -> dict[str, Any]:

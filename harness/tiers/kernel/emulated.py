@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -19,8 +20,12 @@ from harness.memory import dispatch, reads
 from harness.memory.oracle import Oracle
 from harness.memory.poison import Poison
 from harness.memory.violations import Violations
+from harness.observation.records import EMULATED, MACHINE_CODE
 
-PATCHES = (*LAUNCHED, *reads.PATCHES, *dispatch.PATCHES)
+
+def patches(chip: Platform) -> tuple[str, ...]:
+    """What emulating a GPU changes in a process; the first says what is emulated."""
+    return (f"{EMULATED}{MACHINE_CODE}{chip.chip}", *LAUNCHED, *reads.PATCHES, *dispatch.PATCHES)
 
 
 @dataclass(frozen=True)
@@ -65,12 +70,13 @@ def _nobody(*_: Any) -> None:
     """Told of a launch that nobody observes."""
 
 
-def begin(target: str) -> Callable[..., EmulatedOracle]:
+def begin(platform: Platform) -> Callable[..., EmulatedOracle]:
     """Have this process compile for a target; what makes the oracle of each run, with its `runs` to read."""
     # What was compiled before must not answer for this arm: the cache dies with the arm's scratch folder.
     os.environ["TRITON_CACHE_DIR"] = tempfile.mkdtemp(prefix="triton-")
+    gc.freeze()  # so that live tensors are looked for among what the case makes first
     runs: list[tuple[str, Run]] = []
-    chip = Target(Platform.parse(target))
+    chip = Target(platform)
 
     def make(poison: Poison | None = None, traced: bool = True) -> EmulatedOracle:
         return EmulatedOracle(target=chip, runs=runs, poison=poison or Poison(), traced=traced)

@@ -120,7 +120,7 @@ def begin(settings: Mapping[str, Any]) -> None:
     report.patches += [*preload.PATCHES, *import_stand_ins.install()]
     imports.after({"setproctitle": functools.partial(_tell_titles, report=report)})
     if not Host(settings["host"]).has_devices:
-        report.patches += [forking.fork_for_spawn(report.forked), interpreter.exchange_once()]
+        report.patches += [forking.fork_for_spawn(report.forked), *interpreter.without_repetition()]
         without_accelerator.answer(settings["package"], report.patched)
         batches = _watch_batches(settings, report) if settings["oracle"] else None
         if settings["graphs"]:

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import ctypes
+import json
 import sys
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -21,6 +24,14 @@ def test_a_frame_stands_where_the_call_stood() -> None:
     assert frame.f_code.co_filename == "/upstream/runner.py" and frame.f_code.co_name == "run"
     assert (frame.f_code.co_qualname, frame.f_lineno) == ("Runner.step.<locals>.run", 321)
     assert place_of(frame) == place and str(place) == "Runner.step.<locals>.run:321"
+
+
+def test_native_code_can_import_there() -> None:
+    """As torch does at its first use of some operations, which once depended on what ran before."""
+    imported = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_char_p)(
+        ("PyImport_ImportModule", ctypes.pythonapi)
+    )
+    assert standing(Place("/upstream/runner.py", "run", 1))(partial(imported, b"json"), NAMELESS) is json
 
 
 def test_the_names_of_then_come_before_those_of_now() -> None:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from harness import catalogue
-from harness.facts import CPU, Tier
+from harness.facts import CPU, Host, Platform, Revert, Tier
 from harness.gcn.emulator import Hazard, Run
 from harness.gcn.launches import PATCHES
-from harness.observation import Observation
+from harness.observation import Observation, Point
 from harness.process.pool import Pool
 from harness.source import revert
 from harness.source.symbols import functions_by_module
@@ -28,14 +28,13 @@ CHIPS = ("gfx942", "gfx950")
 
 
 def _run(tree: Tree, folder: Path, pool: Pool, chip: str | None) -> tuple[Observation, dict[str, Any]]:
+    where = Platform(Host.EMULATED, chip) if chip else CPU
     plan = ArmPlan(
-        name="arm", reproducer=BUG, tier=Tier.KERNEL, platform=CPU, tree=tree,
+        name="arm", reproducer=BUG, tier=Tier.KERNEL, platform=where, tree=tree,
         points=BUG.case(Tier.KERNEL).points(),
         functions=functions_by_module(tree, BUG.revert.functions),
     )  # fmt: skip
-    job = arms.job(plan, folder, arms.environment("codegen" if chip else "kernel", tree.package))
-    if chip:
-        job = replace(job, payload={**job.payload, "emulates": f"rocm-{chip}"})
+    job = arms.job(plan, folder, arms.environment(arms.kind(Tier.KERNEL, where), tree.package))
     ended = pool.submit(job).result()
     seen = arms.observation(plan, ended)
     assert seen.unresolved is None, seen.unresolved
@@ -43,11 +42,20 @@ def _run(tree: Tree, folder: Path, pool: Pool, chip: str | None) -> tuple[Observ
     return seen, ended.result.get("emulated", {})
 
 
+def _written(point: Point) -> Any:
+    """A trace without what was read, which hangs on what a compiler leaves out."""
+    for event in (trace := json.loads(json.dumps(point.trace))):
+        for argument in event.get("args", {}).values():
+            argument.pop("read", None)
+    return trace
+
+
 @pytest.fixture(scope="module")
 def toys(tmp_path_factory: pytest.TempPathFactory) -> tuple[Tree, Tree]:
     """The toy upstream, and the same with its fix undone."""
     folder = tmp_path_factory.mktemp("emulated")
     tree = at(upstream.write(folder / "toy"))
+    assert isinstance(BUG.revert, Revert)
     return tree, revert.apply(tree, BUG.revert, folder / "trees").tree
 
 
@@ -59,7 +67,7 @@ def test_both_arms_show_what_they_show_in_the_interpreter(
         expected, _ = _run(tree, tmp_path / f"{number}", kernel_pool, None)
         found, told = _run(tree, tmp_path / f"{number}.{chip}", kernel_pool, chip)
         assert [point.signatures for point in found.points] == [point.signatures for point in expected.points]
-        assert [point.trace for point in found.points] == [point.trace for point in expected.points]
+        assert [_written(point) for point in found.points] == [_written(point) for point in expected.points]
         assert told["fill_kernel"]["launches"] == 2
         assert told["fill_kernel"]["opcodes"]["s_endpgm"] == told["fill_kernel"]["waves"]
         assert found.attestation is not None

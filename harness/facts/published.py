@@ -1,0 +1,62 @@
+"""Bugs that a tree of today cannot show whole: their code is rewritten, or never was there in both arms."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from harness.facts.checks import require
+from harness.facts.release import parse
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retired:
+    """Upstream has rewritten the code of the bug away: both arms run on a release that had it, and its fix.
+
+    It holds for a tree that shows to be of `since` or later, and in which nothing of the fix is found; on any
+    other the arms run there. What it proves is of its own release, and nothing of the tree under test.
+    """
+
+    since: str
+    """The first release without the code."""
+    on: str
+    """The release that both arms run on, fetched as a wheel: not before the fix, and before `since`."""
+    reason: str
+    """What became of the code, in one line."""
+
+    def __post_init__(self) -> None:
+        for name in ("since", "on"):
+            _require_release(getattr(self, name), f"retired.{name}")
+        require(self.reason.strip(), "retired.reason", "is empty: say what became of the code")
+
+    @property
+    def told(self) -> str:
+        """The start of a reason."""
+        return f"retired since {self.since} ({self.reason}), run on {self.on}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Released:
+    """A release as it was published, in place of a revert: no tree holds both the fix and code to undo it.
+
+    Its arm is attested as any other: an edited function's module, with its hash in that release, was loaded,
+    and one of the functions was entered.
+    """
+
+    release: str
+    """The release that stands for the reverted arm, fetched as a wheel: one before the fix."""
+    functions: tuple[str, ...]
+    """The qualified names of the functions that the fix changed; each arm must enter one of them."""
+    reason: str
+    """Why there is nothing to be undone, in one line."""
+
+    def __post_init__(self) -> None:
+        _require_release(self.release, "revert.release")
+        require(self.functions, "revert.functions", "is empty: nothing would prove what ran")
+        for name in self.functions:
+            require(re.fullmatch(r"\w+(\.\w+)*", name), "revert.functions", f"{name!r} is no qualified name")
+        require(self.reason.strip(), "revert.reason", "is empty: say why there is nothing to be undone")
+
+
+def _require_release(text: str, field_name: str) -> None:
+    require(parse(text) == text, field_name, f"{text!r} is no release")

@@ -69,12 +69,15 @@ def _ends(stream: socket.socket, look: Look, often: frozenset[str]) -> tuple[Say
     packed, way, getpid, lock = frames.packed, frames.TO_SUPERVISOR, os.getpid, threading.RLock()
     owner, is_sending = getpid(), False
     waiting = deque[dict[str, Any]]()
-    # Of each message that was packed: its bytes, the history with it, how many bytes went out at a time, and
-    # whether it is the last one. A signal's handler may raise anywhere, so each step is one call into C.
-    packets: list[tuple[bytes, Any, list[int], bool]] = [(b"", hashlib.sha256(), [], False)]
+    # Of the message that was packed last: the next one's number, its bytes, the history with it, how many
+    # bytes went out at a time, and whether it is the end. It changes in one step, since a signal's handler
+    # may raise between any two.
+    packet: tuple[int, bytes, Any, list[int], bool] = (0, b"", hashlib.sha256(), [], False)
 
     def pack(message: dict[str, Any]) -> None:
-        number, before, is_last = len(packets) - 1, packets[-1][1], message["kind"] == "end"
+        nonlocal packet
+        number, _, before, _, _ = packet
+        is_last = message["kind"] == "end"
         said = {"digest": before.hexdigest()} if is_last else {}
         data = packed(key, way, number, {**message, **said})
         # Last, since what was altered may have had a part in the packing.
@@ -82,12 +85,11 @@ def _ends(stream: socket.socket, look: Look, often: frozenset[str]) -> tuple[Say
             data = packed(key, way, number, {**message, **said, "altered": altered})
         history = before.copy()
         history.update(data)
-        packets[-1] = (b"", before, [], False)
-        packets.append((data, history, [], is_last))
+        packet = (number + 1, data, history, [], is_last)
 
     def send() -> None:
         while True:
-            data, _, gone, is_last = packets[-1]
+            _, data, _, gone, is_last = packet
             if rest := memoryview(data)[sum(gone) :]:
                 gone.extend(map(stream.send, (rest,)))
             elif waiting and not is_last:

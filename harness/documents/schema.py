@@ -86,6 +86,7 @@ def _result() -> Schema:
         {
             "configuration": {"const": True}, "released": TEXT, "retired": _retired(),
             "rates": closed({}, {"fixed": _rate(), "reverted": _rate()}),
+            "disagreement": _disagreement(),
         },
     )  # fmt: skip
 
@@ -93,6 +94,23 @@ def _result() -> Schema:
 def _retired() -> Schema:
     """Where both arms ran since upstream has rewritten the code of the bug away."""
     return closed({"since": TEXT, "on": TEXT, "reason": LINE})
+
+
+def _disagreement() -> Schema:
+    """The first difference between emulated machine code and its interpreter, and the lane that stored it."""
+    program: Schema = {**listed(_COUNT), "minItems": 3, "maxItems": 3}
+    words = {"kernel": TEXT, "opcode": TEXT, "line": TEXT}
+    store = closed({**words, "lane": _COUNT, "wave": _COUNT, "program": program})
+    element = closed(
+        {"element": _COUNT, "apart": _COUNT, "seen": TEXT, "interpreted": TEXT, "store": _or_null(store)}
+    )
+    launch: Schema = {"type": ["integer", "null"], "minimum": 0}
+    named = {"kernel": TEXT_OR_NULL, "launch": launch, "argument": TEXT_OR_NULL}
+    return closed({"params": ANYTHING, "text": LINE, **named, "element": _or_null(element)})
+
+
+def _or_null(one: Schema) -> Schema:
+    return {"anyOf": [one, {"type": "null"}]}
 
 
 def _rate() -> Schema:

@@ -16,7 +16,6 @@ from harness.gcn.scalar import value
 from harness.gcn.space import Place
 from harness.gcn.vector import admit
 from harness.gcn.wave import LANES, Step, Wave, Words
-from harness.memory.violations import Where
 
 _SCALAR = re.compile(r"s_(buffer_)?load_dword(x(2|4|8|16))?")
 _VECTOR = re.compile(r"(global|buffer)_(load|store)_(\w+)")
@@ -55,13 +54,6 @@ def build(instruction: Instruction, kernel: str) -> Step | None:
     return None
 
 
-def _where(instruction: Instruction, wave: Wave, kernel: str) -> Place:
-    return lambda lane: Where(
-        f"{instruction.line}, {instruction.opcode} of {kernel}, lane {lane} of wave {wave.number}",
-        wave.program,
-    )
-
-
 # --- scalar loads ----------------------------------------------------------------------------
 
 
@@ -76,7 +68,7 @@ def _scalar_load(instruction: Instruction, kernel: str) -> Step:
     def step(wave: Wave) -> None:
         # The two lowest bits of an address do not count (CDNA3 ISA, section 7.2).
         address = (read_base(wave) + read_offset(wave) + more) & ~3 & ((1 << 64) - 1)
-        found = wave.space.read(address, 4 * words, _where(instruction, wave, kernel))
+        found = wave.space.read(address, 4 * words, Place(instruction, kernel, wave))
         for number, word in enumerate(found):
             wave.write(target.index + number, word, 1)
         wave.waits.issue("lgkm", registers, ordered=False)
@@ -153,7 +145,7 @@ def _vector(instruction: Instruction, loads: bool, shape: Shape, addressed: Addr
     registers = data.registers if loads else frozenset()
 
     def load(wave: Wave) -> None:
-        place = _where(instruction, wave, kernel)
+        place = Place(instruction, kernel, wave)
         addresses, mask, dropped = find(wave, width)
         if dropped is not None and dropped.any():
             wave.space.dropped(addresses, dropped, width, False, place)
@@ -163,7 +155,7 @@ def _vector(instruction: Instruction, loads: bool, shape: Shape, addressed: Addr
         wave.waits.issue("vm", registers)
 
     def store(wave: Wave) -> None:
-        place = _where(instruction, wave, kernel)
+        place = Place(instruction, kernel, wave)
         addresses, mask, dropped = find(wave, width)
         if dropped is not None and dropped.any():
             wave.space.dropped(addresses, dropped, width, True, place)

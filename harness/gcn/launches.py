@@ -19,6 +19,7 @@ from harness.gcn.emulator import Code, Run
 from harness.gcn.space import Space
 from harness.host import targets
 from harness.host.targets import Target
+from harness.memory.journal import Journal
 from harness.memory.lanes import Launch
 from harness.memory.live import LiveTensors
 from harness.memory.names import names_of
@@ -34,7 +35,7 @@ class Emulation:
     """The launches of one run. `events` takes them (None: nobody asks), `violations` what they touch astray.
 
     `entered` is told the name of each kernel, `after` as well, once it ran, with its tensors; `runs` takes
-    what was executed.
+    what was executed. `journal` keeps one argument of one launch, and who stored its elements.
     """
 
     target: Target
@@ -44,6 +45,7 @@ class Emulation:
     after: Callable[[str, list[torch.Tensor]], None]
     poison: Poison = field(default_factory=Poison)
     runs: list[tuple[str, Run]] = field(default_factory=list)
+    journal: Journal | None = None
 
     def launch(
         self, function: Any, kernel: Any, grid: Any, bound: Mapping[str, Any], frame: FrameType
@@ -53,6 +55,7 @@ class Emulation:
         launch = _opened(function, grid, bound, frame)
         code = _decoded(kernel.asm[self.target.language])
         space = Space(launch.kernel, self.violations, self.poison, lambda address: _reached(launch, address))
+        space.watched = self._watched()
         placed = {argument.name: space.place(argument) for argument in launch.arguments}
         kinds = {name: kind for name, kind in kernel.src.signature.items() if kind != "constexpr"}
         values = [placed.get(name, bound[name]) for name in kinds]
@@ -62,9 +65,15 @@ class Emulation:
             told = emulator.run(code, space, space.segment(content), grid_size, warps, kernel.metadata.shared)
             self.runs.append((function.__name__, told))
         finally:
+            if self.journal and space.stores:
+                self.journal.keep(space.stores.argument, space.stores.last)
             if self.events is not None:
                 self.events.append(_told(launch))
             self.after(launch.kernel, [argument.tensor for argument in launch.arguments])
+
+    def _watched(self) -> str | None:
+        """The argument whose stores are to be remembered, where the journal waits for this launch."""
+        return self.journal.argument if self.journal and self.journal.is_next(self.events) else None
 
 
 def _reached(launch: Launch, address: int) -> Argument | None:

@@ -12,9 +12,9 @@ import numpy.typing as npt
 from harness.errors import Unsupported
 from harness.gcn.assembly import Instruction
 from harness.gcn.operands import parse, whole
+from harness.gcn.space import Place
 from harness.gcn.vector import admit
 from harness.gcn.wave import LANES, Step, Wave, Words
-from harness.memory.violations import Where
 from harness.observation import Fault
 
 _PLAIN = re.compile(r"ds_(read|write)_(b32|b64|b96|b128|u8|i8|u16|i16|b8|b16)(_d16_hi|_d16)?")
@@ -84,10 +84,7 @@ def _inside(
     good = (at >= 0) & (at + size <= wave.local.size)
     if bool((wave.mask & ~good).any()):
         lane = int(np.flatnonzero(wave.mask & ~good)[0])
-        where = Where(
-            f"{instruction.line}, {instruction.opcode} of {kernel}, lane {lane} of wave {wave.number}",
-            wave.program,
-        )
+        where = Place(instruction, kernel, wave).of(lane)
         fault = Fault(kind=kind, buffer=LOCAL, kernel=kernel, numel=wave.local.size // size)
         wave.space.stray(fault, at[wave.mask & ~good] // size, where)
     return good & wave.mask

@@ -16,11 +16,13 @@ import numpy.typing as npt
 import torch
 
 from harness.errors import Runaway
-from harness.gcn.wave import Mask, Words
+from harness.gcn.assembly import Instruction
+from harness.gcn.stores import Stores
+from harness.gcn.wave import Mask, Wave, Words
 from harness.memory.poison import Poison
 from harness.memory.violations import Violations, Where
 from harness.memory.windows import Addresses, Argument, Offsets, Window, Windows
-from harness.observation import Fault
+from harness.observation import Fault, Store
 
 WINDOW_BITS = 40
 LAST_WINDOW = 0x50
@@ -53,8 +55,25 @@ class Backing:
         return self.argument.tensor.dtype in (torch.int64, torch.uint64)
 
 
-Place = Callable[[int], Where]
-"""Where an access stands in the source, asked for with the first lane that is astray."""
+class Place:
+    """Where an access stands: an instruction of a kernel, as a wave of a program executes it."""
+
+    __slots__ = ("_instruction", "_kernel", "_wave")
+
+    def __init__(self, instruction: Instruction, kernel: str, wave: Wave) -> None:
+        self._instruction, self._kernel, self._wave = instruction, kernel, wave
+
+    def of(self, lane: int) -> Where:
+        """The same for one lane, as a fault has it."""
+        opcode, line, number = self._instruction.opcode, self._instruction.line, self._wave.number
+        return Where(f"{line}, {opcode} of {self._kernel}, lane {lane} of wave {number}", self._wave.program)
+
+    def store(self, lane: int) -> Store:
+        """The same for one lane that stores."""
+        return Store(
+            kernel=self._kernel, opcode=self._instruction.opcode, line=self._instruction.line,
+            lane=lane, wave=self._wave.number, program=self._wave.program,
+        )  # fmt: skip
 
 
 Reached = Callable[[int], Argument | None]
@@ -106,6 +125,9 @@ class Space:
         self._backings: dict[int, Backing] = {}
         self._segment = b""
         self._astray = 0
+        self.watched: str | None = None
+        """The name of an argument whose last stores are remembered, where anybody asks."""
+        self.stores: Stores | None = None
 
     # --- what there is ---------------------------------------------------------------------
 
@@ -116,6 +138,8 @@ class Space:
         word, nbytes = self._poison.word(argument.tensor.dtype)
         poison = np.frombuffer(word.to_bytes(nbytes, "little"), dtype=np.uint8)
         self._backings[id(argument)] = Backing(argument, sizes, poison)
+        if argument.name == self.watched and self.stores is None:
+            self.stores = Stores(argument)
         return self._windows.open(argument).base
 
     def segment(self, content: bytes) -> int:
@@ -154,6 +178,8 @@ class Space:
             if self._table and width % 8 == 0 and found[0].addresses:
                 values = _by_pairs(values, self._table.stored)
             _scatter(*found, width, values)
+            if self.stores:
+                self._note(found[0].argument, found[1], np.flatnonzero(mask), width, place)
             return
         octets = np.stack(values, axis=1).astype("<u4").view(np.uint8)[:, :width]
         self._by_lane(chosen, np.flatnonzero(mask), width, octets, place)
@@ -172,7 +198,7 @@ class Space:
         chosen, who = addresses[mask], np.flatnonzero(mask)
         for window, lanes in self._windows.split(chosen):
             if window is None:
-                self._unknown(writes, place(int(who[lanes][0])))
+                self._unknown(writes, place.of(int(who[lanes][0])))
             else:
                 self._dropped_in(window, chosen[lanes], who[lanes], width, writes, place)
 
@@ -185,7 +211,7 @@ class Space:
             at = window.offsets(addresses) + start
             stray = ~window.argument.inside(at, unit)
             if stray.any():
-                self._stray(window.argument, at[stray], unit, writes, place(int(who[stray][0])))
+                self._stray(window.argument, at[stray], unit, writes, place.of(int(who[stray][0])))
 
     def stray(self, fault: Fault, elements: Offsets, where: Where) -> None:
         """Report elements that lie outside of something that is no argument."""
@@ -217,7 +243,7 @@ class Space:
             if window is not None:
                 inside |= self._in_window(window, chosen, lanes, who, result, writes, place)
                 continue
-            self._unknown(writes, place(int(who[lanes][0])))
+            self._unknown(writes, place.of(int(who[lanes][0])))
             if not writes:
                 self._poison.drawn = True
                 result[lanes] = np.resize(_UNKNOWN_CONTENT, width)
@@ -240,8 +266,10 @@ class Space:
                 any_inside = True
                 argument.touch(int(at[good].min()), int(at[good].max()) + unit - 1, writes)
                 self._copy(argument, at[good], rows[good], octets, start, unit, writes)
+                if writes:
+                    self._note(argument, at[good], who[rows[good]], unit, place)
             if not good.all():
-                self._stray(argument, at[~good], unit, writes, place(int(who[rows[~good][0]])))
+                self._stray(argument, at[~good], unit, writes, place.of(int(who[rows[~good][0]])))
                 if not writes:
                     self._poisoned(argument, octets, rows[~good], start, unit)
         return any_inside
@@ -261,6 +289,10 @@ class Space:
                 memory[at + byte] = octets[rows, start + byte]
             else:
                 octets[rows, start + byte] = memory[at + byte]
+
+    def _note(self, argument: Argument, at: Offsets, who: Offsets, width: int, place: Place) -> None:
+        if self.stores and self.stores.argument is argument:
+            self.stores.add(at, who, width, place)
 
     def _poisoned(self, argument: Argument, octets: Octets, rows: Offsets, start: int, unit: int) -> None:
         self._poison.drawn = True

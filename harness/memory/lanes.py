@@ -23,6 +23,7 @@ from triton.runtime import interpreter
 from triton.tools.tensor_descriptor import TensorDescriptor
 
 from harness.errors import Runaway, Unresolved
+from harness.memory.journal import Journal
 from harness.memory.live import LiveTensors
 from harness.memory.names import names_of
 from harness.memory.poison import Poison
@@ -96,14 +97,16 @@ class Launch:
 class LaneChecks:
     """The lane checker of one run. `events` takes the launches (None: nobody asks), `violations` the faults.
 
-    `entered` is told the name of each kernel, `after` as well, once it ran, with its tensors.
+    `entered` is told the name of each kernel, `after` as well, once it ran, with its tensors. `journal` keeps
+    what an argument held then.
     """
 
     def __init__(
         self, violations: Violations, events: list[dict[str, Any]] | None, entered: Callable[[str], None],
         after: Callable[[str, list[torch.Tensor]], None], poison: Poison | None = None,
-        reads: Reads | None = None,
+        reads: Reads | None = None, journal: Journal | None = None,
     ) -> None:  # fmt: skip
+        self._journal = journal
         self._violations = violations
         self._events = events
         self._entered = entered
@@ -129,6 +132,8 @@ class LaneChecks:
         finally:
             self._launch = outer
             self._windows.close(launch.arguments)
+            if self._journal and self._journal.is_next(self._events):
+                self._journal.keep(self._journal.find(launch))
             if self._events is not None:
                 self._events.append(launch.event())
             self._after(launch.kernel, [argument.tensor for argument in launch.arguments])

@@ -15,6 +15,7 @@ from harness.memory.device import gone, launches
 from harness.memory.device.fences import DeviceFences
 from harness.memory.device.memory import AllocatorSource
 from harness.memory.fences import Fences
+from harness.memory.journal import Journal
 from harness.memory.poison import Poison
 from harness.memory.reads import Reads
 from harness.memory.undefined import leaves
@@ -40,6 +41,7 @@ class Oracle:
     `as_hardware` says how a torch operation with stray indices goes on: see `dispatch.TorchChecks`.
     Without `traced` no events are kept: there is no end to what a server runs. `device` is where the code
     under test has its buffers: on an accelerator compiled kernels run, whose lanes nobody sees.
+    `journal` keeps what one launch left in one argument.
     """
 
     violations: Violations = field(default_factory=Violations)
@@ -48,6 +50,7 @@ class Oracle:
     traced: bool = True
     device: str = "cpu"
     poison: Poison = field(default_factory=Poison)
+    journal: Journal | None = None
     fences: Fences | DeviceFences = field(init=False)
 
     def __post_init__(self) -> None:
@@ -111,7 +114,13 @@ class Oracle:
     ) -> AbstractContextManager[None]:
         if self.device == "cpu":
             checks = lanes.LaneChecks(
-                self.violations, events, entered, self._after_launch, self.poison, self._reads
+                self.violations,
+                events,
+                entered,
+                self._after_launch,
+                self.poison,
+                self._reads,
+                self.journal,
             )
             return lanes.checked(checks)
         return launches.checked(launches.Launches(self.violations, events, entered, after=self._after_launch))

@@ -12,9 +12,11 @@ from harness.observation.records import (
     Sighting,
     parted,
 )
+from harness.observation.stores import Element, Store
 
 __all__ = [
     "Attestation",
+    "Element",
     "Event",
     "Exit",
     "Fault",
@@ -23,5 +25,6 @@ __all__ = [
     "Observation",
     "Point",
     "Sighting",
+    "Store",
     "parted",
 ]

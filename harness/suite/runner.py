@@ -25,6 +25,7 @@ from harness.suite import planning, recorded
 from harness.suite.bytecodes import Bytecodes
 from harness.suite.environments import Environments
 from harness.suite.judging import Judged, failed, judge
+from harness.suite.locating import located
 from harness.suite.planning import Planned
 from harness.suite.request import Request, missing
 from harness.suite.setting import Setting
@@ -210,11 +211,22 @@ class Suite:
     def _judged(self, running: _Running) -> Judged:
         try:
             changed = self._shield.changed(running.started)
-            return judge(running.case, running.futures, self._setting, changed)
+            judged = judge(running.case, running.futures, self._setting, changed)
+            return located(running.case, judged, self._once_more)
         except Exception as error:
             if isinstance(error, BadInput) and running.case.request.by_hand:
                 raise  # it refused the parameters that the user gave
             return failed(running.case, self._setting, _why(error))
+
+    def _once_more(self, plan: ArmPlan) -> Ended:
+        """Run an arm by itself and wait for its end: what nobody needs but where two ways disagree."""
+        folder = self._new_folder(f"{plan.reproducer.id}.{plan.name}.elements")
+        shared = self.environment(arms.kind(plan.tier, plan.platform))
+        job = arms.job(plan, folder, shared, self._shield.over(plan))
+        self._started(f"{plan.reproducer.short_id} {plan.name} once more, by elements")
+        ended = self._pool.submit(job).result()
+        self._ended(f"{plan.reproducer.short_id} {plan.name} once more, by elements")
+        return ended
 
     def _new_folder(self, name: str) -> Path:
         # Numbered: two points of one case may run side by side.

@@ -49,7 +49,7 @@ class ArmPlan:
 
     `platform` is where it runs, `models` where the server tier keeps its models.
     `bug` is what a reverted arm is to show; the other arms have none. `bytecode` was made for the run.
-    `homes` are where reproducers are.
+    `homes` are where reproducers are. `elements` names a launch and an argument to be told by their elements.
     """
 
     name: str
@@ -63,6 +63,7 @@ class ArmPlan:
     bug: ExpectedFault | None = None
     bytecode: Bytecode = field(default_factory=Bytecode)
     homes: tuple[Home, ...] = ()
+    elements: Mapping[str, Any] | None = None
 
 
 def kind(tier: Tier, platform: Platform) -> str:
@@ -145,6 +146,7 @@ def _payload(plan: ArmPlan) -> dict[str, Any]:
         "platform": str(plan.platform),
         "models": str(plan.models) if plan.models else None,
         "reverted": _declared(plan.bug) if plan.bug else None,
+        **({"elements": dict(plan.elements)} if plan.elements else {}),
     }
 
 

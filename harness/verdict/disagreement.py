@@ -5,12 +5,13 @@ Either may be wrong, so that it is no verdict on the code under test.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from harness.facts import Tolerance
-from harness.observation import Event, Observation, Point
+from harness.observation import Element, Event, Fault, Observation, Point
 from harness.observation.compare import named_params, same_params, value_differences
 
 APART = Tolerance(absolute=2e-2, relative=2e-2, reason="XF32 on gfx942 keeps ten bits of a product's factors")
@@ -22,13 +23,23 @@ _WRITTEN = ("dtype", "shape", "written", "wrote")
 @dataclass(frozen=True, kw_only=True)
 class Disagreement:
     """One difference, in one line of `text`. `launch` is the number of the first launch that wrote something
-    else to `argument` of `kernel`, where one did."""
+    else to `argument` of `kernel`, where one did; `element` is the first one there, once it was looked for.
+    """
 
     params: Mapping[str, Any]
     text: str
     kernel: str | None = None
     launch: int | None = None
     argument: str | None = None
+    element: Element | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Disagreement:
+        element = Element.from_json(data["element"]) if data.get("element") else None
+        return cls(**{**data, "element": element})
 
 
 def first(emulated: Observation, interpreted: Observation) -> Disagreement | None:
@@ -56,7 +67,12 @@ def _of(point: Point, other: Point) -> Iterator[Disagreement]:
 
 
 def _faults(point: Point) -> str:
-    return "; ".join(point.signatures[:2]) or "no fault"
+    return "; ".join(map(_placed, point.faults[:2])) or "no fault"
+
+
+def _placed(fault: Fault) -> str:
+    """A fault with its place: the opcode and the lane, where machine code strayed."""
+    return f"{fault.signature} at {fault.seen.place}" if fault.seen and fault.seen.place else fault.signature
 
 
 def launches(trace: Sequence[Event]) -> list[Event]:
@@ -79,14 +95,25 @@ def _launch(point: Point, number: int, one: Event, two: Event) -> Iterator[Disag
         text = f"launch {number} is of {kernel} {one['grid']}, and {two['kernel']} {two['grid']} there"
         yield Disagreement(params=point.params, text=text, kernel=kernel)
         return
-    given = two.get("args", {})
-    for name, argument in one.get("args", {}).items():
-        both = (given.get(name, {}), argument)
-        theirs, ours = ({key: told.get(key) for key in _WRITTEN} for told in both)
+    both = _arguments(one), _arguments(two)
+    for name in dict.fromkeys(name for some in both for name in some):
+        ours, theirs = ({key: some.get(name, {}).get(key) for key in _WRITTEN} for some in both)
+        if not (ours["written"] or theirs["written"]):
+            continue  # what was read alone may be left out by a compiler, and so may the way to it
         for found in value_differences(name, theirs, ours, APART):
             seen = f"{found.where} is {found.seen} in the machine code, {found.golden} in the interpreter"
             text = f"launch {number} of {kernel}: {seen}"
             yield Disagreement(params=point.params, text=text, kernel=kernel, launch=number, argument=name)
+
+
+def _arguments(launch: Event) -> dict[str, Mapping[str, Any]]:
+    """What a launch was given, and what it reached by addresses that it loaded, by name.
+
+    A tensor that was reached in several places has as many entries, whose order is nobody's.
+    """
+    reached = [(str(one["buffer"]), one) for one in launch.get("reached", ())]
+    often = Counter(name for name, _ in reached)
+    return {**{name: one for name, one in reached if often[name] == 1}, **launch.get("args", {})}
 
 
 def told(found: Disagreement) -> str:

@@ -16,6 +16,7 @@ from harness.observation import Observation, Point
 from harness.observation.compare import DEFAULT_TOLERANCE, same_params, trace_difference
 from harness.verdict import departure, disagreement, proof, wording
 from harness.verdict.broken import BROKEN
+from harness.verdict.disagreement import Disagreement
 from harness.verdict.evidence import Evidence
 from harness.verdict.kinds import ArmName, Verdict
 from harness.verdict.result import Result
@@ -60,6 +61,7 @@ def conclude(
         judged_by="by hand" if case.by_hand else "goldens",
         seconds=seconds, fixed=case.fixed.observation, reverted=case.reverted.observation,
         interpreted=case.interpreted.observation if case.interpreted else None,
+        disagreement=_found(case),
     )  # fmt: skip
 
 
@@ -133,9 +135,17 @@ def _disagreement(case: Evidence) -> str | None:
         return None
     if problem := proof.unproven("interpreted", beside):
         return problem
-    assert case.fixed.observation and beside.observation  # both are proven
-    found = disagreement.first(case.fixed.observation, beside.observation)
+    found = _found(case)
     return disagreement.told(found) if found else None
+
+
+def _found(case: Evidence) -> Disagreement | None:
+    """The first difference between an emulated arm and the interpreter, where both prove something."""
+    ours, beside = case.fixed, case.interpreted
+    if beside is None or proof.unproven("fixed", ours) or proof.unproven("interpreted", beside):
+        return None
+    assert ours.observation and beside.observation  # both are proven
+    return disagreement.first(ours.observation, beside.observation)
 
 
 def _stale(case: Evidence) -> Judgement | None:

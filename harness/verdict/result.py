@@ -10,6 +10,7 @@ from harness.errors import BadInput
 from harness.facts import CaseKey, OfCase, Params, Retired
 from harness.observation import Observation
 from harness.observation.compare import plain
+from harness.verdict.disagreement import Disagreement
 from harness.verdict.kinds import EvidenceClass, Verdict
 
 
@@ -17,7 +18,8 @@ from harness.verdict.kinds import EvidenceClass, Verdict
 class Result(OfCase):
     """One row of a report: who was judged, how, and what both arms showed.
 
-    `interpreted` is the fixed arm in Triton's interpreter, where the arms' machine code was emulated.
+    `interpreted` is the fixed arm in Triton's interpreter, where the arms' machine code was emulated, and
+    `disagreement` the first difference between the two.
     """
 
     key: CaseKey
@@ -32,6 +34,7 @@ class Result(OfCase):
     fixed: Observation | None = None
     reverted: Observation | None = None
     interpreted: Observation | None = None
+    disagreement: Disagreement | None = None
     judged_by: Literal["goldens", "by hand"] = "goldens"
     configuration: bool = False
     rates: Mapping[str, Any] = field(default_factory=dict)
@@ -73,6 +76,8 @@ class Result(OfCase):
             judged["released"] = self.released
         if self.retired:
             judged["retired"] = asdict(self.retired)
+        if self.disagreement:
+            judged["disagreement"] = self.disagreement.to_json()
         if self.rates:
             judged["rates"] = self.rates
         beside = {"interpreted": self.interpreted} if self.interpreted else {}
@@ -91,6 +96,7 @@ class Result(OfCase):
             released=row.get("released"), retired=Retired(**row["retired"]) if "retired" in row else None,
             rates=dict(row.get("rates", {})), fixed=arms.get("fixed"), reverted=arms.get("reverted"),
             interpreted=arms.get("interpreted"),
+            disagreement=Disagreement.from_json(row["disagreement"]) if "disagreement" in row else None,
         )  # fmt: skip
 
 

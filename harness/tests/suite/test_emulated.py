@@ -12,7 +12,7 @@ from harness.tests.gate import reread
 from harness.tests.suite.planted import STORE, STRAY, told
 from harness.tests.toyland import upstream
 from harness.tests.toyland.bench import Bench
-from harness.verdict import EvidenceClass, Verdict
+from harness.verdict import EvidenceClass, Result, Verdict
 
 CHIP = Platform.parse("emulated-gfx942")
 STORED = "tl.store(table + lane, lane, mask=lane < count)"
@@ -75,6 +75,29 @@ def test_a_disagreement_is_neither_a_regression_nor_a_pass(fresh: Bench) -> None
     reason = told(judged.result, Verdict.UNRESOLVED)
     assert "disagreement with the interpreter on the fixed arm at tokens=12, page_size=4: " in reason
     assert "launch 0 of fill_kernel: table.wrote.values[0] is 3 in the machine code, 0 in the int" in reason
+
+
+def test_a_disagreement_names_the_instruction_and_the_lane_that_stored_it(fresh: Bench) -> None:
+    (judged,) = _judge(fresh.on(ONLY_COMPILED), CHIP)
+    found = judged.result.disagreement
+    assert found and found.element and found.element.store
+    store = found.element.store
+    line = 1 + ONLY_COMPILED.splitlines().index(f"    {STORED.replace('lane, mask', 'lane + SHIFT, mask')}")
+    assert (store.kernel, store.line, store.lane, store.wave) == ("fill_kernel", f"pages.py:{line}", 0, 0)
+    assert store.opcode.endswith("_store_dword") and store.program == (0, 0, 0)
+    assert (found.element.element, found.element.apart) == (0, 12)
+    assert judged.result.reason.endswith(f"the interpreter; stored last at {store}")
+    assert Result.from_json(judged.result.to_json()).disagreement == found
+
+
+def test_one_wrong_instruction_of_a_kernel_is_found_by_its_lane(fresh: Bench) -> None:
+    """Lane 5 alone stores something else, and element 5 is named."""
+    code = ONLY_COMPILED.replace("lane + SHIFT, mask", "lane + SHIFT * (lane == 5), mask")
+    (judged,) = _judge(fresh.on(code), CHIP)
+    found = judged.result.disagreement
+    assert found and found.element and found.element.store
+    assert (found.element.element, found.element.apart, found.element.store.lane) == (5, 1, 5)
+    assert (found.element.seen, found.element.interpreted) == ("8", "5")
 
 
 def test_a_lost_fix_that_the_interpreter_shows_too_is_a_regression(emulated: Bench) -> None:

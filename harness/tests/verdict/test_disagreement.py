@@ -61,6 +61,23 @@ def test_launches_write_the_same_whole_numbers(theirs: dict[str, Any], told: str
         assert (found.kernel, found.launch, found.argument) == ("fill", 0, "out")
 
 
+def _reaching(**facts: Any) -> dict[str, Any]:
+    """The same launch, which stores in a tensor that it found by an address in memory."""
+    pool = {"buffer": "pool", "dtype": "int32", "shape": [2], "written": [0, 0], "wrote": {"values": [7]}}
+    return {**launch(), "reached": [{**pool, **facts}]}
+
+
+def test_what_was_reached_by_an_address_is_compared_too() -> None:
+    ours = shown(point(1, trace=(_reaching(),)))
+    assert first(ours, ours) is None
+    found = first(ours, shown(point(1, trace=(_reaching(wrote={"values": [8]}),))))
+    assert found and found.argument == "pool" and "pool.wrote.values[0] is 7 in the" in found.text
+    found = first(shown(point(1, trace=(launch(),))), ours)
+    assert found and found.argument == "pool"
+    only_read = {**launch(), "reached": [{"buffer": "pool", "dtype": "int32", "shape": [2], "read": [0, 1]}]}
+    assert first(shown(point(1, trace=(only_read,))), shown(point(1, trace=(launch(),)))) is None
+
+
 @pytest.mark.parametrize(("mean", "agree"), [(0.51, True), (0.56, False)])
 def test_floats_may_be_a_little_apart(mean: float, agree: bool) -> None:
     trace = (launch(wrote={"summary": {"mean": 0.5}}),)

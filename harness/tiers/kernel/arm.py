@@ -22,7 +22,7 @@ from harness.observation.normalise import message
 from harness.process.testimony import Testimony
 from harness.tiers import exceptions
 from harness.tiers.entry import Entry
-from harness.tiers.kernel import emulated, seeds
+from harness.tiers.kernel import elements, emulated, seeds
 from harness.tiers.kernel.emulated import EmulatedOracle
 from harness.tiers.kernel.lab import Lab
 
@@ -50,9 +50,11 @@ def enter(payload: Mapping[str, Any], folder: Path, testimony: Testimony) -> dic
         entry.patched(platform_switches.pretend(Platform.parse(case.pretends), payload["package"]))
     if number := payload.get("toggle"):
         entry.patched(revert_toggle.undo(number, payload["package"]))
-    oracles = emulated.begin(chip) if chip else partial(Oracle, device=device)
+    journal = elements.asked(payload)
+    oracles = emulated.begin(chip, journal) if chip else partial(Oracle, device=device, journal=journal)
     _answer(entry, case, oracles)
-    return entry.result() | (_executed(oracles()) if chip else {})
+    executed = _executed(oracles()) if chip else {}
+    return entry.result() | executed | elements.told(journal, payload)
 
 
 def _executed(watched: Oracle) -> dict[str, Any]:

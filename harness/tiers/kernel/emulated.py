@@ -16,6 +16,7 @@ from harness.gcn.launches import PATCHES as LAUNCHED
 from harness.gcn.launches import Emulation, emulated
 from harness.host.targets import Target
 from harness.memory import dispatch, reads
+from harness.memory.journal import Journal
 from harness.memory.oracle import Oracle
 from harness.memory.poison import Poison
 from harness.memory.violations import Violations
@@ -60,7 +61,14 @@ class EmulatedOracle(Oracle):
     ) -> AbstractContextManager[None]:
         return emulated(
             Emulation(
-                self.target, self.violations, events, entered, self._after_launch, self.poison, self.runs
+                self.target,
+                self.violations,
+                events,
+                entered,
+                self._after_launch,
+                self.poison,
+                self.runs,
+                self.journal,
             )
         )
 
@@ -69,7 +77,7 @@ def _nobody(*_: Any) -> None:
     """Told of a launch that nobody observes."""
 
 
-def begin(platform: Platform) -> Callable[..., EmulatedOracle]:
+def begin(platform: Platform, journal: Journal | None = None) -> Callable[..., EmulatedOracle]:
     """Have this process compile for a target; what makes the oracle of each run, with its `runs` to read."""
     # What was compiled before must not answer for this arm: the cache dies with the arm's scratch folder.
     os.environ["TRITON_CACHE_DIR"] = tempfile.mkdtemp(prefix="triton-")
@@ -77,7 +85,8 @@ def begin(platform: Platform) -> Callable[..., EmulatedOracle]:
     chip = Target(platform)
 
     def make(poison: Poison | None = None, traced: bool = True) -> EmulatedOracle:
-        return EmulatedOracle(target=chip, runs=runs, poison=poison or Poison(), traced=traced)
+        given = poison or Poison()
+        return EmulatedOracle(target=chip, runs=runs, poison=given, traced=traced, journal=journal)
 
     return make
 

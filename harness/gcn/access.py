@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from harness.errors import Unsupported
 from harness.gcn.assembly import Instruction
+from harness.gcn.modifiers import admit
 from harness.gcn.operands import Operand, parse, reader, whole, wide
 from harness.gcn.scalar import value
 from harness.gcn.space import Place
-from harness.gcn.vector import admit
 from harness.gcn.wave import LANES, Step, Wave, Words
 
 _SCALAR = re.compile(r"s_(buffer_)?load_dword(x(2|4|8|16))?")
-_VECTOR = re.compile(r"(global|buffer)_(load|store)_(\w+)")
+_VECTOR = re.compile(r"(global|buffer|flat)_(load|store)_(\w+)")
 _CACHE = frozenset({"sc0", "sc1", "nt"})
 """Hints to the caches: they change when others see a value, never which value."""
 
@@ -35,7 +35,7 @@ class Shape:
     half: int | None = None
 
 
-_SHAPES: Mapping[str, Shape] = {
+SHAPES: Mapping[str, Shape] = {
     "ubyte": Shape(1), "sbyte": Shape(1, True), "byte": Shape(1), "ushort": Shape(2),
     "sshort": Shape(2, True), "short": Shape(2),
     "dword": Shape(4), "dwordx2": Shape(8), "dwordx3": Shape(12), "dwordx4": Shape(16),
@@ -44,20 +44,33 @@ _SHAPES: Mapping[str, Shape] = {
 }  # fmt: skip
 
 
-def build(instruction: Instruction, kernel: str) -> Step | None:
+def build(instruction: Instruction) -> Step | None:
     """How to execute a memory instruction; None where it is not one of these."""
     if _SCALAR.fullmatch(instruction.opcode):
-        return _scalar_load(instruction, kernel)
-    if (found := _VECTOR.fullmatch(instruction.opcode)) and found[3] in _SHAPES:
-        addressed = _global(instruction) if found[1] == "global" else _buffer(instruction)
-        return _vector(instruction, found[2] == "load", _SHAPES[found[3]], addressed, kernel)
+        return _scalar_load(instruction)
+    if (found := _VECTOR.fullmatch(instruction.opcode)) and found[3] in SHAPES:
+        return (_load if found[2] == "load" else _store)(instruction, found[1], SHAPES[found[3]])
     return None
+
+
+def of_caches(instruction: Instruction) -> Step:
+    """BUFFER_WBL2 and BUFFER_INV: what caches hold back is nowhere seen here, but both are waited for."""
+    if strange := {*instruction.operands, *instruction.flags, *instruction.modifiers} - _CACHE:
+        raise Unsupported(f"{instruction.opcode} with {', '.join(sorted(strange))}")
+    return lambda wave: wave.waits.issue("vm", frozenset())
+
+
+def issue(wave: Wave, space: str, registers: frozenset[int]) -> None:
+    """A memory operation begins; one on flat memory may be of the local data share, and so counts twice."""
+    wave.waits.issue("vm", registers)
+    if space == "flat":
+        wave.waits.issue("lgkm", registers, ordered=False)
 
 
 # --- scalar loads ----------------------------------------------------------------------------
 
 
-def _scalar_load(instruction: Instruction, kernel: str) -> Step:
+def _scalar_load(instruction: Instruction) -> Step:
     if instruction.opcode.startswith("s_buffer"):
         raise Unsupported(instruction.opcode)
     admit(instruction, {"offset"}, {"glc"})
@@ -68,7 +81,7 @@ def _scalar_load(instruction: Instruction, kernel: str) -> Step:
     def step(wave: Wave) -> None:
         # The two lowest bits of an address do not count (CDNA3 ISA, section 7.2).
         address = (read_base(wave) + read_offset(wave) + more) & ~3 & ((1 << 64) - 1)
-        found = wave.space.read(address, 4 * words, Place(instruction, kernel, wave))
+        found = wave.space.read(address, 4 * words, Place(instruction, wave))
         for number, word in enumerate(found):
             wave.write(target.index + number, word, 1)
         wave.waits.issue("lgkm", registers, ordered=False)
@@ -78,11 +91,29 @@ def _scalar_load(instruction: Instruction, kernel: str) -> Step:
 
 # --- vector memory ---------------------------------------------------------------------------
 
-Addressed = tuple[Operand, Callable[[Wave, int], tuple[Any, Any, Any]]]
-"""The register of the data, and how to find each lane's address, the lanes that access at all, and those
-whose access is dropped by the hardware."""
+Find = Callable[[Wave, int], tuple[Any, Any, Any]]
+"""Finds each lane's address, the lanes that access at all, and those whose access the hardware drops."""
+Addressed = tuple[Operand, Find]
+"""The register of the data, and how to find the addresses."""
 _MASKED = np.uint32(0x80000000)
 """The offset that Triton gives to lanes that are masked off (its BufferOpsEmitter)."""
+
+
+def addressed(instruction: Instruction) -> Addressed:
+    """How an access of global, buffer or flat memory finds its addresses."""
+    if instruction.opcode.startswith("buffer"):
+        return _buffer(instruction)
+    if instruction.opcode.startswith("flat"):
+        return _global(replace(instruction, operands=(*instruction.operands, "off")))
+    return _global(instruction)
+
+
+def reaching(wave: Wave, find: Find, width: int, writes: bool, place: Place) -> tuple[Any, Any]:
+    """The addresses and the lanes that reach them; told are those that the hardware drops, and ought not."""
+    addresses, mask, dropped = find(wave, width)
+    if dropped is not None and dropped.any():
+        wave.space.dropped(addresses, dropped, width, writes, place)
+    return addresses, mask
 
 
 def _global(instruction: Instruction) -> Addressed:
@@ -139,36 +170,37 @@ def _resource(wave: Wave, index: int, instruction: Instruction) -> tuple[int, in
     return words[0] | (words[1] & 0xFFFF) << 32, words[2]
 
 
-def _vector(instruction: Instruction, loads: bool, shape: Shape, addressed: Addressed, kernel: str) -> Step:
-    data, find = addressed
-    width, index, words = shape.width, data.index, -(-shape.width // 4)
-    registers = data.registers if loads else frozenset()
+def _load(instruction: Instruction, space: str, shape: Shape) -> Step:
+    data, find = addressed(instruction)
+    width, index, registers = shape.width, data.index, data.registers
 
     def load(wave: Wave) -> None:
-        place = Place(instruction, kernel, wave)
-        addresses, mask, dropped = find(wave, width)
-        if dropped is not None and dropped.any():
-            wave.space.dropped(addresses, dropped, width, False, place)
-        found = wave.space.load(addresses, mask, width, place)
-        for number, word in enumerate(found):
-            wave.put(wave.v[index + number], _placed(shape, word, wave.v[index + number]))
-        wave.waits.issue("vm", registers)
+        place = Place(instruction, wave)
+        addresses, mask = reaching(wave, find, width, False, place)
+        for number, word in enumerate(wave.space.load(addresses, mask, width, place)):
+            wave.put(wave.v[index + number], placed(shape, word, wave.v[index + number]))
+        issue(wave, space, registers)
+
+    return load
+
+
+def _store(instruction: Instruction, space: str, shape: Shape) -> Step:
+    data, find = addressed(instruction)
+    index, words = data.index, -(-shape.width // 4)
 
     def store(wave: Wave) -> None:
-        place = Place(instruction, kernel, wave)
-        addresses, mask, dropped = find(wave, width)
-        if dropped is not None and dropped.any():
-            wave.space.dropped(addresses, dropped, width, True, place)
+        place = Place(instruction, wave)
+        addresses, mask = reaching(wave, find, shape.width, True, place)
         values = [wave.v[index + number] for number in range(words)]
         if shape.half:
             values = [values[0] >> np.uint32(shape.half)]
-        wave.space.store(addresses, mask, width, values, place)
-        wave.waits.issue("vm", registers)
+        wave.space.store(addresses, mask, shape.width, values, place)
+        issue(wave, space, frozenset())
 
-    return load if loads else store
+    return store
 
 
-def _placed(shape: Shape, word: Words, before: Words) -> Words:
+def placed(shape: Shape, word: Words, before: Words) -> Words:
     """A loaded part of a word as it lies in its register."""
     if shape.signed:
         up = np.uint32(32 - 8 * shape.width)

@@ -136,8 +136,10 @@ def high(a: Values, b: Values, dtype: Any) -> Values:
 
 
 def half_of(value: Values) -> Values:
-    """A float16 as the bits of a word."""
-    return np.asarray(value, dtype=np.float16).view(np.uint16).astype(U32)
+    """A value of 16 bits, or a float32 that is rounded to one, as the lower bits of a word."""
+    value = np.asarray(value)
+    short = value.astype(np.float16) if value.dtype.itemsize > 2 else value
+    return short.view(np.uint16).astype(U32)
 
 
 def bf16_bits(value: Values) -> Values:
@@ -336,6 +338,8 @@ TABLE: dict[str, tuple[str, str, Function]] = {
     "v_max_u16": ("u16", "u16 u16", np.maximum),
     "v_min_u16": ("u16", "u16 u16", np.minimum),
     "v_mul_lo_u16": ("u16", "u16 u16", lambda a, b: a * b),
+    "v_mad_legacy_u16": ("u16", "u16 u16 u16", lambda a, b, c: a * b + c),
+    "v_mad_legacy_i16": ("i16", "i16 i16 i16", lambda a, b, c: a * b + c),
     "v_lshl_add_u32": ("u32", "u32 u32 u32", lambda a, b, c: (a << (b & U32(31))) + c),
     "v_add_lshl_u32": ("u32", "u32 u32 u32", lambda a, b, c: (a + b) << (c & U32(31))),
     "v_lshl_or_b32": ("u32", "u32 u32 u32", lambda a, b, c: (a << (b & U32(31))) | c),

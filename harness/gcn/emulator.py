@@ -11,7 +11,7 @@ from time import monotonic
 import numpy as np
 
 from harness.errors import Runaway, Unsupported
-from harness.gcn import access, local, matrix, scalar, vector
+from harness.gcn import access, atomics, local, matrix, scalar, scratch, vector
 from harness.gcn.assembly import Assembly, Instruction
 from harness.gcn.operands import parse
 from harness.gcn.space import Space
@@ -21,9 +21,10 @@ LONGEST = 20_000_000
 """Instructions of one wave, after which it is taken for one that never ends."""
 _NEVER_WRITTEN = 0xA5
 """What the local data share holds before it is written."""
+_SCRATCH = "private_segment_fixed_size"
 _POINTER = "user_sgpr_kernarg_segment_ptr"
 _ACCEPTED = frozenset({_POINTER, "user_sgpr_count", "user_sgpr_kernarg_preload_length"})
-_STORE = re.compile(r"(global|buffer)_store")
+_STORE = re.compile(r"(global|buffer|flat)_(store|atomic)")
 Program = tuple[int, int, int]
 
 
@@ -110,15 +111,17 @@ def _step(instruction: Instruction, assembly: Assembly) -> Step:
     opcode = instruction.opcode
     built: Step | None
     if opcode.startswith("s_"):
-        built = scalar.build(instruction, assembly.labels) or access.build(instruction, assembly.name)
+        built = scalar.build(instruction, assembly.labels) or access.build(instruction)
     elif opcode.startswith("v_mfma"):
         built = matrix.build(instruction, assembly.architecture)
     elif opcode.startswith("v_"):
         built = vector.build(instruction)
     elif opcode.startswith("ds_"):
         built = local.build(instruction, assembly.name)
+    elif opcode.startswith("scratch_"):
+        built = scratch.build(instruction, assembly.declared.get(_SCRATCH, 0))
     else:
-        built = access.build(instruction, assembly.name)
+        built = access.build(instruction) or atomics.build(instruction)
     if built is None:
         raise Unsupported(opcode)
     return built

@@ -60,9 +60,10 @@ class Emulation:
         kinds = {name: kind for name, kind in kernel.src.signature.items() if kind != "constexpr"}
         values = [placed.get(name, bound[name]) for name in kinds]
         warps, grid_size = kernel.metadata.num_warps, _three(launch.grid)
-        content = segment.lay_out(code.assembly, list(kinds.values()), values, grid_size, warps)
+        local = kernel.metadata.shared
+        content = segment.lay_out(code.assembly, list(kinds.values()), values, grid_size, warps, local)
         try:
-            told = emulator.run(code, space, space.segment(content), grid_size, warps, kernel.metadata.shared)
+            told = emulator.run(code, space, space.segment(content), grid_size, warps, local)
             self.runs.append((function.__name__, told))
         finally:
             if self.journal and space.stores:

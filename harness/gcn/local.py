@@ -11,9 +11,9 @@ import numpy.typing as npt
 
 from harness.errors import Unsupported
 from harness.gcn.assembly import Instruction
+from harness.gcn.modifiers import admit
 from harness.gcn.operands import parse, whole
 from harness.gcn.space import Place
-from harness.gcn.vector import admit
 from harness.gcn.wave import LANES, Step, Wave, Words
 from harness.observation import Fault
 
@@ -84,7 +84,7 @@ def _inside(
     good = (at >= 0) & (at + size <= wave.local.size)
     if bool((wave.mask & ~good).any()):
         lane = int(np.flatnonzero(wave.mask & ~good)[0])
-        where = Place(instruction, kernel, wave).of(lane)
+        where = Place(instruction, wave).of(lane)
         fault = Fault(kind=kind, buffer=LOCAL, kernel=kernel, numel=wave.local.size // size)
         wave.space.stray(fault, at[wave.mask & ~good] // size, where)
     return good & wave.mask

@@ -13,8 +13,8 @@ import torch
 
 from harness.errors import Unsupported
 from harness.gcn.assembly import Instruction
+from harness.gcn.modifiers import admit
 from harness.gcn.operands import Operand, parse
-from harness.gcn.vector import admit
 from harness.gcn.wave import LANES, Step, Wave
 
 _NAME = re.compile(

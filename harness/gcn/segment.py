@@ -23,14 +23,18 @@ _SCRATCH = 2
 
 
 def lay_out(
-    assembly: Assembly, kinds: Sequence[str], values: Sequence[Any], grid: Sequence[int], warps: int
-) -> bytes:
-    """The argument segment. `values` are addresses for pointers, and are of Triton's types `kinds`."""
+    assembly: Assembly, kinds: Sequence[str], values: Sequence[Any], grid: Sequence[int], warps: int,
+    local_bytes: int = 0,
+) -> bytes:  # fmt: skip
+    """The argument segment. `values` are addresses for pointers, and are of Triton's types `kinds`.
+
+    `local_bytes` of the local data share are asked for by the launch.
+    """
     given = [slot for slot in assembly.arguments if slot.kind in _GIVEN]
     if not len(values) <= len(given) <= len(values) + _SCRATCH:
         raise Unsupported(f"{assembly.name}: {len(given)} arguments declared, {len(values)} given")
     content = bytearray(max((slot.offset + slot.size for slot in assembly.arguments), default=0))
-    for slot, data in (*_given(given, kinds, values), *_hidden(assembly, grid, warps)):
+    for slot, data in (*_given(given, kinds, values), *_hidden(assembly, grid, warps, local_bytes)):
         if len(data) != slot.size:
             raise Unsupported(f"{assembly.name}: an argument of {slot.size} bytes for a value of {len(data)}")
         content[slot.offset : slot.offset + slot.size] = data
@@ -62,7 +66,9 @@ def packed(kind: str, value: Any) -> bytes:
     return struct.pack("<" + _FORMATS[kind], value)
 
 
-def _hidden(assembly: Assembly, grid: Sequence[int], warps: int) -> Iterator[tuple[Slot, bytes]]:
+def _hidden(
+    assembly: Assembly, grid: Sequence[int], warps: int, local_bytes: int
+) -> Iterator[tuple[Slot, bytes]]:
     known: dict[str, int] = {f"hidden_block_count_{axis}": grid[n] for n, axis in enumerate("xyz")}
     known |= {
         f"hidden_group_size_{axis}": size for axis, size in zip("xyz", (LANES * warps, 1, 1), strict=True)
@@ -70,6 +76,8 @@ def _hidden(assembly: Assembly, grid: Sequence[int], warps: int) -> Iterator[tup
     known |= {f"hidden_remainder_{axis}": 0 for axis in "xyz"}
     known |= {f"hidden_global_offset_{axis}": 0 for axis in "xyz"}
     known["hidden_grid_dims"] = 3
+    # What the launch asks for beyond what the kernel declares: with Triton that is all of it.
+    known["hidden_dynamic_lds_size"] = local_bytes - assembly.declared.get("group_segment_fixed_size", 0)
     for slot in assembly.arguments:
         if slot.kind in known:
             yield slot, known[slot.kind].to_bytes(slot.size, "little")

@@ -56,28 +56,33 @@ class Backing:
 
 
 class Place:
-    """Where an access stands: an instruction of a kernel, as a wave of a program executes it."""
+    """Where an access stands: an instruction, as a wave of a program executes it."""
 
-    __slots__ = ("_instruction", "_kernel", "_wave")
+    __slots__ = ("_instruction", "_wave")
 
-    def __init__(self, instruction: Instruction, kernel: str, wave: Wave) -> None:
-        self._instruction, self._kernel, self._wave = instruction, kernel, wave
+    def __init__(self, instruction: Instruction, wave: Wave) -> None:
+        self._instruction, self._wave = instruction, wave
 
     def of(self, lane: int) -> Where:
         """The same for one lane, as a fault has it."""
-        opcode, line, number = self._instruction.opcode, self._instruction.line, self._wave.number
-        return Where(f"{line}, {opcode} of {self._kernel}, lane {lane} of wave {number}", self._wave.program)
+        one, wave = self._instruction, self._wave
+        who = f"lane {lane} of wave {wave.number}"
+        return Where(f"{one.line}, {one.opcode} of {wave.space.kernel}, {who}", wave.program)
 
     def store(self, lane: int) -> Store:
         """The same for one lane that stores."""
         return Store(
-            kernel=self._kernel, opcode=self._instruction.opcode, line=self._instruction.line,
+            kernel=self._wave.space.kernel, opcode=self._instruction.opcode, line=self._instruction.line,
             lane=lane, wave=self._wave.number, program=self._wave.program,
         )  # fmt: skip
 
 
 Reached = Callable[[int], Argument | None]
 """The argument that a kernel reaches by an address that it loads, if a live tensor is there."""
+
+
+Change = Callable[[int, Octets], Octets]
+"""What a lane makes of the bytes that it finds."""
 
 
 class Table:
@@ -119,7 +124,7 @@ class Space:
     def __init__(
         self, kernel: str, strays: Violations, poison: Poison, reached: Reached | None = None
     ) -> None:
-        self._kernel, self._violations, self._poison = kernel, strays, poison
+        self.kernel, self._violations, self._poison = kernel, strays, poison
         self._table = Table(self, reached) if reached else None
         self._windows = Windows(WINDOW_BITS, LAST_WINDOW)
         self._backings: dict[int, Backing] = {}
@@ -184,6 +189,45 @@ class Space:
         octets = np.stack(values, axis=1).astype("<u4").view(np.uint8)[:, :width]
         self._by_lane(chosen, np.flatnonzero(mask), width, octets, place)
 
+    def exchange(
+        self, addresses: Addresses, mask: Mask, width: int, change: Change, place: Place
+    ) -> list[Words]:
+        """Change what `width` bytes at each active lane's address hold, one lane after the other.
+
+        What each lane found, as words; poison in those that are astray, and 0 in those that are off.
+        """
+        found = np.zeros((len(mask), width), dtype=np.uint8)
+        for lane in np.flatnonzero(mask).tolist():
+            one = addresses[lane : lane + 1]
+            if inside := self._whole(one, width):
+                memory, at = self._backings[id(inside)].words[1], self._windows.find(int(one[0]))
+                assert at is not None
+                start = int(at.offsets(one)[0])
+                found[lane] = memory[start : start + width]
+                memory[start : start + width] = change(lane, found[lane])
+                self._note(inside, at.offsets(one), np.array([lane]), width, place)
+            else:
+                found[lane] = self._missed(one, lane, width, place)
+        return [_joined(found[:, at : at + 4]) for at in range(0, width, 4)]
+
+    def _whole(self, address: Addresses, width: int) -> Argument | None:
+        """The argument inside of which the bytes at this one address lie; they are written."""
+        window = self._windows.find(int(address[0]))
+        if window is None or not window.argument.inside(at := window.offsets(address), width).all():
+            return None
+        window.argument.touch(int(at[0]), int(at[0]) + width - 1, True)
+        self._astray = 0
+        return window.argument
+
+    def _missed(self, address: Addresses, lane: int, width: int, place: Place) -> Octets:
+        """What is found at an address that is astray, which is told."""
+        self.dropped(address, np.ones(1, dtype=bool), width, True, place, lane)
+        self._stop_if_lost(False)
+        self._poison.drawn = True
+        window = self._windows.find(int(address[0]))
+        poison = self._backings[id(window.argument)].poison if window else _UNKNOWN_CONTENT
+        return np.resize(poison, width)
+
     def read(self, address: int, width: int, place: Place) -> list[int]:
         """What a scalar load of so many bytes finds, as words."""
         start = address - ARGUMENTS
@@ -193,9 +237,11 @@ class Space:
         addresses = np.array([address], dtype=np.uint64)
         return [int(word[0]) for word in self.load(addresses, np.ones(1, dtype=bool), width, place)]
 
-    def dropped(self, addresses: Addresses, mask: Mask, width: int, writes: bool, place: Place) -> None:
-        """Report accesses that the hardware drops for being beyond their buffer's records."""
-        chosen, who = addresses[mask], np.flatnonzero(mask)
+    def dropped(
+        self, addresses: Addresses, mask: Mask, width: int, writes: bool, place: Place, first: int = 0
+    ) -> None:
+        """Report accesses that are dropped for being astray; `first` is the lane of the first address."""
+        chosen, who = addresses[mask], np.flatnonzero(mask) + first
         for window, lanes in self._windows.split(chosen):
             if window is None:
                 self._unknown(writes, place.of(int(who[lanes][0])))
@@ -291,6 +337,7 @@ class Space:
                 octets[rows, start + byte] = memory[at + byte]
 
     def _note(self, argument: Argument, at: Offsets, who: Offsets, width: int, place: Place) -> None:
+        """Remember who stored elements of the argument that is watched."""
         if self.stores and self.stores.argument is argument:
             self.stores.add(at, who, width, place)
 
@@ -306,7 +353,7 @@ class Space:
                 fault = Fault(
                     kind="oob-write" if writes else "oob-read",
                     buffer=argument.buffer,
-                    kernel=self._kernel,
+                    kernel=self.kernel,
                     numel=argument.nbytes // unit,
                     message=message,
                 )
@@ -314,12 +361,12 @@ class Space:
 
     def _unknown(self, writes: bool, where: Where) -> None:
         kind = "oob-write" if writes else "oob-read"
-        self._violations.add(Fault(kind=kind, kernel=self._kernel, message=UNKNOWN), where)
+        self._violations.add(Fault(kind=kind, kernel=self.kernel, message=UNKNOWN), where)
 
     def _stop_if_lost(self, inside: bool) -> None:
         self._astray = 0 if inside else self._astray + 1
         if self._astray >= ASTRAY:
-            raise Runaway(f"{self._kernel}: stopped after {ASTRAY} accesses in a row that were all stray")
+            raise Runaway(f"{self.kernel}: stopped after {ASTRAY} accesses in a row that were all stray")
 
 
 def _memory(address: int, nbytes: int) -> Octets:

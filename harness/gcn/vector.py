@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from harness.errors import Unsupported
-from harness.gcn import arithmetic, permute
+from harness.gcn import arithmetic, packed, permute
 from harness.gcn.arithmetic import F32, I64, RELATIONS, TABLE, U32, U64, Function, fma
 from harness.gcn.assembly import Instruction
+from harness.gcn.modifiers import admit
 from harness.gcn.operands import Operand, Read, parse, reader, whole, write
-from harness.gcn.permute import DPP_FLAGS, DPP_MODIFIERS, SDWA_MODIFIERS, Movement
+from harness.gcn.permute import Movement
 from harness.gcn.scalar import value
 from harness.gcn.wave import EXEC, LANES, VCC, Mask, Step, Wave, bits_of, lanes_of
 
-_ENCODED: Mapping[str, frozenset[str]] = {"dpp": DPP_MODIFIERS, "sdwa": SDWA_MODIFIERS}
 _COMPARISON = re.compile(r"v_cmp(x?)_(\w+)_([fiu]\d+)")
 _OUTPUT = {("mul", "2"): 2.0, ("mul", "4"): 4.0, ("div", "2"): 0.5}
 
@@ -35,19 +35,7 @@ def build(instruction: Instruction) -> Step | None:
         return _comparison(instruction, False, ["f32", "u32"], arithmetic.compared)
     if (found := _COMPARISON.fullmatch(opcode)) and found[2] in RELATIONS:
         return _comparison(instruction, bool(found[1]), [found[3]] * 2, RELATIONS[found[2]])
-    return None
-
-
-def admit(
-    instruction: Instruction, modifiers: Iterable[str] = (), flags: Iterable[str] = (), encoded: bool = False
-) -> None:
-    """Raise Unsupported, naming it, for whatever an instruction says that its execution would not heed."""
-    known = {*modifiers, *(_ENCODED.get(instruction.encoding, ()) if encoded else ())}
-    known_flags = {*flags, *(DPP_FLAGS if encoded and instruction.encoding == "dpp" else ())}
-    strange = [*sorted(set(instruction.modifiers) - known), *sorted(instruction.flags - known_flags)]
-    if strange or (instruction.encoding in _ENCODED and not encoded):
-        named = ", ".join(strange) or instruction.encoding
-        raise Unsupported(f"{instruction.opcode} with {named}")
+    return packed.build(instruction)
 
 
 # --- sources ---------------------------------------------------------------------------------
@@ -267,7 +255,7 @@ def _multiply_add(instruction: Instruction) -> Step:
     return step
 
 
-# --- accumulating, packed and other odd ones -------------------------------------------------
+# --- accumulating and other odd ones -------------------------------------------------
 
 
 def _accumulating(instruction: Instruction) -> Step:
@@ -318,56 +306,6 @@ def _divide_fmas(instruction: Instruction) -> Step:
         write(wave, target.index, arithmetic.div_fmas(scaled, *(read(wave) for read in reads)), "f32")
 
     return step
-
-
-_PACKED: Mapping[str, Function] = {
-    "v_pk_mul_f32": lambda a, b: a * b,
-    "v_pk_add_f32": lambda a, b: a + b,
-    "v_pk_fma_f32": fma,
-    "v_pk_mov_b32": lambda a, b: a,
-}
-
-
-def _choices(instruction: Instruction, name: str, default: int, count: int) -> list[int]:
-    found = [int(digit) for digit in re.findall(r"\d", instruction.modifiers.get(name, ""))]
-    return found or [default] * count
-
-
-def _packed_words(instruction: Instruction) -> Step:
-    """Two operations on floats of 32 bits; `op_sel` and `op_sel_hi` name the halves that each takes."""
-    admit(instruction, {"op_sel", "op_sel_hi", "neg_lo", "neg_hi"})
-    target, *operands = map(parse, instruction.operands)
-    count = len(operands)
-    halves = [_choices(instruction, name, n, count) for n, name in enumerate(("op_sel", "op_sel_hi"))]
-    signs = [_choices(instruction, name, 0, count) for name in ("neg_lo", "neg_hi")]
-    reads = [
-        [_half_word(*given) for given in zip(operands, halves[n], signs[n], strict=True)] for n in (0, 1)
-    ]
-    function = _PACKED[instruction.opcode]
-    if instruction.opcode == "v_pk_mov_b32":
-        # The low result is the first source's, the high one the second's.
-        reads = [[reads[0][0]], [_half_word(operands[1], halves[0][1], 0)]]
-        function = _first
-
-    def step(wave: Wave) -> None:
-        results = [function(*(read(wave) for read in reads[n])) for n in (0, 1)]
-        for n, result in enumerate(results):
-            write(wave, target.index + n, result, "f32")
-
-    return step
-
-
-def _first(value: Any) -> Any:
-    return value.copy() if isinstance(value, np.ndarray) else value
-
-
-def _half_word(operand: Operand, half: int, negative: int) -> Read:
-    if operand.kind == "const" and half:
-        raise Unsupported(f"the upper half of the constant {operand.text}")
-    if operand.negate or operand.absolute:
-        raise Unsupported(f"a packed operation with {operand.text}")
-    read = reader(Operand(operand.text, operand.kind, operand.index + half), "f32")
-    return (lambda wave: -read(wave)) if negative else read
 
 
 def _read_lane(instruction: Instruction) -> Step:
@@ -434,5 +372,4 @@ _SPECIAL: Mapping[str, Callable[[Instruction], Step]] = {
     "v_permlane16_swap_b32": _swap_halves,
     "v_nop": lambda instruction: lambda wave: None,
     **dict.fromkeys(_CARRIES, _carrying),
-    **dict.fromkeys(_PACKED, _packed_words),
 }

@@ -36,6 +36,7 @@ class Wave:
     def __init__(self, number: int, local: npt.NDArray[np.uint8], space: Space) -> None:
         self.number = number
         self.local = local
+        self.scratch: npt.NDArray[np.uint8] | None = None
         self.space = space
         self.scalars = [_NEVER_WRITTEN] * _SCALARS
         self.v: Words = np.full((_VECTORS, LANES), _NEVER_WRITTEN, dtype=np.uint32)

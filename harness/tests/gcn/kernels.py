@@ -40,10 +40,6 @@ def _total(x, out, n, BLOCK: tl.constexpr):  # type: ignore[no-untyped-def]
     tl.store(out + 1, tl.max(value, axis=0))
 
 
-def _count(out, BLOCK: tl.constexpr):  # type: ignore[no-untyped-def]
-    tl.atomic_add(out + tl.arange(0, BLOCK) % 4, 1)
-
-
 def _copy(table, n, BLOCK: tl.constexpr):  # type: ignore[no-untyped-def]
     at = tl.arange(0, BLOCK)
     source = tl.cast(tl.load(table), tl.pointer_type(tl.int32))
@@ -51,7 +47,36 @@ def _copy(table, n, BLOCK: tl.constexpr):  # type: ignore[no-untyped-def]
     tl.store(target + at, tl.load(source + at, mask=at < n), mask=at < n)
 
 
-COUNT, _ = both(_count)
+def _thirds(out, BLOCK: tl.constexpr):  # type: ignore[no-untyped-def]
+    at = tl.arange(0, BLOCK)
+    tl.store(out + at % 4, (at.to(tl.float64) / 3).to(tl.int32))
+
+
+def _sums(x, sums, old, n, BLOCK: tl.constexpr):  # type: ignore[no-untyped-def]
+    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    value = tl.load(x + at, mask=at < n)
+    tl.store(old + at, tl.atomic_or(old + at, value, mask=at < n), mask=at < n)
+    tl.atomic_add(sums + at % 4, value, mask=at < n)
+    tl.atomic_max(sums + 4 + at * 0, value, mask=at < n)
+    tl.atomic_cas(sums + 5, 0, 7)
+
+
+def _halves(x, y, out, n, BLOCK: tl.constexpr):  # type: ignore[no-untyped-def]
+    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    a, b = tl.load(x + at, mask=at < n), tl.load(y + at, mask=at < n)
+    tl.store(out + at, tl.maximum((a * b + a) * b - a, b), mask=at < n)
+
+
+def _mixed(x, y, out, n, BLOCK: tl.constexpr):  # type: ignore[no-untyped-def]
+    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    a, b = tl.load(x + at, mask=at < n).to(tl.float32), tl.load(y + at, mask=at < n).to(tl.float32)
+    tl.store(out + at, (a * b + a).to(tl.float16), mask=at < n)
+
+
+THIRDS, _ = both(_thirds)
+SUMS, SUMS_INTERPRETED = both(_sums)
+HALVES, _ = both(_halves)
+MIXED, _ = both(_mixed)
 ADD, ADD_INTERPRETED = both(_add)
 GATHER, GATHER_INTERPRETED = both(_gather)
 PRODUCT, PRODUCT_INTERPRETED = both(_product)

@@ -27,14 +27,15 @@ k:
 \t\t.amdhsa_user_sgpr_count 2
 \t\t.amdhsa_user_sgpr_kernarg_segment_ptr 1
 \t\t.amdhsa_system_sgpr_workgroup_id_x 1
+\t\t.amdhsa_private_segment_fixed_size {scratch}
 """
 
 
 class Bench:
     """One wave, its memory, and what was seen of it."""
 
-    def __init__(self, architecture: str = "gfx942", local_bytes: int = 1024) -> None:
-        self.architecture = architecture
+    def __init__(self, architecture: str = "gfx942", local_bytes: int = 1024, scratch: int = 0) -> None:
+        self.architecture, self.scratch = architecture, scratch
         self.violations = Violations()
         self.poison = Poison()
         self.space = Space("k", self.violations, self.poison)
@@ -61,7 +62,8 @@ class Bench:
             wave.v[register] = words(values)
         wave.write(EXEC, mask, 2)
         body = "\n".join(f"\t{line.strip()}" if ":" not in line[:5] else line for line in text.splitlines())
-        code = emulator.decode(assembly.read(_FRAME.format(architecture=self.architecture, body=body)))
+        framed = _FRAME.format(architecture=self.architecture, body=body, scratch=self.scratch)
+        code = emulator.decode(assembly.read(framed))
         wave.pc = 0
         self.told.executed = [0] * len(code.steps)
         with np.errstate(all="ignore"):

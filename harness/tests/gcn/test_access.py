@@ -196,8 +196,7 @@ def test_scalar_load_astray() -> None:
     ("text", "named"),
     [
         ("global_atomic_add_u32 v[0:1], v2, off", "global_atomic_add_u32"),
-        ("flat_load_dword v0, v[2:3]", "flat_load_dword"),
-        ("scratch_load_dword v0, off, s0", "scratch_load_dword"),
+        ("flat_load_dword v0, v[2:3] lds", "flat_load_dword with lds"),
         ("buffer_load_dword v0, s[4:7], 0 offen lds", "buffer_load_dword with lds"),
         ("buffer_load_dword v[0:1], v2, s[4:7], 0 idxen", "buffer_load_dword with idxen"),
         ("s_buffer_load_dword s0, s[4:7], 0x0", "s_buffer_load_dword"),

@@ -201,16 +201,22 @@ def test_value_used_before_its_wait(text: str, told: list[str]) -> None:
 
 
 def test_all_that_is_missing_is_named_at_once() -> None:
-    body = "\tv_sin_f32_e32 v0, v1\n\tflat_load_dword v0, v[2:3]\n\tv_sin_f32_e32 v0, v1\n\ts_endpgm"
+    body = "\tv_sin_f32_e32 v0, v1\n\tbuffer_load_lds_dword v0\n\tv_sin_f32_e32 v0, v1\n\ts_endpgm"
     with pytest.raises(Unsupported) as caught:
         emulator.decode(_assembly(body))
-    assert str(caught.value) == "k on gfx942: v_sin_f32; flat_load_dword"
+    assert str(caught.value) == "k on gfx942: v_sin_f32; buffer_load_lds_dword"
 
 
 def test_other_registers_at_the_start_are_refused() -> None:
     declared = "\t\t.amdhsa_user_sgpr_dispatch_ptr 1"
     with pytest.raises(Unsupported, match="user_sgpr_dispatch_ptr"):
         emulator.decode(_assembly("\ts_endpgm", declared))
+
+
+def test_local_bytes_of_the_launch_are_a_hidden_argument() -> None:
+    read = _assembly("\ts_endpgm", "\t\t.amdhsa_group_segment_fixed_size 64", "hidden_dynamic_lds_size")
+    content = segment.lay_out(read, ["*i32", "i32"], [0, 0], (1, 1, 1), 1, 1024)
+    assert int.from_bytes(content[12:16], "little") == 960
 
 
 def test_unknown_hidden_argument_is_refused() -> None:

@@ -20,10 +20,14 @@ from harness.tests.gcn.kernels import (
     ADD_INTERPRETED,
     COPY,
     COPY_INTERPRETED,
-    COUNT,
     GATHER,
     GATHER_INTERPRETED,
+    HALVES,
+    MIXED,
     PRODUCT,
+    SUMS,
+    SUMS_INTERPRETED,
+    THIRDS,
     TOTAL,
 )
 
@@ -128,10 +132,46 @@ def test_reduction_through_lanes_and_the_local_share(chip: str, dtype: torch.dty
 @pytest.mark.parametrize("chip", CHIPS)
 def test_kernel_that_cannot_be_run_is_named_and_touches_nothing(chip: str) -> None:
     out = torch.zeros(4, dtype=torch.int32)
-    with pytest.raises(Unsupported, match=f"_count on {chip}: .*atomic_add"), _on(chip) as emulation:
-        COUNT[(1,)](out, BLOCK=64)
+    with pytest.raises(Unsupported, match=f"_thirds on {chip}: .*v_div_scale_f64"), _on(chip) as emulation:
+        THIRDS[(1,)](out, BLOCK=64)
     assert out.tolist() == [0] * 4
     assert emulation.runs == []
+
+
+@pytest.mark.parametrize("chip", CHIPS)
+def test_atomics_are_those_of_the_interpreter(chip: str) -> None:
+    x = torch.arange(300, dtype=torch.int32) * 3 - 100
+    ours, theirs = ((torch.zeros(6, dtype=torch.int32), torch.ones_like(x)) for _ in range(2))
+    strays, _ = _interpreted(SUMS_INTERPRETED, (2,), x, *theirs, 300, BLOCK=256)
+    with _on(chip) as emulation:
+        SUMS[(2,)](x, *ours, 300, BLOCK=256)
+    opcodes = emulation.runs[0][1].opcodes
+    assert sum(times for opcode, times in opcodes.items() if "_atomic_" in opcode) > 0
+    assert all(torch.equal(one, two) for one, two in zip(ours, theirs, strict=True))
+    assert ours[0].tolist()[4:] == [797, 7]
+    assert not list(emulation.violations.faults()) and not list(strays.faults())
+    assert not emulation.runs[0][1].hazards
+
+
+@pytest.mark.parametrize("chip", CHIPS)
+@pytest.mark.parametrize("dtype", [torch.float16, torch.int16])
+def test_packed_halves(chip: str, dtype: torch.dtype) -> None:
+    x, y = ((torch.arange(1024) % n - n // 2).to(dtype) for n in (13, 7))
+    out = torch.zeros(1024, dtype=dtype)
+    with _on(chip) as emulation:
+        HALVES[(1,)](x, y, out, 1024, BLOCK=1024)
+    assert torch.equal(out, torch.maximum((x * y + x) * y - x, y))
+    assert any(opcode.startswith("v_pk_") and "16" in opcode for opcode in emulation.runs[0][1].opcodes)
+
+
+@pytest.mark.parametrize("chip", CHIPS)
+def test_products_of_mixed_sizes(chip: str) -> None:
+    x, y = ((torch.arange(200) % n - n // 2).to(torch.float16) for n in (13, 7))
+    out = torch.zeros(200, dtype=torch.float16)
+    with _on(chip) as emulation:
+        MIXED[(1,)](x, y, out, 200, BLOCK=256)
+    assert torch.equal(out, (x.float() * y.float() + x.float()).half())
+    assert any(opcode.startswith("v_fma_mix") for opcode in emulation.runs[0][1].opcodes)
 
 
 def test_innermost_emulation_has_the_launch() -> None:

@@ -25,7 +25,9 @@ ONLY_COMPILED = (
     )
     .replace("import ctypes\n", "import ctypes\nimport os\n")
 )
-ATOMIC = upstream.altered(STORED, "tl.atomic_add(table + lane, lane, mask=lane < count)")
+THIRDS = upstream.altered(
+    STORED, "tl.store(table + lane, (lane.to(tl.float64) / 3).to(tl.int32), mask=lane < count)"
+)
 LOST = upstream.altered("numel = pages * page_size", "numel = pages")
 
 
@@ -106,11 +108,11 @@ def test_a_lost_fix_that_the_interpreter_shows_too_is_a_regression(emulated: Ben
 
 
 def test_an_opcode_that_is_not_implemented_is_named(fresh: Bench) -> None:
-    (judged,) = _judge(fresh.on(ATOMIC), CHIP)
+    (judged,) = _judge(fresh.on(THIRDS), CHIP)
     reason = told(judged.result, Verdict.UNSUPPORTED)
     assert reason.startswith("fixed arm: the emulator does not implement fill_kernel on gfx942: ")
-    assert "atomic_add" in reason
-    assert reread.problem(fresh.on(ATOMIC, "again"), judged, BUG) is None
+    assert "v_div_scale_f64" in reason
+    assert reread.problem(fresh.on(THIRDS, "again"), judged, BUG) is None
 
 
 def test_the_gate_judges_it_again_by_all_three_arms(emulated: Bench) -> None:

@@ -12,10 +12,10 @@ import numpy as np
 from harness.errors import Unsupported
 from harness.gcn.assembly import Instruction
 from harness.gcn.modifiers import admit
-from harness.gcn.operands import Operand, parse, reader, whole, wide
+from harness.gcn.operands import Operand, parse, reader, spread, whole, wide
 from harness.gcn.scalar import value
 from harness.gcn.space import Place
-from harness.gcn.wave import LANES, Step, Wave, Words
+from harness.gcn.wave import Step, Wave, Words, uniform
 
 _SCALAR = re.compile(r"s_(buffer_)?load_dword(x(2|4|8|16))?")
 _VECTOR = re.compile(r"(global|buffer|flat)_(load|store)_(\w+)")
@@ -80,7 +80,7 @@ def _scalar_load(instruction: Instruction) -> Step:
 
     def step(wave: Wave) -> None:
         # The two lowest bits of an address do not count (CDNA3 ISA, section 7.2).
-        address = (read_base(wave) + read_offset(wave) + more) & ~3 & ((1 << 64) - 1)
+        address = (uniform(read_base(wave)) + uniform(read_offset(wave)) + more) & ~3 & ((1 << 64) - 1)
         found = wave.space.read(address, 4 * words, Place(instruction, wave))
         for number, word in enumerate(found):
             wave.write(target.index + number, word, 1)
@@ -129,8 +129,12 @@ def _global(instruction: Instruction) -> Addressed:
     if base == "off":
         return parse(data), lambda wave, width: (wide(wave, lanes) + offset, wave.mask, None)
     read = value(parse(base), 2)
-    return parse(data), lambda wave, width: (
-        wave.v[lanes].astype(np.uint64) + np.uint64(read(wave)) + offset, wave.mask, None)  # fmt: skip
+
+    def find(wave: Wave, width: int) -> tuple[Any, Any, Any]:
+        above = spread(read(wave), np.uint64) + offset
+        return wave.v[lanes].astype(np.uint64) + above, wave.mask, None
+
+    return parse(data), find
 
 
 def _buffer(instruction: Instruction) -> Addressed:
@@ -147,10 +151,10 @@ def _buffer(instruction: Instruction) -> Addressed:
 
     def addressed(wave: Wave, width: int) -> tuple[Any, Any, Any]:
         base, records = _resource(wave, resource.index, instruction)
-        given = np.broadcast_to(by_lane(wave), (LANES,))
+        given = np.broadcast_to(by_lane(wave), wave.mask.shape)
         places = given.astype(np.uint64) + np.uint64(offset)
         inside = places + np.uint64(width) <= np.uint64(records)
-        signed = given.view(np.int32).astype(np.int64) + (base + read_scalar(wave) + offset)
+        signed = given.view(np.int32).astype(np.int64) + (base + uniform(read_scalar(wave)) + offset)
         return signed.view(np.uint64), inside & wave.mask, ~inside & (given != _MASKED) & wave.mask
 
     return data, addressed
@@ -163,7 +167,7 @@ def _with_lane(instruction: Instruction) -> tuple[str, ...]:
 
 def _resource(wave: Wave, index: int, instruction: Instruction) -> tuple[int, int]:
     """The base address and the number of records, in bytes, of a buffer resource (CDNA3 ISA, table 41)."""
-    words = wave.scalars[index : index + 4]
+    words = [uniform(word) for word in wave.scalars[index : index + 4]]
     stride, swizzles = words[1] >> 16 & 0x3FFF, words[1] >> 31
     if stride or swizzles:
         raise Unsupported(f"{instruction.opcode} from a buffer with a stride")

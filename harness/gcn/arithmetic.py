@@ -180,7 +180,7 @@ def div_scale(a: Values, b: Values, c: Values) -> tuple[Values, Values]:
 
     `b` is the denominator, `c` the numerator, `a` that of both which is scaled (V_DIV_SCALE_F32).
     """
-    a, b, c = (np.broadcast_to(np.asarray(x, dtype=F32), (64,)) for x in (a, b, c))
+    a, b, c = np.broadcast_arrays(*(np.asarray(x, dtype=F32) for x in (a, b, c)))
     eb, ec = (x.view(U32) >> U32(23) & U32(255) for x in (b, c))
     exponents = ec.astype(I32) - eb.astype(I32)
     tiny = F32(2.0**-126)
@@ -192,24 +192,23 @@ def div_scale(a: Values, b: Values, c: Values) -> tuple[Values, Values]:
     both = inverse_small & quotient_small
     cases = [(b == 0) | (c == 0), far, denormal, both, inverse_small, quotient_small, ec <= 23]
     results = [
-        np.full(64, np.nan, F32), np.where(is_b, up, a), up, np.where(is_b, up, a), down,
+        np.full_like(a, np.nan), np.where(is_b, up, a), up, np.where(is_b, up, a), down,
         np.where(is_c, up, a), up,
     ]  # fmt: skip
     scaled_back = [False, True, False, True, False, True, False]
-    flags = [np.full(64, flag) for flag in scaled_back]
-    return np.select(cases, results, a).astype(F32), np.select(cases, flags, np.zeros(64, dtype=bool))
+    return np.select(cases, results, a).astype(F32), np.select(cases, scaled_back, False)
 
 
 def div_fixup(a: Values, b: Values, c: Values) -> Values:
     """A quotient `a` of `c` by `b` with the special cases put right (V_DIV_FIXUP_F32)."""
-    a, b, c = (np.broadcast_to(np.asarray(x, dtype=F32), (64,)) for x in (a, b, c))
+    a, b, c = np.broadcast_arrays(*(np.asarray(x, dtype=F32) for x in (a, b, c)))
     sign = np.signbit(b) ^ np.signbit(c)
     signed = np.where(sign, F32(-1), F32(1))
     zero, infinite = (b == 0) | np.isinf(c), (c == 0) | np.isinf(b)
     nan = (np.isnan(b) | np.isnan(c)) | ((b == 0) & (c == 0)) | (np.isinf(b) & np.isinf(c))
     plain = np.copysign(a, signed)
     cases = [nan, zero, infinite]
-    return np.select(cases, [np.full(64, np.nan, F32), signed * F32(np.inf), signed * F32(0)], plain).astype(
+    return np.select(cases, [np.full_like(a, np.nan), signed * F32(np.inf), signed * F32(0)], plain).astype(
         F32
     )
 
@@ -227,8 +226,9 @@ def _byte(number: int, a: Values) -> Values:
 
 _LANE: Values = np.arange(64, dtype=U64)
 _BELOW = (U64(1) << _LANE) - U64(1)
-_BELOW_LOW: Values = (_BELOW & U64(0xFFFFFFFF)).astype(U32)
-_BELOW_HIGH: Values = (_BELOW >> U64(32)).astype(U32)
+BELOW_LOW: Values = (_BELOW & U64(0xFFFFFFFF)).astype(U32)
+BELOW_HIGH: Values = (_BELOW >> U64(32)).astype(U32)
+"""The bits of the lanes below each one, in the words of a mask."""
 
 TABLE: dict[str, tuple[str, str, Function]] = {
     # floats of 32 bits
@@ -363,8 +363,6 @@ TABLE: dict[str, tuple[str, str, Function]] = {
     ),
     "v_lshl_add_u64": ("u64", "u64 u32 u64", lambda a, b, c: (a << (b & U32(63)).astype(U64)) + c),
     "v_bcnt_u32_b32": ("u32", "u32 u32", lambda a, b: counted(a) + b),
-    "v_mbcnt_lo_u32_b32": ("u32", "u32 u32", lambda a, b: counted(a & _BELOW_LOW) + b),
-    "v_mbcnt_hi_u32_b32": ("u32", "u32 u32", lambda a, b: counted(a & _BELOW_HIGH) + b),
     **{f"v_cvt_f32_ubyte{n}": ("f32", "u32", partial(_byte, n)) for n in range(4)},
 }  # fmt: skip
 """By opcode: the type of the result, those of the sources, and the function."""

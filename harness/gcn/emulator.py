@@ -15,7 +15,7 @@ from harness.gcn import access, atomics, local, matrix, scalar, scratch, vector
 from harness.gcn.assembly import Assembly, Instruction
 from harness.gcn.operands import parse
 from harness.gcn.space import Space
-from harness.gcn.wave import BARRIER, END, LANES, STORE, Step, Wave
+from harness.gcn.wave import APART, BARRIER, LANES, MET, STORE, Diverged, Step, Wave
 
 LONGEST = 20_000_000
 """Instructions of one wave, after which it is taken for one that never ends."""
@@ -148,8 +148,7 @@ def run(code: Code, space: Space, segment: int, grid: Program, warps: int, local
     with np.errstate(all="ignore"):
         for program in _programs(grid):
             share = np.full(local_bytes, _NEVER_WRITTEN, dtype=np.uint8)
-            waves = [_wave(code, space, segment, program, number, share) for number in range(warps)]
-            _workgroup(code, waves, told)
+            _workgroup(code, _waves(code, space, segment, program, warps, share), told)
     told.seconds = monotonic() - began
     return told.counted(code.assembly.instructions)
 
@@ -161,16 +160,12 @@ def _programs(grid: Program) -> Iterator[Program]:
                 yield x, y, z
 
 
-def _wave(
-    code: Code,
-    space: Space,
-    segment: int,
-    program: Program,
-    number: int,
+def _waves(
+    code: Code, space: Space, segment: int, program: Program, warps: int,
     share: np.ndarray[tuple[int], np.dtype[np.uint8]],
-) -> Wave:
-    """A wave as the hardware starts it: the arguments' address, the program, the number of each work-item."""
-    wave, declared = Wave(number, share, space), code.assembly.declared
+) -> Wave:  # fmt: skip
+    """The waves of a workgroup as the hardware starts them: arguments, program, numbers of work-items."""
+    wave, declared = Wave(0, share, space, warps), code.assembly.declared
     wave.program = program
     wave.write(0, segment, 2)
     register = declared["user_sgpr_count"]
@@ -178,55 +173,92 @@ def _wave(
         if declared.get(f"system_sgpr_workgroup_id_{name}"):
             wave.write(register, program[axis], 1)
             register += 1
-    wave.v[0] = np.arange(LANES, dtype=np.uint32) + np.uint32(LANES * number)
+    wave.v[0] = np.arange(LANES * warps, dtype=np.uint32)
+    if size := declared.get(_SCRATCH):
+        wave.scratch = scratch.fresh(LANES * warps, size)
     return wave
 
 
-def _workgroup(code: Code, waves: list[Wave], told: Run) -> None:
-    """Run each wave up to the next barrier, until all have ended.
+def _workgroup(code: Code, whole: Wave, told: Run) -> None:
+    """Run the waves up to the next barrier, until all have ended.
 
     All of them come up to their next store before one makes it, as far as they can: they run side by side on
-    the hardware, and what one loads before it stores is rarely what another has stored by then.
+    the hardware, and what one loads before it stores is rarely what another has stored by then. As long as
+    they take the same way they are run as one.
     """
-    told.waves += len(waves)
-    while running := [wave for wave in waves if not wave.ended]:
+    told.waves += whole.size
+    running = [whole]
+    while running:
+        waiting: list[Wave] = []
         stops: set[int] = set()
         while running:
-            reached = [(wave, _advance(code, wave, told)) for wave in running]
+            reached = [one for wave in running for one in _reached(code, wave, told)]
             stops |= {stop for _, stop in reached if stop != STORE}
-            running = [wave for wave, stop in reached if stop == STORE]
+            waiting += [wave for wave, stop in reached if stop == BARRIER]
+            running = _joined(whole, [wave for wave, stop in reached if stop == STORE])
         if len(stops) > 1:
             raise Unsupported(f"{code.assembly.name}: a wave ends where others wait at a barrier")
+        running = _joined(whole, waiting)
 
 
-def _advance(code: Code, wave: Wave, told: Run) -> int:
-    """Run one wave up to its next store, a barrier or its end; which of these it was."""
+def _reached(code: Code, wave: Wave, told: Run) -> list[tuple[Wave, int]]:
+    """Run a wave, or several as one, up to the next stop; where these part, one by one until they meet."""
+    while (stop := _advance(code, wave, told)) == APART:
+        parts = wave.parts()
+        stops = [_advance(code, part, told, wave.meet) for part in parts]
+        if set(stops) != {MET} or not wave.join(parts):
+            pairs = zip(parts, stops, strict=True)
+            return [(part, _advance(code, part, told) if stop == MET else stop) for part, stop in pairs]
+    return [(wave, stop)]
+
+
+def _joined(whole: Wave, waves: list[Wave]) -> list[Wave]:
+    """The waves as one, where all of the workgroup stand at the same place."""
+    return [whole] if len(waves) > 1 and whole.join(sorted(waves, key=_number)) else waves
+
+
+def _number(wave: Wave) -> int:
+    return wave.number
+
+
+def _advance(code: Code, wave: Wave, told: Run, meet: int | None = None) -> int:
+    """Run one wave, or several as one, up to its next store, a barrier, its end, or where they part.
+
+    One that has parted from others stops where these are to `meet`, too.
+    """
+    if wave.pc == meet:
+        return MET
     steps, touches, stores, waits, pc = code.steps, code.touches, code.stores, wave.waits, wave.pc
-    executed, count = told.executed, wave.count
-    while True:
-        if waits.pending and not touches[pc].isdisjoint(waits.pending):
-            _hazard(code, pc, told)
-        target = steps[pc](wave)
-        executed[pc] += 1
-        count += 1
-        if target is None:
-            pc += 1
-        elif target >= 0:
-            pc = target
-        else:
-            break
-        if count > LONGEST:
-            raise Runaway(f"{code.assembly.name}: stopped after {LONGEST} instructions of one wave")
-        if pc in stores:
-            wave.pc, wave.count = pc, count
-            return STORE
-    wave.pc, wave.count, wave.ended = pc + 1, count, target == END
+    executed, count, size = told.executed, wave.count, wave.size
+    try:
+        while True:
+            if waits.pending and not touches[pc].isdisjoint(waits.pending):
+                _hazard(code, pc, told, size)
+            target = steps[pc](wave)
+            executed[pc] += size
+            count += 1
+            if target is None:
+                pc += 1
+            elif target >= 0:
+                pc = target
+            else:
+                break
+            if count > LONGEST:
+                raise Runaway(f"{code.assembly.name}: stopped after {LONGEST} instructions of one wave")
+            if pc == meet or pc in stores:
+                wave.pc, wave.count = pc, count
+                return MET if pc == meet else STORE
+    except Diverged as parting:
+        wave.pc, wave.count = pc, count
+        wave.meet = parting.meet if parting.meet is not None and parting.meet > pc else pc + 1
+        return APART
+    wave.pc, wave.count = pc + 1, count
     if target == BARRIER and waits.outstanding("lgkm"):
-        _hazard(code, pc, told)
+        _hazard(code, pc, told, size)
     return target
 
 
-def _hazard(code: Code, pc: int, told: Run) -> None:
+def _hazard(code: Code, pc: int, told: Run, size: int) -> None:
     instruction = code.assembly.instructions[pc]
     hazard = Hazard(code.assembly.name, instruction.text, instruction.line)
-    told.hazards[hazard] = told.hazards.get(hazard, 0) + 1
+    told.hazards[hazard] = told.hazards.get(hazard, 0) + size

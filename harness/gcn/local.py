@@ -94,7 +94,7 @@ def _read(
     wave: Wave, at: npt.NDArray[np.int64], size: int, signed: bool, instruction: Instruction, kernel: str
 ) -> list[Words]:
     lanes = _inside(wave, at, size, "oob-read", instruction, kernel)
-    octets = np.zeros((LANES, max(4, size)), dtype=np.uint8)
+    octets = np.zeros((len(lanes), max(4, size)), dtype=np.uint8)
     octets[lanes, :size] = wave.local[at[lanes][:, None] + np.arange(size)]
     words = [word.copy() for word in octets.view("<u4").astype(np.uint32).T]
     if signed:
@@ -124,8 +124,8 @@ def _transposed(instruction: Instruction, bits: int, kernel: str) -> Step:
             raise Unsupported(f"{instruction.opcode} with lanes switched off")
         at = wave.v[address.index].astype(np.int64) + place
         words = np.stack(_read(wave, at, 8, False, instruction, kernel), axis=1)
-        rows = np.ascontiguousarray(words).view(f"u{size}").reshape(LANES // 16, per_lane, 16)
-        columns = np.ascontiguousarray(rows.transpose(0, 2, 1)).reshape(LANES, per_lane)
+        rows = np.ascontiguousarray(words).view(f"u{size}").reshape(-1, per_lane, 16)
+        columns = np.ascontiguousarray(rows.transpose(0, 2, 1)).reshape(-1, per_lane)
         for number, word in enumerate(columns.view(np.uint32).T):
             wave.put(wave.v[target.index + number], word)
         wave.waits.issue("lgkm", registers)
@@ -142,7 +142,7 @@ def _permute(instruction: Instruction) -> Step:
     registers = target.registers
 
     def step(wave: Wave) -> None:
-        lanes = (wave.v[address.index] + offset) >> np.uint32(2) & np.uint32(LANES - 1)
+        lanes = wave.base + ((wave.v[address.index] + offset) >> np.uint32(2) & np.uint32(LANES - 1))
         wave.put(wave.v[target.index], move(wave, lanes, wave.v[data.index]))
         wave.waits.issue("lgkm", registers)
 
@@ -156,7 +156,8 @@ def _swizzle(instruction: Instruction) -> Step:
     source, registers = _swizzled(instruction.modifiers.get("offset", "0")), target.registers
 
     def step(wave: Wave) -> None:
-        wave.put(wave.v[target.index], _pull(wave, source, wave.v[data.index]))
+        lanes = wave.base + np.tile(source, wave.size)
+        wave.put(wave.v[target.index], _pull(wave, lanes, wave.v[data.index]))
         wave.waits.issue("lgkm", registers)
 
     return step
@@ -211,6 +212,6 @@ def _pull(wave: Wave, lanes: Any, values: Words) -> Words:
 
 def _push(wave: Wave, lanes: Any, values: Words) -> Words:
     """The last active lane wins; who is sent nothing reads 0."""
-    result = np.zeros(LANES, dtype=np.uint32)
+    result = np.zeros(values.shape, dtype=np.uint32)
     result[lanes[wave.mask]] = values[wave.mask]
     return result

@@ -74,7 +74,8 @@ def _multiply(form: Form, architecture: str, target: Operand, sources: list[Oper
     def step(wave: Wave) -> None:
         a = _matrix(form, decode[0](wave.v[first.index : first.index + first.words]))
         b = _matrix(form, decode[1](wave.v[second.index : second.index + second.words]))
-        product = (a @ b.T)[rows, columns]
+        # [waves, size, size] to [registers, lanes of all waves]
+        product = (a @ b.transpose(0, 2, 1))[:, rows, columns].transpose(1, 0, 2).reshape(number, -1)
         registers = getattr(wave, view)
         before = _addend(addend, registers, number)
         registers[target.index : target.index + number] = (product.astype(wide) + before).astype(
@@ -93,10 +94,10 @@ def _addend(operand: Operand, registers: Any, number: int) -> Any:
 
 
 def _matrix(form: Form, elements: Any) -> Any:
-    """[size, depth] from what each lane holds: lanes run along the rows, then along the depth in groups."""
+    """[waves, size, depth] from what each lane holds: lanes run along the rows, then along the depth."""
     groups = LANES // form.size
-    by_lane = elements.reshape(form.per_lane, groups, form.size)
-    return by_lane.transpose(2, 1, 0).reshape(form.size, form.depth)
+    by_lane = elements.reshape(form.per_lane, -1, groups, form.size)
+    return by_lane.transpose(1, 3, 2, 0).reshape(-1, form.size, form.depth)
 
 
 @cache

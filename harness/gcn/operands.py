@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from harness.errors import Unsupported
-from harness.gcn.wave import ACCUMULATORS, EXEC, M0, VCC, Wave
+from harness.gcn.wave import ACCUMULATORS, EXEC, LANES, M0, VCC, Scalar, Wave, each
 
 _NAMED = {
     "vcc": (VCC, 2), "vcc_lo": (VCC, 1), "vcc_hi": (VCC + 1, 1), "m0": (M0, 1),
@@ -22,6 +22,7 @@ _NAMED = {
 }  # fmt: skip
 _REGISTER = re.compile(r"([sva])(?:(\d+)|\[(\d+):(\d+)\])")
 _WRAPPED = re.compile(r"(-?)(?:(\|)(.+)\||(abs|sext|neg)\((.+)\)|(.+))")
+_LONG = (1 << 64) - 1
 VECTORS = 128
 """Vector registers are numbered from here where both kinds share one numbering."""
 _DTYPES: dict[str, Any] = {
@@ -135,11 +136,20 @@ def _raw(operand: Operand, dtype: str) -> Read:
 def _scalar(index: int, dtype: str) -> Read:
     kind = np.dtype(_DTYPES[dtype])
     unsigned: Any = np.dtype(f"u{kind.itemsize}").type
-    if kind.itemsize == 8:
-        return lambda wave: unsigned(wave.read(index, 2)).view(kind)
-    if kind.itemsize == 2:
-        return lambda wave: unsigned(wave.scalars[index] & 0xFFFF).view(kind)
-    return lambda wave: unsigned(wave.scalars[index]).view(kind)
+    words, low = (2, _LONG) if kind.itemsize == 8 else (1, (1 << 8 * kind.itemsize) - 1)
+
+    def read(wave: Wave) -> Any:
+        value = wave.scalars[index] if words == 1 else wave.read(index, words)
+        if type(value) is int:
+            return unsigned(value & low).view(kind)
+        return spread(each(lambda one: one & low, value), unsigned).view(kind)
+
+    return read
+
+
+def spread(value: Scalar, dtype: Any) -> Any:
+    """A scalar value as vector instructions take it: one for all lanes, or one for those of each wave."""
+    return dtype(value) if type(value) is int else np.repeat(np.array(value, dtype=dtype), LANES)
 
 
 def _vector(index: int, dtype: str) -> Read:

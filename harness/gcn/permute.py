@@ -34,17 +34,26 @@ class Movement:
     written: Mask
     zeros: bool
 
+    def _of_waves(self, wave: Wave) -> tuple[Indices, Mask, Mask]:
+        """The same for each wave side by side."""
+        if wave.size == 1:
+            return self.source, self.valid, self.written
+        source = np.tile(self.source, wave.size) + wave.base
+        return source, np.tile(self.valid, wave.size), np.tile(self.written, wave.size)
+
     def take(self, wave: Wave, bits: Words) -> tuple[Words, Mask | None]:
         """The moved source, and which lanes may write; all of them are read before any is written.
 
         A lane without a source, or whose source is switched off, reads 0 or does not write.
         """
-        valid = self.valid if wave.full else self.valid & wave.mask[self.source]
-        moved = bits[self.source]
+        source, valid, written = self._of_waves(wave)
+        if not wave.full:
+            valid = valid & wave.mask[source]
+        moved = bits[source]
         if self.zeros:
             moved[~valid] = 0
-            return moved, self.written
-        return moved, self.written & valid
+            return moved, written
+        return moved, written & valid
 
 
 def movement(instruction: Instruction) -> Movement:

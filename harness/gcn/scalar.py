@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from harness.errors import Unsupported
 from harness.gcn.assembly import Instruction
 from harness.gcn.operands import Operand, parse, whole
-from harness.gcn.wave import BARRIER, END, EXEC, Step, Wave
+from harness.gcn.wave import BARRIER, END, EXEC, VCC, Diverged, Scalar, Step, Wave, alike, each
 
 Result = tuple[int, bool | None]
 """A value, of which the higher bits are cut off, and what SCC becomes; None leaves it."""
@@ -128,15 +128,16 @@ _IMMEDIATE: Mapping[str, Callable[[int, int], Result]] = {
     "s_addk_i32": lambda a, k: _signed_sum(a, k & _WORD),
     "s_mulk_i32": lambda a, k: (signed(a) * k, None),
 }
-_CONDITIONS: Mapping[str, Callable[[Wave], bool]] = {
-    "s_branch": lambda wave: True,
-    "s_cbranch_scc0": lambda wave: not wave.scc,
-    "s_cbranch_scc1": lambda wave: bool(wave.scc),
-    "s_cbranch_vccz": lambda wave: not wave.read(106, 2),
-    "s_cbranch_vccnz": lambda wave: bool(wave.read(106, 2)),
-    "s_cbranch_execz": lambda wave: not wave.exec,
-    "s_cbranch_execnz": lambda wave: bool(wave.exec),
+_CONDITIONS: Mapping[str, tuple[Callable[[Wave], Scalar], bool]] = {
+    "s_branch": (lambda wave: 1, True),
+    "s_cbranch_scc0": (lambda wave: wave.scc, False),
+    "s_cbranch_scc1": (lambda wave: wave.scc, True),
+    "s_cbranch_vccz": (lambda wave: wave.read(VCC, 2), False),
+    "s_cbranch_vccnz": (lambda wave: wave.read(VCC, 2), True),
+    "s_cbranch_execz": (lambda wave: wave.exec, False),
+    "s_cbranch_execnz": (lambda wave: wave.exec, True),
 }
+"""By opcode: what is read, and whether a value other than 0 branches."""
 _IDLE = frozenset({"s_nop", "s_sleep", "s_setprio", "s_sethalt", "s_inst_prefetch"})
 _COMPARISON = re.compile(r"s_cmp(k?)_(eq|lg|gt|ge|lt|le)_([iu])(32|64)")
 _SAVE = re.compile(r"s_(\w+)_saveexec_b64")
@@ -147,7 +148,7 @@ def build(instruction: Instruction, labels: Mapping[str, int]) -> Step | None:
     """How to execute a scalar instruction; None where it is not one of these."""
     opcode, texts = instruction.opcode, instruction.operands
     if opcode in _CONDITIONS:
-        return _branch(_CONDITIONS[opcode], labels[texts[0]])
+        return _branch(*_CONDITIONS[opcode], labels[texts[0]])
     if simple := _simple(instruction):
         return simple
     if opcode in _BINARY:
@@ -189,15 +190,23 @@ def _wait(text: str) -> Step:
     return step
 
 
-def _branch(condition: Callable[[Wave], bool], target: int) -> Step:
-    return lambda wave: target if condition(wave) else None
+def _branch(read: Callable[[Wave], Scalar], wanted: bool, target: int) -> Step:
+    def step(wave: Wave) -> int | None:
+        value = read(wave)
+        if type(value) is tuple:
+            value = each(bool, value)
+            if type(value) is tuple:
+                raise Diverged(target)
+        return target if bool(value) is wanted else None
+
+    return step
 
 
 def _bits(opcode: str) -> int:
     return 64 if opcode.endswith("64") else 32
 
 
-def value(operand: Operand, words: int) -> Callable[[Wave], int]:
+def value(operand: Operand, words: int) -> Callable[[Wave], Scalar]:
     """How to read a scalar operand as an unsigned integer of so many words."""
     if operand.kind == "v" or operand.negate or operand.absolute:
         raise Unsupported(f"the scalar operand {operand.text!r}")
@@ -219,24 +228,30 @@ def _binary(
     first, other, index = value(one, words), value(two, second), target.index
 
     def step(wave: Wave) -> None:
-        result, scc = function(first(wave), other(wave), wave.scc)
+        _set(wave, index, words, function, first(wave), other(wave), wave.scc)
+
+    return step
+
+
+def _set(wave: Wave, index: int, words: int, function: Callable[..., Result], *given: Scalar) -> None:
+    """Write what a function gives for each wave, and SCC where it says so."""
+    if tuple not in map(type, given):
+        result, scc = function(*given)
         wave.write(index, result, words)
         if scc is not None:
             wave.scc = int(scc)
-
-    return step
+        return
+    rows = [[one[n] if type(one) is tuple else one for one in given] for n in range(wave.size)]
+    both = [function(*row) for row in rows]
+    wave.write(index, alike([result for result, _ in both]), words)
+    if both[0][1] is not None:
+        wave.scc = alike([int(bool(scc)) for _, scc in both])
 
 
 def _unary(function: Callable[[int], Result], target: Operand, source: Operand) -> Step:
     read = value(source, max(source.words, target.words) if source.kind == "const" else source.words)
 
-    def step(wave: Wave) -> None:
-        result, scc = function(read(wave))
-        wave.write(target.index, result, target.words)
-        if scc is not None:
-            wave.scc = int(scc)
-
-    return step
+    return lambda wave: _set(wave, target.index, target.words, function, read(wave))
 
 
 def _short(text: str) -> int:
@@ -245,13 +260,7 @@ def _short(text: str) -> int:
 
 
 def _immediate(function: Callable[[int, int], Result], target: Operand, known: int) -> Step:
-    def step(wave: Wave) -> None:
-        result, scc = function(wave.scalars[target.index], known)
-        wave.write(target.index, result, 1)
-        if scc is not None:
-            wave.scc = int(scc)
-
-    return step
+    return lambda wave: _set(wave, target.index, 1, function, wave.scalars[target.index], known)
 
 
 def _comparison(found: re.Match[str], texts: tuple[str, ...]) -> Step:
@@ -260,13 +269,13 @@ def _comparison(found: re.Match[str], texts: tuple[str, ...]) -> Step:
     first = value(parse(texts[0]), bits // 32)
     if immediate:
         known = _short(texts[1]) if kind == "i" else whole(texts[1]) & 0xFFFF
-        second: Callable[[Wave], int] = lambda wave: known & _WORD  # noqa: E731
+        second: Callable[[Wave], Scalar] = lambda wave: known & _WORD  # noqa: E731
     else:
         second = value(parse(texts[1]), bits // 32)
     sign = (lambda number: signed(number, bits)) if kind == "i" else int
 
     def step(wave: Wave) -> None:
-        wave.scc = int(compare(sign(first(wave)), sign(second(wave))))
+        wave.scc = each(lambda a, b: int(compare(sign(a), sign(b))), first(wave), second(wave))
 
     return step
 
@@ -278,7 +287,7 @@ def _save(function: Callable[[int, int], int], target: Operand, source: Operand)
         before, mask = wave.exec, read(wave)
         wave.write(target.index, before, 2)
         # The source comes first: andn2 is the source without EXEC (CDNA3 ISA, section 12.3).
-        wave.write(EXEC, function(mask, before), 2)
-        wave.scc = int(wave.exec != 0)
+        wave.write(EXEC, each(function, mask, before), 2)
+        wave.scc = each(lambda bits: int(bits != 0), wave.exec)
 
     return step

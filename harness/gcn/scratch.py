@@ -10,7 +10,7 @@ import numpy.typing as npt
 from harness.gcn.access import SHAPES, Shape, placed
 from harness.gcn.assembly import Instruction
 from harness.gcn.modifiers import admit
-from harness.gcn.operands import Read, parse, reader, whole
+from harness.gcn.operands import Read, parse, reader, spread, whole
 from harness.gcn.scalar import value
 from harness.gcn.space import Place
 from harness.gcn.wave import Step, Wave
@@ -70,7 +70,7 @@ def _offsets(instruction: Instruction, lane: str, base: str) -> Read:
     by_wave = value(parse(base), 1) if base != "off" else lambda wave: 0
 
     def offsets(wave: Wave) -> Offsets:
-        at = np.asarray(by_lane(wave)).astype(np.int64) + (by_wave(wave) + known)
+        at = np.asarray(by_lane(wave)).astype(np.int64) + spread(by_wave(wave), np.int64) + known
         return np.broadcast_to(at, wave.mask.shape)
 
     return offsets
@@ -79,8 +79,13 @@ def _offsets(instruction: Instruction, lane: str, base: str) -> Read:
 def _own(wave: Wave, size: int) -> npt.NDArray[np.uint8]:
     """The memory of each lane, [lanes, bytes]."""
     if wave.scratch is None:
-        wave.scratch = np.full((wave.mask.size, size), _NEVER_WRITTEN, dtype=np.uint8)
+        wave.scratch = fresh(wave.mask.size, size)
     return wave.scratch
+
+
+def fresh(lanes: int, size: int) -> npt.NDArray[np.uint8]:
+    """Scratch memory that nobody has written."""
+    return np.full((lanes, size), _NEVER_WRITTEN, dtype=np.uint8)
 
 
 def _places(at: Offsets, lanes: npt.NDArray[np.bool_], width: int) -> tuple[Offsets, Offsets]:

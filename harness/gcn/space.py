@@ -18,7 +18,7 @@ import torch
 from harness.errors import Runaway
 from harness.gcn.assembly import Instruction
 from harness.gcn.stores import Stores
-from harness.gcn.wave import Mask, Wave, Words
+from harness.gcn.wave import LANES, Mask, Wave, Words
 from harness.memory.poison import Poison
 from harness.memory.violations import Violations, Where
 from harness.memory.windows import Addresses, Argument, Offsets, Window, Windows
@@ -66,14 +66,14 @@ class Place:
     def of(self, lane: int) -> Where:
         """The same for one lane, as a fault has it."""
         one, wave = self._instruction, self._wave
-        who = f"lane {lane} of wave {wave.number}"
+        who = f"lane {lane % LANES} of wave {wave.number + lane // LANES}"
         return Where(f"{one.line}, {one.opcode} of {wave.space.kernel}, {who}", wave.program)
 
     def store(self, lane: int) -> Store:
         """The same for one lane that stores."""
         return Store(
             kernel=self._wave.space.kernel, opcode=self._instruction.opcode, line=self._instruction.line,
-            lane=lane, wave=self._wave.number, program=self._wave.program,
+            lane=lane % LANES, wave=self._wave.number + lane // LANES, program=self._wave.program,
         )  # fmt: skip
 
 

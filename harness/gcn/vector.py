@@ -17,7 +17,7 @@ from harness.gcn.modifiers import admit
 from harness.gcn.operands import Operand, Read, parse, reader, whole, write
 from harness.gcn.permute import Movement
 from harness.gcn.scalar import value
-from harness.gcn.wave import EXEC, LANES, VCC, Mask, Step, Wave, bits_of, lanes_of
+from harness.gcn.wave import EXEC, LANES, VCC, Mask, Scalar, Step, Wave, Words, alike, bits_of, each
 
 _COMPARISON = re.compile(r"v_cmp(x?)_(\w+)_([fiu]\d+)")
 _OUTPUT = {("mul", "2"): 2.0, ("mul", "4"): 4.0, ("div", "2"): 0.5}
@@ -68,7 +68,7 @@ def _part(operand: Operand, kind: str, name: str) -> Read:
 def _bits(operand: Operand) -> Read:
     plain = Operand(operand.text, operand.kind, operand.index, operand.words)
     read = reader(plain, "u32")
-    return lambda wave: np.broadcast_to(read(wave), (LANES,))
+    return read if operand.kind == "v" else lambda wave: np.broadcast_to(read(wave), wave.mask.shape)
 
 
 def _as(bits: Any, kind: str) -> Any:
@@ -127,7 +127,7 @@ def _store(instruction: Instruction, target: Operand, dtype: str) -> Callable[[W
 
 def _words(value: Any) -> Any:
     """A result of at most 32 bits as words."""
-    value = np.broadcast_to(value, (LANES,))
+    value = np.asarray(value)
     if value.dtype.itemsize == 2:
         return np.ascontiguousarray(value).view(np.uint16).astype(np.uint32)
     return np.ascontiguousarray(value).view(np.uint32)
@@ -170,7 +170,7 @@ def _plain(index: int, dtype: str, reads: list[Read], function: Function) -> Ste
 
 def _to_scalar(wave: Wave, target: Operand, lanes: Any) -> None:
     """Write a truth of each lane to a pair of scalar registers; lanes that are switched off give 0."""
-    wave.write(target.index, bits_of(np.broadcast_to(lanes, (LANES,)) & wave.mask), 2)
+    wave.write(target.index, bits_of(lanes & wave.mask), 2)
 
 
 def _comparison(instruction: Instruction, exec_too: bool, kinds: list[str], relation: Function) -> Step:
@@ -201,7 +201,7 @@ def _conditional(instruction: Instruction) -> Step:
 
     def step(wave: Wave) -> None:
         first, mask = take(wave) if take else (reads[0](wave), None)
-        chosen = np.where(lanes_of(wave.read(condition, 2)), reads[1](wave), first)
+        chosen = np.where(wave.lanes(wave.read(condition, 2)), reads[1](wave), first)
         store(wave, chosen, mask)
 
     return step
@@ -226,9 +226,9 @@ def _carrying(instruction: Instruction) -> Step:
     into = operands[2].index if len(operands) > 2 else None
 
     def step(wave: Wave) -> None:
-        carried = lanes_of(wave.read(into, 2)).astype(np.int64) if into is not None else 0
+        carried = wave.lanes(wave.read(into, 2)).astype(np.int64) if into is not None else 0
         wide_first, wide_second = (np.asarray(read(wave)).astype(np.int64) for read in (first, second))
-        total = np.broadcast_to(function(wide_first, wide_second, carried), (LANES,))
+        total = np.asarray(function(wide_first, wide_second, carried))
         write(wave, target.index, (total & I64(0xFFFFFFFF)).astype(U32), "u32")
         _to_scalar(wave, carry, (total < 0) | (total > 0xFFFFFFFF))
 
@@ -302,30 +302,35 @@ def _divide_fmas(instruction: Instruction) -> Step:
     reads = [reader(operand, "f32") for operand in operands]
 
     def step(wave: Wave) -> None:
-        scaled = lanes_of(wave.read(VCC, 2))
+        scaled = wave.lanes(wave.read(VCC, 2))
         write(wave, target.index, arithmetic.div_fmas(scaled, *(read(wave) for read in reads)), "f32")
 
     return step
 
 
 def _read_lane(instruction: Instruction) -> Step:
+    """V_READLANE_B32, and V_READFIRSTLANE_B32 where no lane is named: the lowest active one."""
     admit(instruction)
     target, source, *rest = map(parse, instruction.operands)
     index = source.index
-    if not rest:
-        return lambda wave: wave.write(target.index, int(wave.v[index][_first_lane(wave)]), 1)
-    chosen = _lane(rest[0])
-    return lambda wave: wave.write(target.index, int(wave.v[index][chosen(wave)]), 1)
+    chosen = _lane(rest[0]) if rest else lambda wave: each(_first_lane, wave.exec)
+    return lambda wave: wave.write(target.index, _of_lane(wave, wave.v[index], chosen(wave)), 1)
 
 
-def _first_lane(wave: Wave) -> int:
+def _of_lane(wave: Wave, register: Words, lane: Scalar) -> Scalar:
+    """What a register holds in one lane of each wave."""
+    lanes = lane if type(lane) is tuple else (lane,) * wave.size
+    return alike([int(register[LANES * n + one]) for n, one in enumerate(lanes)])  # type: ignore[operator]
+
+
+def _first_lane(mask: int) -> int:
     """The lowest active lane; the first where there is none (V_READFIRSTLANE_B32)."""
-    return (wave.exec & -wave.exec).bit_length() - 1 if wave.exec else 0
+    return (mask & -mask).bit_length() - 1 if mask else 0
 
 
-def _lane(operand: Operand) -> Callable[[Wave], int]:
+def _lane(operand: Operand) -> Callable[[Wave], Scalar]:
     read = value(operand, 1)
-    return lambda wave: read(wave) & (LANES - 1)
+    return lambda wave: each(lambda lane: lane & (LANES - 1), read(wave))
 
 
 def _write_lane(instruction: Instruction) -> Step:
@@ -334,7 +339,22 @@ def _write_lane(instruction: Instruction) -> Step:
     read, lane = value(source, 1), _lane(place)
 
     def step(wave: Wave) -> None:
-        wave.v[target.index][lane(wave)] = read(wave)
+        at = LANES * np.arange(wave.size) + np.array(lane(wave))
+        wave.v[target.index][at] = np.array(read(wave), dtype=U32)
+
+    return step
+
+
+def _counted_below(instruction: Instruction) -> Step:
+    """V_MBCNT_LO_U32_B32 and its like: the bits of a mask below each lane's own, and a number."""
+    admit(instruction)
+    target, *operands = map(parse, instruction.operands)
+    mask, more = (reader(operand, "u32") for operand in operands)
+    below = arithmetic.BELOW_LOW if "_lo_" in instruction.opcode else arithmetic.BELOW_HIGH
+
+    def step(wave: Wave) -> None:
+        count = arithmetic.counted(mask(wave) & np.tile(below, wave.size))
+        write(wave, target.index, count + more(wave), "u32")
 
     return step
 
@@ -344,12 +364,12 @@ def _swap_halves(instruction: Instruction) -> Step:
     admit(instruction)
     first, second = (parse(text).index for text in instruction.operands)
     width = 32 if "32_swap" in instruction.opcode else 16
-    lanes = np.arange(LANES)
-    lower, upper = lanes[lanes // width % 2 == 0], lanes[lanes // width % 2 == 1]
 
     def step(wave: Wave) -> None:
         if not wave.full:
             raise Unsupported(f"{instruction.opcode} with lanes switched off")
+        lanes = np.arange(wave.mask.size)
+        lower, upper = lanes[lanes // width % 2 == 0], lanes[lanes // width % 2 == 1]
         kept = wave.v[first][upper].copy()
         wave.v[first][upper] = wave.v[second][lower]
         wave.v[second][lower] = kept
@@ -368,6 +388,8 @@ _SPECIAL: Mapping[str, Callable[[Instruction], Step]] = {
     "v_readlane_b32": _read_lane,
     "v_readfirstlane_b32": _read_lane,
     "v_writelane_b32": _write_lane,
+    "v_mbcnt_lo_u32_b32": _counted_below,
+    "v_mbcnt_hi_u32_b32": _counted_below,
     "v_permlane32_swap_b32": _swap_halves,
     "v_permlane16_swap_b32": _swap_halves,
     "v_nop": lambda instruction: lambda wave: None,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,45 +26,79 @@ _WORD = 0xFFFFFFFF
 
 Words = npt.NDArray[np.uint32]
 Mask = npt.NDArray[np.bool_]
+Octets = npt.NDArray[np.uint8]
+Indices = npt.NDArray[np.int64]
+
+
+Scalar = int | tuple[int, ...]
+"""A value that all waves side by side have, or one for each where they differ."""
+
+
+class Diverged(Exception):
+    """Waves side by side have to be run one by one. Raised before an instruction has changed anything.
+
+    `meet` is where they may come together again: at the target of a branch that some of them take; None for
+    behind the instruction.
+    """
+
+    def __init__(self, meet: int | None = None) -> None:
+        super().__init__(meet)
+        self.meet = meet
 
 
 class Wave:
-    """One wave. Vector registers are seen as `v` (uint32), `i` (int32) and `f` (float32), [512, 64] each.
+    """One wave, or `size` of them that stand at the same instruction, with their lanes side by side.
 
-    `scalars` are Python's integers. `mask` is EXEC lane by lane, and is set through `write` alone.
+    Vector registers are seen as `v` (uint32), `i` (int32) and `f` (float32), [512, 64 * size] each. `scalars`
+    are Python's integers, tuples where the waves differ. `mask` is EXEC lane by lane, and is set through
+    `write` alone. `number` is that of the first wave.
     """
 
-    def __init__(self, number: int, local: npt.NDArray[np.uint8], space: Space) -> None:
-        self.number = number
-        self.local = local
-        self.scratch: npt.NDArray[np.uint8] | None = None
-        self.space = space
-        self.scalars = [_NEVER_WRITTEN] * _SCALARS
-        self.v: Words = np.full((_VECTORS, LANES), _NEVER_WRITTEN, dtype=np.uint32)
+    def __init__(
+        self, number: int, local: Octets, space: Space, size: int = 1, registers: Words | None = None
+    ) -> None:
+        self.number, self.size = number, size
+        self.local, self.space = local, space
+        self.scratch: Octets | None = None
+        self.scalars: list[Scalar] = [_NEVER_WRITTEN] * _SCALARS
+        if registers is None:
+            registers = np.full((_VECTORS, LANES * size), _NEVER_WRITTEN, dtype=np.uint32)
+        self.v: Words = registers
         self.i, self.f = self.v.view(np.int32), self.v.view(np.float32)
-        self.scc = 0
+        self.base: Indices = _firsts(size)
+        """The place of the first lane of each lane's wave."""
+        self.scc: Scalar = 0
         self.pc = 0
         self.count = 0
         self.program = (0, 0, 0)
-        self.ended = False
-        self.waits = Waits()
+        self.meet = 0
+        self.waits = Waits(size)
         self.write(EXEC, ALL, 2)
 
-    def read(self, index: int, words: int) -> int:
+    # --- registers -------------------------------------------------------------------------
+
+    def read(self, index: int, words: int) -> Scalar:
         """The value of `words` scalar registers from `index` on."""
         value = self.scalars[index]
         for word in range(1, words):
-            value |= self.scalars[index + word] << (32 * word)
+            value = _above(value, self.scalars[index + word], 32 * word)
         return value
 
-    def write(self, index: int, value: int, words: int) -> None:
+    def write(self, index: int, value: Scalar, words: int) -> None:
         """Set `words` scalar registers from `index` on; higher bits are cut off."""
         for word in range(words):
-            self.scalars[index + word] = (value >> (32 * word)) & _WORD
+            self.scalars[index + word] = _word(value, 32 * word)
         if EXEC <= index + words - 1 <= EXEC + 1:
             self.exec = self.read(EXEC, 2)
-            self.mask = lanes_of(self.exec)
+            self.mask = self.lanes(self.exec)
             self.full = self.exec == ALL
+
+    def lanes(self, bits: Scalar) -> Mask:
+        """The bits of a mask, lane by lane."""
+        if type(bits) is int:
+            return lanes_of(bits) if self.size == 1 else np.tile(lanes_of(bits), self.size)
+        octets = np.array(bits, dtype="<u8").view(np.uint8)
+        return np.unpackbits(octets, bitorder="little").view(np.bool_)
 
     def put(self, register: npt.NDArray[Any], value: Any, mask: Mask | None = None) -> None:
         """Write the active lanes of a vector register, or those of `mask` too."""
@@ -74,16 +109,93 @@ class Wave:
         else:
             np.copyto(register, value, where=self.mask, casting="unsafe")
 
+    # --- side by side ----------------------------------------------------------------------
+
+    def parts(self) -> list[Wave]:
+        """Its waves one by one, on the same registers."""
+        return [self] if self.size == 1 else [self._part(number) for number in range(self.size)]
+
+    def _part(self, number: int) -> Wave:
+        lanes = slice(LANES * number, LANES * (number + 1))
+        one = Wave(self.number + number, self.local, self.space, 1, self.v[:, lanes])
+        one.scalars = [value if type(value) is int else value[number] for value in self.scalars]  # type: ignore[index]
+        one.scc = self.scc if type(self.scc) is int else self.scc[number]  # type: ignore[index]
+        one.scratch = None if self.scratch is None else self.scratch[lanes]
+        one.pc, one.count, one.program, one.waits = self.pc, self.count, self.program, self.waits.part(number)
+        one.write(EXEC, one.read(EXEC, 2), 2)
+        return one
+
+    def join(self, parts: list[Wave]) -> bool:
+        """Take up what its parts did, where all of them stand at the same instruction."""
+        first = parts[0]
+        if len(parts) != self.size or any(one.pc != first.pc for one in parts):
+            return False
+        self.scalars = [alike(values) for values in zip(*(one.scalars for one in parts), strict=True)]
+        self.scc = alike([one.scc for one in parts])  # type: ignore[misc]
+        self.pc, self.count = first.pc, max(one.count for one in parts)
+        self.waits = Waits.joined([one.waits for one in parts])
+        self.write(EXEC, self.read(EXEC, 2), 2)
+        return True
+
+
+def alike(values: Sequence[int]) -> Scalar:
+    """One value for each wave, or the one that all of them have."""
+    first = values[0]
+    return first if all(value == first for value in values) else tuple(values)
+
+
+def uniform(value: Scalar) -> int:
+    """A value that all waves have; Diverged where they differ."""
+    if type(value) is int:
+        return value
+    raise Diverged
+
+
+def each(function: Callable[..., int], *values: Scalar) -> Scalar:
+    """A function of scalar values, for each wave where they differ."""
+    for value in values:
+        if type(value) is tuple:
+            size = len(value)
+            break
+    else:
+        return function(*values)
+    rows = zip(*(value if type(value) is tuple else (value,) * size for value in values), strict=True)
+    return alike([function(*row) for row in rows])
+
+
+def _above(low: Scalar, high: Scalar, shift: int) -> Scalar:
+    """A value with another one above it."""
+    if type(low) is int and type(high) is int:
+        return low | high << shift
+    return each(lambda one, other: one | other << shift, low, high)
+
+
+def _word(value: Scalar, shift: int) -> Scalar:
+    if type(value) is int:
+        return value >> shift & _WORD
+    return alike([one >> shift & _WORD for one in value])  # type: ignore[union-attr]
+
+
+@cache
+def _firsts(size: int) -> Indices:
+    return np.repeat(np.arange(size) * LANES, LANES)
+
 
 def lanes_of(bits: int) -> Mask:
-    """The bits of a mask, lane by lane."""
+    """The bits of a mask of one wave, lane by lane."""
     octets = np.frombuffer(bits.to_bytes(8, "little"), dtype=np.uint8)
     return np.unpackbits(octets, bitorder="little").view(np.bool_)
 
 
-def bits_of(mask: Mask) -> int:
-    """A mask as the integer that a pair of scalar registers holds."""
-    return int.from_bytes(np.packbits(mask, bitorder="little").tobytes(), "little")
+def bits_of(mask: Mask) -> Scalar:
+    """A mask as the integer that a pair of scalar registers holds, for each wave where they differ."""
+    octets = np.packbits(mask, bitorder="little").tobytes()
+    if len(octets) == 8:
+        return int.from_bytes(octets, "little")
+    return alike(memoryview(octets).cast("Q").tolist())
+
+
+_Issued = dict[str, list[tuple[frozenset[int], bool]]]
 
 
 class Waits:
@@ -93,27 +205,58 @@ class Waits:
     for all of `lgkm` covers it (CDNA3 ISA, section 4.4).
     """
 
-    def __init__(self) -> None:
-        self._issued: dict[str, list[tuple[frozenset[int], bool]]] = {"vm": [], "lgkm": []}
+    def __init__(self, size: int = 1) -> None:
+        self._ways: list[_Issued] = [{"vm": [], "lgkm": []}]
+        self._way_of = [0] * size
+        """Waves side by side that took other ways wait for other things: which way each of them took."""
         self.pending: set[int] = set()
 
     def issue(self, counter: str, registers: frozenset[int], ordered: bool = True) -> None:
         """A memory operation begins, which sets these registers at some time."""
-        self._issued[counter].append((registers, ordered))
+        for way in self._ways:
+            way[counter].append((registers, ordered))
         self.pending |= registers
 
     def wait(self, counter: str, most: int) -> None:
         """Wait until at most `most` operations are outstanding."""
-        issued = self._issued[counter]
-        if most and not all(ordered for _, ordered in issued):
-            return
-        del issued[: max(0, len(issued) - most)]
-        self.pending = {register for ops in self._issued.values() for op, _ in ops for register in op}
+        for way in self._ways:
+            issued = way[counter]
+            if not most or all(ordered for _, ordered in issued):
+                del issued[: max(0, len(issued) - most)]
+        self._settle()
+
+    def _settle(self) -> None:
+        """Forget which way was taken once it makes no difference any more."""
+        first, *others = self._ways
+        if others and all(way == first for way in others):
+            self._ways, self._way_of = [first], [0] * len(self._way_of)
+        operations = (operation for way in self._ways for issued in way.values() for operation, _ in issued)
+        self.pending = {register for operation in operations for register in operation}
+
+    def part(self, number: int) -> Waits:
+        """What one of the waves waits for, to go on by itself."""
+        one = Waits()
+        way = self._ways[self._way_of[number]]
+        one._ways = [{counter: list(issued) for counter, issued in way.items()}]
+        one._settle()
+        return one
+
+    @classmethod
+    def joined(cls, parts: Sequence[Waits]) -> Waits:
+        """What waves wait for that go on side by side, each of which took one way."""
+        whole = cls(len(parts))
+        whole._ways = []
+        for number, (way,) in enumerate(one._ways for one in parts):
+            if way not in whole._ways:
+                whole._ways.append(way)
+            whole._way_of[number] = whole._ways.index(way)
+        whole._settle()
+        return whole
 
     def outstanding(self, counter: str) -> int:
-        return len(self._issued[counter])
+        return max(len(way[counter]) for way in self._ways)
 
 
 Step = Callable[[Wave], int | None]
 """Executes one instruction: the number of the next one, END or BARRIER, or None for the one behind it."""
-END, BARRIER, STORE = -1, -2, -3
+END, BARRIER, STORE, APART, MET = -1, -2, -3, -4, -5

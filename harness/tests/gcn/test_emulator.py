@@ -10,6 +10,7 @@ from harness.errors import Runaway, Unsupported
 from harness.gcn import assembly, emulator, segment
 from harness.gcn.assembly import Slot
 from harness.gcn.space import Space
+from harness.gcn.wave import Wave
 from harness.memory.poison import Poison
 from harness.memory.violations import Violations
 from harness.memory.windows import Argument
@@ -195,6 +196,87 @@ _TWO = "global_load_dword v2, v[0:1], off\nglobal_load_dword v3, v[0:1], off off
 )
 def test_value_used_before_its_wait(text: str, told: list[str]) -> None:
     assert _hazards(text) == told
+
+
+# --- waves side by side ----------------------------------------------------------------------
+
+_PARTING = """\ts_load_dwordx2 s[4:5], s[0:1], 0x0
+\ts_waitcnt lgkmcnt(0)
+\tv_readfirstlane_b32 s9, v0
+\tv_mov_b32_e32 v2, 1
+\ts_cmp_eq_u32 s9, 64
+\ts_cbranch_scc0 .L1
+\tv_mov_b32_e32 v2, 2
+.L1:
+\tv_add_u32_e32 v2, s9, v2
+{barrier}
+\tv_cmp_gt_u32_e32 vcc, 100, v0
+\tv_cndmask_b32_e32 v3, 0, v2, vcc
+\tv_lshlrev_b32_e32 v1, 2, v0
+\tglobal_store_dword v1, v3, s[4:5]
+\tv_readlane_b32 s10, v0, 3
+\tv_mov_b32_e32 v4, s10
+\tglobal_store_dword v1, v4, s[4:5] offset:1024
+\ts_endpgm"""
+_ODD = [*[1] * 64, *[66] * 36, *[0] * 156]
+
+
+@pytest.mark.parametrize("barrier", ["", "\ts_barrier"])
+def test_waves_that_take_other_ways_part_and_join(barrier: str) -> None:
+    out = torch.zeros(512, dtype=torch.int32)
+    told = _run(_PARTING.format(barrier=barrier), out, (1, 1, 1), 4)
+    assert out.tolist() == _ODD + [3 + 64 * (n // 64) for n in range(256)]
+    # One of the four waves passed by what the others skipped.
+    assert told.opcodes["v_mov_b32"] == 4 + 1 + 4
+    assert told.waves == 4 and not told.hazards
+
+
+def test_as_one_or_one_by_one_waves_do_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What waves side by side do is what each of them does: the counts, the memory, and the stops."""
+    body = _PARTING.format(barrier="\ts_barrier")
+    one, other = torch.zeros(512, dtype=torch.int32), torch.zeros(512, dtype=torch.int32)
+    together = _run(body, one, (2, 1, 1), 4)
+    monkeypatch.setattr(emulator, "_joined", lambda whole, waves: [p for w in waves for p in w.parts()])
+    monkeypatch.setattr(emulator, "_reached", _by_itself)
+    apart = _run(body, other, (2, 1, 1), 4)
+    assert torch.equal(one, other)
+    assert (together.opcodes, together.instructions) == (apart.opcodes, apart.instructions)
+
+
+def _by_itself(code: emulator.Code, wave: Wave, told: emulator.Run) -> list[tuple[Wave, int]]:
+    return [(part, emulator._advance(code, part, told)) for part in wave.parts()]
+
+
+def test_waves_join_where_all_stand_at_the_same_instruction() -> None:
+    whole = Wave(0, np.zeros(0, dtype=np.uint8), Space("k", Violations(), Poison()), 2)
+    first, second = whole.parts()
+    first.write(4, 7, 1)
+    second.pc = 1
+    assert not whole.join([first, second])
+    first.pc = 1
+    assert whole.join([first, second])
+    assert (whole.pc, whole.read(4, 1)) == (1, (7, second.read(4, 1)))
+
+
+_SKIPPED = """\ts_load_dwordx2 s[4:5], s[0:1], 0x0
+\ts_waitcnt lgkmcnt(0)
+\tv_lshlrev_b32_e32 v1, 2, v0
+\tglobal_load_dword v2, v1, s[4:5]
+\tv_readfirstlane_b32 s9, v0
+\ts_cmp_eq_u32 s9, 64
+\ts_cbranch_scc1 .L1
+\tglobal_load_dword v3, v1, s[4:5]
+.L1:
+\ts_waitcnt vmcnt({left})
+\tv_add_u32_e32 v2, 1, v2
+\ts_endpgm"""
+
+
+@pytest.mark.parametrize(("left", "told"), [(0, 0), (1, 1)])
+def test_a_wave_that_skipped_a_load_has_another_count_to_wait_for(left: int, told: int) -> None:
+    """Two loads are outstanding for the others and one for it: a wait for all but one is no wait for it."""
+    out = torch.zeros(256, dtype=torch.int32)
+    assert len(_run(_SKIPPED.format(left=left), out, (1, 1, 1), 4).hazards) == told
 
 
 # --- what a kernel asks of its launch --------------------------------------------------------

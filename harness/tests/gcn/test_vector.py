@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from harness.errors import Unsupported
-from harness.gcn.wave import ALL, VCC
+from harness.gcn.wave import ALL, VCC, uniform
 from harness.tests.gcn.snippets import LANE, doubles, run, words
 
 _NAN, _INF = float("nan"), float("inf")
@@ -267,7 +267,7 @@ def test_comparison_of_pairs() -> None:
 )  # fmt: skip
 def test_comparison_of_floats_with_nan(relation: str, of_nan: int, of_less: int) -> None:
     given = {0: np.where(LANE == 0, np.float32(_NAN), np.float32(1)), 1: 2.0}
-    found = run(f"v_cmp_{relation}_f32_e64 s[4:5], v0, v1", vectors=given).read(4, 2)
+    found = uniform(run(f"v_cmp_{relation}_f32_e64 s[4:5], v0, v1", vectors=given).read(4, 2))
     assert (found & 1, found >> 1 & 1) == (of_nan, of_less)
 
 

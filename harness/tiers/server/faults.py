@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from harness.facts import Watch
+from harness.facts import FaultKind, Watch
+from harness.memory.device.gone import words
 from harness.observation import Fault, Sighting, parted
 from harness.serving.ending import Ending
 from harness.tiers.server.processes import Violation
@@ -23,8 +24,32 @@ def split(
     named without its numbers, which it has as those of its first sight.
     """
     left = tuple(_left_behind(ending))
-    seen = _once([*map(sighted, violations), *answered, *ending.faults, *left])
-    return *parted(seen, watch), tuple(_notes(violations))
+    ended = [_context(fault, violations) for fault in ending.faults]
+    seen = _once([*map(sighted, violations), *answered, *ended, *left])
+    return *parted(seen, watch), (*_notes(violations), *_last_words(ending.faults, ended))
+
+
+def _context(fault: Fault, violations: Sequence[Violation]) -> Fault:
+    """A device fault as the end of its process's context, whichever call met it and in whose words.
+
+    Where the process strayed before, what it had overwritten decides which error that is: none is named.
+    """
+    if fault.kind != FaultKind.DEVICE_FAULT or not fault.message:
+        return fault
+    strayed = any(_role(violation.fault) == _role(fault) for violation in violations)
+    return replace(fault, message=None if strayed else words(fault.message) or fault.message)
+
+
+def _role(fault: Fault) -> str:
+    """Its process without the ranks."""
+    return (fault.process or "").partition(" ")[0]
+
+
+def _last_words(told: Sequence[Fault], kept: Sequence[Fault]) -> Iterator[str]:
+    """What the faults said that are kept in other words."""
+    for fault, other in zip(told, kept, strict=True):
+        if fault != other:
+            yield f"device fault in {fault.process or 'the server'}: {fault.message}"
 
 
 def sighted(violation: Violation) -> Fault:

@@ -17,6 +17,7 @@ from harness.memory.device.memory import AllocatorSource
 from harness.memory.fences import Fences
 from harness.memory.poison import Poison
 from harness.memory.reads import Reads
+from harness.memory.stores import Stores
 from harness.memory.undefined import leaves
 from harness.memory.violations import Violations
 from harness.memory.watch import Watch
@@ -39,7 +40,8 @@ class Oracle:
 
     `as_hardware` says how a torch operation with stray indices goes on: see `dispatch.TorchChecks`.
     Without `traced` no events are kept: there is no end to what a server runs. `device` is where the code
-    under test has its buffers: on an accelerator compiled kernels run, whose lanes nobody sees.
+    under test has its buffers: on an accelerator compiled kernels run, whose lanes nobody sees. `stores` says
+    which of several stores to one element counts; without it that is as it comes.
     """
 
     violations: Violations = field(default_factory=Violations)
@@ -48,6 +50,7 @@ class Oracle:
     traced: bool = True
     device: str = "cpu"
     poison: Poison = field(default_factory=Poison)
+    stores: Stores | None = None
     fences: Fences | DeviceFences = field(init=False)
 
     def __post_init__(self) -> None:
@@ -93,6 +96,7 @@ class Oracle:
             as_hardware=self.as_hardware,
             poison=self.poison,
             reads=self._reads,
+            stores=self.stores,
         )
         lost = False
         told = Watch(root, self.violations, self.fences, self.poison)
@@ -111,7 +115,13 @@ class Oracle:
     ) -> AbstractContextManager[None]:
         if self.device == "cpu":
             checks = lanes.LaneChecks(
-                self.violations, events, entered, self._after_launch, self.poison, self._reads
+                self.violations,
+                events,
+                entered,
+                self._after_launch,
+                self.poison,
+                self._reads,
+                self.stores,
             )
             return lanes.checked(checks)
         return launches.checked(launches.Launches(self.violations, events, entered, after=self._after_launch))

@@ -2,6 +2,7 @@
 
 from harness.observation.records import (
     Attestation,
+    Either,
     Event,
     Exit,
     Fault,
@@ -15,6 +16,7 @@ from harness.observation.records import (
 
 __all__ = [
     "Attestation",
+    "Either",
     "Event",
     "Exit",
     "Fault",

@@ -10,8 +10,8 @@ from __future__ import annotations
 import functools
 import os
 import sys
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -79,6 +79,7 @@ class Installed:
     _fences: DeviceFences | None = None
     _inside: bool = False
     _settled: bool = False
+    _patched: list[tuple[Any, str, Any, Any]] = field(default_factory=list)
 
     @property
     def fences(self) -> DeviceFences:
@@ -122,6 +123,17 @@ class Installed:
     def settle(self) -> None:
         """Fence nothing that is allocated from now on; what is fenced is looked at as before."""
         self._settled = True
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Give torch its own functions back while the block runs; compiled code stays as it is."""
+        for owner, name, original, _ in self._patched:
+            setattr(owner, name, original)
+        try:
+            yield
+        finally:
+            for owner, name, _, value in self._patched:
+                setattr(owner, name, value)
 
     def remove(self) -> None:
         """Give torch its own functions back."""
@@ -194,7 +206,9 @@ def _compiled(installed: Installed) -> None:
 
 
 def _patch(installed: Installed, owner: Any, name: str, value: Any) -> None:
-    installed._stack.callback(setattr, owner, name, getattr(owner, name))
+    original = getattr(owner, name)
+    installed._stack.callback(setattr, owner, name, original)
+    installed._patched.append((owner, name, original, value))
     setattr(owner, name, value)
 
 

@@ -18,6 +18,7 @@ from harness.host.targets import Target
 from harness.memory import dispatch, reads
 from harness.memory.oracle import Oracle
 from harness.memory.poison import Poison
+from harness.memory.stores import Stores
 from harness.memory.violations import Violations
 from harness.observation.records import EMULATED, MACHINE_CODE
 
@@ -76,8 +77,10 @@ def begin(platform: Platform) -> Callable[..., EmulatedOracle]:
     runs: list[tuple[str, Run]] = []
     chip = Target(platform)
 
-    def make(poison: Poison | None = None, traced: bool = True) -> EmulatedOracle:
-        return EmulatedOracle(target=chip, runs=runs, poison=poison or Poison(), traced=traced)
+    def make(
+        poison: Poison | None = None, traced: bool = True, stores: Stores | None = None
+    ) -> EmulatedOracle:
+        return EmulatedOracle(target=chip, runs=runs, poison=poison or Poison(), traced=traced, stores=stores)
 
     return make
 

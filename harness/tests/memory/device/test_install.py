@@ -114,3 +114,13 @@ def test_torch_gets_its_functions_back(tmp_path: Path) -> None:
     assert [getattr(torch, name) for name in FACTORIES] != before
     made.remove()
     assert [getattr(torch, name) for name in FACTORIES] == before
+
+
+def test_torch_has_its_functions_back_while_fences_stand_aside(
+    installed: Installed, pools: Callable[[], ModuleType]
+) -> None:
+    before = [getattr(torch, name) for name in FACTORIES]
+    with installed.aside():
+        assert pools().Pool().page_table.stride(0) == 3
+    assert [getattr(torch, name) for name in FACTORIES] == before
+    assert installed.fences.fenced == 0 and pools().Pool().page_table.stride(0) > 3

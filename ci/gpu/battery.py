@@ -518,7 +518,7 @@ def battery(modes: Sequence[str], out: Path, lanes: int, within: float) -> int:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     start, workers, code = time.monotonic(), Workers(), 0
-    signal.signal(signal.SIGTERM, _interrupted)
+    before = signal.signal(signal.SIGTERM, _interrupted)
     told = Told(facts(), modes, len(items), out, folder)
     with ThreadPoolExecutor(len(modes) * lanes) as pool:
         jobs = [
@@ -535,6 +535,7 @@ def battery(modes: Sequence[str], out: Path, lanes: int, within: float) -> int:
             code = 130
         finally:
             workers.stop()
+            signal.signal(signal.SIGTERM, before)
     for job in jobs:
         job.result()
     results = told.write()

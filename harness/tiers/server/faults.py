@@ -11,6 +11,8 @@ from harness.observation import Fault, Sighting, parted
 from harness.serving.ending import Ending
 from harness.tiers.server.processes import Violation
 
+_STRAYS = (FaultKind.INDEX_RANGE, FaultKind.OOB_WRITE)
+"""What overwrites memory that others rely on."""
 _TOLD = 2
 """Violations that are told in full; of the rest only how many there are."""
 
@@ -20,24 +22,32 @@ def split(
 ) -> tuple[tuple[Fault, ...], tuple[Fault, ...], tuple[str, ...]]:
     """Faults, findings and notes.
 
+    A device fault of a process in which a judged stray came before is a finding: what the stray overwrote
+    decides whether there is one, when, and in whose words.
+
     Counts and extents of a server's stray accesses depend on how its scheduler batched: a fault is
     named without its numbers, which it has as those of its first sight.
     """
     left = tuple(_left_behind(ending))
-    ended = [_context(fault, violations) for fault in ending.faults]
+    ended = [_context(fault) for fault in ending.faults]
     seen = _once([*map(sighted, violations), *answered, *ended, *left])
-    return *parted(seen, watch), (*_notes(violations), *_last_words(ending.faults, ended))
+    faults, findings = parted(seen, watch)
+    chance = [fault for fault in faults if _follows(fault, faults)]
+    judged = tuple(fault for fault in faults if fault not in chance)
+    return judged, (*findings, *chance), (*_notes(violations), *_last_words(ending.faults, ended))
 
 
-def _context(fault: Fault, violations: Sequence[Violation]) -> Fault:
-    """A device fault as the end of its process's context, whichever call met it and in whose words.
-
-    Where the process strayed before, what it had overwritten decides which error that is: none is named.
-    """
+def _context(fault: Fault) -> Fault:
+    """A device fault as the end of its process's context, whichever call met it."""
     if fault.kind != FaultKind.DEVICE_FAULT or not fault.message:
         return fault
-    strayed = any(_role(violation.fault) == _role(fault) for violation in violations)
-    return replace(fault, message=None if strayed else words(fault.message) or fault.message)
+    return replace(fault, message=words(fault.message) or fault.message)
+
+
+def _follows(fault: Fault, judged: Sequence[Fault]) -> bool:
+    """Whether it is a device fault behind a stray of the same process."""
+    strays = [one for one in judged if one.sort in _STRAYS and _role(one) == _role(fault)]
+    return fault.kind == FaultKind.DEVICE_FAULT and bool(strays)
 
 
 def _role(fault: Fault) -> str:

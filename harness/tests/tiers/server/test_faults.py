@@ -89,11 +89,18 @@ def test_a_context_that_is_gone_is_one_fault_whichever_call_met_it(said: str) ->
 
 
 @pytest.mark.parametrize("said", [*LAST_WORDS, "Assertion `index out of bounds` failed at IndexKernel.cu:16"])
-def test_behind_a_stray_no_error_is_named(said: str) -> None:
-    """What the stray overwrote decides whether a gather asserts, or reads what is not mapped."""
+def test_a_device_fault_behind_a_stray_is_a_finding(said: str) -> None:
+    """What the stray overwrote decides whether a gather asserts, something unmapped is read, or nothing."""
     met = Fault(kind="device-fault", process="scheduler", message=said)
-    faults, _, _ = split(WATCHED, [violation()], (), ended(met))
-    assert "device-fault in scheduler" in [fault.signature for fault in faults]
+    faults, findings, _ = split(WATCHED, [violation()], (), ended(met))
+    assert [fault.kind for fault in faults] == ["oob-write"]
+    assert [fault.kind for fault in findings] == ["device-fault"]
+
+
+def test_a_device_fault_behind_a_stray_that_nobody_watches_is_judged() -> None:
+    met = Fault(kind="device-fault", process="scheduler", message=ILLEGAL)
+    faults, _, _ = split(watch("nan", buffers=("other",)), [violation()], (), ended(met))
+    assert faults == (met,)
 
 
 def test_another_process_s_stray_says_nothing_of_a_device_fault() -> None:

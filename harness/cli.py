@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
-from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -46,7 +45,8 @@ from harness.report.describe import describe
 from harness.report.terminal import tell
 from harness.source.resolve import resolve
 from harness.suite import Judged, Request, Setting, selection
-from harness.verdict import Result, Verdict, golden_of
+from harness.suite.recorded import provenance
+from harness.verdict import Verdict, golden_of
 
 _LONGEST = 2000
 """Characters of an error that are shown."""
@@ -230,7 +230,8 @@ def _record(judged: Judged, setting: Setting, update: bool) -> str:
         tell(f"skipped   {judged.result.reproducer} {judged.result.tier}: {judged.result.reason}")
         return "skipped"
     try:
-        golden = golden_of(judged.result, judged.evidence, _provenance(setting, judged.result))
+        command = f"refault record {judged.result.reproducer} --tier {judged.result.tier}"
+        golden = golden_of(judged.result, judged.evidence, provenance(setting, judged.result, command))
         recorded = setting.goldens.record(golden, update=update, show=_show_diff)
     except RefaultError as error:
         tell(f"refused   {error}")
@@ -248,11 +249,3 @@ def _tell(recorded: Recorded) -> None:
     if recorded.status == "differs":
         _show_diff(recorded.diff)
         tell("left as it is: replace it with `refault record --update`")
-
-
-def _provenance(setting: Setting, result: Result) -> dict[str, str]:
-    command = f"refault record {result.reproducer} --tier {result.tier}"
-    version = result.retired.on if result.retired else setting.tree.version
-    versions = {"sglang": version or "unknown", **setting.machine.facts}
-    own = {"platform": str(result.platform), "command": command}
-    return {**versions, **own, "recorded": date.today().isoformat()}

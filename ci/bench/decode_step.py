@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +31,8 @@ BUFFERS = frozenset(
 class Decoder:
     """Some requests (`SIZES`) that decode their next token, again and again the same one.
 
-    `eager` plans and launches the forward, `graph` replays the captured one (None without a graph);
-    each does what upstream's scheduler has done for a step: a forward batch is made, then run.
+    `step` is that of the runner as it was loaded; `another` makes one more, with an attention back end and a
+    captured graph of its own, over the same pools and weights.
     """
 
     def __init__(self, models: Path, device: str = "cuda", *, graphs: bool = True) -> None:
@@ -39,30 +40,62 @@ class Decoder:
         runner = _runner(models, device, requests, graphs)
         self._runner = runner.torch_runner
         self._batch = _prefilled(runner, requests, tokens)
-        self._graphs = self._runner.decode_cuda_graph_runner
-        self.graph: Callable[[], Any] | None = self._replay if self._graphs is not None else None
+        self.step = self._step()
 
-    def eager(self) -> Any:
-        """The step without its graph."""
-        self._runner.decode_cuda_graph_runner = None
+    def another(self) -> Step:
+        """A step whose buffers are made now. The one before it works on with its own."""
         try:
-            return self._forward(graph=False)
+            self._runner.init_attention_backend()
+            self._runner.init_decode_cuda_graph()
+            return self._step()
         finally:
-            self._runner.decode_cuda_graph_runner = self._graphs
+            self._take(self.step.backend, self.step.graphs)
 
-    def _replay(self) -> Any:
-        return self._forward(graph=True)
+    def _step(self) -> Step:
+        return Step(self, self._runner.attn_backend, self._runner.decode_cuda_graph_runner)
 
-    def _forward(self, graph: bool) -> Any:
+    def _take(self, backend: Any, graphs: Any) -> None:
+        self._runner.attn_backend, self._runner.decode_cuda_graph_runner = backend, graphs
+
+    def forward(self, backend: Any, graphs: Any) -> Any:
+        """What upstream's scheduler has done for a step: a forward batch is made, then run."""
         import torch
         from sglang.srt.model_executor.forward_batch_info import ForwardBatch
 
-        with torch.no_grad():
-            batch = ForwardBatch.init_new(self._batch, self._runner)
-            done = self._runner.forward(batch)
-        if done.can_run_graph is not graph:
-            raise SystemExit(f"bench: upstream ran the step {'without' if graph else 'with'} a graph")
+        self._take(backend, graphs)
+        try:
+            with torch.no_grad():
+                batch = ForwardBatch.init_new(self._batch, self._runner)
+                done = self._runner.forward(batch)
+        finally:
+            self._take(self.step.backend, self.step.graphs)
+        if done.can_run_graph is not (graphs is not None):
+            raise SystemExit(f"bench: upstream ran the step {'without' if graphs else 'with'} a graph")
         return done.logits_output.next_token_logits
+
+
+@dataclass(frozen=True)
+class Step:
+    """A decode step with a back end and, where there is one, a graph of its own.
+
+    `eager` plans and launches the forward, `graph` replays the captured one.
+    """
+
+    decoder: Decoder
+    backend: Any
+    graphs: Any
+
+    def eager(self) -> Any:
+        """The step without its graph."""
+        return self.decoder.forward(self.backend, None)
+
+    def graph(self) -> Any:
+        return self.decoder.forward(self.backend, self.graphs)
+
+    @property
+    def ways(self) -> dict[str, Callable[[], Any]]:
+        """How the step can be run here."""
+        return {"eager": self.eager} | ({"graph": self.graph} if self.graphs is not None else {})
 
 
 def _runner(models: Path, device: str, requests: int, graphs: bool) -> Any:

@@ -1,14 +1,18 @@
 """What device fences cost on upstream's own decode step, by CUDA events: eager and as a replayed graph.
 
 Each variant is a process of its own that loads the same model (ci/bench/decode_step.py); all load at once,
-then take turns, so that a round sees each of them within the same second. Plain, red zones and electric
-fences are held against each other; compute-sanitizer, if it is there, stands beside them.
+then take turns, so that a round sees each of them within the same second. Two processes of the same code
+differ by more than a fence costs, so that a fenced one also runs a plain step of its own: the same pools and
+weights, a back end and a graph without fences, torch's own functions, and no sweep. A fence's cost is the
+median over the rounds of what it takes beside that, with an interval. compute-sanitizer is held against the
+plain process.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import queue
 import signal
@@ -17,7 +21,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,13 +30,16 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-STEPS, ROUNDS, WARM = 50, 7, 10
+STEPS, ROUNDS, WARM = 50, 15, 10
 UNDER_SANITIZER = 5
 """Steps of a turn there, and one round: each takes tens of milliseconds."""
 MOST = {"graph": 1.10, "eager": 1.25}
 """What fences may cost at most, as multiples of the plain step."""
 WITHIN = 120.0
 """Seconds within which a variant has to be loaded, and one of its turns to be over."""
+PLAIN = ", plain"
+"""What a way of running the step without fences is called in a fenced process."""
+CONFIDENCE = 0.95
 MARK = "refault-bench "
 
 
@@ -72,13 +79,12 @@ def work(name: str, device: str) -> int:
     """Load, say so, then measure a turn for each line `WAY STEPS` until there is none."""
     variant = VARIANTS[name]
     ways, installed = _loaded(variant, device)
-    for _ in range(3 if variant.tool or device == "cpu" else WARM):
-        for step in ways.values():
-            step()
+    for way in ways:
+        ways[way](3 if variant.tool or device == "cpu" else WARM)
     _say(ready=sorted(ways))
     for line in sys.stdin:
-        way, _, steps = line.strip().partition(" ")
-        _say(milliseconds=milliseconds(ways[way], int(steps), device))
+        way, _, steps = line.strip().rpartition(" ")
+        _say(milliseconds=ways[way](int(steps)))
     if installed is not None:
         installed.check()
         _say(
@@ -92,8 +98,12 @@ def _say(**told: Any) -> None:
     print(MARK + json.dumps(told), flush=True)
 
 
-def _loaded(variant: Variant, device: str) -> tuple[dict[str, Callable[[], object]], Any]:
-    """The step by way of running it, with the fences around it."""
+Timed = Callable[[int], float]
+"""Runs the step so many times in a row; milliseconds a step."""
+
+
+def _loaded(variant: Variant, device: str) -> tuple[dict[str, Timed], Any]:
+    """The step by way of running it, with the fences around it, and the same without them."""
     import harness.host.preload  # noqa: F401  upstream asks for torchvision
     from ci.bench import decode_step
     from harness.machine.workspace import default
@@ -104,13 +114,28 @@ def _loaded(variant: Variant, device: str) -> tuple[dict[str, Callable[[], objec
         without_accelerator.answer("sglang", lambda change: None)
     installed = _fenced(variant, device) if variant.fence else None
     decoder = decode_step.Decoder(default().models, device, graphs=not variant.padded)
-    ways = {"eager": decoder.eager} | ({"graph": decoder.graph} if decoder.graph else {})
     if installed is None:
-        return ways, None
+        return {way: _timed(step, device) for way, step in decoder.step.ways.items()}, None
+    with installed.aside():
+        other = decoder.another()
     if not variant.temporaries:
         installed.settle()
     followed = {"eager": installed.after_forward, "graph": installed.poll}
-    return {way: _followed(step, followed[way]) for way, step in ways.items()}, installed
+    ways = {way: _timed(_followed(step, followed[way]), device) for way, step in decoder.step.ways.items()}
+    ways |= {f"{way}{PLAIN}": _aside(installed, step, device) for way, step in other.ways.items()}
+    return ways, installed
+
+
+def _timed(step: Callable[[], object], device: str) -> Timed:
+    return lambda steps: milliseconds(step, steps, device)
+
+
+def _aside(installed: Any, step: Callable[[], object], device: str) -> Timed:
+    def timed(steps: int) -> float:
+        with installed.aside():
+            return milliseconds(step, steps, device)
+
+    return timed
 
 
 def _fenced(variant: Variant, device: str) -> Any:
@@ -243,11 +268,16 @@ def start(name: str, device: str, folder: Path) -> Turns | str:
     return Turns(name, command, environment, log)
 
 
-def measure(
-    names: Sequence[str], device: str, steps: int, rounds: int, folder: Path
-) -> dict[str, dict[str, float] | str]:
-    """Median milliseconds a step by variant and way, or why a variant has none."""
-    found: dict[str, dict[str, float] | str] = {}
+Taken = dict[str, dict[str, list[float]]]
+"""Milliseconds a step by variant and way, a figure a round."""
+Found = dict[str, "dict[str, list[float]] | str"]
+"""The same, or why a variant has none."""
+
+
+def measure(names: Sequence[str], device: str, steps: int, rounds: int, folder: Path, within: float) -> Found:
+    """All rounds, or as many as there is time for; what there is by now is written after each."""
+    found: Found = {}
+    until = time.monotonic() + within
     with ExitStack() as stack:
         begun = {name: start(name, device, folder) for name in names}
         running = {name: one for name, one in begun.items() if isinstance(one, Turns)}
@@ -255,12 +285,17 @@ def measure(
             stack.callback(one.end)
         found |= {name: why for name, why in begun.items() if isinstance(why, str)}
         ready = _loaded_ones(running, found)
-        taken = _rounds(ready, steps, rounds, found)
+        for taken in _rounds(ready, steps, rounds, found, until):
+            write(_known(names, found, taken), folder)
         for name, one in ready.items():
             if name not in found:
-                found[name] = {way: statistics.median(spent) for way, spent in taken[name].items()}
+                found[name] = taken[name]
                 _check_clean(one)
     return {name: found[name] for name in names}
+
+
+def _known(names: Sequence[str], found: Found, taken: Taken) -> Found:
+    return {name: found.get(name) or taken[name] for name in names if name in found or name in taken}
 
 
 def _loaded_ones(running: Mapping[str, Turns], found: dict[str, Any]) -> dict[str, Turns]:
@@ -278,25 +313,29 @@ def _loaded_ones(running: Mapping[str, Turns], found: dict[str, Any]) -> dict[st
 
 
 def _rounds(
-    ready: Mapping[str, Turns], steps: int, rounds: int, found: dict[str, Any]
-) -> dict[str, dict[str, list[float]]]:
-    """All turns; the first round warms up, and is the only one that a sanitizer's variant has."""
-    taken: dict[str, dict[str, list[float]]] = {
-        name: {way: [] for way in one.ways} for name, one in ready.items()
-    }
+    ready: Mapping[str, Turns], steps: int, rounds: int, found: dict[str, Any], until: float
+) -> Iterator[Taken]:
+    """All turns; the first round warms up, and is the only one that a sanitizer's variant has.
+
+    Every other round takes the ways in the other order, so that none gains by its place.
+    """
+    taken: Taken = {name: {way: [] for way in one.ways} for name, one in ready.items()}
     for number in range(rounds + 1):
+        if number > 1 and time.monotonic() > until:
+            print(f"bench: out of time after {number - 1} of {rounds} rounds", flush=True)
+            return
         for name, one in ready.items():
             fewer = VARIANTS[name].steps
             if name in found or (fewer and number):
                 continue
             try:
-                for way in one.ways:
+                for way in one.ways if number % 2 else reversed(one.ways):
                     spent = one.turn(way, fewer or steps)
                     if number or fewer:
                         taken[name][way].append(spent)
             except RuntimeError as why:
                 found[name] = f"not measured: {why}"
-    return taken
+        yield taken
 
 
 def _check_clean(one: Turns) -> None:
@@ -310,57 +349,129 @@ def _check_clean(one: Turns) -> None:
         raise SystemExit(f"bench: {one.name} fenced nothing: upstream names its buffers otherwise")
 
 
-def ratios(found: Mapping[str, dict[str, float] | str]) -> dict[str, dict[str, float]]:
-    """Each variant's step as a multiple of the plain one, by way."""
-    plain = found["plain"]
-    if isinstance(plain, str):
-        raise SystemExit(f"bench: the plain step was {plain}")
-    return {
-        name: {way: spent / plain[way] for way, spent in ways.items() if way in plain}
-        for name, ways in found.items()
-        if not isinstance(ways, str)
-    }
+# --- the figures -------------------------------------------------------------------------------
 
 
-def too_dear(times: Mapping[str, Mapping[str, float]]) -> list[str]:
-    """What is judged and costs more than it may, or was not measured at all."""
-    dear = []
-    for name in JUDGED:
-        for way, most in MOST.items():
-            cost = times.get(name, {}).get(way)
-            if cost is None:
-                dear.append(f"{name}, {way}: not measured")
-            elif cost > most:
-                dear.append(f"{name}, {way}: {cost:.3f} times the plain step, more than {most}")
-    return dear
+@dataclass(frozen=True)
+class Spread:
+    """The median of some figures, their quartiles, and an interval for the median."""
+
+    median: float
+    lower: float
+    upper: float
+    low: float
+    high: float
+    count: int
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Spread:
+        """`low` to `high` holds the median of all that could be seen with a confidence of 95 % (order
+        statistics: no form of the noise is taken for granted), or is all that was seen of a few."""
+        ordered = sorted(values)
+        n = len(ordered)
+        lower, middle, upper = (
+            statistics.quantiles(ordered, n=4, method="inclusive") if n > 1 else ordered * 3
+        )
+        out = _left_out(n)
+        return cls(middle, lower, upper, ordered[out], ordered[n - 1 - out], n)
+
+    def __str__(self) -> str:
+        return f"{self.median:.3f}x ({self.low:.3f} to {self.high:.3f})"
 
 
-def table(found: Mapping[str, dict[str, float] | str]) -> str:
-    """The costs as Markdown, a row a variant."""
-    times = ratios(found)
-    lines = ["| | eager, ms | eager | graph replay, ms | graph replay |", "| --- | --- | --- | --- | --- |"]
+def _left_out(count: int) -> int:
+    """How many figures at each end the interval of the median leaves out."""
+    out, tail = 0, 0.5**count
+    while 2 * (tail + math.comb(count, out + 1) * 0.5**count) <= 1 - CONFIDENCE:
+        out += 1
+        tail += math.comb(count, out) * 0.5**count
+    return out
+
+
+def costs(found: Mapping[str, dict[str, list[float]] | str]) -> dict[str, dict[str, Spread]]:
+    """Each variant's step as a multiple of the plain one, round by round, by way.
+
+    Of the same process, where it has one, else of the plain process.
+    """
+    plain = found.get("plain", "not measured")
+    told: dict[str, dict[str, Spread]] = {}
     for name, ways in found.items():
         if isinstance(ways, str):
-            lines.append(f"| {name} | {ways} | | | |")
             continue
-        cells = [
-            cell
-            for way in ("eager", "graph")
-            for cell in (
-                (f"{ways[way]:.2f}", f"{times[name][way]:.2f}x") if way in ways else ("no graphs", "")
+        for way in (way for way in ways if not way.endswith(PLAIN)):
+            base = ways.get(f"{way}{PLAIN}") or (
+                plain[way] if isinstance(plain, dict) and way in plain else []
             )
-        ]
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+            if ratios := _ratios(ways[way], base):
+                told.setdefault(name, {})[way] = Spread.of(ratios)
+    return told
+
+
+def _ratios(times: Sequence[float], base: Sequence[float]) -> list[float]:
+    """Round by round; a sanitizer's one figure against the median."""
+    if not times or not base:
+        return []
+    if len(times) == 1:
+        return [times[0] / statistics.median(base)]
+    return [one / other for one, other in zip(times, base, strict=False)]
+
+
+def judged(told: Mapping[str, Mapping[str, Spread]]) -> list[str]:
+    """What is promised and not shown: dearer than it may be, too noisy to tell, or not measured."""
+    problems = []
+    for name in JUDGED:
+        for way, most in MOST.items():
+            cost = told.get(name, {}).get(way)
+            if cost is None:
+                problems.append(f"{name}, {way}: not measured")
+            elif cost.low > most:
+                problems.append(f"{name}, {way}: {cost} the plain step, more than {most}")
+            elif cost.high > most:
+                problems.append(f"{name}, {way}: {cost} the plain step, which may be more than {most} or not")
+    return problems
+
+
+def table(found: Mapping[str, dict[str, list[float]] | str]) -> str:
+    """The costs as Markdown, a row a variant: medians with quartiles, ratios with their interval."""
+    told = costs(found)
+    lines = [
+        "| | eager, ms | eager | graph replay, ms | graph replay | rounds |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for name, ways in found.items():
+        if isinstance(ways, str):
+            lines.append(f"| {name} | {ways} | | | | |")
+            continue
+        cells = [cell for way in ("eager", "graph") for cell in _cells(ways, way, told.get(name, {}))]
+        lines.append(f"| {name} | " + " | ".join(cells) + f" | {max(map(len, ways.values()))} |")
     return "\n".join(lines) + "\n"
 
 
+def _cells(ways: Mapping[str, list[float]], way: str, told: Mapping[str, Spread]) -> tuple[str, str]:
+    if not ways.get(way):
+        return ("no graphs", "") if way not in ways else ("no round", "")
+    spent = Spread.of(ways[way])
+    return f"{spent.median:.3f} ({spent.lower:.3f} to {spent.upper:.3f})", str(
+        told[way]
+    ) if way in told else ""
+
+
+def write(found: Found, folder: Path) -> None:
+    """The figures of every round, and the table."""
+    told = {name: {way: vars(cost) for way, cost in ways.items()} for name, ways in costs(found).items()}
+    document = {"milliseconds": found, "ratios": told}
+    (folder / "fences.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    (folder / "fences.md").write_text(table(found), encoding="utf-8")
+
+
 def main() -> int:
-    """0 if red zones and electric fences stay within MOST."""
+    """0 if red zones and electric fences are shown to stay within MOST."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("build"), help="folder for fences.json and logs")
     parser.add_argument("--only", help="variants, between semicolons")
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--seconds", type=float, default=400.0, help="after which no round begins")
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda", help=argparse.SUPPRESS)
     parser.add_argument("--work", choices=list(VARIANTS), help=argparse.SUPPRESS)
     chosen = parser.parse_args()
@@ -370,15 +481,12 @@ def main() -> int:
     if strangers := [name for name in names if name not in VARIANTS]:
         parser.error(f"no variant {strangers[0]!r}: there are {', '.join(VARIANTS)}")
     chosen.out.mkdir(parents=True, exist_ok=True)
-    found = measure(names, chosen.device, chosen.steps, chosen.rounds, chosen.out)
-    times = ratios(found)
-    told = {"milliseconds": found, "ratios": times}
-    (chosen.out / "fences.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
-    (chosen.out / "fences.md").write_text(table(found), encoding="utf-8")
+    found = measure(names, chosen.device, chosen.steps, chosen.rounds, chosen.out, chosen.seconds)
+    write(found, chosen.out)
     print(table(found))
-    dear = too_dear(times)
-    print("\n".join(dear) or "fences stay within their bounds")
-    return 1 if dear else 0
+    problems = judged(costs(found))
+    print("\n".join(problems) or "fences stay within their bounds")
+    return 1 if problems else 0
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Runs the planted battery on a GPU, under each detector of device memory: who finds what, and in what time.
 
-Writes battery.json and battery.md into OUT. A program that ends its process's CUDA context (an
-illegal access, a device assertion) ends that worker; the rest of its share goes on in a new one.
+Writes battery.json and battery.md into OUT, anew every few seconds. A program that ends its process's CUDA
+context (an illegal access, a device assertion) ends that worker; the rest of its share goes on in a new one.
 """
 
 from __future__ import annotations
@@ -12,12 +12,16 @@ import functools
 import itertools
 import json
 import os
+import shutil
+import signal
 import subprocess
 import sys
+import threading
 import time
 import types
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +53,8 @@ POISONED = 77
 """Exit status of a worker whose CUDA context is gone."""
 WITHIN = 120
 """Seconds that one worker may take for what is left of its share."""
+LOOK_EVERY = 5.0
+"""Seconds between two tables of a run that goes on."""
 MARK = "refault-battery"
 
 
@@ -239,73 +245,122 @@ def _around_launches(violations: Any, fences: Any) -> contextlib.AbstractContext
 # --- in the parent ---------------------------------------------------------------------------
 
 
-def run_mode(mode: str, items: Sequence[str], folder: Path, lanes: int) -> dict[str, dict[str, Any]]:
-    """Every item of the battery under one detector, by item."""
-    shares = [items[lane::lanes] for lane in range(lanes)]
-    with ThreadPoolExecutor(lanes) as pool:
-        jobs = [
-            pool.submit(_run_share, mode, share, folder / f"{mode}.{lane}")
-            for lane, share in enumerate(shares)
-        ]
-        told: dict[str, dict[str, Any]] = {}
-        for job in jobs:
-            told |= job.result()
-    return told
+class Workers:
+    """The processes of a run. Once it is stopped no further one begins, and those that run are ended."""
+
+    def __init__(self) -> None:
+        self._running: set[subprocess.Popen[bytes]] = set()
+        self._lock = threading.Lock()
+        self.stopped = False
+
+    def run(self, command: Sequence[str], environment: Mapping[str, str], log: Path) -> object:
+        """Its exit status, "time-out", or None where the run is stopped."""
+        with log.open("wb") as output:
+            child = self._begin(command, environment, output)
+            if child is None:
+                return None
+            try:
+                status: object = child.wait(WITHIN)
+            except subprocess.TimeoutExpired:
+                status = "time-out"
+            finally:
+                self._end(child)
+        return None if self.stopped else status
+
+    def stop(self) -> None:
+        with self._lock:
+            self.stopped = True
+            running = list(self._running)
+        for child in running:
+            self._kill(child)
+
+    def _begin(self, command: Sequence[str], environment: Mapping[str, str], output: Any) -> Any:
+        with self._lock:
+            if self.stopped:
+                return None
+            child = subprocess.Popen(
+                command, env=environment, stdout=output, stderr=output, start_new_session=True
+            )
+            self._running.add(child)
+            return child
+
+    def _end(self, child: subprocess.Popen[bytes]) -> None:
+        self._kill(child)  # compute-sanitizer would leave the one that it watches
+        child.wait()
+        with self._lock:
+            self._running.discard(child)
+
+    @staticmethod
+    def _kill(child: subprocess.Popen[bytes]) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
 
 
-def _run_share(mode: str, share: Sequence[str], out: Path) -> dict[str, dict[str, Any]]:
-    told: dict[str, dict[str, Any]] = {}
-    left, worker = list(share), 0
-    while left:
-        part = out.with_name(f"{out.name}.{worker}.jsonl")
-        log, ended = _worker(mode, left, part)
-        lines = (
-            [json.loads(line) for line in part.read_text(encoding="utf-8").splitlines()]
-            if part.exists()
-            else []
-        )
-        for line in lines:
-            if line["state"] == "ended":
-                told[line["item"]] = line
-        begun = [line["item"] for line in lines]
+def run_share(mode: str, lane: int, share: Sequence[str], folder: Path, workers: Workers) -> None:
+    """Every item of a lane's share under one detector, by one worker after another; all goes into files."""
+    left, number = list(share), 0
+    while left and not workers.stopped:
+        part = folder / f"{mode}.{lane}.{number:03}.jsonl"
+        status = _worker(mode, left, part, workers)
+        if workers.stopped:
+            return
+        begun = [line["item"] for line in _lines(part)]
+        told = {"status": status, "left": left if not begun else []}
+        part.with_suffix(".end").write_text(json.dumps(told), encoding="utf-8")
         if not begun:
-            return told | {item: {"error": f"worker died: {log[-300:]}", "faults": []} for item in left}
-        if begun[-1] not in told:
-            told[begun[-1]] = {
-                "error": f"worker ended ({ended}): {log[-300:]}",
-                "faults": [],
-                "seconds": None,
-            }
-        if mode in (SANITIZER, PADDED):
-            _add_findings(told, log, part)
+            return
         left = left[left.index(begun[-1]) + 1 :]
-        worker += 1
-    return told
+        number += 1
 
 
-def _worker(mode: str, share: Sequence[str], part: Path) -> tuple[str, object]:
+def _worker(mode: str, share: Sequence[str], part: Path, workers: Workers) -> object:
     from harness.memory.device import sanitizer
 
     command = [sys.executable, str(Path(__file__).resolve()), "--work", mode, "--out", str(part), *share]
     environment = {**os.environ, **COMPILED, "PYTHONDONTWRITEBYTECODE": "1"}
+    log = part.with_suffix(".log")
     if mode == ELECTRIC:
         environment["CUDA_LAUNCH_BLOCKING"] = "1"
     if mode in (SANITIZER, PADDED):
         tool = sanitizer.executable()
         if tool is None:
-            return "UNSUPPORTED: compute-sanitizer is not installed", None
+            log.write_text("UNSUPPORTED: compute-sanitizer is not installed", encoding="utf-8")
+            return None
         command = sanitizer.wrapped(command, tool, padded=mode == PADDED)
         environment |= sanitizer.UNCACHED if mode == PADDED else {}
-    log = part.with_suffix(".log")
-    with log.open("w", encoding="utf-8") as file:
-        try:
-            ended = subprocess.run(
-                command, stdout=file, stderr=subprocess.STDOUT, env=environment, timeout=WITHIN, check=False
-            )
-            status: object = ended.returncode
-        except subprocess.TimeoutExpired:
-            status = "time-out"
-    return log.read_text(encoding="utf-8", errors="replace"), status
+    return workers.run(command, environment, log)
+
+
+def _lines(part: Path) -> list[dict[str, Any]]:
+    """What a worker told so far; its last line may be on its way."""
+    if not part.exists():
+        return []
+    return [json.loads(line) for line in part.read_text(encoding="utf-8").split("\n")[:-1]]
+
+
+def collected(mode: str, folder: Path) -> dict[str, dict[str, Any]]:
+    """What is known of every item under one detector by now, from the workers' files."""
+    told: dict[str, dict[str, Any]] = {}
+    for log in sorted(folder.glob(f"{mode}.*.log")):
+        told |= _of_worker(mode, log.with_suffix(".jsonl"))
+    return told
+
+
+def _of_worker(mode: str, part: Path) -> dict[str, dict[str, Any]]:
+    lines, end = _lines(part), part.with_suffix(".end")
+    log = part.with_suffix(".log").read_text(encoding="utf-8", errors="replace")
+    told = {line["item"]: line for line in lines if line["state"] == "ended"}
+    if mode in (SANITIZER, PADDED):
+        _add_findings(told, log, part)
+    if not end.exists():
+        return told
+    ended = json.loads(end.read_text(encoding="utf-8"))
+    for item in ended["left"]:
+        told[item] = {"error": f"worker died: {log[-300:]}", "faults": [], "seconds": None}
+    if lines and lines[-1]["item"] not in told:
+        error = f"worker ended ({ended['status']}): {log[-300:]}"
+        told[lines[-1]["item"]] = {"error": error, "faults": [], "seconds": None}
+    return told
 
 
 def _add_findings(told: dict[str, dict[str, Any]], log: str, part: Path) -> None:
@@ -435,12 +490,13 @@ def into(document: Path, text: str) -> None:
 
 
 def main() -> int:
-    """0 if a table was written."""
+    """0 if every item ran and a table was written; 130 where it was interrupted."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--work", choices=MODES, help=argparse.SUPPRESS)
     parser.add_argument("--modes", default=",".join(MODES))
     parser.add_argument("--lanes", type=int, default=5, help="workers at a time and detector")
+    parser.add_argument("--seconds", type=float, default=600.0, help="for all of it")
     parser.add_argument("--docs", type=Path, help="rewrite this document's table from OUT's last run")
     parser.add_argument("items", nargs="*")
     chosen = parser.parse_args()
@@ -450,25 +506,74 @@ def main() -> int:
         return 0
     if chosen.work:
         return work(chosen.work, chosen.items, chosen.out)
-    return battery(chosen.modes.split(","), chosen.out, chosen.lanes)
+    return battery(chosen.modes.split(","), chosen.out, chosen.lanes, chosen.seconds)
 
 
-def battery(modes: Sequence[str], out: Path, lanes: int) -> int:
+def battery(modes: Sequence[str], out: Path, lanes: int, within: float) -> int:
+    """Run every item under every detector, and write the table as it grows."""
     from harness.tests.memory.battery import PROGRAMS
 
     items = [f"{program.name}:{planted}" for program in PROGRAMS for planted in (1, 0)]
     folder = out / "battery"
-    folder.mkdir(parents=True, exist_ok=True)
-    start = time.perf_counter()
-    with ThreadPoolExecutor(len(modes)) as pool:
-        jobs = {mode: pool.submit(run_mode, mode, items, folder, lanes) for mode in modes}
-        results = {mode: job.result() for mode, job in jobs.items()}
-    told = {"facts": facts(), "results": results}
-    (out / "battery.json").write_text(json.dumps(told, indent=1), encoding="utf-8")
-    (out / "battery.md").write_text(table(results), encoding="utf-8")
-    print(told["facts"], table(results), sep="\n")
-    print(f"battery: {time.perf_counter() - start:.0f} s")
-    return 0
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    start, workers, code = time.monotonic(), Workers(), 0
+    before = signal.signal(signal.SIGTERM, _interrupted)
+    told = Told(facts(), modes, len(items), out, folder)
+    with ThreadPoolExecutor(len(modes) * lanes) as pool:
+        jobs = [
+            pool.submit(run_share, mode, lane, items[lane::lanes], folder, workers)
+            for mode in modes
+            for lane in range(lanes)
+        ]
+        try:
+            while (left := within - (time.monotonic() - start)) > 0:
+                if not wait(jobs, timeout=min(LOOK_EVERY, left)).not_done:
+                    break
+                told.write()
+        except KeyboardInterrupt:
+            code = 130
+        finally:
+            workers.stop()
+            signal.signal(signal.SIGTERM, before)
+    for job in jobs:
+        job.result()
+    results = told.write()
+    print(told.facts, table(results), sep="\n")
+    known = sum(map(len, results.values()))
+    print(f"battery: {known} of {len(items) * len(modes)} items in {time.monotonic() - start:.0f} s")
+    return code or int(known < len(items) * len(modes))
+
+
+def _interrupted(number: int, frame: types.FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+@dataclass(frozen=True)
+class Told:
+    """The tables of a run, made anew from its files whenever they are written."""
+
+    facts: str
+    modes: Sequence[str]
+    items: int
+    out: Path
+    folder: Path
+
+    def write(self) -> dict[str, dict[str, dict[str, Any]]]:
+        results = {mode: collected(mode, self.folder) for mode in self.modes}
+        told = {"facts": self.facts, "results": results}
+        _put(self.out / "battery.json", json.dumps(told, indent=1))
+        _put(self.out / "battery.md", table(results))
+        counts = ", ".join(f"{mode} {len(known)}/{self.items}" for mode, known in results.items())
+        print(counts, flush=True)
+        return results
+
+
+def _put(file: Path, text: str) -> None:
+    """Whole or not at all: whoever stops the run takes what is there."""
+    draft = file.with_name(f".{file.name}")
+    draft.write_text(text, encoding="utf-8")
+    draft.replace(file)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ci.kit import inert, parts, repack, slim
+from ci.kit import inert, own, parts, repack, slim
 from ci.kit.choose import Choice, choose
 from ci.kit.fa3 import Needs
 from ci.kit.fetch import DAMAGES, Store
@@ -19,6 +19,7 @@ from harness import __version__
 from harness.errors import BadInput
 from harness.foreign import cause, shown
 
+_CHECKOUT = Path(__file__).parents[2]
 _KERNEL = "sglang-kernel"
 _INERT, _FA3 = "refault_kit_stand_ins", "refault_kit_flash_ops"
 FA3_WHOLE, FA3_NONE = "whole", "none"
@@ -45,13 +46,12 @@ def build(
     Raises BadInput where the folder is in use, or where a wheel cannot be had.
     """
     _empty(order.to)
-    store = Store(wheels / f"cp{order.target.python.replace('.', '')}", order.target)
-    progress("choosing")
+    store = Store(wheels / f"cp{order.target.python.replace('.', '')}", order.target, progress)
+    progress("choosing: every package is asked what it needs")
     choice = choose(order.sglang, order.pins, order.there, store.requires)
     with tempfile.TemporaryDirectory(dir=order.to) as scratch:
         groups = _groups(order, choice, store, Path(scratch), progress)
-        progress("packing")
-        return parts.pack(groups, order.to, order.part_size, _about(order, choice)), choice
+        return parts.pack(groups, order.to, order.part_size, _about(order, choice), progress), choice
 
 
 def _empty(folder: Path) -> None:
@@ -67,9 +67,9 @@ def _groups(
     order: Order, choice: Choice, store: Store, to: Path, progress: Callable[[str], None]
 ) -> Sequence[Sequence[Path]]:
     """The wheels as they travel: FA3, which not every run needs, comes last and apart."""
-    base = []
-    for name, version in choice.carried.items():
-        progress(f"{name} {version}")
+    base = [own.wheel(_CHECKOUT, __version__, to)]
+    for number, (name, version) in enumerate(choice.carried.items(), 1):
+        progress(f"{number} of {len(choice.carried)}: {name} {version}")
         wheel = store.get(name, version)
         base.append(_repacked(wheel, to, slim.slimming(name, order.target.chip)))
     if stand_ins := inert.files(order.there):

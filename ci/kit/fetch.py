@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from email.message import Message
 from email.parser import HeaderParser
@@ -31,6 +32,7 @@ class Store:
 
     folder: Path
     target: Target
+    progress: Callable[[str], None] = lambda what: None
 
     def get(self, name: str, version: str) -> Path:
         """The wheel of one version. BadInput where pip finds none for the target."""
@@ -57,6 +59,7 @@ class Store:
         return None
 
     def _fetched(self, name: str, version: str) -> Path:
+        self.progress(f"fetching {name} {version}")
         self.folder.mkdir(parents=True, exist_ok=True)
         options = ["download", "--no-deps", "--only-binary", ":all:", "--dest", str(self.folder)]
         words = [*_PIP, *options, *self.target.pip_options, f"{name}=={version}"]

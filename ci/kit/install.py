@@ -24,6 +24,8 @@ from pathlib import Path
 from typing import Any
 
 MANIFEST = "kit.json"
+OWN = "refault"
+"""The folder of a site with Refault's checkout."""
 STATE = ".refault-kit"
 """The folder of a site where slices wait for the rest of their wheel, and that tells what is in place."""
 _CHUNK = 1 << 20
@@ -162,8 +164,9 @@ def _write(archive: zipfile.ZipFile, name: str, recorded: str, target: Path) -> 
 
 
 def _environment(site: Path, manifest: dict[str, Any]) -> None:
-    """A file to source: the search path, and what upstream has to be told about what is not there."""
-    lines = [f'export PYTHONPATH="{site}${{PYTHONPATH:+:$PYTHONPATH}}"']
+    """A file to source: the search paths, and what upstream has to be told about what is not there."""
+    lines = [f'export PYTHONPATH="{site}/{OWN}:{site}${{PYTHONPATH:+:$PYTHONPATH}}"']
+    lines += [f'export PATH="{site}/bin:$PATH"']
     lines += [f"export {name}={value}" for name, value in sorted(manifest.get("environment", {}).items())]
     (site / "env.sh").write_text("\n".join(lines) + "\n", encoding="utf-8")
 

@@ -6,7 +6,8 @@ import hashlib
 import json
 import lzma
 import shutil
-from collections.abc import Iterable, Sequence
+import threading
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,7 +15,9 @@ from typing import Any
 
 from ci.kit import install
 
-_CHUNK = 1 << 20
+_MIB = 1 << 20
+_TOLD = 16 * _MIB
+"""Bytes that are packed between two words of progress, at most; some ten seconds."""
 _DICTIONARY = 16 << 20
 
 
@@ -47,13 +50,20 @@ class Kit:
     parts: tuple[int, ...]
 
 
-def pack(groups: Sequence[Sequence[Path]], to: Path, part_size: int, about: dict[str, Any]) -> Kit:
+def pack(
+    groups: Sequence[Sequence[Path]],
+    to: Path,
+    part_size: int,
+    about: dict[str, Any],
+    progress: Callable[[str], None] = lambda what: None,
+) -> Kit:
     """Pack wheels into parts of at most `part_size` bytes below `to`; each group begins a part of its own
     unless it fits whole into what the one before left free."""
     scratch = to / "packed"
     scratch.mkdir(parents=True)
+    packing = _Packing(scratch, sum(wheel.stat().st_size for group in groups for wheel in group), progress)
     with ThreadPoolExecutor(2) as pool:
-        packed = [list(pool.map(lambda wheel: _packed(wheel, scratch), group)) for group in groups]
+        packed = [list(pool.map(packing.packed, group)) for group in groups]
     layout = _layout([[file.stat().st_size for file in group] for group in packed], part_size)
     parcels = tuple(
         _parcel(wheel, file, places, to)
@@ -64,12 +74,28 @@ def pack(groups: Sequence[Sequence[Path]], to: Path, part_size: int, about: dict
     return _finished(to, parcels, about)
 
 
-def _packed(wheel: Path, to: Path) -> Path:
-    target = to / f"{wheel.name}.xz"
-    filters = [{"id": lzma.FILTER_LZMA2, "preset": 6, "dict_size": _DICTIONARY}]
-    with wheel.open("rb") as plain, lzma.open(target, "wb", filters=filters) as out:
-        shutil.copyfileobj(plain, out, _CHUNK)
-    return target
+class _Packing:
+    """Packs wheels into the folder `to`, on several threads, and tells how far it is by their plain bytes."""
+
+    def __init__(self, to: Path, whole: int, progress: Callable[[str], None]) -> None:
+        self._to, self._whole, self._progress = to, whole, progress
+        self._done = 0
+        self._lock = threading.Lock()
+
+    def packed(self, wheel: Path) -> Path:
+        target = self._to / f"{wheel.name}.xz"
+        filters = [{"id": lzma.FILTER_LZMA2, "preset": 6, "dict_size": _DICTIONARY}]
+        with wheel.open("rb") as plain, lzma.open(target, "wb", filters=filters) as out:
+            while chunk := plain.read(_TOLD):
+                out.write(chunk)
+                self._tell(len(chunk), wheel.name)
+        return target
+
+    def _tell(self, size: int, name: str) -> None:
+        with self._lock:
+            self._done += size
+            done, whole = self._done / _MIB, self._whole / _MIB
+            self._progress(f"packing: {done:.0f} of {whole:.0f} MiB, {name}")
 
 
 Place = tuple[int, int]

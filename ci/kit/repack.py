@@ -20,7 +20,8 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 """The oldest time a zip file can tell: a kit made twice from the same wheels is the same."""
 _READABLE, _EXECUTABLE = 0o100644, 0o100755
 _CHUNK = 1 << 20
-_PURE = "py3-none-any"
+PURE = "py3-none-any"
+"""The tag of a wheel without native code."""
 
 
 def repack(wheel: Path, to: Path, slimming: Slimming | None = None) -> Path:
@@ -49,23 +50,23 @@ def excerpt(wheel: Path, file: str, name: str, to: Path, edit: Edit | None) -> P
         if edit:
             edit(plain)
         out.add(file, plain, executable=True)
-        _describe(out, Path(scratch), name, version, tag)
+        describe(out, Path(scratch), name, version, tag)
     return target
 
 
 def made(name: str, version: str, files: Mapping[str, str], to: Path) -> Path:
     """A wheel of Python files that belong to no other."""
-    target = to / f"{name}-{version}-{_PURE}.whl"
+    target = to / f"{name}-{version}-{PURE}.whl"
     with WheelWriter(target) as out, tempfile.TemporaryDirectory(dir=to) as scratch:
         for path, text in files.items():
             _add_text(out, Path(scratch), path, text)
-        _describe(out, Path(scratch), name, version, _PURE)
+        describe(out, Path(scratch), name, version, PURE)
     return target
 
 
-def _describe(out: WheelWriter, scratch: Path, name: str, version: str, tag: str) -> None:
+def describe(out: WheelWriter, scratch: Path, name: str, version: str, tag: str) -> None:
     """The two files that make a zip file a wheel."""
-    pure = "true" if tag == _PURE else "false"
+    pure = "true" if tag == PURE else "false"
     tags = "".join(f"Tag: {one}\n" for one in _tags(tag))
     about = f"Wheel-Version: 1.0\nGenerator: refault\nRoot-Is-Purelib: {pure}\n{tags}"
     _add_text(

@@ -22,6 +22,7 @@ from harness.schema.parts import (
     TIME,
     Schema,
     closed,
+    either,
     event,
     fault,
     listed,
@@ -66,9 +67,9 @@ def _arm() -> Schema:
         "unresolved": TEXT_OR_NULL,
         "seconds": SECONDS,
         "log": TEXT_OR_NULL,
-        "points": listed(closed({"params": ANYTHING, **_point()})),
+        "points": listed(closed({"params": ANYTHING, **_point()}, {"either": either()})),
     }
-    return closed({**_point(), **own}, {"unsupported": TEXT})
+    return closed({**_point(), **own}, {"unsupported": TEXT, "either": either()})
 
 
 def _result() -> Schema:

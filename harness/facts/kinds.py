@@ -33,7 +33,9 @@ class FaultKind(Word):
     EXCEPTION = "exception"
     """An exception that left the code under test. It ends the run, so that it always counts."""
     DEVICE_FAULT = "device-fault"
-    """What a driver reports: an illegal access, a device assertion, an HSA memory fault. It always counts."""
+    """What a driver reports: an illegal access, a device assertion, an HSA memory fault. It always counts. A
+    context that is gone is one such fault, whichever call met it; behind a judged stray of the same server's
+    process it is a finding, since chance decides whether it comes."""
     SIGNATURE = "signature"
     """Faulty code seen in its compiled form alone: the codegen tier's kind."""
     CRASH = "crash"

@@ -16,6 +16,7 @@ from harness.schema.parts import (
     TEXT,
     Schema,
     closed,
+    either,
     event,
     fault,
     listed,
@@ -83,5 +84,5 @@ def _schema() -> Schema:
 def _point() -> Schema:
     faults = listed({"$ref": "#/$defs/fault"})
     shown = {"params": ANYTHING, "results": ANYTHING, "outcome": {"enum": ["clean", "fault"]}}
-    trace = {"trace": {**listed(event()), **_SOME}, "trace_sha256": SHA256}
-    return closed({**shown, "faults": faults, "findings": faults, "digest": SHA256}, trace)
+    rest = {"trace": {**listed(event()), **_SOME}, "trace_sha256": SHA256, "either": either()}
+    return closed({**shown, "faults": faults, "findings": faults, "digest": SHA256}, rest)

@@ -32,6 +32,7 @@ class GoldenPoint:
     def to_json(self) -> dict[str, Any]:
         data = self.point.to_json()
         kept = {name: data[name] for name in ("params", "outcome", "faults", "findings", "results")}
+        kept |= {"either": data["either"]} if "either" in data else {}
         trace = {"trace": data["trace"]} if self.point.trace else {"trace_sha256": self.trace_digest}
         return {**kept, **trace, "digest": self.digest}
 

@@ -47,6 +47,8 @@ DEVICE_KERNELS: Mapping[str, str | None] = {
     # a launch waits for its kernel, so that an error is that kernel's (CUDA; HIP)
     "CUDA_LAUNCH_BLOCKING": "1",
     "AMD_SERIALIZE_KERNEL": "3",
+    # torch's compile workers read upstream's modules anew, and warn of its docstrings each time
+    "PYTHONWARNINGS": "ignore::SyntaxWarning",
 }
 """Upstream's kernels run on the machine's own accelerator."""
 

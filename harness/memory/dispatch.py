@@ -20,6 +20,7 @@ from harness.memory.indexing import READERS, Indexing
 from harness.memory.names import name_of, name_to_be
 from harness.memory.poison import Poison
 from harness.memory.reads import Reads, asker
+from harness.memory.stores import Stores
 from harness.memory.violations import Violations, Where
 from harness.observation import Fault
 
@@ -30,6 +31,8 @@ Handler = Callable[[Any, Sequence[Any], Mapping[str, Any], FrameType], Any]
 
 class TorchChecks(TorchDispatchMode):
     """Watches what code under `root` asks torch for; what others ask for passes unseen.
+
+    With `stores` it also says which of several stores to one element counts.
 
     With `as_hardware` an operation with stray indices goes on with unchecked arithmetic, and
     otherwise as torch does, which on a CPU mostly means that it raises.
@@ -45,6 +48,7 @@ class TorchChecks(TorchDispatchMode):
         as_hardware: bool = True,
         poison: Poison | None = None,
         reads: Reads | None = None,
+        stores: Stores | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._root = root.rstrip(os.sep) + os.sep
@@ -54,6 +58,7 @@ class TorchChecks(TorchDispatchMode):
         self._as_hardware = as_hardware
         self._poison = poison or Poison()
         self._reads = reads
+        self._stores = stores
         self._handlers: dict[Any, Handler | None] = {}
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None) -> Any:
@@ -109,10 +114,12 @@ class TorchChecks(TorchDispatchMode):
         name = func.overloadpacket.__name__
         found = list(READERS[name.removesuffix(hardware.IN_PLACE)](args))
         buffer = self.named(args[0], frame)
-        if all(one.in_range for one in found):
-            result = self._plainly(func, args, kwargs)
-        else:
+        if not all(one.in_range for one in found):
             result = self._violation(func, found, args, kwargs, buffer, frame)
+        elif self._stores is not None and hardware.collides(name, found, args, kwargs):
+            result = self._carried(func, found, args, kwargs).result
+        else:
+            result = self._plainly(func, args, kwargs)
         if self._events is not None:
             self._events.append(indexing.event(name, buffer, found, args, result))
         return result
@@ -125,13 +132,19 @@ class TorchChecks(TorchDispatchMode):
         self.report(found, name, buffer, frame)
         if not self._as_hardware:
             return func(*args, **kwargs)
-        carried = hardware.carry_out(func, name, found, args, kwargs, self._poison)
+        carried = self._carried(func, found, args, kwargs)
         if carried.violation.numel():
             kind = "oob-write" if carried.writes else "oob-read"
             whole = buffer.removesuffix("[...]") if buffer else None
             fault = Fault(kind=kind, buffer=whole, kernel=name, numel=carried.numel)
             self._violations.access(fault, indexing.as_elements(carried.violation), _where(frame))
         return carried.result
+
+    def _carried(
+        self, func: Any, found: Sequence[Indexing], args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> hardware.Carried:
+        name = func.overloadpacket.__name__
+        return hardware.carry_out(func, name, found, args, kwargs, self._poison, self._stores)
 
     def named(self, tensor: torch.Tensor, frame: FrameType) -> str | None:
         return name_of(tensor, frame) or self._fences.name_of(tensor)

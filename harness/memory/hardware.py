@@ -2,7 +2,7 @@
 
 A stray index of one row lands in another row of the same allocation, and there it reads or
 writes. What lies outside the allocation reads poison, and is not written. Of several stores to one
-element the last counts, on a device as well, where chance would choose.
+element the same one counts in every run, on a device as well, where chance would choose.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import torch
 
 from harness.memory.indexing import Indexing
 from harness.memory.poison import Poison
+from harness.memory.stores import Stores
 
 IN_PLACE = "_"
 
@@ -35,7 +36,7 @@ class Carried:
 
 def carry_out(
     func: Any, name: str, found: Sequence[Indexing], args: Sequence[Any], kwargs: Mapping[str, Any],
-    poison: Poison,
+    poison: Poison, stores: Stores | None = None,
 ) -> Carried:  # fmt: skip
     """Run `func`, an operation that `indexing.READERS` knows as `name`, with unchecked indices."""
     base = name.removesuffix(IN_PLACE)
@@ -44,7 +45,30 @@ def carry_out(
     if base in _READS:
         positions = _READS[base](found, args)
         return _read(args[0], positions, kwargs.get("out"), poison)
-    return _written(name, base, found, args, kwargs)
+    return _written(name, base, found, args, kwargs, stores or Stores())
+
+
+def collides(name: str, found: Sequence[Indexing], args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
+    """Whether an operation with sound indices stores several values to one element, one of which is left."""
+    base = name.removesuffix(IN_PLACE)
+    if not found or base not in _WRITES or not _overwrites(base, args, kwargs):
+        return False
+    values = args[2] if base in (*_PUTS, "put") else args[3]
+    if not isinstance(values, torch.Tensor) or values.numel() < 2:
+        return False
+    places = _elementwise(found, args) if base == "scatter" else _rows_of(base, found, args)
+    return places.numel() > 1 and places.unique().numel() < places.numel()
+
+
+def _rows_of(base: str, found: Sequence[Indexing], args: Sequence[Any]) -> torch.Tensor:
+    """Which slice each entry of the index tensors names, as far as numbers tell it, and not masks."""
+    if base not in _PUTS:
+        return _wrapped(found[0]).reshape(-1)
+    indices = torch.broadcast_tensors(*(_wrapped(one) for one in found))
+    places = torch.zeros_like(indices[0])
+    for one, index in zip(found, indices, strict=True):
+        places = places * one.extent + index
+    return places.reshape(-1)
 
 
 # --- positions -----------------------------------------------------------------------------
@@ -196,26 +220,42 @@ def _whole_rows(
 
 
 def _written(
-    name: str, base: str, found: Sequence[Indexing], args: Sequence[Any], kwargs: Mapping[str, Any]
-) -> Carried:
+    name: str, base: str, found: Sequence[Indexing], args: Sequence[Any], kwargs: Mapping[str, Any],
+    stores: Stores,
+) -> Carried:  # fmt: skip
     named = {key: value for key, value in kwargs.items() if key != "out"}
     target = args[0] if name.endswith(IN_PLACE) else _fresh(args[0], kwargs.get("out"))
     positions = _WRITES[base](found, [target, *args[1:]])
     inside = _inside(target, positions)
-    kept = inside & _last(positions) if _overwrites(base, args, kwargs) else inside
     if base in _PUTS:
-        values = args[2].broadcast_to(positions.shape)[kept]
-        torch.ops.aten.index_put_(_flat(target), [positions[kept]], values, *args[3:4])
+        values = args[2].broadcast_to(positions.shape)
     elif base == "put":
-        torch.ops.aten.put_(
-            _flat(target), positions[kept], args[2].reshape(positions.shape)[kept], *args[3:], **named
-        )
+        values = args[2].reshape(positions.shape)
     else:
         values = _values(base, args[3], positions)
-        values = values[kept] if isinstance(values, torch.Tensor) and values.dim() else values
-        operation = getattr(torch.ops.aten, base + IN_PLACE)
-        operation(_flat(target), 0, positions[kept], values, *args[4:], **named)
+    kept = inside.clone()
+    if _overwrites(base, args, kwargs):
+        kept[inside] = stores.chosen(name, positions[inside], _at(values, inside))
+    _store(base, target, positions[kept], _at(values, kept), args, named)
     return Carried(target, positions[~inside], _flat(target).numel(), writes=True)
+
+
+def _at(values: Any, kept: torch.Tensor) -> Any:
+    return values[kept] if isinstance(values, torch.Tensor) and values.dim() else values
+
+
+def _store(
+    base: str, target: torch.Tensor, positions: torch.Tensor, values: Any, args: Sequence[Any],
+    named: Mapping[str, Any],
+) -> None:  # fmt: skip
+    """The operation itself, on the whole allocation as one row."""
+    flat = _flat(target)
+    if base in _PUTS:
+        torch.ops.aten.index_put_(flat, [positions], values, *args[3:4])
+    elif base == "put":
+        torch.ops.aten.put_(flat, positions, values, *args[3:], **named)
+    else:
+        getattr(torch.ops.aten, base + IN_PLACE)(flat, 0, positions, values, *args[4:], **named)
 
 
 def _overwrites(base: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
@@ -224,19 +264,6 @@ def _overwrites(base: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bo
         return False
     accumulates = kwargs.get("accumulate") or (base in ("put", *_PUTS) and any(args[3:4]))
     return not (accumulates or kwargs.get("reduce"))
-
-
-def _last(positions: torch.Tensor) -> torch.Tensor:
-    """Where the last store to each position stands.
-
-    A device may let any of them win, and another one in the next run; a CPU has the last.
-    """
-    flat = positions.reshape(-1)
-    order = flat.argsort(stable=True)
-    ordered = flat[order]
-    last = torch.ones_like(ordered, dtype=torch.bool)
-    last[:-1] = ordered[1:] != ordered[:-1]
-    return torch.zeros_like(last).scatter_(0, order, last).reshape(positions.shape)
 
 
 def _fresh(source: torch.Tensor, out: torch.Tensor | None) -> torch.Tensor:

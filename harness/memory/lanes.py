@@ -28,6 +28,7 @@ from harness.memory.live import LiveTensors
 from harness.memory.names import names_of
 from harness.memory.poison import Poison
 from harness.memory.reads import Reads
+from harness.memory.stores import Stores, Written
 from harness.memory.unwritten import Unwritten, among
 from harness.memory.violations import Violations, Where
 from harness.memory.windows import FAR_BITS, Addresses, Argument, Lanes, Offsets, Window, Windows
@@ -47,6 +48,7 @@ _PATCHED: tuple[tuple[str, Any, str], ...] = (
     ("InterpreterBuilder", _BUILDER, "create_masked_store"),
     ("InterpreterBuilder", _BUILDER, "create_atomic_rmw"),
     ("InterpreterBuilder", _BUILDER, "create_atomic_cas"),
+    ("InterpreterBuilder", _BUILDER, "set_grid_idx"),
     ("interpreter_builder", interpreter.interpreter_builder, "options"),
 )
 _ORIGINALS = tuple(getattr(owner, name) for _, owner, name in _PATCHED)
@@ -74,6 +76,7 @@ class Launch:
     frame: FrameType
     converted: int = 0
     live: LiveTensors | None = None
+    written: Written | None = None
 
     def __post_init__(self) -> None:
         self.given = len(self.arguments)
@@ -104,7 +107,7 @@ class LaneChecks:
     def __init__(
         self, violations: Violations, events: list[dict[str, Any]] | None, entered: Callable[[str], None],
         after: Callable[[str, list[torch.Tensor]], None], poison: Poison | None = None,
-        reads: Reads | None = None, journal: Journal | None = None,
+        reads: Reads | None = None, journal: Journal | None = None, stores: Stores | None = None,
     ) -> None:  # fmt: skip
         self._journal = journal
         self._violations = violations
@@ -113,6 +116,7 @@ class LaneChecks:
         self._after = after
         self._poison = poison or Poison()
         self._reads = reads
+        self._stores = stores
         self._windows = Windows()
         self._launch: Launch | None = None
 
@@ -126,6 +130,7 @@ class LaneChecks:
         self._entered(launch.kernel)
         if self._reads:
             launch.unwritten = self._reads.of_launch([argument.tensor for argument in launch.arguments])
+        launch.written = Written() if self._stores else None
         self._launch = launch
         try:
             return call(executor, *args, **kwargs)
@@ -134,6 +139,8 @@ class LaneChecks:
             self._windows.close(launch.arguments)
             if self._journal and self._journal.is_next(self._events):
                 self._journal.keep(self._journal.find(launch))
+            if self._stores and launch.written and launch.written.race:
+                self._stores.saw(launch.kernel, 2)
             if self._events is not None:
                 self._events.append(launch.event())
             self._after(launch.kernel, [argument.tensor for argument in launch.arguments])
@@ -194,6 +201,11 @@ class LaneChecks:
             launch.unwritten += self._reads.of_launch([tensor])
         return self._windows.open(argument)
 
+    def turned(self) -> bool:
+        """Whether the programs of the launch that runs, and its lanes, go in the other direction."""
+        launch, stores = self._launch, self._stores
+        return launch is not None and stores is not None and stores.turned(launch.kernel)
+
     # --- accesses --------------------------------------------------------------------------
 
     def resolve(self, ptrs: Any, mask: Any, kind: str) -> tuple[Addresses, Lanes, bool]:
@@ -221,6 +233,19 @@ class LaneChecks:
         self._poison.drawn = True
         value.data[violation] = self._poison.of_numpy(value.data.dtype, ptrs.get_element_ty())
         return value
+
+    def stored(self, addresses: Addresses, values: Any, inside: Lanes) -> None:
+        """Keep what a store writes, to see which stores race."""
+        launch = self._launch
+        if launch is not None and launch.written is not None:
+            bits = np.ascontiguousarray(np.broadcast_to(values, addresses.shape))
+            bits = bits.view(f"u{bits.dtype.itemsize}").astype(np.uint64)
+            launch.written.add(addresses[inside], bits[inside], interpreter.interpreter_builder.grid_idx)
+
+    def ordered(self) -> None:
+        """The launch has an atomic operation, by which its programs may wait for each other."""
+        if self._launch is not None and self._launch.written is not None:
+            self._launch.written.orders = True
 
     def loaded(self, value: Any) -> None:
         """Look for poison of allocations that this launch was given."""
@@ -340,10 +365,16 @@ def _lanes(mask: Any) -> Lanes:
     return data if data.dtype == np.bool_ else np.asarray(data, dtype=bool)
 
 
+def _backwards(lanes: Any) -> Any:
+    """Lanes in the other direction, as one row."""
+    return np.ascontiguousarray(lanes.reshape(-1)[::-1])
+
+
 @contextmanager
 def checked(checks: LaneChecks) -> Iterator[None]:
     """Patch the interpreter of this process for as long as the block runs; the innermost checker sees all."""
-    raw_call, raw_convert, raw_move, raw_point, raw_load, raw_store, raw_rmw, raw_cas, options = _ORIGINALS
+    raw_call, raw_convert, raw_move, raw_point, raw_load, *raw_writes, raw_place, options = _ORIGINALS
+    raw_store, raw_rmw, raw_cas = raw_writes
     handle = interpreter.TensorHandle
 
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -366,15 +397,21 @@ def checked(checks: LaneChecks) -> Iterator[None]:
 
     def store(self: Any, ptrs: Any, value: Any, mask: Any, *rest: Any, **named: Any) -> Any:
         real, inside, _ = checks.resolve(ptrs, mask, "oob-write")
+        checks.stored(real, value.data, inside)
+        if checks.turned():
+            real, inside = _backwards(real), _backwards(np.broadcast_to(inside, ptrs.data.shape))
+            value = handle(_backwards(np.broadcast_to(value.data, ptrs.data.shape)), value.dtype)
         return raw_store(self, handle(real, ptrs.dtype), value, handle(inside, tl.int1), *rest, **named)
 
     def rmw(self: Any, op: Any, ptr: Any, value: Any, mask: Any, *rest: Any) -> Any:
+        checks.ordered()
         real, inside, violation = checks.resolve(ptr, mask, "oob-write")
         before = raw_rmw(self, op, handle(real, ptr.dtype), value, handle(inside, tl.int1), *rest)
         checks.loaded(before)
         return checks.poisoned(before, ptr, _lanes(mask) & ~inside) if violation else before
 
     def cas(self: Any, ptr: Any, expected: Any, value: Any, *rest: Any) -> Any:
+        checks.ordered()
         everywhere = handle(np.ones(ptr.data.shape, dtype=bool), tl.int1)
         real, inside, violation = checks.resolve(ptr, everywhere, "oob-write")
         # compare-and-swap has no mask, so stray lanes are sent to a scratch word instead
@@ -384,10 +421,15 @@ def checked(checks: LaneChecks) -> Iterator[None]:
         checks.loaded(before)
         return checks.poisoned(before, ptr, ~inside) if violation else before
 
+    def place(self: Any, x: int, y: int, z: int) -> Any:
+        if not checks.turned():
+            return raw_place(self, x, y, z)
+        return raw_place(self, *(size - 1 - at for size, at in zip(self.grid_dim, (x, y, z), strict=True)))
+
     # The interpreter computes every int32 overflow check and then drops it for want of debug mode;
     # the assertions that code under test makes itself are what debug mode is for here.
     asserting = dataclasses.replace(options, debug=True, sanitize_overflow=False)
-    replacements = (call, convert, move, point, load, store, rmw, cas, asserting)
+    replacements = (call, convert, move, point, load, store, rmw, cas, place, asserting)
     with _patched(replacements):
         yield
 

@@ -18,6 +18,7 @@ from harness.memory.fences import Fences
 from harness.memory.journal import Journal
 from harness.memory.poison import Poison
 from harness.memory.reads import Reads
+from harness.memory.stores import Stores
 from harness.memory.undefined import leaves
 from harness.memory.violations import Violations
 from harness.memory.watch import Watch
@@ -41,7 +42,8 @@ class Oracle:
     `as_hardware` says how a torch operation with stray indices goes on: see `dispatch.TorchChecks`.
     Without `traced` no events are kept: there is no end to what a server runs. `device` is where the code
     under test has its buffers: on an accelerator compiled kernels run, whose lanes nobody sees.
-    `journal` keeps what one launch left in one argument.
+    `journal` keeps what one launch left in one argument. `stores` says which of several stores to one
+    element counts; without it that is as it comes.
     """
 
     violations: Violations = field(default_factory=Violations)
@@ -51,6 +53,7 @@ class Oracle:
     device: str = "cpu"
     poison: Poison = field(default_factory=Poison)
     journal: Journal | None = None
+    stores: Stores | None = None
     fences: Fences | DeviceFences = field(init=False)
 
     def __post_init__(self) -> None:
@@ -96,6 +99,7 @@ class Oracle:
             as_hardware=self.as_hardware,
             poison=self.poison,
             reads=self._reads,
+            stores=self.stores,
         )
         lost = False
         told = Watch(root, self.violations, self.fences, self.poison)
@@ -121,6 +125,7 @@ class Oracle:
                 self.poison,
                 self._reads,
                 self.journal,
+                self.stores,
             )
             return lanes.checked(checks)
         return launches.checked(launches.Launches(self.violations, events, entered, after=self._after_launch))

@@ -2,6 +2,7 @@
 
 from harness.observation.records import (
     Attestation,
+    Either,
     Event,
     Exit,
     Fault,
@@ -16,6 +17,7 @@ from harness.observation.stores import Element, Store
 
 __all__ = [
     "Attestation",
+    "Either",
     "Element",
     "Event",
     "Exit",

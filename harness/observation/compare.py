@@ -6,13 +6,13 @@ import hashlib
 import json
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from harness.facts import Tolerance
 from harness.facts.cases import RECORDED
-from harness.observation import Event, Fault, Naming, Point
+from harness.observation import Either, Event, Fault, Naming, Point
 
 DEFAULT_TOLERANCE = RECORDED
 
@@ -110,7 +110,24 @@ def point_differences(
         "faults", golden.faults, seen.faults, Naming.ALL if names_bind else Naming.TYPES
     )
     results = value_differences("results", golden.results, seen.results, tolerance)
-    return [*outcome, *faults, *results]
+    return [*outcome, *faults, *(one for one in results if not _by_chance(one, golden, seen, tolerance))]
+
+
+def values_of_orders(results: Mapping[str, Any], others: Iterable[Mapping[str, Any]]) -> Either:
+    """What is another value in the results of another order of racing stores, with all that it may be."""
+    found: dict[str, list[Any]] = {}
+    for other in others:
+        for one in value_differences("results", results, other, DEFAULT_TOLERANCE):
+            if ABSENT not in (one.golden, one.seen):
+                values = found.setdefault(one.where, [one.golden])
+                values.extend([one.seen] if one.seen not in values else [])
+    return found
+
+
+def _by_chance(one: Difference, golden: Point, seen: Point, tolerance: Tolerance) -> bool:
+    """Whether the golden's value and the one seen are two that the order of racing stores chooses between."""
+    known = [*golden.either.get(one.where, ()), *seen.either.get(one.where, ())]
+    return all(any(_equal(value, choice, tolerance) for choice in known) for value in (one.golden, one.seen))
 
 
 def naming_differences(golden: Point, seen: Point) -> list[Difference]:

@@ -16,6 +16,8 @@ EMULATED = "emulated: "
 """How an attested patch begins that stands for a part of a device; what follows says which part."""
 MACHINE_CODE = "machine code of "
 """What an arm attests to have emulated that executed an AMD GPU's code; the chip follows."""
+Either = Mapping[str, Sequence[Any]]
+"""By the path of a value in the results, what it is in each order of the stores that race for it."""
 Event = Mapping[str, Any]
 """One trace event: a JSON object whose `event` names its type."""
 
@@ -228,7 +230,8 @@ class Point:
     """What one point of the parameter space produced in one arm.
 
     `results` are the declared outputs: integers and booleans exactly, floats as summaries.
-    `compared` says what was held against a reference, and how far it was from it.
+    `compared` says what was held against a reference, and how far it was from it. `either` are values of the
+    results that hang on the order of racing stores: a device gives any one of them.
     """
 
     params: Mapping[str, Any]
@@ -236,6 +239,7 @@ class Point:
     findings: tuple[Fault, ...] = ()
     results: Mapping[str, Any] = field(default_factory=dict)
     compared: Mapping[str, Any] = field(default_factory=dict)
+    either: Either = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     trace: tuple[Event, ...] = ()
 
@@ -277,6 +281,11 @@ class Point:
             "findings": [fault.to_json() for fault in self.findings],
             "results": dict(self.results),
             "compared": dict(self.compared),
+            **(
+                {"either": {name: list(values) for name, values in self.either.items()}}
+                if self.either
+                else {}
+            ),
             "notes": list(self.notes),
             "trace": [dict(event) for event in self.trace],
         }
@@ -289,6 +298,7 @@ class Point:
             findings=tuple(map(Fault.from_json, data["findings"])),
             results=data["results"],
             compared=data.get("compared", {}),
+            either=data.get("either", {}),
             notes=tuple(data.get("notes", ())),
             trace=tuple(data.get("trace", ())),
         )

@@ -52,3 +52,8 @@ def fault() -> Schema:
 def event() -> Schema:
     """One event of a trace."""
     return closed({"event": TEXT}, more=True)
+
+
+def either() -> Schema:
+    """By the path of a value in the results, all that it may be where stores race for it."""
+    return {"type": "object", "additionalProperties": {"type": "array", "minItems": 2}}

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from harness.errors import GoldenError
 from harness.facts import Tolerance
 from harness.golden import Golden, GoldenStore
 from harness.machine import Machine
 from harness.suite.request import Request
+from harness.suite.setting import Setting
+from harness.verdict import Result
 
 
 def golden(request: Request, machine: Machine, store: GoldenStore) -> Golden | None:
@@ -28,3 +32,11 @@ def golden(request: Request, machine: Machine, store: GoldenStore) -> Golden | N
 
 def _told(tolerance: Tolerance) -> str:
     return f"{tolerance.absolute:g}, relative {tolerance.relative:g} ({tolerance.reason})"
+
+
+def provenance(setting: Setting, result: Result, command: str) -> dict[str, str]:
+    """Where a golden of this result comes from: the machine, the release, and the command that made it."""
+    version = result.retired.on if result.retired else setting.tree.version
+    versions = {"sglang": version or "unknown", **setting.machine.facts}
+    own = {"platform": str(result.platform), "command": command}
+    return {**versions, **own, "recorded": date.today().isoformat()}

@@ -26,7 +26,8 @@ def summed(runs: Sequence[Judged]) -> Judged:
     worst = max(runs, key=lambda run: _rank(run.result))
     rates = _rates([run.result for run in runs])
     told = {"fixed": rates.fixed, "reverted": rates.reverted}
-    reason = f"{worst.result.reason}; faults in {_spoken(told)}"
+    spoken = _spoken(told)  # of nothing, where no arm came to run
+    reason = f"{worst.result.reason}; faults in {spoken}" if spoken else worst.result.reason
     seconds = sum(run.result.seconds for run in runs)
     shown = {arm: rate.to_json() for arm, rate in told.items() if rate.runs}
     return replace(worst, result=replace(worst.result, reason=reason, rates=shown, seconds=seconds))

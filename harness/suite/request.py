@@ -17,6 +17,10 @@ _SERVING: Mapping[Host, frozenset[Feature]] = {Host.ROCM: frozenset({Feature.AIT
 quantization, whichever attention back end is asked for (quark/schemes/quark_w4a4_mxfp4.py)."""
 
 
+_BACK_ENDS: Mapping[str, Feature] = {"flashinfer": Feature.FLASHINFER, "aiter": Feature.AITER}
+"""The library behind an attention back end, which a server may ask for on one kind of machine alone."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Request:
     """One case to run. `overrides` make it a point by hand, judged without goldens; `given` are
@@ -98,5 +102,11 @@ def missing(request: Request, machine: Machine) -> tuple[str, ...]:
     own = frozenset({Feature.INTERPRETER} if interpreted else ())
     case, ranks = request.on(machine).case, 1
     if isinstance(case, ServerCase):
-        own, ranks = _SERVING.get(machine.host, frozenset()), case.ranks
+        own, ranks = _SERVING.get(machine.host, frozenset()) | _library(case, machine.host), case.ranks
     return machine.missing(own | request.reproducer.requires | case.requires, ranks)
+
+
+def _library(case: ServerCase, host: Host) -> frozenset[Feature]:
+    """The library that the server's attention asks for on a device; a CPU has references for it."""
+    asked = {**case.flags, **case.on.get(host, {})}.get("attention-backend", "")
+    return frozenset({_BACK_ENDS[asked]} if host.has_devices and asked in _BACK_ENDS else ())

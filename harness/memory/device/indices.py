@@ -16,6 +16,7 @@ import torch
 import triton
 import triton.language as tl
 
+from harness.memory.device import gone
 from harness.memory.violations import Violations, Where
 from harness.observation import Fault
 
@@ -86,8 +87,9 @@ class WatchedIndices:
     Its memory is made by `prepare`, which has to come before a graph is captured.
     """
 
-    def __init__(self, violations: Violations) -> None:
+    def __init__(self, violations: Violations, context: gone.Context | None = None) -> None:
         self._violations = violations
+        self._context = context or gone.Context()
         self._tables: _Tables | None = None
         self._sites: dict[Site, int] = {}
         self.unwatched = 0
@@ -114,12 +116,14 @@ class WatchedIndices:
         """Behind the operation; `dim` is the one of the index's that runs along what is indexed."""
         if not index.numel():
             return
-        self.prepare(index.device)
+        if not self._context.ask(lambda: self.prepare(index.device)):
+            return
         rows = math.prod(index.shape[:dim])
         number = self._number(Site(buffer, op, extent, rows, place))
         if number is not None:
             floor = -extent if wraps else 0
-            self._look(index, number, index.numel() // rows, floor, extent)
+            width = index.numel() // rows
+            self._context.ask(lambda: self._look(index, number, width, floor, extent))
 
     def _number(self, site: Site) -> int | None:
         if site not in self._sites and len(self._sites) == CAPACITY:

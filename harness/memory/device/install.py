@@ -10,8 +10,8 @@ from __future__ import annotations
 import functools
 import os
 import sys
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -20,7 +20,7 @@ from typing import Any
 import torch
 import torch.utils._device
 
-from harness.memory.device import compiled
+from harness.memory.device import compiled, gone
 from harness.memory.device.driver import CUDA, HIP, DriverMemory
 from harness.memory.device.fences import DeviceFences
 from harness.memory.device.indices import WatchedIndices
@@ -66,15 +66,20 @@ class Wanted:
 
 @dataclass
 class Installed:
-    """Fences in this process. `fences` is the device's, made at the first buffer that is fenced."""
+    """Fences in this process. `fences` is the device's, made at the first buffer that is fenced.
+
+    Nothing is asked of the device any more once its `context` is lost.
+    """
 
     wanted: Wanted
     violations: Violations
     indices: WatchedIndices
+    context: gone.Context
     _stack: ExitStack = field(default_factory=ExitStack)
     _fences: DeviceFences | None = None
     _inside: bool = False
     _settled: bool = False
+    _patched: list[tuple[Any, str, Any, Any]] = field(default_factory=list)
 
     @property
     def fences(self) -> DeviceFences:
@@ -90,20 +95,26 @@ class Installed:
     def after_forward(self) -> None:
         """Have the zones looked at behind what the device has to do, and report what is known by now."""
         if self._fences is not None:
-            self._fences.launch()
+            self.context.ask(self._fences.launch)
         self.poll()
 
     def poll(self) -> None:
         """Report what is known by now, without waiting for the device."""
         if self._fences is not None:
-            self._fences.poll()
-        self.indices.poll()
+            self.context.ask(self._fences.poll)
+        self.context.ask(self.indices.poll)
 
     def check(self) -> None:
         """Wait for the device and report all damage and all stray indices."""
+        self.context.ask(self._wait)
         if self._fences is not None:
-            self._fences.check()
-        self.indices.check()
+            self.context.ask(self._fences.check)
+        self.context.ask(self.indices.check)
+
+    def _wait(self) -> None:
+        """Meet a context that is gone before anything is launched in it."""
+        if self.wanted.device != "cpu" and torch.cuda.is_initialized():
+            torch.cuda.synchronize()
 
     def notes(self) -> list[str]:
         """What a person should know: rows that were left, and what had no fence."""
@@ -112,6 +123,17 @@ class Installed:
     def settle(self) -> None:
         """Fence nothing that is allocated from now on; what is fenced is looked at as before."""
         self._settled = True
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Give torch its own functions back while the block runs; compiled code stays as it is."""
+        for owner, name, original, _ in self._patched:
+            setattr(owner, name, original)
+        try:
+            yield
+        finally:
+            for owner, name, _, value in self._patched:
+                setattr(owner, name, value)
 
     def remove(self) -> None:
         """Give torch its own functions back."""
@@ -134,17 +156,21 @@ class Installed:
         name = name_to_be(frame)
         if not self.wanted.covers(name):
             return made
+        kept = [made]
         self._inside = True  # fencing allocates, too
         try:
-            fenced = self.fences.allocate(made, name)
-            return fenced.copy_(made).requires_grad_(made.requires_grad)
+            self.context.ask(lambda: kept.append(self._fenced(made, name)))
         finally:
             self._inside = False
+        return kept[-1]
+
+    def _fenced(self, made: torch.Tensor, name: str | None) -> torch.Tensor:
+        return self.fences.allocate(made, name).copy_(made).requires_grad_(made.requires_grad)
 
     def ends_capture(self, original: Callable[[Any], None], graph: Any) -> None:
         if self._fences is not None:
             self._fences.keep_for_graphs()
-            self._fences.launch()
+            self.context.ask(self._fences.launch)
         original(graph)
 
     def replays(self, original: Callable[[Any], None], graph: Any) -> None:
@@ -158,7 +184,8 @@ def install(wanted: Wanted, violations: Violations | None = None) -> Installed:
     Faults go to `violations` when a sweep has found them.
     """
     seen = violations or Violations()
-    installed = Installed(wanted, seen, WatchedIndices(seen))
+    context = gone.Context()
+    installed = Installed(wanted, seen, WatchedIndices(seen, context), context)
     _ = torch.utils._device._device_constructors()  # remembers the factories by what they are now
     root = wanted.root.rstrip(os.sep) + os.sep
     for name in FACTORIES:
@@ -179,7 +206,9 @@ def _compiled(installed: Installed) -> None:
 
 
 def _patch(installed: Installed, owner: Any, name: str, value: Any) -> None:
-    installed._stack.callback(setattr, owner, name, getattr(owner, name))
+    original = getattr(owner, name)
+    installed._stack.callback(setattr, owner, name, original)
+    installed._patched.append((owner, name, original, value))
     setattr(owner, name, value)
 
 

@@ -23,6 +23,7 @@ from harness.observation.compare import (
     trace_difference,
     trace_digest,
     value_differences,
+    values_of_orders,
 )
 
 LOOSE = Tolerance(absolute=0.1, relative=0.0, reason="a test")
@@ -88,6 +89,43 @@ def test_faults_compare_as_signatures_whatever_their_order() -> None:
     smaller = Point(params={}, faults=(nan, Fault(kind="oob-write", buffer="table", first=8, count=2)))
     told = [difference.text for difference in point_differences(one, smaller, DEFAULT_TOLERANCE)]
     assert told == [f"faults: golden {STRAY.signature}, seen oob-write into table first=8 count=2"]
+
+
+EITHER = {"results.pages[0]": [4, -1]}
+
+
+@pytest.mark.parametrize(
+    ("golden", "seen", "marked", "agree"),
+    [
+        (4, -1, "golden", True),
+        (-1, 4, "seen", True),  # an older golden holds what one run saw
+        (4, 7, "golden", False),
+        (7, 4, "golden", False),
+        (4, -1, "neither", False),
+    ],
+)
+def test_of_what_racing_stores_leave_to_chance_one_value_agrees_with_another(
+    golden: int, seen: int, marked: str, agree: bool
+) -> None:
+    one, other = (
+        Point(params={}, results={"pages": [value, 1]}, either=EITHER if marked == name else {})
+        for name, value in (("golden", golden), ("seen", seen))
+    )
+    told = [difference.where for difference in point_differences(one, other, DEFAULT_TOLERANCE)]
+    assert told == ([] if agree else ["results.pages[0]"])
+
+
+def test_what_other_orders_change_is_told_with_every_value() -> None:
+    results: dict[str, Any] = {"pages": [4, 1], "lengths": {"values": [2, 3]}, "gone": 1}
+    others: list[dict[str, Any]] = [
+        {"pages": [-1, 1], "lengths": {"values": [2, 3]}},
+        {"pages": [5, 1], "lengths": {"values": [2, 9]}, "gone": 1},
+        {"pages": [-1, 1], "lengths": {"values": [2, 3]}, "gone": 1},
+    ]
+    assert values_of_orders(results, others) == {
+        "results.pages[0]": [4, -1, 5],
+        "results.lengths.values[1]": [3, 9],
+    }
 
 
 def test_the_outcome_and_a_doubled_fault_are_differences() -> None:

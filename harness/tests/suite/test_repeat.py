@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.facts import Tier
-from harness.suite import Judged, Request, Suite
+from harness.observation.rates import Rates
+from harness.suite import Judged, Request, Suite, repeat
 from harness.suite.repeat import repeated, summed
 from harness.tests.samples import STRAY, arm, case, point, result
 from harness.tests.toyland.bench import subject
@@ -76,6 +77,12 @@ def test_an_unsupported_case_is_asked_once() -> None:
     lacking = run(missing=("cuda", "rocm"))
     runs = play(lacking, lacking)
     assert len(runs) == 1 and summed(runs).result.verdict is Verdict.UNSUPPORTED
+
+
+def test_where_no_arm_ran_no_rate_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(repeat, "_rates", lambda results: Rates())
+    lacking = run(missing=("cuda", "rocm"))
+    assert summed([lacking]).result.reason == lacking.result.reason == "this machine lacks cuda, rocm"
 
 
 def test_an_arm_of_which_nothing_came_back_is_in_no_rate() -> None:

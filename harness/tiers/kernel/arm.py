@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,11 @@ from harness.memory import oracle
 from harness.memory.oracle import Oracle
 from harness.memory.outputs import compare, joined
 from harness.memory.poison import Pattern, Poison
+from harness.memory.stores import Stores
 from harness.memory.summary import jsonable
 from harness.memory.undefined import UNSTABLE, Dependence, Run, dependent, kept
-from harness.observation import Fault, Point, parted
+from harness.observation import Either, Fault, Point, parted
+from harness.observation.compare import values_of_orders
 from harness.observation.normalise import message
 from harness.process.testimony import Testimony
 from harness.tiers import exceptions
@@ -73,10 +76,11 @@ def _answer(entry: Entry, case: KernelCase, oracles: Oracles) -> None:
 
 def _point(entry: Entry, case: KernelCase, params: dict[str, Any], oracles: Oracles) -> Point:
     """One call of the case."""
-    lab = _lab(entry, oracles())
+    lab = _lab(entry, oracles(stores=Stores()))
     given = {name: case.params[name].check(value) for name, value in params.items()}
     results: dict[str, Any] = {}
     compared: dict[str, Any] = {}
+    either: Either = {}
     try:
         outputs = _called(case, lab, given)
         results = {name: jsonable(value) for name, value in outputs.items()}
@@ -84,8 +88,10 @@ def _point(entry: Entry, case: KernelCase, params: dict[str, Any], oracles: Orac
         logging.getLogger(__name__).exception("point %s", params)
         lab.oracle.violations.add(exceptions.as_fault(error, entry.code, entry.undone))
     else:
-        compared = _examine(case, given, outputs, lab, _again(entry, case, given, lab, oracles))
-    return _judged(case.watch, params, lab, results, compared)
+        again = _Again(entry, case, given, lab, oracles)
+        compared = _examine(case, given, outputs, lab, again.under)
+        either = values_of_orders(results, again.reordered())
+    return _judged(case.watch, params, lab, results, compared, either)
 
 
 def _lab(entry: Entry, oracle: Oracle) -> Lab:
@@ -100,21 +106,40 @@ def _called(case: KernelCase, lab: Lab, given: Mapping[str, Any]) -> Mapping[str
         return outputs
 
 
-def _again(entry: Entry, case: KernelCase, given: Mapping[str, Any], lab: Lab, oracles: Oracles) -> Run:
-    """The same call under another poison; what it does to memory is not told once more."""
+@dataclass(frozen=True)
+class _Again:
+    """The same call once more; what it does to memory is not told again."""
 
-    def run(pattern: Pattern) -> Mapping[str, Any] | None:
-        watching = oracles(poison=Poison(pattern), traced=False)
+    entry: Entry
+    case: KernelCase
+    given: Mapping[str, Any]
+    lab: Lab
+    oracles: Oracles
+
+    def under(self, pattern: Pattern) -> Mapping[str, Any] | None:
+        """The outputs under another poison; None where it did not come to its end."""
+        stores = Stores()
+        outputs = self._call(f"under the {pattern.value} poison", poison=Poison(pattern), stores=stores)
+        return kept(outputs) if outputs is not None else None
+
+    def reordered(self) -> Iterator[Mapping[str, Any]]:
+        """The results with racing stores in other orders, if there were any."""
+        seen = self.lab.oracle.stores or Stores()
+        for stores in seen.others():
+            outputs = self._call(f"with other stores of {', '.join(seen.racing)}", stores=stores)
+            if outputs is not None:
+                yield {name: jsonable(value) for name, value in outputs.items()}
+
+    def _call(self, what: str, **other: Any) -> Mapping[str, Any] | None:
+        watching = self.oracles(traced=False, **other)
         try:
-            return kept(_called(case, _lab(entry, watching), given))
+            return _called(self.case, _lab(self.entry, watching), self.given)
         except Exception as error:
-            logging.getLogger(__name__).exception("once more under the %s poison", pattern.value)
-            fault = exceptions.as_fault(error, entry.code)
+            logging.getLogger(__name__).exception("once more %s", what)
+            fault = exceptions.as_fault(error, self.entry.code)
             if fault.kind == FaultKind.DEVICE_FAULT:  # of the process, and so of every point behind this
-                lab.oracle.violations.add(fault)
+                self.lab.oracle.violations.add(fault)
             return None
-
-    return run
 
 
 def _examine(
@@ -154,8 +179,9 @@ def _tolerance(case: KernelCase) -> Tolerance:
 
 
 def _judged(
-    watch: Watch, params: dict[str, Any], lab: Lab, results: dict[str, Any], compared: dict[str, Any]
-) -> Point:
+    watch: Watch, params: dict[str, Any], lab: Lab, results: dict[str, Any], compared: dict[str, Any],
+    either: Either,
+) -> Point:  # fmt: skip
     seen = list(lab.oracle.violations.faults())
     places = [f"{fault.kind} {fault.buffer} at {fault.seen.place}" for fault in seen if fault.seen]
     faults, findings = parted(seen, watch)
@@ -165,6 +191,13 @@ def _judged(
         findings=findings,
         results=results,
         compared=compared,
-        notes=(*lab.notes, *places, *lab.oracle.fences.notes()),
+        either=either,
+        notes=(*lab.notes, *places, *lab.oracle.fences.notes(), *_chances(either)),
         trace=lab.oracle.trace(),
     )
+
+
+def _chances(either: Either) -> Iterator[str]:
+    """For people: what a device leaves to chance."""
+    for path, values in either.items():
+        yield f"{path} is one of {', '.join(map(str, values))}: stores race for it"

@@ -19,6 +19,7 @@ from harness.memory import dispatch, reads
 from harness.memory.journal import Journal
 from harness.memory.oracle import Oracle
 from harness.memory.poison import Poison
+from harness.memory.stores import Stores
 from harness.memory.violations import Violations
 from harness.observation.records import EMULATED, MACHINE_CODE
 
@@ -84,9 +85,13 @@ def begin(platform: Platform, journal: Journal | None = None) -> Callable[..., E
     runs: list[tuple[str, Run]] = []
     chip = Target(platform)
 
-    def make(poison: Poison | None = None, traced: bool = True) -> EmulatedOracle:
+    def make(
+        poison: Poison | None = None, traced: bool = True, stores: Stores | None = None
+    ) -> EmulatedOracle:
         given = poison or Poison()
-        return EmulatedOracle(target=chip, runs=runs, poison=given, traced=traced, journal=journal)
+        return EmulatedOracle(
+            target=chip, runs=runs, poison=given, traced=traced, journal=journal, stores=stores
+        )
 
     return make
 

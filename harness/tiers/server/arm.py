@@ -208,6 +208,8 @@ class Run:
         draft = str(model.draft) if model.draft else None
         code = Path(self.payload["root"]) / self.payload["package"]
         sizes = graphs.arguments(code, self.graphs.sizes) if self.graphs else ()
+        if self.host.has_devices:
+            sizes += graphs.without_prefill(code)
         return (*self.case.command(self.host, self.params, str(model.path), draft), *sizes)
 
     def observed(self, judged: Judged, ending: Ending, reports: Sequence[ProcessReport]) -> Point:

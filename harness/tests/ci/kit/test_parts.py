@@ -115,3 +115,11 @@ def test_the_layout_holds_everything_and_no_part_is_too_big(groups: list[list[in
                 used[part] = used.get(part, 0) + share
     assert all(size <= 100 for size in used.values())
     assert sorted(used) == list(range(1, len(used) + 1))
+
+
+def test_packing_tells_how_far_it_is(tmp_path: Path) -> None:
+    whole = wheels.write(tmp_path / "whole", "large", "1.0", {"large/data": _noise(3 << 20)})
+    told: list[str] = []
+    parts.pack([[repack.repack(whole, tmp_path)]], tmp_path / "kit", 1 << 30, ABOUT, told.append)
+    (line,) = told
+    assert line.startswith("packing: 3 of 3 MiB, large-1.0-")

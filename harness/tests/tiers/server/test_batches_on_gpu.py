@@ -5,10 +5,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pytest
 
 from harness.memory.violations import Where
 from harness.observation import Fault
-from harness.tiers.server.batches_on_gpu import Served, _wrap_runner, _wrap_scheduler
+from harness.tiers.server.batches_on_gpu import Served, _last_look, _wrap_runner, _wrap_scheduler
 
 FAULT = Fault(kind="index-range", buffer="page_table", kernel="scatter_", numel=2)
 
@@ -101,3 +102,34 @@ def test_every_forward_has_its_zones_looked_at() -> None:
     _wrap_runner(SimpleNamespace(__name__="runner", ModelRunner=ModelRunner), sweeps, sweeps.served, report)
     assert ModelRunner().forward(3) == 3 and sweeps.forwards == 1
     assert report.patches == ["runner.ModelRunner.forward: zones are looked at behind it"]
+
+
+class Ends:
+    """Fences at the end of a process: a stray that grew since it was told, and a device that may be gone."""
+
+    def __init__(self, served: Served, ends_in: Exception | None, lost: str | None) -> None:
+        self._served, self._ends_in, self.context = served, ends_in, SimpleNamespace(lost=lost)
+
+    def check(self) -> None:
+        self._served.index(FAULT, np.array([5]))
+        if self._ends_in:
+            raise self._ends_in
+
+
+@pytest.mark.parametrize("lost", [None, "device-side assert triggered"])
+@pytest.mark.parametrize("ends_in", [None, RuntimeError("the host is out of memory")])
+def test_the_last_numbers_are_told_on_every_end(
+    lost: str | None, ends_in: Exception | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    report = Report()
+    served = Served(report)
+    served.index(FAULT, np.array([2]))
+    ends: Any = Ends(served, ends_in, lost)
+    try:
+        _last_look(ends, served)
+    except RuntimeError as error:
+        assert error is ends_in
+    else:
+        assert ends_in is None
+        assert [record.getMessage() for record in caplog.records] == ([f"CUDA error: {lost}"] if lost else [])
+    assert [line["fault"]["count"] for line in report.lines] == [1, 2]

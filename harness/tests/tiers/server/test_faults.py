@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -73,3 +74,36 @@ def test_many_strays_are_counted_and_not_listed() -> None:
 def test_a_stray_outside_any_request_says_so() -> None:
     _, _, (note,) = split(WATCHED, [violation(requests=(), place=None)], (), ended())
     assert "EXTEND of no request, at no known line" in note
+
+
+ILLEGAL = "an illegal memory access was encountered"
+LAST_WORDS = (f"CUDA error: {ILLEGAL}", f"Triton Error [CUDA]: {ILLEGAL}", "CUDA_ERROR_ILLEGAL_ADDRESS")
+
+
+@pytest.mark.parametrize("said", LAST_WORDS)
+def test_a_context_that_is_gone_is_one_fault_whichever_call_met_it(said: str) -> None:
+    met = Fault(kind="device-fault", process="scheduler", message=said)
+    faults, _, notes = split(WATCHED, (), (), ended(met))
+    assert [fault.signature for fault in faults] == [f"device-fault in scheduler ({ILLEGAL})"]
+    assert notes == (f"device fault in scheduler: {said}",)
+
+
+@pytest.mark.parametrize("said", [*LAST_WORDS, "Assertion `index out of bounds` failed at IndexKernel.cu:16"])
+def test_a_device_fault_behind_a_stray_is_a_finding(said: str) -> None:
+    """What the stray overwrote decides whether a gather asserts, something unmapped is read, or nothing."""
+    met = Fault(kind="device-fault", process="scheduler", message=said)
+    faults, findings, _ = split(WATCHED, [violation()], (), ended(met))
+    assert [fault.kind for fault in faults] == ["oob-write"]
+    assert [fault.kind for fault in findings] == ["device-fault"]
+
+
+def test_a_device_fault_behind_a_stray_that_nobody_watches_is_judged() -> None:
+    met = Fault(kind="device-fault", process="scheduler", message=ILLEGAL)
+    faults, _, _ = split(watch("nan", buffers=("other",)), [violation()], (), ended(met))
+    assert faults == (met,)
+
+
+def test_another_process_s_stray_says_nothing_of_a_device_fault() -> None:
+    met = Fault(kind="device-fault", process="detokenizer", message="Assertion `x < y` failed at k.cu:1")
+    faults, _, _ = split(WATCHED, [violation()], (), ended(met))
+    assert met in faults

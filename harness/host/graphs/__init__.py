@@ -6,6 +6,6 @@ Each answer is put in place where it is asked for, and named in the attestation.
 """
 
 from harness.host.graphs.answers import answer
-from harness.host.graphs.sizes import arguments
+from harness.host.graphs.sizes import arguments, spelt
 
-__all__ = ["answer", "arguments"]
+__all__ = ["answer", "arguments", "spelt"]

@@ -208,7 +208,8 @@ class Run:
         draft = str(model.draft) if model.draft else None
         code = Path(self.payload["root"]) / self.payload["package"]
         sizes = graphs.arguments(code, self.graphs.sizes) if self.graphs else ()
-        return (*self.case.command(self.host, self.params, str(model.path), draft), *sizes)
+        words = self.case.command(self.host, self.params, str(model.path), draft)
+        return (*(graphs.spelt(code, word) for word in words), *sizes)
 
     def observed(self, judged: Judged, ending: Ending, reports: Sequence[ProcessReport]) -> Point:
         """The point: what was seen by the oracle, in the answers, in the log and at the end."""

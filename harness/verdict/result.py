@@ -72,7 +72,7 @@ class Result(OfCase):
         if self.released:
             judged["released"] = self.released
         if self.retired:
-            judged["retired"] = asdict(self.retired)
+            judged["retired"] = {name: value for name, value in asdict(self.retired).items() if value}
         if self.rates:
             judged["rates"] = self.rates
         beside = {"interpreted": self.interpreted} if self.interpreted else {}

@@ -30,15 +30,24 @@ from harness.facts import (
     ReportedServer,
     Reproducer,
     Revert,
+    Sampling,
+    ServerCase,
     Tolerance,
+    Traffic,
     edit,
     faults,
     watch,
 )
 from reproducers.rigs import murmur
+from reproducers.rigs.servers import COARSER, COMMON, FLOAT32, HOSTS
 
 MODULE = "sglang.srt.layers.sampler"
 _NATIVE, _BLOCK = "sgl_kernel::murmur_hash32_cpu", 1024
+
+
+_PROMPT = 12
+_RULED_OUT = murmur.seed_of(murmur.LARGEST, position=_PROMPT + 1, column=200)
+"""The seed with which, at the third token behind a prompt, the hash of the 201st likeliest is the largest."""
 
 
 def sample(
@@ -163,5 +172,27 @@ REPRODUCER = Reproducer(
         reference=expected,
         tolerance=Tolerance(absolute=0, relative=0, reason="tokens are whole numbers"),
     ),
-    expect=Expect(reverted=faults("wrong-value", buffer="token", only=is_drawn_all_the_same)),
+    server=ServerCase(
+        model="tiny-llama",
+        flags={**COMMON, "attention-backend": "triton", "enable-deterministic-inference": ""},
+        on=HOSTS,
+        traffic=Traffic(
+            seed=33423,
+            requests=4,
+            prompt_tokens=(_PROMPT, _PROMPT),
+            output_tokens=5,
+            concurrency=4,
+            alone=1,
+            stream="some",
+            endpoint="both",
+            sampling=Sampling(seed=_RULED_OUT, top_k=20),
+        ),
+        watch=watch("wrong-value", "nan", "oob-read", "oob-write"),
+        tolerance=FLOAT32,
+        coarser=COARSER,
+    ),
+    expect=Expect(
+        reverted=faults("wrong-value", buffer="token", only=is_drawn_all_the_same),
+        server=faults("wrong-value", buffer="tokens"),
+    ),
 )

@@ -142,7 +142,9 @@ class Run:
         processes.hold_to_be_heard(self.told, self.reports)
         if ending.unresolved:
             raise Unresolved(f"{ending.unresolved} (log: {ending.log})")
-        judged = judge(driven, model, self.case.tolerance_on(self.host), exact=self.exact)
+        drawn = self.case.traffic_at(self.params).sampling
+        tolerance = self.case.tolerance_on(self.host)
+        judged = judge(driven, model, tolerance, exact=self.exact, sampling=drawn)
         return self.observed(judged, ending, processes.collect(self.told))
 
     @property

@@ -125,6 +125,7 @@ REPRODUCER = Reproducer(
     bug=Bug(
         pr=33423,
         issue=25106,
+        also=(25133, 30822),
         fixed_in="0.5.18",
         symptom="deterministic sampling with a seed: now and then a token of no probability, or forbidden",
     ),

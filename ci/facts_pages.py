@@ -41,8 +41,8 @@ CHAPTERS: Mapping[str, tuple[object, ...]] = {
         facts.Revert, facts.edit, facts.form, facts.Edit, facts.Form, facts.Released, facts.Retired,
     ),
     "Cases": (
-        facts.KernelCase, facts.CodegenCase, facts.Case, facts.ServerCase, facts.Traffic, facts.Fences,
-        facts.CpuGraphs, Model,
+        facts.KernelCase, facts.CodegenCase, facts.Case, facts.ServerCase, facts.Traffic, facts.Sampling,
+        facts.Fences, facts.CpuGraphs, Model,
     ),
     "Parameters": (facts.Integer, facts.Integers, facts.Lists, facts.Choice, facts.Grid),
     "What is judged": (

@@ -40,7 +40,7 @@ class Ran:
 
 def ran(platform: str) -> Iterator[Ran]:
     """Every pair of dtypes in the kernel of before the fix and in the one of now."""
-    from sglang.srt.mem_cache.triton_ops import common
+    from sglang.kernels.ops.memory import common
 
     table = torch.zeros(ROWS, WIDTH, dtype=torch.int32)
     table[:, WIDTH - 1] = 3 * torch.arange(ROWS, dtype=torch.int32) - 7

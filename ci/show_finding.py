@@ -82,9 +82,33 @@ def window_free(lab: Any) -> Iterator[str]:
                 yield f"{text}; free of all of them: {free} of 48 slots are free"
 
 
+def window_pools(lab: Any) -> Iterator[str]:
+    """Which architectures get a pool of their own for sliding-window layers."""
+    config: Any = importlib.import_module("sglang.srt.configs.model_config")
+    for name in ("Gemma2ForCausalLM", "Gemma3ForCausalLM", "Gemma4ForCausalLM", "GptOssForCausalLM"):
+        own = config.is_hybrid_swa_model([name])
+        yield f"{name}: {'a pool of their own' if own else 'one pool for all layers'}"
+
+
+def seeded_min_p(lab: Any) -> Iterator[str]:
+    """Draw a token as deterministic mode does, for a request that asks for min-p."""
+    import torch
+
+    draw = importlib.import_module("sglang.srt.layers.sampler").top_k_top_p_min_p_sampling_from_probs_torch
+    shares, asked = torch.full((1, 8), 1 / 8), (torch.tensor([8]), torch.tensor([1.0]), torch.tensor([0.1]))
+    try:
+        draw(shares, *asked, True, torch.tensor([42]), torch.tensor([3]))
+    except AssertionError as error:
+        yield f"a seed and min-p 0.1: AssertionError {error}"
+    else:
+        yield "a seed and min-p 0.1: a token is drawn"
+
+
 FINDINGS: dict[str, tuple[Callable[[Any], Iterator[str]], tuple[str, ...]]] = {
     "row-overflow": (row_overflow, ("sgl_kernel",)),
+    "seeded-min-p": (seeded_min_p, ()),
     "window-free": (window_free, ()),
+    "window-pools": (window_pools, ()),
 }
 
 

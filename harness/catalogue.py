@@ -128,18 +128,24 @@ def load_reproducer(module: str) -> Reproducer:
 
 
 def names(subject: Subject) -> tuple[str, ...]:
-    """What a user may call it: id, short id, pull request and issue number."""
-    bug = subject.bug if isinstance(subject, Reproducer) else None
-    numbers = (bug.pr, bug.issue) if bug else (subject.id.removeprefix("config_"),)
-    return (subject.id, subject.short_id, *(str(number) for number in numbers if number))
+    """What a user may call it: id, short id, and the numbers of pull requests and issues."""
+    numbers = [_name(subject)]
+    if isinstance(subject, Reproducer):
+        numbers = [str(number) for number in subject.bug.numbers]
+    return (subject.id, subject.short_id, *numbers)
+
+
+def _name(subject: Subject) -> str:
+    """An id without its number or kind. Two subjects may have the same."""
+    return subject.id.partition("_")[2]
 
 
 def find(name: str, among: Sequence[S]) -> S:
-    """The one of that number or id; BadInput with near matches if there is none."""
-    wanted = name.strip().lstrip("#").lower()
-    for reproducer in among:
-        if wanted in names(reproducer):
-            return reproducer
+    """The one of that number, id or name; BadInput with near matches if there is none."""
+    wanted = name.strip().lstrip("#").lower().replace("-", "_")
+    called = [one for one in among if wanted in names(one)] or [one for one in among if _name(one) == wanted]
+    if wanted and len(called) == 1:
+        return called[0]
     known = {known: reproducer for reproducer in among for known in names(reproducer)}
     near = [known[match] for match in difflib.get_close_matches(wanted, known, n=5, cutoff=0.5)]
     hint = ", ".join(dict.fromkeys(f"{reproducer.short_id} ({reproducer.title})" for reproducer in near))

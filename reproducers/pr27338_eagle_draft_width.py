@@ -89,6 +89,7 @@ _REPORTED = {**EAGLE3, "speculative-draft-model-path": "lmsys/sglang-EAGLE3-LLaM
 REPRODUCER = Reproducer(
     bug=Bug(
         pr=27338,
+        also=(27460,),
         fixed_in="0.5.13",
         symptom="EAGLE with top-k above 1 on FlashInfer: illegal access or wrong drafts for long prompts",
     ),

@@ -114,7 +114,7 @@ def _runner(models: Path, device: str, requests: int, graphs: bool) -> Any:
         "page-size": str(PAGE),
         "max-total-tokens": str(POOL),
         "max-running-requests": str(requests),
-        "cuda-graph-max-bs": str(requests),
+        "cuda-graph-max-bs-decode": str(requests),
         "mem-fraction-static": "0.2",
         "sampling-backend": "pytorch",
         "grammar-backend": "none",

@@ -11,17 +11,19 @@ import click
 
 from harness import catalogue, matrix
 from harness.commands import interruption
-from harness.commands.options import json_option, lanes_option, release, reproducers_option
+from harness.commands.options import json_option, lanes_option, place, release, reproducers_option
 from harness.errors import BadInput
 from harness.facts import Reproducer
 from harness.matrix import Cell, last_measured
 from harness.report import json as json_report
 from harness.report import matrix as report
-from harness.report import terminal
+from harness.report import matrix_page, terminal
 from harness.report.steps import Steps
 from harness.source import releases
 from harness.source.releases import Releases
 from harness.suite import Bench
+
+_ALL = "all"
 
 
 @click.command("matrix")
@@ -36,32 +38,51 @@ from harness.suite import Bench
 )
 @reproducers_option
 @json_option
+@click.option(
+    "--markdown",
+    "page",
+    type=click.Path(path_type=Path),
+    callback=place,
+    metavar="FILE",
+    help="Also write it as a page of Markdown, once every release is done.",
+)
 @lanes_option
 def command(
     bugs: tuple[str, ...],
     wanted: str,
     elsewhere: tuple[Path, ...],
     target: json_report.Target | None,
+    page: Path | None,
     lanes: int,
 ) -> None:
-    """Run reproducers (all of them without BUGS) on releases as they were published.
+    """Run reproducers (all of them without BUGS, or with `all`) on releases as they were published.
 
     Where a release has the fix, the reverted arm runs too. Ends with 1 where what was measured disagrees
     with what the reproducers declare.
     """
     known = catalogue.read(elsewhere)
-    named = [catalogue.find(bug, known.reproducers) for bug in bugs]
-    chosen = list({one.id: one for one in named or known.reproducers}.values())
+    chosen = _chosen(bugs, known.reproducers)
     bench = Bench.here(known.homes, lanes)
     names = _releases(wanted, bench.releases)
     cells, stopped = _measured(chosen, names, bench)
     with interruption.held():
         problems = _report(cells, chosen, bench, target, stopped, len(chosen) * len(names))
+        if page and not stopped:
+            page.write_text(matrix_page.page(cells, problems), encoding="utf-8")
     interruption.end(stopped, matrix.exit_code(cells, problems))
 
 
+def _chosen(bugs: Sequence[str], known: Sequence[Reproducer]) -> list[Reproducer]:
+    """The reproducers that are named, each once."""
+    if bugs in ((), (_ALL,)):
+        return list(known)
+    if _ALL in bugs:
+        raise BadInput(f"{' '.join(bugs)}: all is every bug already: leave the others out, or all")
+    return list({one.id: one for one in (catalogue.find(bug, known) for bug in bugs)}.values())
+
+
 def _releases(wanted: str, known: Releases) -> list[str]:
-    if wanted.strip() == "all":
+    if wanted.strip() == _ALL:
         found = known.published(matrix.OLDEST)
         if not found:
             raise BadInput("no package index answers and no release is cached: connect, or name releases")

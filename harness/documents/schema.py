@@ -94,7 +94,9 @@ def _result() -> Schema:
 
 def _retired() -> Schema:
     """Where both arms ran since upstream has rewritten the code of the bug away."""
-    return closed({"since": TEXT, "on": TEXT, "reason": LINE})
+    return closed(
+        {"since": TEXT, "on": TEXT, "reason": LINE}, {"tier": {"enum": [tier.value for tier in Tier]}}
+    )
 
 
 def _disagreement() -> Schema:

@@ -16,6 +16,7 @@ from harness.facts.raised import Raised
 from harness.facts.reported import Launch, ReportedServer
 from harness.facts.reproducer import Configuration, Reproducer, Subject
 from harness.facts.revert import Edit, Form, Revert, edit, form
+from harness.facts.sampling import Sampling
 from harness.facts.server import CpuGraphs, Fences, ServerCase, Traffic
 
 __all__ = [
@@ -55,6 +56,7 @@ __all__ = [
     "Reproducer",
     "Retired",
     "Revert",
+    "Sampling",
     "ServerCase",
     "Subject",
     "Tier",

@@ -27,6 +27,13 @@ class Bug:
     """The number of the issue that reported it."""
     introduced_in: str | None = None
     """The first affected release; None if unknown. `refault matrix` measures it."""
+    also: tuple[int, ...] = ()
+    """The numbers of further issues that reported it, and of pull requests that mended a twin of it."""
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """Every number that it is known by, the pull request's first."""
+        return tuple(number for number in (self.pr, self.issue, *self.also) if number)
 
     def __post_init__(self) -> None:
         require(self.pr or self.issue, "pr", "a bug needs a pull request or an issue number")

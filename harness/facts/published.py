@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from harness.facts.checks import require
+from harness.facts.checks import member, require
+from harness.facts.place import Tier
 from harness.facts.release import parse
 
 
@@ -15,16 +16,23 @@ class Retired:
 
     It holds for a tree that shows to be of `since` or later, and in which nothing of the fix is found; on any
     other the arms run there. What it proves is of its own release, and nothing of the tree under test.
+
+    With a `tier` the code is still there, and what the bug did is no longer seen in that tier: only its case
+    is retired, fix or none, and another tier goes on judging the fix.
     """
 
     since: str
-    """The first release without the code."""
+    """The first release without the code; with a `tier`, the first in which it shows nothing there."""
     on: str
     """The release that both arms run on, fetched as a wheel: not before the fix, and before `since`."""
     reason: str
     """What became of the code, in one line."""
+    tier: str = ""
+    """The one tier that is retired; empty: the whole bug."""
 
     def __post_init__(self) -> None:
+        if self.tier:
+            member(Tier, self.tier, "retired.tier")
         for name in ("since", "on"):
             _require_release(getattr(self, name), f"retired.{name}")
         require(self.reason.strip(), "retired.reason", "is empty: say what became of the code")
@@ -32,7 +40,8 @@ class Retired:
     @property
     def told(self) -> str:
         """The start of a reason."""
-        return f"retired since {self.since} ({self.reason}), run on {self.on}"
+        what = f"{self.tier} tier " if self.tier else ""
+        return f"{what}retired since {self.since} ({self.reason}), run on {self.on}"
 
 
 @dataclass(frozen=True, kw_only=True)

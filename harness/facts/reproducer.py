@@ -136,6 +136,11 @@ class Reproducer(Subject):
         self._check_declared()
         self._check_releases()
 
+    @property
+    def retired_since(self) -> str | None:
+        """The first release without the code of the bug; None where all have it."""
+        return self.retired.since if self.retired and not self.retired.tier else None
+
     def _check_declared(self) -> None:
         unwatched = ", ".join(sorted(declared(self.expect.kinds) - self.declared_kinds))
         require(not unwatched, "expect.kind", f"{unwatched} is watched by no kernel case: add it to watch=")
@@ -145,6 +150,10 @@ class Reproducer(Subject):
         if one := self.retired:
             fits = fixed <= order(one.on) < order(one.since)
             require(fits, "retired.on", f"{one.on} is not from {self.bug.fixed_in} on and before {one.since}")
+            left = not one.tier or (one.tier in self.tiers and len(self.tiers) > 1)
+            require(
+                left, "retired.tier", f"{one.tier}: there must be that tier, and another that judges the fix"
+            )
         if isinstance(self.revert, Released):
             before = order(self.revert.release) < fixed
             has = f"{self.revert.release} has the fix of {self.bug.fixed_in}: name one before it"

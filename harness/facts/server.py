@@ -12,6 +12,7 @@ from harness.facts.checks import Params, member, members, require
 from harness.facts.kinds import FaultKind, declared
 from harness.facts.params import Grid
 from harness.facts.place import Feature, Host, Platform, Tier
+from harness.facts.sampling import Sampling
 from harness.facts.words import Word
 
 
@@ -89,6 +90,8 @@ class Traffic:
     """Which interface they go to: `native` (`/generate`), `openai`, `both`."""
     logprobs: bool = True
     """Whether log-probabilities are asked for and compared."""
+    sampling: Sampling | None = None
+    """How tokens are drawn; None: greedily."""
 
     def __post_init__(self) -> None:
         for name in ("requests", "output_tokens", "concurrency", "rounds"):

@@ -276,7 +276,10 @@ class Space:
             return None
         window.argument.touch(first, last + width - 1, writes)
         self._astray = 0
-        return self._backings[id(window.argument)], (chosen - np.uint64(window.base)).view(np.int64)
+        offsets = (chosen - np.uint64(window.base)).view(np.int64)
+        if writes:
+            window.argument.stored(offsets, width)
+        return self._backings[id(window.argument)], offsets
 
     def _by_lane(
         self, chosen: Addresses, who: Offsets, width: int, octets: Octets | None, place: Place
@@ -311,6 +314,8 @@ class Space:
             if good.any():
                 any_inside = True
                 argument.touch(int(at[good].min()), int(at[good].max()) + unit - 1, writes)
+                if writes:
+                    argument.stored(at[good], unit)
                 self._copy(argument, at[good], rows[good], octets, start, unit, writes)
                 if writes:
                     self._note(argument, at[good], who[rows[good]], unit, place)

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from harness.errors import StandInMisused
-from harness.host import imports
+from harness.host import imports, seeded_sampling
 from harness.host.imports import Noted
 
 DISPATCH_KEY = "XPU"
@@ -32,6 +32,7 @@ _SPECULATIVE = (
     "kernels.ops.kvcache.cache_move",
     "srt.mem_cache.allocation",
 )
+_SEEDED = "kernels.ops.sampling.murmur_hash"
 _PADDING = "srt.model_executor.forward_batch_info"
 _BATCH_INVARIANT = "srt.batch_invariant_ops.batch_invariant_ops"
 _OPERATORS = "srt.utils.common"
@@ -41,6 +42,7 @@ def answer(package: str, noted: Noted) -> None:
     """Answer for the CPU in this process from now on, wherever `package` asks."""
     changes: Mapping[str, Callable[[Any, Noted], None]] = {
         **dict.fromkeys(_SPECULATIVE, as_on_xpu),
+        _SEEDED: seeded_sampling.hash_by_kernel,
         _PADDING: padded_as_elsewhere,
         _BATCH_INVARIANT: operators_elsewhere,
         _OPERATORS: operators_here,

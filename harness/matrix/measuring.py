@@ -130,7 +130,7 @@ def _unmeasured(tree: Tree, reproducer: Reproducer) -> Cell:
     """A cell before anything was run. `reason` says what the tree has not got; it is empty if it has all."""
     cell = Cell(
         reproducer=reproducer.id, bug=reproducer.bug, release=_name(tree), status=Status.NOT_APPLICABLE,
-        retired_since=reproducer.retired.since if reproducer.retired else None,
+        retired_since=reproducer.retired_since,
     )  # fmt: skip
     try:
         functions = attested(tree, reproducer)

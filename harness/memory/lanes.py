@@ -224,6 +224,8 @@ class LaneChecks:
             within = low + start >= argument.floor and high + start + width <= argument.nbytes
             if within and not argument.gaps:
                 argument.touch(low + start, high + start + width - 1, kind == "oob-write")
+                if kind == "oob-write":
+                    argument.stored(window.offsets(chosen), width)
                 self._launch.astray = 0
                 return addresses + window.delta, active, False
         return self._by_lane(addresses, active, width, kind)
@@ -276,6 +278,8 @@ class LaneChecks:
         if good.any():
             fine = offsets[good]
             argument.touch(int(fine.min()), int(fine.max()) + width - 1, kind == "oob-write")
+            if kind == "oob-write":
+                argument.stored(fine, width)
         if not good.all():
             self._report(argument, offsets[~good], width, kind)
         return good

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import torch
 
 from harness.errors import Unresolved
+from harness.memory.stored import WIDE, Stored
 from harness.memory.summary import summarize
 
 Addresses = npt.NDArray[np.uint64]
@@ -55,7 +56,7 @@ class Argument:
     `real` is its address, `nbytes` the bytes from its first to its last element. `gaps` says
     whether there is memory between its elements that is not its own: a slice of wider rows. With `whole`
     all of its allocation is its own: `nbytes` reach to the end of that, and `floor` (in bytes, else 0) to
-    its start.
+    its start. `stores` has the elements stored to where the tensor is very large.
     """
 
     name: str
@@ -77,6 +78,7 @@ class Argument:
         self.floor = 0
         if self.whole:
             self._widen()
+        self.stores = Stored(self.itemsize) if self.nbytes - self.floor >= WIDE else None
 
     def _widen(self) -> None:
         front = int(self.tensor.storage_offset()) * self.itemsize
@@ -110,14 +112,24 @@ class Argument:
         extent = self.written if writes else self.read
         extent.include(low // self.itemsize, high // self.itemsize)
 
+    def stored(self, offsets: Offsets, width: int) -> None:
+        """Note stores of `width` bytes at these byte offsets, all of them inside."""
+        if self.stores is not None:
+            self.stores.add(offsets, width)
+
+    def _content(self, first: int, last: int) -> torch.Tensor:
+        """What lies between these elements now; of a very large tensor only what was stored to."""
+        start = self.tensor.storage_offset() + first
+        whole = torch.as_strided(self.tensor, (last - first + 1,), (1,), start)
+        return whole if self.stores is None else whole[torch.from_numpy(self.stores.elements() - first)]
+
     def facts(self) -> dict[str, Any]:
         dtype = str(self.tensor.dtype).removeprefix("torch.")
         described: dict[str, Any] = {"buffer": self.buffer, "dtype": dtype, "shape": list(self.tensor.shape)}
         spans = {"read": self.read.told(), "written": self.written.told()}
         described |= {name: span for name, span in spans.items() if span}
         if written := spans["written"]:
-            start, length = self.tensor.storage_offset() + written[0], written[1] - written[0] + 1
-            wrote = summarize(torch.as_strided(self.tensor, (length,), (1,), start))
+            wrote = summarize(self._content(*written))
             described["wrote"] = {k: v for k, v in wrote.items() if k in ("values", "sha256", "summary")}
         return described
 

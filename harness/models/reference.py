@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 import harness.host.preload  # noqa: F401  transformers asks for torchvision
+from harness.facts import Sampling
 from harness.models import swa
 from harness.models.making import Model
 
@@ -22,8 +23,8 @@ DECODED_SHORT = 1
 @dataclass(frozen=True)
 class Score:
     """One request, a value for each output token: the greedy choice at its place given all before it,
-    its own log-probability (natural), how far the best log-probability is above the second, and how far
-    above the token's own."""
+    its own log-probability (natural), how far the least that may be chosen is above the next, and how far
+    above the token's own: greedily that is the best, and otherwise the least likely that sampling allows."""
 
     greedy: tuple[int, ...]
     logprobs: tuple[float, ...]
@@ -52,14 +53,17 @@ class Reference:
         self.network = network.eval()
         self._dtype, self._short = dtype, decoded_short
 
-    def score(self, prompt_ids: Sequence[int], output_ids: Sequence[int]) -> Score:
+    def score(
+        self, prompt_ids: Sequence[int], output_ids: Sequence[int], sampling: Sampling | None = None
+    ) -> Score:
         """One forward over prompt and output together; needs at least one prompt token."""
         ids = torch.tensor([[*prompt_ids, *output_ids]])
         masks = self._masks(len(prompt_ids), ids.shape[1])
         with torch.inference_mode():
             logits = self.network(ids, attention_mask=masks, use_cache=False).logits[0]
-        predicted = logits[len(prompt_ids) - 1 : -1].double().log_softmax(-1)
-        return _score(predicted, torch.tensor(output_ids, dtype=torch.long))
+        warmth = sampling.temperature if sampling else 1.0
+        predicted = (logits[len(prompt_ids) - 1 : -1].double() / warmth).log_softmax(-1)
+        return _score(predicted, torch.tensor(output_ids, dtype=torch.long), sampling)
 
     def _masks(self, prompt: int, length: int) -> dict[str, torch.Tensor] | None:
         """What is added to the scores by kind of layer, [1, 1, length, length]; None: transformers' own."""
@@ -80,11 +84,26 @@ def score(
     return Reference(model, dtype).score(prompt_ids, output_ids)
 
 
-def _score(predicted: torch.Tensor, output: torch.Tensor) -> Score:
-    best, own = predicted.topk(2), predicted.gather(1, output[:, None])
+def _score(predicted: torch.Tensor, output: torch.Tensor, sampling: Sampling | None) -> Score:
+    ranked, own = predicted.sort(-1, descending=True), predicted.gather(1, output[:, None])
+    allowed = _allowed(ranked.values, sampling)
+    least = ranked.values.gather(1, allowed - 1)
+    following = ranked.values.gather(1, allowed.clamp(max=predicted.shape[1] - 1))
     return Score(
-        greedy=tuple(best.indices[:, 0].tolist()),
+        greedy=tuple(ranked.indices[:, 0].tolist()),
         logprobs=tuple(own[:, 0].tolist()),
-        margins=tuple((best.values[:, 0] - best.values[:, 1]).tolist()),
-        shortfalls=tuple((best.values[:, 0] - own[:, 0]).tolist()),
+        margins=tuple((least - following)[:, 0].tolist()),
+        shortfalls=tuple((least - own)[:, 0].tolist()),
     )
+
+
+def _allowed(ranked: torch.Tensor, sampling: Sampling | None) -> torch.Tensor:
+    """How many of the likeliest tokens may be chosen, [places, 1], by log-probabilities in falling order."""
+    places, words = ranked.shape
+    if sampling is None:
+        return torch.ones(places, 1, dtype=torch.long)
+    shares = ranked.exp()
+    kept = torch.arange(words) < (sampling.top_k or words)
+    kept = kept & (shares.cumsum(-1) - shares <= sampling.top_p)
+    kept &= shares >= shares[:, :1] * sampling.min_p
+    return kept.sum(-1, keepdim=True)

@@ -52,7 +52,8 @@ def _lines(subject: Subject, tree: Tree | None) -> Iterator[str]:
 def _bug(reproducer: Reproducer) -> Iterator[str]:
     bug = reproducer.bug
     pull = f"PR #{bug.pr}" if bug.pr else "PR not known"
-    yield f"upstream:   {pull}{f', issue #{bug.issue}' if bug.issue else ''}"
+    also = "".join(f", #{number}" for number in bug.also)
+    yield f"upstream:   {pull}{f', issue #{bug.issue}' if bug.issue else ''}{also}"
     yield f"affected:   {bug.introduced_in or 'the oldest releases'} up to the release before {bug.fixed_in}"
     if reproducer.retired:
         yield f"upstream:   {reproducer.retired.told}"

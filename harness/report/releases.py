@@ -138,4 +138,4 @@ def _parsed(data: Mapping[str, Any], path: Path, subjects: Mapping[str, Subject]
 def _cell(row: Mapping[str, Any], subject: Subject | None) -> Cell:
     if not isinstance(subject, Reproducer):
         return Cell.from_json(row, None)
-    return Cell.from_json(row, subject.bug, subject.retired.since if subject.retired else None)
+    return Cell.from_json(row, subject.bug, subject.retired_since)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from harness.errors import FixAbsent, StaleRevert, Unresolved
-from harness.facts import CPU, Configuration, Released, Reproducer, Retired, Subject
+from harness.facts import CPU, Configuration, Released, Reproducer, Retired, Subject, Tier
 from harness.golden import Golden
 from harness.source import age, revert, soundness
 from harness.source.symbols import functions_by_module
@@ -93,17 +93,18 @@ def unfixed(tree: Tree, subject: Subject) -> str | None:
 
 def place(request: Request, setting: Setting) -> tuple[Setting, Retired | None]:
     """The setting with the tree that a case runs on, and why that is not the one under test."""
-    retired = None if request.in_place else retirement(setting.tree, request.reproducer)
+    retired = None if request.in_place else retirement(setting.tree, request.reproducer, request.tier)
     return (setting.on(setting.releases.tree(retired.on)) if retired else setting), retired
 
 
-def retirement(tree: Tree, subject: Subject) -> Retired | None:
+def retirement(tree: Tree, subject: Subject, tier: Tier) -> Retired | None:
     """Where a case runs since upstream has rewritten its code away; None where it runs on the tree itself."""
-    retired = subject.retired if isinstance(subject, Reproducer) else None
-    if retired is None or not age.of(tree).is_since(retired.since):
+    if not isinstance(subject, Reproducer) or subject.retired is None:
         return None
-    assert isinstance(subject, Reproducer)  # a configuration is never retired
-    return retired if _absent(tree, subject) else None
+    retired = subject.retired
+    if (retired.tier or tier) != tier or not age.of(tree).is_since(retired.since):
+        return None
+    return retired if retired.tier or _absent(tree, subject) else None
 
 
 def _absent(tree: Tree, subject: Reproducer) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -35,8 +36,8 @@ def test_a_reproducer_has_several_names(name: str, toys: tuple[Reproducer, ...])
 
 
 def test_near_matches_are_offered_and_otherwise_the_list(toys: tuple[Reproducer, ...]) -> None:
-    with pytest.raises(BadInput, match=r"'stray_store': did you mean pr101 \(#101: the table"):
-        catalogue.find("stray_store", toys)
+    with pytest.raises(BadInput, match=r"'stray_shore': did you mean pr101 \(#101: the table"):
+        catalogue.find("stray_shore", toys)
     with pytest.raises(BadInput, match="see `refault list`"):
         catalogue.find("xyzzy", toys)
     with pytest.raises(BadInput, match="see `refault list`"):
@@ -98,5 +99,13 @@ def test_goldens_lie_beside_a_checkout_or_inside_an_installed_package(
 
 
 def test_one_bug_is_loaded_by_its_module() -> None:
-    assert catalogue.names(bug("pr101_stray_store")) == ("pr101_stray_store", "pr101", "101", "1001")
-    assert catalogue.names(bug("pr104_short_indptr")) == ("pr104_short_indptr", "pr104", "104")
+    stray, short = catalogue.names(bug("pr101_stray_store")), catalogue.names(bug("pr104_short_indptr"))
+    assert stray == ("pr101_stray_store", "pr101", "101", "1001")
+    assert short == ("pr104_short_indptr", "pr104", "104")
+
+
+def test_a_bug_is_found_by_each_report_and_by_its_name() -> None:
+    one = bug("pr101_stray_store")
+    reported = replace(one, bug=replace(one.bug, also=(1002, 1003)))
+    for name in ("101", "#1001", "1002", "1003", "stray_store", "stray-store", "PR101"):
+        assert catalogue.find(name, [bug("pr104_short_indptr"), reported]) is reported

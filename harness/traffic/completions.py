@@ -14,6 +14,8 @@ from openai.types import Completion
 from harness.traffic.streamed_answer import StreamedAnswer
 
 _SENT: ContextVar[asyncio.Event] = ContextVar("sent")
+_NAMED = {"sampling_seed": "seed"}
+"""Sampling parameters that this interface calls otherwise."""
 _TEXT_IS_WORDS = "every token of the models of harness.models is one word"
 
 
@@ -57,8 +59,9 @@ async def complete(
     """
     _SENT.set(sent)
     request = streamed.request
-    extra = {"rid": request.rid, "ignore_eos": True, "skip_special_tokens": False}
-    asked: dict[str, Any] = {"extra_body": extra, "max_tokens": request.output_tokens, "temperature": 0.0}
+    drawn = {_NAMED.get(name, name): value for name, value in request.drawn.items()}
+    extra = {"rid": request.rid, "ignore_eos": True, "skip_special_tokens": False, **drawn}
+    asked: dict[str, Any] = {"extra_body": extra, "max_tokens": request.output_tokens}
     if request.logprobs:
         asked["logprobs"] = 0  # that of the chosen token alone
     prompt = list(request.prompt_ids)

@@ -39,8 +39,8 @@ async def _note_sent(
 
 
 def body(request: Request) -> dict[str, Any]:
-    """What `/generate` gets: greedy sampling, as many tokens as asked for, whatever they are."""
-    sampling = {"temperature": 0.0, "max_new_tokens": request.output_tokens, "ignore_eos": True}
+    """What `/generate` gets: as many tokens as asked for, whatever they are."""
+    sampling = {**request.drawn, "max_new_tokens": request.output_tokens, "ignore_eos": True}
     return {
         "rid": request.rid,
         "input_ids": list(request.prompt_ids),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-from harness.facts import Traffic
+from harness.facts import Sampling, Traffic
 
 Endpoint = Literal["native", "openai"]
 SPECIAL_TOKENS = 3
@@ -23,7 +23,13 @@ class Request:
     endpoint: Endpoint = "native"
     stream: bool = False
     logprobs: bool = True
+    sampling: Sampling | None = None
     abort_after: int | None = None
+
+    @property
+    def drawn(self) -> dict[str, Any]:
+        """The sampling parameters, by upstream's names."""
+        return self.sampling.to_json() if self.sampling else {"temperature": 0.0}
 
 
 def requests(traffic: Traffic, vocab_size: int, name: str = "r0") -> tuple[Request, ...]:
@@ -41,6 +47,7 @@ def requests(traffic: Traffic, vocab_size: int, name: str = "r0") -> tuple[Reque
             # What is given up in mid-answer has to be seen coming.
             stream=_is_streamed(traffic, index) or index in aborted,
             logprobs=traffic.logprobs,
+            sampling=traffic.sampling,
             abort_after=_abort_after(rng, traffic) if index in aborted else None,
         )
         for index, prompt in enumerate(prompts)

@@ -75,7 +75,7 @@ class Result(OfCase):
         if self.released:
             judged["released"] = self.released
         if self.retired:
-            judged["retired"] = asdict(self.retired)
+            judged["retired"] = {name: value for name, value in asdict(self.retired).items() if value}
         if self.disagreement:
             judged["disagreement"] = self.disagreement.to_json()
         if self.rates:

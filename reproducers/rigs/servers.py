@@ -20,7 +20,7 @@ COMMON: Flags = {
 }
 """Pinned, so that no value depends on the machine's memory or processors."""
 
-_GRAPHS: Flags = {"mem-fraction-static": "0.2", "cuda-graph-max-bs": "16"}
+_GRAPHS: Flags = {"mem-fraction-static": "0.2", "cuda-graph-max-bs-decode": "16"}
 HOSTS: Mapping[str, Flags] = {
     "cpu": {
         "device": "cpu",

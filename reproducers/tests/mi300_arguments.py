@@ -28,7 +28,7 @@ PROPERTIES = SimpleNamespace(
     major=9, minor=4, multi_processor_count=304, warp_size=64,
 )  # fmt: skip
 READ = (
-    "attention_backend", "device", "tp_size", "dp_size", "page_size", "disable_cuda_graph",
+    "attention_backend", "device", "tp_size", "attn_dp_size", "page_size", "disable_cuda_graph",
     "enable_two_batch_overlap", "speculative_algorithm", "mem_fraction_static",
 )  # fmt: skip
 """What of upstream's arguments is held against what a case means."""
@@ -68,7 +68,9 @@ def _read(arguments: Any, case: ServerCase, models: Path) -> dict[str, Any]:
     parsed = arguments.prepare_server_args(
         list(case.command(Host.ROCM, case.default, str(model.path), draft))
     )
-    return {name: getattr(parsed, name) for name in READ}
+    parsed.resolve_once()
+    resolved = parsed.resolved_dict()
+    return {name: resolved[name] for name in READ}
 
 
 if __name__ == "__main__":

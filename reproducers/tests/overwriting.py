@@ -52,7 +52,7 @@ def _watch(module: Any) -> None:
 
 def _overwrite(scheduler: Any, request: Any) -> None:
     first, end, seed = map(int, request.rid.split(".")[1:])
-    row = scheduler.req_to_token_pool.req_to_token[request.req_pool_idx]
+    row = scheduler.req_to_token_pool.req_to_token[request.kv.req_pool_idx]
     slots = row[: len(request.origin_input_ids)].long()
     for buffers, live in _pools(scheduler.token_to_kv_pool_allocator.get_kvcache(), slots):
         targets = [slot for position, slot in live.items() if first <= position < end]

@@ -50,4 +50,6 @@ def test_on_a_device_the_case_is_as_it_was(subject: Subject) -> None:
     assert subject.server
     for host in (Host.CUDA, Host.ROCM):
         assert subject.server.on_host(host) is subject.server
-        assert "--cuda-graph-max-bs 16" in " ".join(subject.server.arguments(host, subject.server.default))
+        assert "--cuda-graph-max-bs-decode 16" in " ".join(
+            subject.server.arguments(host, subject.server.default)
+        )

@@ -14,8 +14,8 @@ from reproducers import pr23596_get_last_loc_int32_store as pr23596
 from reproducers.tests import trees
 from reproducers.tests.conftest import Run
 
-KERNELS, DISPATCHER = "srt/mem_cache/triton_ops/common.py", "srt/mem_cache/common.py"
-SWITCH = "    if _is_hip and uses_triton_dispatch:\n"
+KERNELS, DISPATCHER = "kernels/ops/memory/common.py", "srt/mem_cache/allocation.py"
+SWITCH = "    if (_is_hip or _is_npu) and uses_triton_dispatch:\n"
 NARROW = "        num_tokens, dtype=torch.int32, device=prefix_lens_tensor.device\n"
 WIDENED = "count=1 (i32 sign-extended and stored as i64)"
 

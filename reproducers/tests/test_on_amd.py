@@ -45,7 +45,7 @@ def test_the_servers_of_bugs_reported_on_amd_run_on_two_mi300s(bug: str, backend
     words = found["arguments"]
     assert words[words.index("--attention-backend") + 1] == backend
     assert not {"--device", "--dtype", "--disable-cuda-graph"} & set(words)  # those of the CPU
-    assert {"--mem-fraction-static", "--cuda-graph-max-bs"} <= set(words)
+    assert {"--mem-fraction-static", "--cuda-graph-max-bs-decode"} <= set(words)
 
 
 def test_every_case_for_an_amd_gpu_runs_there() -> None:
@@ -92,6 +92,6 @@ def test_upstreams_own_code_takes_the_command_lines_as_they_are_meant() -> None:
     found = {name: (one["attention_backend"], one["tp_size"]) for name, one in told.items()}
     assert meant.items() <= found.items()  # a bug that joins says nothing here
     assert {one["device"] for one in told.values()} == {"cuda"}  # torch's word for HIP's devices, too
-    assert told["pr22598"]["enable_two_batch_overlap"] and told["pr22598"]["dp_size"] == 2
+    assert told["pr22598"]["enable_two_batch_overlap"] and told["pr22598"]["attn_dp_size"] == 2
     assert told["pr23596"]["speculative_algorithm"] == "EAGLE3" and told["pr24587"]["page_size"] == 16
     assert not told["pr24587"]["disable_cuda_graph"] and not told["pr22598"]["disable_cuda_graph"]

@@ -18,12 +18,12 @@ from reproducers.tests.conftest import Run
 
 Alter = Callable[[str, str], Tree]
 
-EXPANDED = "            mapping_indices = self._expand_to_full_pages(free_index)\n"
+EXPANDED = "        mapping_indices = self._expand_to_full_pages(free_index)\n"
 STALE = "mapped numel=16 first=3 last=3 count=1"
-CLEARED = """        self.swa_attn_allocator.free(swa_indices)
-        self.full_to_swa_index_mapping[mapping_indices] = 0
+CLEARED = """        swa_indices = self.full_to_swa_index_mapping[mapping_indices]
+        self.clear_full_to_swa_mapping(mapping_indices)
 """
-PAGES = "        pages = torch.unique(indices // self.page_size)\n        page_offsets"
+PAGES = "        base = (indices // self.page_size) * self.page_size\n"
 
 
 @pytest.fixture
@@ -36,9 +36,9 @@ def alter(upstream: Tree, tmp_path: Path) -> Alter:
 @pytest.mark.parametrize(
     ("old", "new", "fault"),
     [
-        (EXPANDED, "            mapping_indices = free_index\n", STALE),
+        (EXPANDED, "        mapping_indices = free_index\n", STALE),
         # Translated for whole pages, and cleared for the tokens alone.
-        (CLEARED, CLEARED.replace("[mapping_indices]", "[free_index]"), STALE),
+        (CLEARED, CLEARED.replace("(mapping_indices)", "(free_index)"), STALE),
         # The page of the first token alone: parts that reach into a second page lose that.
         (PAGES, PAGES.replace("indices //", "indices[:1] //"), None),
     ],

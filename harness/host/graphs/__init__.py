@@ -6,6 +6,6 @@ Each answer is put in place where it is asked for, and named in the attestation.
 """
 
 from harness.host.graphs.answers import answer
-from harness.host.graphs.sizes import arguments, without_prefill
+from harness.host.graphs.sizes import arguments, spelt, without_prefill
 
-__all__ = ["answer", "arguments", "without_prefill"]
+__all__ = ["answer", "arguments", "spelt", "without_prefill"]

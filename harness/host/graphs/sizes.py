@@ -6,14 +6,23 @@ from collections.abc import Sequence
 from pathlib import Path
 
 _CONFIGURED_BY_PHASE = "srt/model_executor/cuda_graph_config.py"
-"""In releases from 0.5.14 on, which configure decoding and prefill apart; 0.5.20 dropped the older flag."""
+"""In releases from 0.5.14 on, which configure decoding and prefill apart; 0.5.20 dropped the older flags."""
+_BEFORE = {
+    "--cuda-graph-bs-decode": "--cuda-graph-bs",
+    "--cuda-graph-max-bs-decode": "--cuda-graph-max-bs",
+}
 _PIECEWISE = "--disable-piecewise-cuda-graph"
 """From 0.5.10 on."""
 
 
 def arguments(code: Path, sizes: Sequence[int]) -> tuple[str, ...]:
     """The command-line arguments for the package in `code`."""
-    return ("--cuda-graph-bs-decode" if _by_phase(code) else "--cuda-graph-bs", *map(str, sizes))
+    return (spelt(code, "--cuda-graph-bs-decode"), *map(str, sizes))
+
+
+def spelt(code: Path, word: str) -> str:
+    """A flag of today as the package in `code` spells it; any other word as it is."""
+    return word if _by_phase(code) else _BEFORE.get(word, word)
 
 
 def without_prefill(code: Path) -> tuple[str, ...]:

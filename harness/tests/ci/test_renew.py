@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from ci import renew
 from ci.renew import Word
 from harness.errors import BadInput
 from harness.tests.samples import case, point, replaced, result
+from harness.tests.toyland import checkout, upstream
 from harness.verdict import Evidence, Judgement, Verdict, judge
 
 
@@ -117,3 +120,43 @@ def test_a_verdict_that_the_table_has_is_known() -> None:
     for verdict in Verdict:
         told = result(Judgement(verdict, "because"), case()).to_json()
         assert renew.outcome(told).word in Word
+
+
+# --- from new pins to goldens, on the toy ------------------------------------------------------------
+
+BUGS = ("pr101_stray_store", "pr102_wrong_slot", "pr104_short_indptr")
+NEWER = {
+    "moved = slots - window": "moved = slots - (window + 0)",  # no edit matches it any more
+    "batch + 1, dtype=torch.int32": "batch + 1 - 1, dtype=torch.int32",  # the fix is lost
+    "(1,)](table, tokens, BLOCK=64)": "(1,)](table, tokens, BLOCK=32)",  # a step of the trace
+}
+
+
+def goldens(folder: Path) -> Mapping[str, str]:
+    return {path.parent.name: path.read_text() for path in folder.rglob("*.json")}
+
+
+def test_what_only_drifted_is_recorded_and_what_changed_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    toys = checkout.lay_out(tmp_path / "checkout", tmp_path / "cache", BUGS)
+    assert toys.refault("record", timeout=600).returncode == 0
+    before, pages = goldens(toys.goldens), upstream.PAGES
+    for old, new in NEWER.items():
+        assert pages.count(old) == 1
+        pages = pages.replace(old, new)
+    (toys.root / "sglang/pages.py").write_text(pages)
+    monkeypatch.setattr(renew, "ROOT", toys.root)
+    monkeypatch.setattr(renew, "UPSTREAM", toys.root / "upstream.txt")
+    monkeypatch.setattr(renew, "TABLES", {})
+    monkeypatch.setenv("REFAULT_CACHE", str(toys.cache))
+    outcomes = renew._judged(Path(sys.executable), tmp_path, ("kernel",), 1)
+    words = {one.reproducer: one.word for one in outcomes}
+    assert words == dict(zip(BUGS, (Word.DRIFTED, Word.STALE, Word.QUESTION), strict=True))
+    renew._write(Path(sys.executable), "sglang==9.9.10\n", outcomes)
+    after = goldens(toys.goldens)
+    assert [name for name in before if after[name] != before[name]] == [BUGS[0]]
+    assert renew.UPSTREAM.read_text() == "sglang==9.9.10\n"
+    assert "updated" in capsys.readouterr().out
+    (again, *_) = renew._judged(Path(sys.executable), tmp_path, ("kernel",), 1)
+    assert again.word is Word.SAME

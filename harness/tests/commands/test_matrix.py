@@ -39,6 +39,29 @@ def test_the_table_and_the_json(toys: Checkout) -> None:
     assert document["disagreements"] == []
 
 
+def test_all_is_every_bug_and_the_page_has_a_row_for_each(toys: Checkout) -> None:
+    done = toys.refault("matrix", "all", "--releases", "9.9.6,9.9.7,9.9.8", "--markdown", "matrix.md")
+    assert done.returncode == 0, done.stderr
+    lines = (toys.root / "matrix.md").read_text().splitlines()
+    assert "| | 9.9.6 | 9.9.7 | 9.9.8 |" in lines
+    assert "| pr101\\_stray\\_store | none | bug | **fixed** |" in lines
+    (span,) = [line for line in lines if "9.9.7 to 9.9.7" in line]
+    assert "| from 9.9.0, fixed in 9.9.8 |" in span and "oob-write into table" in span
+    assert any(line.startswith("- pr101\\_stray\\_store, not-applicable in 9.9.6: ") for line in lines)
+    assert lines[-1] == "What was measured agrees with what is declared."
+
+
+def test_all_beside_another_bug_is_refused(toys: Checkout) -> None:
+    done = toys.refault("matrix", "all", "101", "--releases", "9.9.8")
+    assert done.returncode == 2 and "refault: all 101: all is every bug already" in done.stderr
+
+
+def test_a_disagreement_stands_on_the_page(toys: Checkout) -> None:
+    done = toys.refault("matrix", "--releases", "9.9.9", "--markdown", "matrix.md")
+    assert done.returncode == 1
+    assert "- **DISAGREES** pr101" in (toys.root / "matrix.md").read_text()
+
+
 def test_what_lives_elsewhere_has_a_column(toys: Checkout, tmp_path: Path) -> None:
     package = elsewhere.lay_out(tmp_path / "company")
     words = ("--releases", "9.9.8,9.9.7", "--reproducers", str(package), "--json", "-")

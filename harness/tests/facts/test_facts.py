@@ -81,6 +81,11 @@ def test_a_bug_may_be_retired_and_a_release_may_stand_for_its_revert() -> None:
             "retired.on: 0.5.12.post1 is not",
         ),
         (lambda: reproducer(retired=Retired(**{**RETIRED, "on": "0.5.15"})), "retired.on: 0.5.15 is not"),
+        (lambda: Retired(**{**RETIRED, "tier": "gpu"}), "retired.tier: 'gpu' is not one of"),
+        (
+            lambda: reproducer(retired=Retired(**{**RETIRED, "tier": "kernel"})),
+            "retired.tier: kernel: there must be that tier, and another",
+        ),
         (
             lambda: reproducer(revert=Released(**{**RELEASED, "release": "0.5.13"})),
             "revert.release: 0.5.13 has the fix",

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gc
+import resource
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -199,3 +200,19 @@ def test_an_argument_that_moves_is_no_fault_of_the_kernel() -> None:
     checks._launch = Launch("kernel", "file", [1], {}, arguments, frame=None)  # type: ignore[arg-type]
     with pytest.raises(Unresolved, match="not where its launch said"):
         checks.convert(lambda value: value, Restless())
+
+
+def test_of_a_table_that_is_only_reserved_a_launch_tells_what_it_stored() -> None:
+    """2 GiB, of which the first row and the last are written: nothing between them is touched."""
+    rows, table = torch.tensor([0, (1 << 27) - 1]), torch.empty(1 << 27, 4, dtype=torch.int32)
+    values = torch.arange(8, dtype=torch.int32).reshape(2, 4)
+    before = resident()
+    oracle = watched(lambda: kernels.put_rows[(2,)](table, rows, values, 4, BLOCK=4))
+    told = oracle.trace()[0]["args"]["table"]
+    assert told["written"] == [0, (1 << 29) - 1] and told["wrote"] == {"values": list(range(8))}
+    assert resident() - before < 256 << 20
+
+
+def resident() -> int:
+    """Bytes of this process that are in memory."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()

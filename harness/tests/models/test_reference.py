@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+import math
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from harness.facts import Sampling
 from harness.models import make
 from harness.models.reference import Reference, score
 
@@ -41,6 +43,35 @@ def test_scores_are_those_of_the_logits_one_position_earlier(model: Any, referen
             assert scored.logprobs[place] == pytest.approx(last[ids[90 + place]].item(), abs=1e-4)
             best = last.topk(2).values
             assert scored.margins[place] == pytest.approx((best[0] - best[1]).item(), abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    "sampling",
+    [
+        Sampling(seed=1, top_k=5),
+        Sampling(seed=1, top_p=0.6),
+        Sampling(seed=1, min_p=0.2),
+        Sampling(seed=1, temperature=2.0, top_k=40, top_p=0.7, min_p=0.05),
+        Sampling(seed=1),
+    ],
+    ids=["top-k", "top-p", "min-p", "all", "none"],
+)
+def test_tokens_fall_short_of_what_sampling_allows(sampling: Sampling, reference: Reference) -> None:
+    """Held against each token of the vocabulary in turn, by the definitions written out."""
+    ids = prompts(reference.network.config.vocab_size)[0, :12]
+    with torch.inference_mode():
+        logits = reference.network(ids[None]).logits[0, -1].double()
+    shares = (logits / sampling.temperature).softmax(-1).tolist()
+    ranked = sorted(range(len(shares)), key=lambda word: -shares[word])
+    before = 0.0
+    for rank, word in enumerate(ranked):
+        fits = (rank < (sampling.top_k or len(shares))) and before <= sampling.top_p
+        fits = fits and shares[word] >= shares[ranked[0]] * sampling.min_p
+        before += shares[word]
+        if rank in (0, 1, 4, 5, 30, 60, 200) or fits:
+            score = reference.score(ids.tolist(), [word], sampling)
+            assert (score.shortfalls[0] <= 1e-9) is fits, (rank, word)
+            assert score.logprobs[0] == pytest.approx(math.log(shares[word]), abs=1e-6)
 
 
 def test_a_single_score_is_the_same(tmp_path: Path) -> None:

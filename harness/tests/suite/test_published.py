@@ -7,15 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from harness.facts import Released, Reproducer, Retired
+from harness.facts import Released, Reproducer, Retired, Tier
 from harness.source import age
 from harness.source.age import Age
 from harness.source.tree import Tree
+from harness.suite import planning
 from harness.tests.matrix.samples import RELEASES
 from harness.tests.source import toy_wheel
 from harness.tests.suite.planted import STORE, STRAY, told
 from harness.tests.toyland import upstream
-from harness.tests.toyland.bench import Bench
+from harness.tests.toyland.bench import Bench, subject
 from harness.verdict import Result, Verdict
 
 GONE = upstream.PAGES.replace("build_table", "make_table")
@@ -74,6 +75,16 @@ def test_a_tree_that_is_not_shown_to_be_later_is_run_itself(
     monkeypatch.setattr(age, "of", lambda tree: shows)
     result = published.on(GONE).judge(RETIRED).result
     assert "has no function build_table" in told(result, Verdict.UNRESOLVED) and result.retired is None
+
+
+def test_a_tier_in_which_the_bug_shows_no_more_is_retired_alone(published: Bench) -> None:
+    own = Retired(since="9.9.9", on="9.9.8", reason="nothing reads the table twice", tier="kernel")
+    gone = replace(STORE, retired=own, server=subject("config_toy").server)
+    result = again(published, gone)
+    where = "kernel tier retired since 9.9.9 (nothing reads the table twice), run on 9.9.8"
+    assert told(result, Verdict.PASS) == f"{where}: reverted arm faults: {STRAY}"
+    assert result.retired == own and Result.from_json(result.to_json()).retired == own
+    assert gone.retired_since is None and planning.retirement(published.tree, gone, Tier.SERVER) is None
 
 
 def test_a_lost_fix_is_never_hidden_by_a_retirement(

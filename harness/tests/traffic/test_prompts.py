@@ -7,7 +7,8 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.facts import Traffic
+from harness.facts import Sampling, Traffic
+from harness.traffic import native
 from harness.traffic.prompts import SPECIAL_TOKENS, requests
 
 PLAIN = Traffic(requests=12, prompt_tokens=(8, 20), output_tokens=6)
@@ -56,6 +57,15 @@ def test_rounds_ask_the_same_under_other_names() -> None:
 
 def test_lengths_are_mixed() -> None:
     assert len({len(one.prompt_ids) for one in requests(PLAIN, 64)}) > 3
+
+
+def test_all_requests_are_drawn_as_the_traffic_says() -> None:
+    drawn = requests(replace(PLAIN, sampling=Sampling(seed=5, temperature=0.7, top_k=9)), 64)
+    told = {"temperature": 0.7, "top_k": 9, "sampling_seed": 5}
+    assert all(one.drawn == told for one in drawn)
+    assert native.body(drawn[0])["sampling_params"] == {**told, "max_new_tokens": 6, "ignore_eos": True}
+    greedy = native.body(requests(PLAIN, 64)[0])["sampling_params"]
+    assert greedy == {"temperature": 0.0, "max_new_tokens": 6, "ignore_eos": True}
 
 
 def test_each_endpoint_gets_streams_and_whole_answers() -> None:

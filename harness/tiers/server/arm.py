@@ -142,7 +142,9 @@ class Run:
         processes.hold_to_be_heard(self.told, self.reports)
         if ending.unresolved:
             raise Unresolved(f"{ending.unresolved} (log: {ending.log})")
-        judged = judge(driven, model, self.case.tolerance_on(self.host), exact=self.exact)
+        drawn = self.case.traffic_at(self.params).sampling
+        tolerance = self.case.tolerance_on(self.host)
+        judged = judge(driven, model, tolerance, exact=self.exact, sampling=drawn)
         return self.observed(judged, ending, processes.collect(self.told))
 
     @property
@@ -210,7 +212,8 @@ class Run:
         sizes = graphs.arguments(code, self.graphs.sizes) if self.graphs else ()
         if self.host.has_devices:
             sizes += graphs.without_prefill(code)
-        return (*self.case.command(self.host, self.params, str(model.path), draft), *sizes)
+        words = self.case.command(self.host, self.params, str(model.path), draft)
+        return (*(graphs.spelt(code, word) for word in words), *sizes)
 
     def observed(self, judged: Judged, ending: Ending, reports: Sequence[ProcessReport]) -> Point:
         """The point: what was seen by the oracle, in the answers, in the log and at the end."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from harness.facts import Tolerance
+from harness.facts import Sampling, Tolerance
 from harness.models import Model
 from harness.models.reference import Reference, Score
 from harness.observation import Event, Fault
@@ -37,18 +37,26 @@ class Wrong:
     told: str
 
 
-def judge(driven: Driven, model: Model, tolerance: Tolerance, *, exact: bool = True) -> Judged:
+def judge(
+    driven: Driven,
+    model: Model,
+    tolerance: Tolerance,
+    *,
+    exact: bool = True,
+    sampling: Sampling | None = None,
+) -> Judged:
     """The last round's answers and those that were asked for alone; aborted ones are left out.
 
-    Without `exact` a batch may choose other tokens than a request alone, where both are near a tie.
+    Tokens have to be the reference's choice, or with `sampling` any that this allows. Without `exact` a batch
+    may choose other tokens than a request alone, where both are near a tie.
 
     In the rounds before it only trouble counts: they are there to churn the pools.
     """
     due = [answer for answer in (*driven.last, *driven.alone) if answer.is_comparable]
-    scores = _scores(due, model)
+    scores = _scores(due, model, sampling)
     wrong = [
         *_troubled(driven),
-        *_unlike_reference(due, scores, tolerance),
+        *_unlike_reference(due, scores, tolerance, drawn=sampling is not None),
         *(_unlike_alone(driven, tolerance) if exact else ()),
     ]
     return Judged(
@@ -60,7 +68,7 @@ def judge(driven: Driven, model: Model, tolerance: Tolerance, *, exact: bool = T
     )
 
 
-def _scores(answers: Sequence[Answer], model: Model) -> Scores:
+def _scores(answers: Sequence[Answer], model: Model, sampling: Sampling | None) -> Scores:
     """What the reference says to each answer; the same question is put to it once."""
     if not answers:
         return {}
@@ -69,7 +77,7 @@ def _scores(answers: Sequence[Answer], model: Model) -> Scores:
     scores = {}
     for answer in (one for one in answers if one.tokens):
         asked = answer.prompt_ids, answer.tokens
-        known[asked] = known.get(asked) or reference.score(*asked)
+        known[asked] = known.get(asked) or reference.score(*asked, sampling)
         scores[answer.rid] = known[asked]
     return scores
 
@@ -87,7 +95,9 @@ def _troubled(driven: Driven) -> Iterator[Wrong]:
             yield Wrong(fault, f"{answer.rid}: {answer.error}")
 
 
-def _unlike_reference(answers: Sequence[Answer], scores: Scores, tolerance: Tolerance) -> Iterator[Wrong]:
+def _unlike_reference(
+    answers: Sequence[Answer], scores: Scores, tolerance: Tolerance, *, drawn: bool
+) -> Iterator[Wrong]:
     whole = [answer for answer in answers if answer.is_whole]
     lost = set(not_a_number(whole))
     expected = {rid: (score.greedy, score.logprobs) for rid, score in scores.items()}
@@ -97,7 +107,7 @@ def _unlike_reference(answers: Sequence[Answer], scores: Scores, tolerance: Tole
             yield Wrong(fault, f"{answer.rid}: a log-probability is no finite number")
         score = scores[answer.rid]
         if (at := _wrong_token(score, tolerance)) is not None:
-            yield Wrong(Fault(kind="wrong-value", buffer="tokens"), _token_told(answer, score, at))
+            yield Wrong(Fault(kind="wrong-value", buffer="tokens"), _token_told(answer, score, at, drawn))
         elif found := differ(answer, replace(due, tokens=answer.tokens), *_bounds(tolerance)):
             fault = Fault(kind="wrong-value", buffer="logprobs")
             yield Wrong(fault, f"{found}, in the float64 reference")
@@ -109,9 +119,11 @@ def _wrong_token(score: Score, tolerance: Tolerance) -> int | None:
     return next((at for at, short in enumerate(score.shortfalls) if short > allowed), None)
 
 
-def _token_told(answer: Answer, score: Score, at: int) -> str:
-    text = f"token {at} is {answer.tokens[at]}, the float64 reference's is {score.greedy[at]}"
-    return f"{answer.rid}: {text}, {score.shortfalls[at]:.3g} above it"
+def _token_told(answer: Answer, score: Score, at: int, drawn: bool) -> str:
+    text, short = f"{answer.rid}: token {at} is {answer.tokens[at]}", f"{score.shortfalls[at]:.3g}"
+    if drawn:
+        return f"{text}, in the float64 reference {short} below all that may be drawn"
+    return f"{text}, the float64 reference's is {score.greedy[at]}, {short} above it"
 
 
 def _bounds(tolerance: Tolerance) -> tuple[float, float]:

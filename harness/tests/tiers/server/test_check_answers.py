@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from harness.facts import Tolerance
+from harness.facts import Sampling, Tolerance
 from harness.models import Model, make
 from harness.models.reference import Reference
 from harness.tests.toyland.bench import subject
@@ -67,6 +67,27 @@ def test_a_wrong_token_is_told_once_where_it_begins(model: Model, right: tuple[A
     assert kinds(found) == [("wrong-value", "tokens")]
     due, seen = first.tokens[1], wrong.tokens[1]
     assert found.notes[0].startswith(f"r0-000: token 1 is {seen}, the float64 reference's is {due}, ")
+
+
+def test_a_drawn_token_is_wrong_only_where_sampling_rules_it_out(
+    model: Model, right: tuple[Answer, ...]
+) -> None:
+    sampling, reference = Sampling(seed=1, top_k=3), Reference(model)
+    ranked = _ranked(reference, PROMPTS[0])
+    for rank, faults in ((2, []), (3, [("wrong-value", "tokens")])):
+        tokens = (ranked[rank],)
+        logprobs = reference.score(PROMPTS[0], tokens).logprobs
+        answer = replace(right[0], tokens=tokens, logprobs=logprobs)
+        found = judge(Driven(rounds=((answer,),)), model, _CASE.tolerance, sampling=sampling)
+        assert kinds(found) == faults
+    assert found.notes[0].startswith(f"r0-000: token 0 is {ranked[3]}, in the float64 reference ")
+    assert found.notes[0].endswith(" below all that may be drawn")
+
+
+def _ranked(reference: Reference, prompt: tuple[int, ...]) -> list[int]:
+    """All words, the likeliest first."""
+    chances = {word: reference.score(prompt, (word,)).logprobs[0] for word in range(256)}
+    return sorted(chances, key=lambda word: -chances[word])
 
 
 def test_a_log_probability_beyond_the_tolerance_is_a_fault(model: Model, right: tuple[Answer, ...]) -> None:

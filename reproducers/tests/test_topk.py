@@ -1,0 +1,82 @@
+"""#31017 on upstream with its fix lost, nearly right, and written differently."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.errors import BadInput
+from harness.facts import Tier
+from harness.source.tree import Tree
+from harness.verdict import Verdict
+from reproducers import pr31017_topk_renormalise as pr31017
+from reproducers.tests import trees
+from reproducers.tests.conftest import Run
+
+Alter = Callable[[str], Tree]
+
+EPSILON = "_RENORMALIZE_SUM_EPSILON = 1e-20"
+
+
+@pytest.fixture
+def alter(upstream: Tree, tmp_path: Path) -> Alter:
+    """Upstream with another epsilon, or with none."""
+    path = "srt/layers/moe/topk.py"
+    return lambda instead: trees.altered(upstream, tmp_path / "altered", path, {EPSILON: instead})
+
+
+@pytest.mark.parametrize(
+    ("instead", "kind"),
+    [
+        ("_RENORMALIZE_SUM_EPSILON = 0.0", "nan"),
+        ("_RENORMALIZE_SUM_EPSILON = 1e-50", "nan"),
+        ("_RENORMALIZE_SUM_EPSILON = 1.0", "wrong-value"),
+    ],
+    ids=["lost", "none in float32", "as large as a sum"],
+)
+def test_a_wrong_epsilon_is_seen(instead: str, kind: str, run: Run, alter: Alter) -> None:
+    result = run(pr31017.REPRODUCER, alter(instead), goldens=False, asked=("fixed",)).result
+    assert result.verdict is Verdict.REGRESSED, result.reason
+    assert result.fixed and {fault.kind for fault in result.fixed.main.faults} == {kind}
+
+
+def test_an_epsilon_that_float16_lacks_is_seen_in_float16_alone(
+    run: Run, upstream: Tree, tmp_path: Path
+) -> None:
+    """Where it is added in the type of the weights: the points of float32 and bfloat16 are clean."""
+    path = "srt/layers/moe/topk.py"
+    text = upstream.read(path).decode()
+    begin = text.index("def biased_grouped_topk_impl(")
+    whole = text[begin : text.index("if apply_routed", begin)]
+    altered = trees.altered(
+        upstream, tmp_path / "altered", path, {whole: whole.replace(", dtype=torch.float32", "")}
+    )
+    result = run(pr31017.REPRODUCER, altered, goldens=False, asked=("fixed",)).result
+    assert result.verdict is Verdict.REGRESSED, result.reason
+    assert result.fixed
+    types = {point.params["dtype"] for point in (result.fixed.main, *result.fixed.points) if point.faults}
+    assert types == {"float16"}
+
+
+def test_a_smaller_epsilon_that_float32_holds_passes(run: Run, alter: Alter) -> None:
+    result = run(pr31017.REPRODUCER, alter("_RENORMALIZE_SUM_EPSILON = 1e-30"), goldens=False).result
+    assert result.verdict is Verdict.UNRECORDED, result.reason
+    assert result.fixed and result.fixed.main.outcome == "clean"
+
+
+def test_sums_beside_the_epsilon_are_no_longer_one(run: Run) -> None:
+    """Upstream's fix pays with it; see docs/findings.md."""
+    result = run(pr31017.REPRODUCER, None, {"depths": (50,)}, asked=("fixed",)).result
+    assert result.fixed and [fault.kind for fault in result.fixed.main.faults] == ["wrong-value"]
+
+
+@pytest.mark.parametrize(
+    ("point", "problem"),
+    [({"depths": (80,)}, "hangs on the machine"), ({"depths": (12,), "dtype": "float16"}, "up to 9, or 18")],
+)
+def test_depths_that_hang_on_the_machine_are_refused(point: dict[str, Any], problem: str) -> None:
+    with pytest.raises(BadInput, match=problem):
+        pr31017.REPRODUCER.case(Tier.KERNEL).point(point)

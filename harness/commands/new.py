@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from harness.errors import BadInput
 from harness.homes import OWN
 from harness.machine.workspace import default as default_workspace
 from harness.report.terminal import tell
+from harness.source.releases import Releases
 from harness.source.resolve import resolve
 
 if TYPE_CHECKING:
@@ -67,13 +69,16 @@ def command(
     """
     # Imported late: nothing else needs the library that reads patches.
     from harness.draft import obtained
+    from harness.draft.fitting import fitting
     from harness.draft.proof import prove
     from harness.draft.render import render
 
     if output and folder:
         raise BadInput(f"--output {output}: the draft goes into {folder}: leave one of the two out")
-    tree = resolve(sglang, default_workspace().releases)
+    kept = Releases(default_workspace().releases)
+    tree = resolve(sglang, kept.folder)
     proven = prove(tree, obtained.obtained(file, commit, checkout))
+    proven = replace(proven, fitting=fitting(kept, tree, proven.edits, proven.paths))
     target = output or (folder or _here()) / f"pr{pr}_{_name(proven)}.py"
     _write(target, render(pr, proven))
     _told(target, proven)
@@ -91,6 +96,8 @@ def _told(target: Path, proven: Proven) -> None:
         tell(f"  {text}")
     for why in proven.broken:
         tell(f"the reverted arm will not run, because {why}")
+    for text in proven.fitting.told if proven.fitting else ():
+        tell(text)
     for left in proven.left:
         if not left.todo:
             tell(f"note: {left.text}")

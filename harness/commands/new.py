@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     "file",
     type=click.Path(path_type=Path, allow_dash=True),
     metavar="FILE",
-    help="The fix as git or diff writes it; - is standard input.",
+    help="The fix as git or diff writes it; - is standard input. By default GitHub is asked.",
 )
 @click.option("--commit", metavar="COMMIT", help="The fix as a commit, or a range A..B, of --checkout.")
 @click.option(
@@ -64,21 +63,20 @@ def command(
 ) -> None:
     """Draft a reproducer of the bug that pull request PR fixed.
 
-    The tree must have the fix. Its revert is derived from the patch, applied to a copy of the tree,
-    and compared with what the patch changed; what cannot be known is marked TODO.
+    The patch is --patch or --commit, else it is fetched from GitHub. The tree must have the fix; if it has
+    not, a release at hand that has it is taken. The revert is derived from the patch, applied to a copy of
+    the tree, and compared with what the patch changed; what cannot be known is marked TODO.
     """
-    # Imported late: nothing else needs the library that reads patches.
+    # Imported late: no other command needs it.
     from harness.draft import obtained
-    from harness.draft.fitting import fitting
-    from harness.draft.proof import prove
+    from harness.draft.deriving import derived
     from harness.draft.render import render
 
     if output and folder:
         raise BadInput(f"--output {output}: the draft goes into {folder}: leave one of the two out")
     kept = Releases(default_workspace().releases)
     tree = resolve(sglang, kept.folder)
-    proven = prove(tree, obtained.obtained(file, commit, checkout))
-    proven = replace(proven, fitting=fitting(kept, tree, proven.edits, proven.paths))
+    proven = derived(kept, tree, obtained.obtained(pr, file, commit, checkout))
     target = output or (folder or _here()) / f"pr{pr}_{_name(proven)}.py"
     _write(target, render(pr, proven))
     _told(target, proven)

@@ -57,19 +57,24 @@ class _Home:
     path: str
 
 
-def fitting(releases: Releases, tree: Tree, edits: Sequence[Edit], paths: Sequence[str]) -> Fitting | None:
-    """Try the edits, each in its file, on all releases that are unpacked beside the tree they are derived in.
+def fitting(
+    releases: Releases, tree: Tree, edits: Sequence[Edit], paths: Sequence[str], asked: Tree | None = None
+) -> Fitting | None:
+    """Try the edits, each in its file, on all releases that are unpacked, and on the tree that was asked for.
 
-    What is not at hand is not fetched. None if there is no other, or if the tree does not say its release.
+    `tree` is the one that they are derived in. What is not at hand is not fetched. None if there is no other,
+    or if the tree does not say its release.
     """
-    found = _in_order(releases, tree)
+    found, homes = _in_order(releases, tree, asked or tree), tuple(map(_Home, edits, paths))
     if len(found) < 2 or not edits:
         return None
-    at = next(number for number, one in enumerate(found) if one.tree is tree)
-    homes = tuple(map(_Home, edits, paths))
-    later = list(_row(found[at + 1 :], homes, State.FITS))
-    earlier = list(_row(found[:at][::-1], homes, State.FITS))
-    first, last = at - len(earlier), at + len(later)
+    return _around(found, next(number for number, one in enumerate(found) if one.tree is tree), homes)
+
+
+def _around(found: Sequence[Release], at: int, homes: Sequence[_Home]) -> Fitting:
+    """What the releases before and after the one at a place say."""
+    first = at - len(list(_row(found[:at][::-1], homes, State.FITS)))
+    last = at + len(list(_row(found[at + 1 :], homes, State.FITS)))
     older = found[:first][::-1]
     before = list(_row(older, homes, State.BEFORE))
     changed = found[last + 1] if last + 1 < len(found) else None
@@ -82,14 +87,14 @@ def fitting(releases: Releases, tree: Tree, edits: Sequence[Edit], paths: Sequen
     )
 
 
-def _in_order(releases: Releases, tree: Tree) -> list[Release]:
-    """The tree in the place of its release among those at hand, oldest first."""
+def _in_order(releases: Releases, tree: Tree, asked: Tree) -> list[Release]:
+    """Both trees in the places of their releases among those at hand, oldest first."""
     own = parse(tree.version or "")
     if own is None:
         return []
     texts = Texts()
     others = {one: releases.entry(one) for one in releases.cached() if parse(one) == one}
-    trees = {**others, own: tree}
+    trees = {**others, parse(asked.version or "") or own: asked, own: tree}
     return [Release(trees[one], texts) for one in sorted(trees, key=order)]
 
 

@@ -113,11 +113,6 @@ class Release:
         """The tree to search as a whole, which reads all of it."""
         return Searched(self.tree)
 
-    @cached_property
-    def files(self) -> frozenset[str]:
-        """The paths of its files."""
-        return frozenset(self.tree.files())
-
     def parts(self, edit: Edit, path: str) -> tuple[str, ...]:
         """The texts of what an edit is in, here or where it has moved to; nothing if it is gone."""
         return self._in_file(edit, self.home(edit, path))
@@ -142,10 +137,14 @@ class Release:
 
     def functions_with(self, path: str, pattern: str) -> frozenset[str]:
         """The innermost functions of a file that hold what a pattern spells; none if the file is not here."""
-        return frozenset(functions_with(self.tree.read(path), pattern)) if path in self.files else frozenset()
+        return frozenset(functions_with(self.tree.read(path), pattern)) if self._has(path) else frozenset()
+
+    def _has(self, path: str) -> bool:
+        # To list all files of every release takes seconds.
+        return (self.tree.folder / path).is_file()
 
     def _in_file(self, edit: Edit, path: str) -> tuple[str, ...]:
-        if path not in self.files:
+        if not self._has(path):
             return ()
         try:
             return self._texts.parts(self.tree.read(path), edit.local)
@@ -153,5 +152,7 @@ class Release:
             return ()  # what is no Python defines nothing
 
     def _defining(self, edit: Edit) -> Iterator[str]:
-        name = (edit.in_function or edit.in_class).rpartition(".")[2]
-        yield from self.searched.mentioning(name)
+        """Files that define the outermost name of what an edit is in, and its last one."""
+        outer, _, rest = (edit.in_function or edit.in_class).partition(".")
+        inner = rest.rpartition(".")[2].encode()
+        yield from (path for path in self.searched.mentioning(outer) if inner in self.searched.source(path))

@@ -1,7 +1,6 @@
 """Other ways to undo a change of a definition, which keep what callers need.
 
-Callers may pass what the fix added, miss what it took away, or know the new name alone; and an arm is known
-by the functions that it enters, so that an edited one has to keep its name.
+Callers may pass what the fix added, miss what it took away, or know the new name alone.
 """
 
 from __future__ import annotations
@@ -28,12 +27,20 @@ def ways(edit: Edit, fixed: Function | None) -> Iterator[Edit | None]:
     `fixed` is the function that it is in as the fix has it; None if it is in none.
     """
     nothing = [None] if _is_optional(edit) else []
-    before = _only_function(edit.by)
-    if fixed is None or before is None or _only_function(edit.replace) is None:
+    before, now = _only_function(edit.by), _only_function(edit.replace)
+    if before is None or now is None:
         return iter(nothing)
+    if fixed is None:  # of a function that is replaced as a whole in its class or module
+        fixed, edit = now, _in_function(edit, now.name)
     near, far = (_edits(edit, fixed, before, way) for way in (_known, _joined))
     # A head is better left alone than with parameters that it never had; a whole function is left last.
     return chain(near, nothing, far) if _is_open(before) else chain(near, far, nothing)
+
+
+def _in_function(edit: Edit, name: str) -> Edit:
+    """The same edit as one of the function itself, so that an arm is known by it."""
+    whole = f"{edit.in_class}.{name}" if edit.in_class else name
+    return replace(edit, in_function=whole, in_class="")
 
 
 def _edits(edit: Edit, fixed: Function, before: Function, way: _Way) -> Iterator[Edit]:
@@ -79,7 +86,10 @@ def _spelt(by: str, head: Function, before: Function, first: Sequence[str] = ())
         return _unparsed(head, before.body, first)
     bare = _unparsed(head, [_DOTS], ()).removesuffix("\n    ...")
     own = [" " * start.col_offset + line for line in first]
-    return "\n".join([bare, *own, *lines[start.lineno - 1 :]])
+    at = start.lineno - 1
+    while lines[at - 1].lstrip().startswith("#"):  # a comment above the first statement is of the body
+        at -= 1
+    return "\n".join([bare, *own, *lines[at:]])
 
 
 def _unparsed(head: Function, body: Sequence[ast.stmt], first: Sequence[str]) -> str:

@@ -53,9 +53,7 @@ def prove(tree: Tree, patch: Patch, searched: Searched | None = None) -> Proven:
     """
     undone, searched = undo(tree, patch), searched or Searched(tree)
     before = {path: text for path, text in undone.before.items() if text is not None}
-    edits: list[Edit] = []
-    for path, text in before.items():
-        edits += _written(searched, path, undone.after[path], text)
+    edits = [one for path in before for one in _written(searched, path, undone.after[path], before[path])]
     found = running_edits(searched, applied(tree, edits), before)
     left = [*undone.left, *_left(tree, found.plan, undone.after, before)]
     return Proven(

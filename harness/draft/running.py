@@ -27,7 +27,6 @@ def breaks(plan: Plan, searched: Searched, before: Mapping[str, str]) -> tuple[s
         *_imports(package),
         *missed.names(package, before),
         *callers.unbound(package),
-        *_never_entered(plan, package),
     )
     return tuple(dict.fromkeys(found))
 
@@ -65,20 +64,3 @@ def _bound(module: ast.Module) -> set[str]:
     kinds = ast.Import | ast.ImportFrom
     aliases = [one for node in ast.walk(module) if isinstance(node, kinds) for one in node.names]
     return found | {(one.asname or one.name).partition(".")[0] for one in aliases}
-
-
-# --- what an arm is seen to enter ----------------------------------------------------------
-
-
-def _never_entered(plan: Plan, package: Package) -> Iterator[str]:
-    """An arm is known by the edited functions that it enters, so one of them has to keep its name."""
-    functions = [(site, edit) for site, edit in zip(plan.sites, plan.edits, strict=True) if edit.in_function]
-    root = f"{plan.tree.package}/"
-    for site, edit in functions:
-        path = site.path.removeprefix(root)
-        names = {name for name, _ in definitions(package.now(path))}
-        if edit.in_function in names:
-            return
-    if functions:
-        name = functions[0][1].in_function
-        yield f"the revert leaves no function {name}, and no other that it edits: nothing shows that it ran"

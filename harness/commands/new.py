@@ -15,6 +15,7 @@ from harness.errors import BadInput
 from harness.homes import OWN
 from harness.machine.workspace import default as default_workspace
 from harness.report.terminal import tell
+from harness.source.releases import Releases
 from harness.source.resolve import resolve
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     "file",
     type=click.Path(path_type=Path, allow_dash=True),
     metavar="FILE",
-    help="The fix as git or diff writes it; - is standard input.",
+    help="The fix as git or diff writes it; - is standard input. By default GitHub is asked.",
 )
 @click.option("--commit", metavar="COMMIT", help="The fix as a commit, or a range A..B, of --checkout.")
 @click.option(
@@ -62,18 +63,20 @@ def command(
 ) -> None:
     """Draft a reproducer of the bug that pull request PR fixed.
 
-    The tree must have the fix. Its revert is derived from the patch, applied to a copy of the tree,
-    and compared with what the patch changed; what cannot be known is marked TODO.
+    The patch is --patch or --commit, else it is fetched from GitHub. The tree must have the fix; if it has
+    not, a release at hand that has it is taken. The revert is derived from the patch, applied to a copy of
+    the tree, and compared with what the patch changed; what cannot be known is marked TODO.
     """
-    # Imported late: nothing else needs the library that reads patches.
+    # Imported late: no other command needs it.
     from harness.draft import obtained
-    from harness.draft.proof import prove
+    from harness.draft.deriving import derived
     from harness.draft.render import render
 
     if output and folder:
         raise BadInput(f"--output {output}: the draft goes into {folder}: leave one of the two out")
-    tree = resolve(sglang, default_workspace().releases)
-    proven = prove(tree, obtained.obtained(file, commit, checkout))
+    kept = Releases(default_workspace().releases)
+    tree = resolve(sglang, kept.folder)
+    proven = derived(kept, tree, obtained.obtained(pr, file, commit, checkout))
     target = output or (folder or _here()) / f"pr{pr}_{_name(proven)}.py"
     _write(target, render(pr, proven))
     _told(target, proven)
@@ -91,6 +94,8 @@ def _told(target: Path, proven: Proven) -> None:
         tell(f"  {text}")
     for why in proven.broken:
         tell(f"the reverted arm will not run, because {why}")
+    for text in proven.fitting.told if proven.fitting else ():
+        tell(text)
     for left in proven.left:
         if not left.todo:
             tell(f"note: {left.text}")

@@ -78,10 +78,23 @@ class Narrower:
         if not same(old.func, new.func):
             return self._children(old, new)
         if list(map(ast.dump, old.keywords)) == list(map(ast.dump, new.keywords)):
-            return self._items(old.args, new.args)
+            return self._items(old.args, new.args) or self._run(old, new)
         if list(map(ast.dump, old.args)) != list(map(ast.dump, new.args)):
             return None
         return self._values(old, new) or self._keywords(old, new)
+
+    def _run(self, old: ast.Call, new: ast.Call) -> list[Edit] | None:
+        """One edit of a run of positional arguments, with one beside it where it has to be found by that."""
+        ours, theirs = list(map(ast.unparse, old.args)), list(map(ast.unparse, new.args))
+        start = _common(ours, theirs)
+        tail = min(_common(ours[::-1], theirs[::-1]), min(len(ours), len(theirs)) - start)
+        for left, right in ((0, 0), (1, 0), (0, 1), (1, 1)):
+            first, last = max(start - left, 0), max(tail - right, 0)
+            runs = (args[first : len(args) - last] for args in (ours, theirs))
+            before, after = (f"{ast.unparse(old.func)}({', '.join(['...', *run, '...'])})" for run in runs)
+            if len(ours) - last > first and (found := self._one(before, after)):
+                return found
+        return None
 
     def _values(self, old: ast.Call, new: ast.Call) -> list[Edit] | None:
         """Edits within long values of keywords, where the keywords are the same."""
@@ -140,3 +153,9 @@ def _result(found: list[str], gone: list[str], come: list[str]) -> list[str]:
         return found
     places = [[*come] if name == next(iter(gone), None) else [] if name in gone else [name] for name in found]
     return [*itertools.chain.from_iterable(places), *(() if gone else come)]
+
+
+def _common(one: list[str], other: list[str]) -> int:
+    """How many items are the same at the beginning of both."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((at for at, (a, b) in pairs if a != b), min(len(one), len(other)))

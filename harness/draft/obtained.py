@@ -1,29 +1,61 @@
-"""A patch from where the user has it: a file, standard input, or a clone."""
+"""A patch from where the user has it: a file, standard input, a clone, or the pull request on GitHub."""
 
 from __future__ import annotations
 
+import http.client
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
+from urllib.error import HTTPError, URLError
 
 from harness.draft import patch
 from harness.draft.patch import Patch
 from harness.errors import BadInput
 from harness.foreign import shown
 
+UPSTREAM = "https://github.com/sgl-project/sglang"
+"""Where pull requests have their numbers. GitHub serves the commits of one as `/pull/<number>.patch`."""
+_PATIENCE = 30
+"""Seconds without a byte."""
 
-def obtained(file: Path | None, commit: str | None, checkout: Path | None) -> Patch:
-    """The patch that the options name. BadInput unless they name exactly one, and it can be had."""
-    if (file is None) == (commit is None):
+
+def obtained(
+    pr: int, file: Path | None, commit: str | None, checkout: Path | None, upstream: str = UPSTREAM
+) -> Patch:
+    """The patch that the options name; without any, that of the pull request.
+
+    BadInput if they name two, or if it cannot be had.
+    """
+    if file is not None and commit is not None:
         raise BadInput("give the fix either as --patch FILE or as --commit COMMIT")
     if commit is not None:
         return patch.parse(_of_clone(checkout or Path(), commit), f"commit {shown(commit)}")
     if checkout is not None:
-        raise BadInput("--checkout: is the clone of --commit: leave it out beside --patch")
+        raise BadInput("--checkout: is the clone of --commit: name one with it, or leave it out")
+    if file is None:
+        return patch.parse(_of_pull_request(pr, upstream), f"pull request {pr}")
     if str(file) == "-":
         return patch.parse(_standard_input(), "standard input")
-    assert file is not None
     return patch.read(file)
+
+
+def _of_pull_request(pr: int, upstream: str) -> bytes:
+    """The commits of a pull request, the earliest first. BadInput, naming --patch, if it cannot be had."""
+    address = f"{upstream}/pull/{pr}.patch"
+    remedy = "give the fix as --patch FILE, or as --commit COMMIT of a --checkout"
+    try:
+        with urllib.request.urlopen(address, timeout=_PATIENCE) as answer:
+            data = bytes(answer.read(patch.LARGEST + 1))
+    except HTTPError as error:
+        why = "there is no such pull request" if error.code == 404 else f"the server says {error.code}"
+        raise BadInput(f"{address}: {why}: {remedy}") from error
+    except (URLError, OSError, http.client.HTTPException) as error:
+        why = shown(getattr(error, "reason", None) or error)
+        raise BadInput(f"{address} cannot be fetched ({why}): {remedy}") from error
+    if len(data) > patch.LARGEST:
+        raise BadInput(f"{address}: has more than {patch.LARGEST} bytes: {remedy}")
+    return data
 
 
 def _standard_input() -> bytes:

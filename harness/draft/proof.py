@@ -7,18 +7,18 @@ from dataclasses import dataclass
 
 import libcst as cst
 
-from harness.draft import running
+from harness.draft.fitting import Fitting
 from harness.draft.left import Left
 from harness.draft.module import Module
 from harness.draft.patch import Patch
 from harness.draft.residue import residue
+from harness.draft.runnable import applied, running_edits
 from harness.draft.searched import Searched
 from harness.draft.undo import Undone, undo
 from harness.draft.writer import Writer
-from harness.errors import BadInput, StaleRevert
-from harness.facts import Edit, Revert
+from harness.errors import BadInput
+from harness.facts import Edit
 from harness.foreign import cause, shown
-from harness.source import revert
 from harness.source.revert import Plan
 from harness.source.symbols import module_name
 from harness.source.tree import Tree
@@ -40,15 +40,10 @@ class Proven:
     broken: tuple[str, ...] = ()
     message: str = ""
     undone: Undone | None = None
-
-
-@dataclass(frozen=True)
-class _Tried:
-    """Edits, and what they make of the tree."""
-
-    edits: tuple[Edit, ...]
-    plan: Plan | None
-    broken: tuple[str, ...]
+    paths: tuple[str, ...] = ()
+    """The file of each edit, in the package."""
+    fitting: Fitting | None = None
+    """What other releases at hand say of it, where they were asked."""
 
 
 def prove(tree: Tree, patch: Patch, searched: Searched | None = None) -> Proven:
@@ -58,10 +53,8 @@ def prove(tree: Tree, patch: Patch, searched: Searched | None = None) -> Proven:
     """
     undone, searched = undo(tree, patch), searched or Searched(tree)
     before = {path: text for path, text in undone.before.items() if text is not None}
-    edits: list[Edit] = []
-    for path, text in before.items():
-        edits += _written(searched, path, undone.after[path], text)
-    found = _running(searched, _applied(tree, edits), before)
+    edits = [one for path in before for one in _written(searched, path, undone.after[path], before[path])]
+    found = running_edits(searched, applied(tree, edits), before)
     left = [*undone.left, *_left(tree, found.plan, undone.after, before)]
     return Proven(
         tree=tree,
@@ -72,7 +65,12 @@ def prove(tree: Tree, patch: Patch, searched: Searched | None = None) -> Proven:
         broken=found.broken,
         message=patch.message,
         undone=undone,
+        paths=_paths(found.plan),
     )
+
+
+def _paths(plan: Plan | None) -> tuple[str, ...]:
+    return tuple(site.path.partition("/")[2] for site in plan.sites) if plan else ()
 
 
 def _written(searched: Searched, path: str, after: str, before: str) -> list[Edit]:
@@ -84,51 +82,6 @@ def _written(searched: Searched, path: str, after: str, before: str) -> list[Edi
     except (SyntaxError, ValueError, RecursionError, MemoryError, cst.ParserSyntaxError) as error:
         problem = f"{tree.package}/{shown(path)} is no Python without the patch, or with it"
         raise BadInput(f"{problem} ({cause(error)}): check the patch and the tree") from error
-
-
-def _applied(tree: Tree, edits: list[Edit]) -> tuple[Edit, ...]:
-    """The edits that apply together, which most often are all of them."""
-    if not edits or _plan(tree, edits):
-        return tuple(edits)
-    kept: list[Edit] = []
-    for edit in edits:
-        if _plan(tree, [*kept, edit]):
-            kept.append(edit)
-    return tuple(kept)
-
-
-def _plan(tree: Tree, edits: list[Edit] | tuple[Edit, ...]) -> Plan | None:
-    """What the edits make of the tree; None if they do not apply, or change nothing."""
-    try:
-        return revert.plan(tree, Revert(*edits)) if edits else None
-    except StaleRevert:
-        return None
-
-
-# --- keeping what callers need -------------------------------------------------------------
-
-
-def _running(searched: Searched, edits: tuple[Edit, ...], before: Mapping[str, str]) -> _Tried:
-    """The edits without those of heads, imports and whole definitions that would keep it from running."""
-    best = _tried(searched, edits, before)
-    for edit in [edit for edit in edits if _is_optional(edit)]:
-        if not best.broken:
-            break
-        fewer = tuple(one for one in best.edits if one != edit)
-        trial = _tried(searched, fewer, before)
-        if fewer and trial.plan and len(trial.broken) < len(best.broken):
-            best = trial
-    return best
-
-
-def _tried(searched: Searched, edits: tuple[Edit, ...], before: Mapping[str, str]) -> _Tried:
-    plan = _plan(searched.tree, edits)
-    return _Tried(edits, plan, running.breaks(plan, searched, before) if plan else ())
-
-
-def _is_optional(edit: Edit) -> bool:
-    """Whether the bug does not need an edit: it takes away, adds or turns what others may want as it is."""
-    return not edit.in_function or "(ANY)" in edit.replace or edit.replace.lstrip("@").startswith("def ")
 
 
 # --- what is left --------------------------------------------------------------------------

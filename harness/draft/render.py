@@ -34,8 +34,8 @@ def drive(lab: KernelLab, *, page_size: int) -> Mapping[str, Any]:
 REPRODUCER = Reproducer(
     bug=Bug(
         pr={pr},
-        introduced_in=None,  # TODO: the first affected release: `refault matrix {pr}`
-        fixed_in={release},  # TODO: the first release with the fix; this is the one it was derived from
+        introduced_in={introduced},  # TODO: the first affected release: `refault matrix {pr}`
+        fixed_in={release},  # TODO: {fixed}
         symptom="TODO: what a user saw",
     ),
 '''
@@ -58,17 +58,38 @@ _NO_TITLE = "TODO: the bug in one line."
 
 def render(pr: int, proven: Proven) -> str:
     """The draft's text. It is a reproducer that can be listed and shown, and whose case ends UNRESOLVED."""
-    release = releases.parse(proven.tree.version or "") or "0"
     said = message.told(proven.message)
     title = f"TODO: the bug in one line; the patch is called: {said.title}" if said.title else _NO_TITLE
     return "".join(
         (
-            _HEAD.format(pr=pr, release=_quoted(release), title=title),
+            _HEAD.format(pr=pr, title=title, **_releases(proven)),
             *_said(said),
+            *_fits(proven),
             *_revert(proven),
             _TAIL.format(imports=_tuple(proven.modules)),
         )
     )
+
+
+def _releases(proven: Proven) -> dict[str, str | None]:
+    """What the draft says of the first releases with the bug, and with the fix."""
+    release = releases.parse(proven.tree.version or "") or "0"
+    fits = proven.fitting
+    introduced = fits.introduced_in if fits else None
+    if fits and fits.fixed_in:
+        fixed, why = fits.fixed_in, "the first release with the fix, as far as those at hand say"
+    else:
+        fixed, why = release, "the first release with the fix; this is the one it was derived from"
+    return {
+        "release": _quoted(fixed),
+        "fixed": why,
+        "introduced": _quoted(introduced) if introduced else None,
+    }
+
+
+def _fits(proven: Proven) -> Iterator[str]:
+    for text in proven.fitting.told if proven.fitting else ():
+        yield from _comment(f"{text}.")
 
 
 def _said(said: Told) -> Iterator[str]:

@@ -50,12 +50,12 @@ def _scopes(module: ast.Module) -> dict[tuple[str, int], ast.Module | Definition
 def _own(name: str, now: ast.Module | Definition, before: ast.Module | Definition) -> Iterator[str]:
     """Differences of the statements of one scope, without the definitions in it."""
     if isinstance(now, Definition) and isinstance(before, Definition) and head(now) != head(before):
-        kind = "signature" if isinstance(now, Function) else "bases"
-        yield f"the fix changed the {kind} or the decorators of {name}: that stays"
+        kind = "parameters" if isinstance(now, Function) else "bases"
+        yield f"the {kind} or the decorators of {name} are not what they were before the fix"
     ours, theirs = list(_statements(now.body)), list(_statements(before.body))
     for tag, i1, i2, j1, j2 in SequenceMatcher(None, ours, theirs, autojunk=False).get_opcodes():
         if tag != "equal":
-            yield from (f"`{short(text)}` in {name} stays as the fix has it" for text in ours[i1:i2])
+            yield from (f"`{short(text)}` in {name} was not there before the fix" for text in ours[i1:i2])
             yield from (f"`{short(text)}` in {name} does not come back" for text in theirs[j1:j2])
 
 

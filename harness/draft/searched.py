@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
 import libcst as cst
@@ -13,7 +13,7 @@ from harness.source import match
 from harness.source.symbols import module_name
 from harness.source.tree import Tree
 
-_NAME = re.compile(rb"^[ \t]*(?:async[ \t]+)?(?:def|class)[ \t]+(\w+)", re.MULTILINE)
+_DEFINED = rb"^[ \t]*(?:async[ \t]+)?(?:def|class)[ \t]+%s\b"
 
 
 class Searched:
@@ -70,13 +70,15 @@ class Searched:
 
     def mentioning(self, name: str) -> tuple[str, ...]:
         """The files that define something of this plain name."""
-        if not self._mentioning:
-            self._mentioning = _index(self._sources())
-        return self._mentioning.get(name, ())
+        if name not in self._mentioning:
+            wanted = re.compile(_DEFINED % re.escape(name).encode(), re.MULTILINE)
+            found = (path for path in self.containing(f" {name}") if wanted.search(self.source(path)))
+            self._mentioning[name] = tuple(found)
+        return self._mentioning[name]
 
-    def containing(self, word: str) -> tuple[str, ...]:
-        """The Python files of which the text has a word."""
-        wanted = word.encode()
+    def containing(self, text: str) -> tuple[str, ...]:
+        """The Python files that have a text."""
+        wanted = text.encode()
         return tuple(path for path, source in self._sources() if wanted in source)
 
     def source(self, path: str) -> bytes:
@@ -99,11 +101,3 @@ class Searched:
 
     def _sources(self) -> Iterator[tuple[str, bytes]]:
         return ((path, self.source(path)) for path in self.tree.files() if path.endswith(".py"))
-
-
-def _index(sources: Iterable[tuple[str, bytes]]) -> dict[str, tuple[str, ...]]:
-    found: dict[str, list[str]] = {}
-    for path, source in sources:
-        for name in {one.decode(errors="replace") for one in _NAME.findall(source)}:
-            found.setdefault(name, []).append(path)
-    return {name: tuple(paths) for name, paths in found.items()}

@@ -114,6 +114,14 @@ def _on_self(call: ast.Call, method: Function) -> str:
     return target.attr if target.value.id == first.arg and not method.decorator_list else ""
 
 
+def problem(call: ast.Call, args: ast.arguments, bound: int = 0) -> str | None:
+    """Why a call whose arguments are all written out does not bind to parameters, in Python's words.
+
+    `bound` is how many of the first parameters a caller does not give; None if the call binds.
+    """
+    return _unfit(call, _Callee("", args, bound))
+
+
 def _problem(call: ast.Call, callee: _Callee) -> Iterator[Unbound]:
     spread = any(isinstance(one, ast.Starred) for one in call.args)
     if not spread and all(one.arg for one in call.keywords) and (told := _unfit(call, callee)):

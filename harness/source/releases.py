@@ -69,6 +69,10 @@ class Releases:
         found = self.folder.iterdir() if self.folder.is_dir() else ()
         return tuple(sorted((path.name for path in found if parse(path.name)), key=order))
 
+    def entry(self, release: str) -> Tree:
+        """The tree of a cached release as it lies there; that it is intact is not said."""
+        return self._tree(release)
+
     def published(self, since: str) -> tuple[str, ...]:
         """Every release from `since` on that the index lists, candidates left out; oldest first.
 

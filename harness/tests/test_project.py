@@ -299,7 +299,7 @@ def _needs(name: str) -> set[str]:
 def test_refault_alone_replaces_nothing_of_an_sglang_environment() -> None:
     needs = [Requirement(line) for line in _project()["dependencies"]]  # type: ignore[attr-defined]
     assert {need.name for need in needs} == {
-        "click", "jinja2", "libcst", "packaging", "pyflakes", "rich", "unidiff",
+        "click", "jinja2", "libcst", "packaging", "pyflakes", "rich",
     }  # fmt: skip
     assert {spec.operator for need in needs for spec in need.specifier} == {">="}
     assert all(need.specifier.contains(_pinned()[need.name]) for need in needs)

@@ -10,7 +10,7 @@ import libcst as cst
 from harness.errors import StaleRevert
 from harness.source.match.expressions import sole_expression
 from harness.source.match.nodes import BLOCK, Line, Piece, pieces_in, statements_in
-from harness.source.match.same import is_any_body, is_any_definition, is_open
+from harness.source.match.same import is_any_body, is_any_definition, is_open, open_arguments, place_of
 
 _COMMA = cst.MaybeSentinel.DEFAULT
 
@@ -38,10 +38,21 @@ def filled(lines: list[Line], wanted: Piece, found: Piece) -> list[Line]:
 
 def _call(new: cst.Call, wanted: cst.Call, found: Any) -> cst.Call:
     """The found arguments, with those that the pattern names replaced by those that `new` names."""
-    ours = {_name(one): one.with_changes(comma=_COMMA) for one in new.args[1:]}
-    theirs = [_name(one) for one in wanted.args[1:]]
-    kept = list(_in_place(found.args, ours) if set(ours) == set(theirs) else _moved(found.args, ours, theirs))
+    (run, named), (gone, were) = open_arguments(new), open_arguments(wanted)
+    args = _with_run(found, run, gone)
+    ours = {_name(one): one.with_changes(comma=_COMMA) for one in named}
+    theirs = list(map(_name, were))
+    kept = list(_in_place(args, ours) if set(ours) == set(theirs) else _moved(args, ours, theirs))
     return new.with_changes(args=kept)
+
+
+def _with_run(found: Any, new: Sequence[cst.Arg], old: Sequence[cst.Arg]) -> Sequence[cst.Arg]:
+    """The found arguments with one run of positional ones in the place of another."""
+    at = place_of(old, found) if old else None
+    if at is None:
+        return tuple(found.args)
+    fresh = [one.with_changes(comma=_COMMA) for one in new]
+    return (*found.args[:at], *fresh, *found.args[at + len(old) :])
 
 
 def _in_place(found: Sequence[cst.Arg], ours: dict[str, cst.Arg]) -> Iterator[cst.Arg]:

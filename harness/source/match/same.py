@@ -65,14 +65,45 @@ def _same_call(wanted: cst.Call, found: object) -> bool:
         return False
     if not is_open(wanted):
         return matches(wanted.args, found.args)
-    return all(any(matches(one, other) for other in found.args) for one in wanted.args[1:])
+    run, named = open_arguments(wanted)
+    alike = all(any(matches(one, other) for other in found.args) for one in named)
+    return alike and (not run or place_of(run, found) is not None)
 
 
 def is_open(call: cst.Call) -> bool:
-    """Whether a pattern's call begins with dots, and leaves all arguments open but named ones after them."""
-    first, rest = next(iter(call.args), None), call.args[1:]
-    dots = first is not None and not first.star and first.keyword is None
-    return bool(dots and _is_dots([call.args[0].value])) and all(one.keyword for one in rest)
+    """Whether a pattern's call begins with dots, and leaves open all arguments but those that it names.
+
+    It names some by keyword, and may name a run of positional ones between dots: `f(..., a, b, ..., n=1)`.
+    """
+    rest = call.args[1:]
+    if not call.args or not _is_dots_argument(call.args[0]):
+        return False
+    ends = [at for at, one in enumerate(rest) if _is_dots_argument(one)]
+    after = rest[ends[0] + 1 :] if len(ends) == 1 else rest
+    return len(ends) <= 1 and all(one.keyword for one in after)
+
+
+def open_arguments(call: cst.Call) -> tuple[Sequence[cst.Arg], Sequence[cst.Arg]]:
+    """The run of positional arguments that an open call names, and its keywords."""
+    rest = call.args[1:]
+    end = next((at for at, one in enumerate(rest) if _is_dots_argument(one)), None)
+    return (rest[:end], rest[end + 1 :]) if end is not None else ((), rest)
+
+
+def place_of(run: Sequence[cst.Arg], found: cst.Call) -> int | None:
+    """Where in a call's arguments a run of positional ones begins; None unless that is one place."""
+    given = [one for one in found.args if not one.keyword]
+    starts = range(len(given) - len(run) + 1)
+    places = [at for at in starts if all(map(_same_argument, run, given[at : at + len(run)]))]
+    return places[0] if len(places) == 1 and list(found.args[: len(given)]) == given else None
+
+
+def _same_argument(wanted: cst.Arg, found: cst.Arg) -> bool:
+    return wanted.star == found.star and matches(wanted.value, found.value)
+
+
+def _is_dots_argument(one: cst.Arg) -> bool:
+    return not one.star and one.keyword is None and _is_dots([one.value])
 
 
 def _same_subscript(wanted: cst.Subscript, found: object) -> bool:

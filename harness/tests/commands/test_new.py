@@ -117,7 +117,7 @@ def test_a_patch_comes_from_a_clone(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="has no such commit"):
         refault("7", "--commit", "nothing", "--checkout", "clone", "--sglang", "toy")
     with pytest.raises(BadInput, match="either as --patch FILE or as --commit"):
-        refault("7", "--sglang", "toy")
+        refault("7", "--patch", "fix.patch", "--commit", "HEAD", "--sglang", "toy")
 
 
 def git(clone: Path, *words: str) -> None:

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from difflib import unified_diff
 from pathlib import Path
 
+from harness.draft.patch import parse
+from harness.draft.proof import Proven, prove
+from harness.facts import Revert
+from harness.source import revert
 from harness.source.tree import Tree, at
 
 TABLE = '''\
@@ -102,3 +108,33 @@ def write(root: Path, table: str = TABLE, pages: str = PAGES) -> Tree:
     (folder / "table.py").write_text(table)
     (folder / "pages.py").write_text(pages)
     return at(root)
+
+
+def tree_of(root: Path, files: Mapping[str, str]) -> Tree:
+    """A toy of these modules, by their path in the package."""
+    for name, text in {"__init__.py": "", "version.py": '__version__ = "9.9.8"\n', **files}.items():
+        (root / "sglang" / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / "sglang" / name).write_text(text)
+    return at(root)
+
+
+def patch_of(before: Mapping[str, str], after: Mapping[str, str]) -> str:
+    """The patch from one state of some modules to another."""
+    return "".join(_diff(name, text, after[name]) for name, text in before.items())
+
+
+def _diff(name: str, before: str, after: str) -> str:
+    old, new = (text.splitlines(keepends=True) for text in (before, after))
+    return "".join(unified_diff(old, new, f"a/python/sglang/{name}", f"b/python/sglang/{name}"))
+
+
+def proven(root: Path, before: Mapping[str, str], after: Mapping[str, str], **others: str) -> Proven:
+    """What is derived from the patch between two states, in a tree with more modules beside."""
+    tree = tree_of(root, {**after, **{f"{name}.py": text for name, text in others.items()}})
+    return prove(tree, parse(patch_of(before, after).encode(), "toy"))
+
+
+def undone(found: Proven) -> dict[str, str]:
+    """The modules that the edits rewrite, without the fix."""
+    files = revert.plan(found.tree, Revert(*found.edits)).files
+    return {path.partition("/")[2]: data.decode() for path, data in files.items()}

@@ -176,7 +176,7 @@ def test_a_parameter_that_a_caller_outside_the_patch_passes_is_kept(tmp_path: Pa
     assert found.broken == () and not found.exact
     assert [edit.by for edit in found.edits] == ["found = [page * page_size for page in pages]"]
     (left,) = found.left
-    assert "the fix changed the signature or the decorators of slots" in left.text
+    assert "the parameters or the decorators of slots are not what they were" in left.text
 
 
 def test_an_import_that_leads_nowhere_is_told(tmp_path: Path) -> None:

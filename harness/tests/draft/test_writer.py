@@ -130,6 +130,29 @@ def test_a_changed_keyword_is_an_edit_of_that_keyword(old: str, new: str, replac
     assert (edit.replace, edit.by) == (replace, by)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "replace", "by"),
+    [
+        ("second_pointer", "second_pointer, more", "more, ...)", "kernel[grid](..., ...)"),
+        (
+            "first_pointer, ",
+            "",
+            "second_pointer, ...)",
+            "kernel[grid](..., first_pointer, second_pointer, ...)",
+        ),
+        (", number_of_rows", "", "second_pointer, ...)", "second_pointer, number_of_rows, ...)"),
+    ],
+)
+def test_a_positional_argument_that_came_or_went_is_an_edit_of_its_own(
+    old: str, new: str, replace: str, by: str
+) -> None:
+    def unique(edit: Edit) -> Edit | None:  # an argument is found by a neighbour where there is none itself
+        return edit if "(..., ...)" not in edit.replace else None
+
+    (edit,) = written(CALL.replace(old, new), CALL, unique)
+    assert edit.replace == f"kernel[grid](..., {replace}" and edit.by.endswith(by)
+
+
 CLASS = """
 import os
 

@@ -1,4 +1,4 @@
-"""Finds what can be run: the `pr…`, `issue…` and `config_…` modules of every home, by any of their names."""
+"""Finds what can be run by any of its names: modules `pr…`, `issue…`, `bug_…`, `config_…` of every home."""
 
 from __future__ import annotations
 
@@ -128,10 +128,11 @@ def load_reproducer(module: str) -> Reproducer:
 
 
 def names(subject: Subject) -> tuple[str, ...]:
-    """What a user may call it: id, short id, pull request and issue number."""
+    """What a user may call it: id, short id, pull request and issue number, or else the name."""
     bug = subject.bug if isinstance(subject, Reproducer) else None
-    numbers = (bug.pr, bug.issue) if bug else (subject.id.removeprefix("config_"),)
-    return (subject.id, subject.short_id, *(str(number) for number in numbers if number))
+    numbers = [str(number) for number in (bug.pr, bug.issue) if number] if bug else []
+    name = subject.id.removeprefix("config_").removeprefix("bug_")
+    return (subject.id, subject.short_id, *(numbers or [name]))
 
 
 def find(name: str, among: Sequence[S]) -> S:

@@ -114,7 +114,7 @@ def refuse(params: Params) -> None:
 
 def is_padded(params: Params) -> bool:
     """Whether some row has no slot."""
-    return min(params["slots"]) < 0
+    return bool(min(params["slots"]) < 0)
 
 
 REPRODUCER = Reproducer(
@@ -151,7 +151,7 @@ REPRODUCER = Reproducer(
             "head_dim": Integer(64, sweep=(64, 128)),
         },
         # A row without tokens, one of two chunks, and batches without padding.
-        grid=Grid(lengths=[(5, 3, 0), (70, 1, 2)], slots=[(1, 2, -1), (-1, 0, 3), (3, 0, 1)], heads=[1, 2]),
+        grid=Grid(lengths=[(5, 3, 0), (70, 1, 2)], slots=[(1, 2, -1), (-1, 0, 3), (3, 0, 1)]),
         watch=watch("oob-write", "oob-read", "wrong-value"),
         reference=expected,
         tolerance=Tolerance(absolute=1e-5, relative=1e-5, reason="sums of 70 float32 products"),

@@ -145,11 +145,6 @@ class Reproducer(Subject):
         self._check_declared()
         self._check_releases()
 
-    def _check_number(self) -> None:
-        numbered = self.bug.pr or self.bug.issue
-        problem = f"a bug needs a pull request or an issue number, or a module called {UNNUMBERED}<name>"
-        require(numbered or self.id.startswith(UNNUMBERED), "bug.pr", problem)
-
     def _check_declared(self) -> None:
         unwatched = ", ".join(sorted(declared(self.expect.kinds) - self.declared_kinds))
         require(not unwatched, "expect.kind", f"{unwatched} is watched by no kernel case: add it to watch=")
@@ -163,6 +158,11 @@ class Reproducer(Subject):
             before = order(self.revert.release) < fixed
             has = f"{self.revert.release} has the fix of {self.bug.fixed_in}: name one before it"
             require(before, "revert.release", has)
+
+    def _check_number(self) -> None:
+        numbered = self.bug.pr or self.bug.issue
+        problem = f"a bug needs a pull request or an issue number, or a module called {UNNUMBERED}<name>"
+        require(numbered or self.id.startswith(UNNUMBERED), "bug.pr", problem)
 
     def _check_only(self) -> None:
         only = self.expect.reverted.only

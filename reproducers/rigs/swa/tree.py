@@ -130,7 +130,8 @@ def _extend(rig: Rig, request: Any, end: int, *, first: bool) -> Any:
     _decide(request, end)
     if first:
         _lock(rig, request)
-    config = rig.lab.stand_in("model_config", is_encoder_decoder=False, vocab_size=_VOCABULARY)
+    facts = dict(is_encoder_decoder=False, is_matryoshka=False, vocab_size=_VOCABULARY)
+    config = rig.lab.stand_in("model_config", **facts)
     algorithm = SpeculativeAlgorithm.from_string(None)
     batch = ScheduleBatch.init_new([request], rig.rows, rig.allocator, rig.tree, config, False, algorithm)
     batch.prepare_for_extend()

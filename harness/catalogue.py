@@ -1,4 +1,4 @@
-"""Finds what can be run: the `pr…`, `issue…` and `config_…` modules of every home, by any of their names."""
+"""Finds what can be run by any of its names: modules `pr…`, `issue…`, `bug_…`, `config_…` of every home."""
 
 from __future__ import annotations
 
@@ -128,11 +128,9 @@ def load_reproducer(module: str) -> Reproducer:
 
 
 def names(subject: Subject) -> tuple[str, ...]:
-    """What a user may call it: id, short id, and the numbers of pull requests and issues."""
-    numbers = [_name(subject)]
-    if isinstance(subject, Reproducer):
-        numbers = [str(number) for number in subject.bug.numbers]
-    return (subject.id, subject.short_id, *numbers)
+    """What a user may call it: id, short id, the numbers of pull requests and issues, or else the name."""
+    numbers = [str(number) for number in subject.bug.numbers] if isinstance(subject, Reproducer) else []
+    return (subject.id, subject.short_id, *(numbers or [_name(subject)]))
 
 
 def _name(subject: Subject) -> str:

@@ -25,7 +25,7 @@ GROUP = "refault.reproducers"
 """The entry-point group by which an installed distribution names its package of reproducers."""
 VARIABLE = "REFAULT_REPRODUCERS"
 """Folders as PATH has them, where no --reproducers is given."""
-SUBJECT = re.compile(r"(pr|issue)\d+(_\w+)?|config_\w+")
+SUBJECT = re.compile(r"(pr|issue)\d+(_\w+)?|(bug|config)_\w+")
 """The name of a module that holds a reproducer or a configuration."""
 _INSTALLED = frozenset({"site-packages", "dist-packages"})
 

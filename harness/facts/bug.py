@@ -14,7 +14,7 @@ _RELEASE = re.compile(r"\d+(\.\d+)*(\.post\d+|rc\d+)?")
 class Bug:
     """One fixed upstream bug: its numbers, its releases, and what a user saw.
 
-    Raises FactsError without a pull request and an issue, and for what is no release (`0.5.12.post1`).
+    Raises FactsError for what is no release (`0.5.12.post1`).
     """
 
     fixed_in: str
@@ -22,7 +22,7 @@ class Bug:
     symptom: str
     """What a user saw, in one line."""
     pr: int | None = None
-    """The number of the pull request that fixed it; this or `issue` is needed."""
+    """The number of the pull request that fixed it; without this and `issue`, the module is `bug_<name>`."""
     issue: int | None = None
     """The number of the issue that reported it."""
     introduced_in: str | None = None
@@ -36,7 +36,6 @@ class Bug:
         return tuple(number for number in (self.pr, self.issue, *self.also) if number)
 
     def __post_init__(self) -> None:
-        require(self.pr or self.issue, "pr", "a bug needs a pull request or an issue number")
         for name in ("fixed_in", "introduced_in"):
             value = getattr(self, name)
             require(value is None or _RELEASE.fullmatch(value), name, f"{value!r} is no release")

@@ -20,6 +20,14 @@ from harness.facts.reported import ReportedServer
 from harness.facts.revert import Revert
 from harness.facts.server import ServerCase
 
+UNNUMBERED = "bug_"
+"""How modules of bugs begin whose pull request and issue are not known."""
+
+
+def short(subject: str) -> str:
+    """The shortest name that an id answers to: its number, or all of it."""
+    return subject if subject.startswith(UNNUMBERED) else subject.partition("_")[0]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
@@ -82,7 +90,7 @@ class Subject:
 
     @property
     def short_id(self) -> str:
-        return self.id.partition("_")[0]
+        return short(self.id)
 
     @property
     def declared_kinds(self) -> frozenset[DeclaredKind]:
@@ -132,6 +140,7 @@ class Reproducer(Subject):
             "device",
             "needs a platform, and a kernel case beside it",
         )
+        self._check_number()
         self._check_only()
         self._check_declared()
         self._check_releases()
@@ -158,6 +167,11 @@ class Reproducer(Subject):
             before = order(self.revert.release) < fixed
             has = f"{self.revert.release} has the fix of {self.bug.fixed_in}: name one before it"
             require(before, "revert.release", has)
+
+    def _check_number(self) -> None:
+        numbered = self.bug.pr or self.bug.issue
+        problem = f"a bug needs a pull request or an issue number, or a module called {UNNUMBERED}<name>"
+        require(numbered or self.id.startswith(UNNUMBERED), "bug.pr", problem)
 
     def _check_only(self) -> None:
         only = self.expect.reverted.only

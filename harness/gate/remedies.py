@@ -42,7 +42,7 @@ def _fix(verdict: Verdict, wish: Wanted, build: Build) -> str:
     if not isinstance(wish.subject, Reproducer):
         return f"see it with {look}"
     bug = wish.subject.bug
-    fix = f"#{bug.pr}" if bug.pr else f"the fix of issue #{bug.issue}"
+    fix = f"#{bug.pr}" if bug.pr else f"the fix of issue #{bug.issue}" if bug.issue else "the fix"
     if verdict is Verdict.UNFIXED:
         return f"take over {fix}, which upstream has since {bug.fixed_in}; see it with {look}"
     return f"upstream has {fix} since {bug.fixed_in}, and this build lost it; see it with {look}"

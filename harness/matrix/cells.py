@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from harness.facts import Bug
+from harness.facts.reproducer import short
 from harness.foreign import shown
 from harness.observation import Fault
 from harness.source.releases import order
@@ -62,7 +63,7 @@ class Cell:
 
     @property
     def short_id(self) -> str:
-        return self.reproducer.partition("_")[0]
+        return short(self.reproducer)
 
     @property
     def declared(self) -> Status | None:

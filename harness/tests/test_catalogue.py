@@ -59,6 +59,7 @@ def test_a_reproducer_is_offered_once_however_many_of_its_names_are_near(
         ("pr1_x", True),
         ("issue24394_swa", True),
         ("config_toy", True),
+        ("bug_toy", True),
         ("rigs", False),
         ("prx_1", False),
         ("pr1-x", False),

@@ -108,7 +108,10 @@ def test_a_declared_kind_is_a_text_that_survives_a_copy() -> None:
 # --- mistakes --------------------------------------------------------------------------------------
 
 MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
-    "bug without a number": (lambda: Bug(fixed_in="0.5.13", symptom="x"), "pr: a bug needs a pull request"),
+    "bug without a number": (
+        lambda: reproducer(bug=Bug(fixed_in="0.5.13", symptom="x")),
+        "bug.pr: a bug needs a pull request or an issue number, or a module called bug_<name>",
+    ),
     "fixed in no release": (
         lambda: Bug(pr=1, fixed_in="main", symptom="x"),
         "fixed_in: 'main' is no release",

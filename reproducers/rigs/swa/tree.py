@@ -76,7 +76,7 @@ def prefill(rig: Rig, prompt: Sequence[int], *, chunk: int) -> Running:
     request = _request(prompt)
     for end in [*range(chunk, len(prompt), chunk), len(prompt)]:
         with rig.lab.observe("prefill"):
-            batch = _extend(rig, request, end)
+            batch = _extend(rig, request, end, first=end <= chunk)
         if last := end == len(prompt):
             request.output_ids.append(_SAMPLED)
         with rig.lab.observe("keep"):
@@ -116,18 +116,22 @@ def _request(prompt: Sequence[int]) -> Any:
     from sglang.srt.managers.schedule_batch import Req
     from sglang.srt.sampling.sampling_params import SamplingParams
 
-    return Req("request", "", array("q", prompt), SamplingParams(max_new_tokens=1))
+    takes_array = "array" in str(inspect.signature(Req).parameters["origin_input_ids"].annotation)
+    tokens = array("q", prompt) if takes_array else list(prompt)  # up to 0.5.13.post1
+    return Req("request", "", tokens, SamplingParams(max_new_tokens=1))
 
 
-def _extend(rig: Rig, request: Any, end: int) -> Any:
+def _extend(rig: Rig, request: Any, end: int, *, first: bool) -> Any:
     """The batch that computes the prompt up to `end`, behind what the request holds already."""
     from sglang.srt.managers.schedule_batch import ScheduleBatch
     from sglang.srt.speculative.spec_info import SpeculativeAlgorithm
 
-    request.init_next_round_input(rig.tree)
+    request.init_next_round_input(*([rig.tree] if first else []))  # later chunks hold what was kept of it
     _decide(request, end)
-    _lock(rig, request)
-    config = rig.lab.stand_in("model_config", is_encoder_decoder=False, vocab_size=_VOCABULARY)
+    if first:
+        _lock(rig, request)
+    facts = dict(is_encoder_decoder=False, is_matryoshka=False, vocab_size=_VOCABULARY)
+    config = rig.lab.stand_in("model_config", **facts)
     algorithm = SpeculativeAlgorithm.from_string(None)
     batch = ScheduleBatch.init_new([request], rig.rows, rig.allocator, rig.tree, config, False, algorithm)
     batch.prepare_for_extend()

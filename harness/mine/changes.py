@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.errors import BadInput
+from harness.mine.syntax import syntax
 from harness.mine.words import bag, likeness, share
 from harness.source.symbols import Scope, definitions, parse
 
@@ -113,8 +114,8 @@ def _moved(gone: Mapping[str, Sequence[Changed]], come: Mapping[str, Sequence[Ch
 
 
 def _differ(one: Function, other: Function) -> bool:
-    return ast.dump(one.args) != ast.dump(other.args) or list(map(ast.dump, one.body)) != list(
-        map(ast.dump, other.body)
+    return syntax(one.args) != syntax(other.args) or list(map(syntax, one.body)) != list(
+        map(syntax, other.body)
     )
 
 

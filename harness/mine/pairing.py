@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
 
+from harness.mine.syntax import syntax
 from harness.mine.words import bag, likeness
 
 Pair = tuple[ast.stmt | None, ast.stmt | None]
@@ -23,18 +24,11 @@ class Pairing:
     """Pairs statements; what was made of a node is kept, for the time that the nodes live."""
 
     def __init__(self) -> None:
-        self._dumps: dict[int, str] = {}
         self._words: dict[int, Counter[str]] = {}
-
-    def dump(self, node: ast.AST) -> str:
-        """The syntax of a node as text, made once."""
-        if id(node) not in self._dumps:
-            self._dumps[id(node)] = ast.dump(node)
-        return self._dumps[id(node)]
 
     def pairs(self, before: Sequence[ast.stmt], after: Sequence[ast.stmt]) -> Iterator[Pair]:
         """Statements that differ: with what each became, or None on the side where it is not."""
-        ours, theirs = list(map(self.dump, before)), list(map(self.dump, after))
+        ours, theirs = list(map(syntax, before)), list(map(syntax, after))
         for tag, i1, i2, j1, j2 in SequenceMatcher(None, ours, theirs, autojunk=False).get_opcodes():
             if tag != "equal":
                 yield from self._run(before[i1:i2], after[j1:j2])

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from harness.mine.changes import Function
 from harness.mine.pairing import Pairing
+from harness.mine.syntax import same, syntax
 
 Around = tuple[ast.AST, ...]
 _UNUSED = frozenset(("annotation", "returns", "type_comment", "ctx"))
@@ -25,21 +26,17 @@ class Piece:
     @property
     def same(self) -> bool:
         """Whether it is what it was, in another place."""
-        return self.before is not None and self.after is not None and _equal(self.before, self.after)
+        return self.before is not None and self.after is not None and same(self.before, self.after)
 
     @property
     def wraps(self) -> bool:
         """Whether the piece as it was is a part of what it has become."""
         if self.before is None or self.after is None:
             return False
-        wanted = ast.dump(self.before)
+        wanted = syntax(self.before)
         return any(
-            type(node) is type(self.before) and ast.dump(node) == wanted for node in ast.walk(self.after)
+            type(node) is type(self.before) and syntax(node) == wanted for node in ast.walk(self.after)
         )
-
-
-def _equal(one: ast.AST, other: ast.AST) -> bool:
-    return type(one) is type(other) and ast.dump(one) == ast.dump(other)
 
 
 def pieces(before: Function, after: Function) -> list[Piece]:
@@ -55,11 +52,11 @@ def pieces(before: Function, after: Function) -> list[Piece]:
 
 def _moved(found: list[Piece]) -> list[Piece]:
     """With a statement that is gone in one place and new in another as one piece."""
-    gone = {ast.dump(one.before): one for one in found if one.before and one.after is None}
+    gone = {syntax(one.before): one for one in found if one.before and one.after is None}
     kept: list[Piece] = []
     taken: set[int] = set()
     for one in found:
-        was = gone.get(ast.dump(one.after)) if one.before is None and one.after else None
+        was = gone.get(syntax(one.after)) if one.before is None and one.after else None
         if was is not None and isinstance(was.before, ast.stmt) and id(was) not in taken:
             taken.add(id(was))
             one = Piece(was.before, one.after, one.around)
@@ -89,7 +86,6 @@ class _Cut:
 
     def __init__(self) -> None:
         self._pairing = Pairing()
-        self._dump = self._pairing.dump
 
     def block(self, before: Sequence[ast.stmt], after: Sequence[ast.stmt], around: Around) -> Iterator[Piece]:
         for one, other in self._pairing.pairs(before, after):
@@ -115,7 +111,7 @@ class _Cut:
         if before.value is None or after.value is None:
             if before.value is not after.value:
                 yield Piece(before.value, after.value, around)
-        elif self._dump(before.value) != self._dump(after.value):
+        elif not same(before.value, after.value):
             yield from self._node(before.value, after.value, (*around, after))
 
     def children(self, before: ast.AST, after: ast.AST, around: Around) -> Iterator[Piece]:
@@ -128,7 +124,7 @@ class _Cut:
             elif isinstance(one, list):
                 yield from self.items(one, other, around)
             elif isinstance(one, ast.AST) and isinstance(other, ast.AST):
-                if self._dump(one) != self._dump(other):
+                if not same(one, other):
                     yield from self._node(one, other, around)
             elif one is not other and (isinstance(one, ast.AST) or isinstance(other, ast.AST)):
                 yield Piece(_node_or_none(one), _node_or_none(other), around)
@@ -139,18 +135,18 @@ class _Cut:
         theirs = [one for one in after if isinstance(one, ast.AST)]
         if len(ours) == len(theirs):
             for one, other in zip(ours, theirs, strict=True):
-                if self._dump(one) != self._dump(other):
+                if not same(one, other):
                     yield from self._node(one, other, around)
             return
-        known, seen = set(map(self._dump, ours)), set(map(self._dump, theirs))
-        yield from (Piece(one, None, around) for one in ours if self._dump(one) not in seen)
-        yield from (Piece(None, other, around) for other in theirs if self._dump(other) not in known)
+        known, seen = set(map(syntax, ours)), set(map(syntax, theirs))
+        yield from (Piece(one, None, around) for one in ours if syntax(one) not in seen)
+        yield from (Piece(None, other, around) for other in theirs if syntax(other) not in known)
 
     def _alike(self, before: ast.AST, after: ast.AST) -> bool:
         """Whether two nodes of one kind are one that was changed inside: a call of the same function, …"""
         match before, after:
             case ast.Call(func=one), ast.Call(func=other):
-                return self._dump(one) == self._dump(other)
+                return same(one, other)
             case ast.BinOp(), ast.BinOp():
                 return type(before.op) is type(after.op) and self._shares(before, after)
             case ast.Compare(), ast.Compare():
@@ -160,7 +156,7 @@ class _Cut:
                 return before.arg == after.arg
             case ast.Subscript(), ast.Subscript():
                 return any(
-                    self._dump(getattr(before, part)) == self._dump(getattr(after, part))
+                    syntax(getattr(before, part)) == syntax(getattr(after, part))
                     for part in ("value", "slice")
                 )
             case ((ast.BoolOp() | ast.UnaryOp()), (ast.BoolOp() | ast.UnaryOp())):
@@ -172,7 +168,7 @@ class _Cut:
     def _shares(self, before: ast.AST, after: ast.AST) -> bool:
         """Whether the two have an operand in common."""
         ours, theirs = (
-            {self._dump(one) for one in ast.iter_child_nodes(side) if isinstance(one, ast.expr)}
+            {syntax(one) for one in ast.iter_child_nodes(side) if isinstance(one, ast.expr)}
             for side in (before, after)
         )
         return bool(ours & theirs)

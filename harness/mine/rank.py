@@ -12,6 +12,7 @@ from harness.draft.module import short
 from harness.mine.changes import Changed
 from harness.mine.places import Piece, pieces
 from harness.mine.reasons import Reason, reasons
+from harness.mine.syntax import syntax
 
 _WEIGHT = {
     Reason.MASK: 0.75,
@@ -73,6 +74,10 @@ LEAST = 0.1
 """The score below which a change is no candidate."""
 
 
+Key = tuple[int, ...]
+"""What two pieces share that change the same code into the same."""
+
+
 @dataclass(frozen=True)
 class Sign:
     """One piece of a change with its reasons, and how much it counts."""
@@ -130,11 +135,11 @@ def _grouped(candidates: Iterable[Candidate]) -> list[Candidate]:
     ]
 
 
-def _key(piece: Piece) -> tuple[str, str]:
-    return tuple(ast.dump(one) if one else "" for one in (piece.before, piece.after))  # type: ignore[return-value]
+def _key(piece: Piece) -> Key:
+    return tuple(syntax(one) if one else 0 for one in (piece.before, piece.after))
 
 
-def _candidate(change: Changed, found: Sequence[Piece], common: Counter[tuple[str, str]]) -> Candidate:
+def _candidate(change: Changed, found: Sequence[Piece], common: Counter[Key]) -> Candidate:
     signs = sorted((_sign(piece, common[_key(piece)]) for piece in found), key=lambda one: -one.weight)
     told = [one for one in signs if one.reasons]
     doubt = 1.0
@@ -188,7 +193,7 @@ def _size(piece: Piece) -> float:
 
 def _shape(change: Changed) -> float:
     """A fix leaves the parameters as they are; a move may hide one, and most often does not."""
-    same = ast.dump(change.before.args) == ast.dump(change.after.args)
+    same = syntax(change.before.args) == syntax(change.after.args)
     return (1.0 if same or change.origin else 0.7) * (0.8 if change.moved or change.origin else 1.0)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from enum import StrEnum
 
 from harness.mine.places import Piece
+from harness.mine.syntax import syntax
 
 
 class Reason(StrEnum):
@@ -296,8 +297,8 @@ def _own(piece: Piece) -> Iterator[ast.AST]:
         return
     sides = [list(ast.walk(one)) for one in (piece.before, piece.after)]
     for these, those in (sides, sides[::-1]):
-        known = {ast.dump(node) for node in those}
-        yield from (node for node in these if ast.dump(node) not in known)
+        known = {syntax(node) for node in those}
+        yield from (node for node in these if syntax(node) not in known)
 
 
 def _is_argument(piece: Piece) -> bool:

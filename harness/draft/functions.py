@@ -53,15 +53,27 @@ def _edited(name: str, proven: Proven, searched: Searched) -> Edited | None:
 
 
 def _callers(name: str, searched: Searched) -> Iterator[str]:
-    """Modules and lines that call something of this name: of methods, any object's."""
+    """Functions that call something of this name, with module and line: of methods, any object's."""
     for path in searched.containing(name):
         try:
             syntax = _parsed(searched, path)
         except (SyntaxError, ValueError, BadInput):
             continue
-        for node in ast.walk(syntax):
-            if isinstance(node, ast.Call) and _called(node) == name:
-                yield f"{module_name(searched.tree, path)}, line {node.lineno}"
+        for scope, call in _calls(syntax):
+            if _called(call) == name:
+                yield f"{module_name(searched.tree, path)}{f':{scope}' if scope else ''}, line {call.lineno}"
+
+
+def _calls(module: ast.Module) -> Iterator[tuple[str, ast.Call]]:
+    """Every call with the function that it is in; of a nested function the outermost."""
+    scopes = {name: node for name, node in definitions(module) if isinstance(node, Function)}
+    inside: dict[int, str] = {}
+    for name, node in scopes.items():
+        for one in ast.walk(node):
+            inside.setdefault(id(one), name)
+    for one in ast.walk(module):
+        if isinstance(one, ast.Call):
+            yield inside.get(id(one), ""), one
 
 
 def _parsed(searched: Searched, path: str) -> ast.Module:

@@ -64,7 +64,10 @@ def _of_signature(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[
     for one in (*args.posonlyargs, *args.args, *args.kwonlyargs):
         told = ast.unparse(one.annotation) if one.annotation else ""
         if told.rpartition(".")[2] == "constexpr":
-            continue  # a kernel's constants follow from sizes that its body names
+            # Block sizes and strides follow from others; a kernel's sizes are written like any name.
+            if _named(one.arg) or (one.arg.islower() and "stride" not in one.arg):
+                yield _named(one.arg) or Guess(one.arg, "int", "Integer(4)")
+            continue
         if guess := _named(one.arg) or _annotated(one.arg, told):
             yield guess
 
@@ -96,12 +99,13 @@ def _annotated(name: str, told: str) -> Guess | None:
 
 
 def tensors(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[str]:
-    """Parameters that are tensors, each with the dtype that its name or its use tells."""
+    """Parameters that are tensors, each with the dtype that its name or its use tells, if it does."""
     args = function.args
     for one in (*args.posonlyargs, *args.args, *args.kwonlyargs):
         told = ast.unparse(one.annotation) if one.annotation else ""
         if "Tensor" in told or one.arg.endswith(("_ptr", "_buffer")):
-            yield f"{one.arg} ({_dtype(one.arg, function)})"
+            dtype = _dtype(one.arg, function)
+            yield f"{one.arg} ({dtype})" if dtype else one.arg
 
 
 def _dtype(name: str, function: ast.AST) -> str:
@@ -116,4 +120,4 @@ def _dtype(name: str, function: ast.AST) -> str:
         return "int64"
     if re.search(r"(?:lens?|lengths?|offsets?|counts?)$", plain):
         return "int32"
-    return "dtype unknown"
+    return ""

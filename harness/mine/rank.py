@@ -70,7 +70,7 @@ _MANY = 3
 """Functions that may share a piece before it looks like a rename of something."""
 
 
-LEAST = 0.1
+LEAST = 0.2
 """The score below which a change is no candidate."""
 
 
@@ -159,7 +159,8 @@ def _sign(piece: Piece, functions: int) -> Sign:
     doubt = 1.0
     for kind in _ordered(kinds)[:2]:
         doubt *= 1 - _WEIGHT[kind]
-    rarity = min(1.0, _MANY / functions)
+    # One fix of many kernels wraps the same code in each; a rename wraps none.
+    rarity = min(1.0, (4 * _MANY if piece.wraps else _MANY) / functions)
     return Sign(piece, kinds, (1 - doubt) * _strength(piece) * rarity)
 
 

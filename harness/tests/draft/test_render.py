@@ -82,8 +82,11 @@ def drafted(tmp_path: Path, **texts: str) -> str:
 def test_a_draft_tells_signature_tensors_callers_rigs_and_tests(tmp_path: Path) -> None:
     text = " ".join(line.strip().removeprefix("#").strip() for line in drafted(tmp_path).splitlines())
     assert 'lab.upstream("expand") is expand(values_ptr, seq_lens: torch.Tensor, page_size: int' in text
-    assert "Its tensors: values_ptr (dtype unknown), seq_lens (int32)." in text
-    wanted = "sglang.srt.one, line 10; sglang.srt.one, line 11; sglang.srt.two, line 5."
+    assert "Its tensors: values_ptr, seq_lens (int32)." in text
+    wanted = (
+        "sglang.srt.one:Runner.replay, line 10; sglang.srt.one:Runner.replay, line 11; "
+        "sglang.srt.two:call, line 5."
+    )
     assert f"Something of this name is called in {wanted}" in text
     assert "A rig that names this code: reproducers.rigs.ones." in text
     call = "expand(<tensor int64 2 x 8>, <tensor int32 2>, 16, padded=True, topk=-1, name=…)"
@@ -142,6 +145,14 @@ def test_a_draft_is_typed_as_lint_wants_it(tmp_path: Path) -> None:
 
 def test_functions_without_names_that_are_known_get_one_parameter() -> None:
     assert [one.name for one in guessed.guesses(())] == ["page_size"]
+
+
+def test_a_kernel_s_sizes_are_parameters_and_its_blocks_and_strides_are_not() -> None:
+    sizes = "top_k: tl.constexpr, row_stride: tl.constexpr, BLOCK: tl.constexpr, page_size: tl.constexpr"
+    node = ast.parse(f"def kernel(values_ptr, {sizes}): pass").body[0]
+    assert isinstance(node, ast.FunctionDef)
+    one = Edited("sglang.srt.one", "kernel", node, ())
+    assert [guess.name for guess in guessed.guesses([one])] == ["top_k", "page_size"]
 
 
 def test_a_rig_of_the_class_fits(tmp_path: Path) -> None:

@@ -64,6 +64,9 @@ _PLACES = {
 _ELSEWHERE = 0.3
 _EXCHANGED, _ADDED, _BOUND, _REMOVED = 0.75, 0.5, 0.3, 0.3
 """What counts of an exchanged expression, a new one, a new assignment, and one that is gone."""
+_RENAMED = 0.1
+"""What counts of a name in the place of another one, throughout a function."""
+_LEAVES = (ast.Name, ast.Attribute)
 _SMALL = 6
 """Pieces that a fix may have before it looks like a rewrite."""
 _MANY = 3
@@ -140,7 +143,9 @@ def _key(piece: Piece) -> Key:
 
 
 def _candidate(change: Changed, found: Sequence[Piece], common: Counter[Key]) -> Candidate:
-    signs = sorted((_sign(piece, common[_key(piece)]) for piece in found), key=lambda one: -one.weight)
+    own = Counter(map(_key, found))
+    signs = [_sign(piece, common[_key(piece)], own[_key(piece)]) for piece in found]
+    signs.sort(key=lambda one: -one.weight)
     told = [one for one in signs if one.reasons]
     doubt = 1.0
     for sign in told[:4]:
@@ -154,20 +159,22 @@ def _ordered(kinds: Iterable[Reason]) -> list[Reason]:
     return sorted(kinds, key=lambda one: (-_WEIGHT[one], one))
 
 
-def _sign(piece: Piece, functions: int) -> Sign:
+def _sign(piece: Piece, functions: int, times: int) -> Sign:
     kinds = reasons(piece)
     doubt = 1.0
     for kind in _ordered(kinds)[:2]:
         doubt *= 1 - _WEIGHT[kind]
     # One fix of many kernels wraps the same code in each; a rename wraps none.
     rarity = min(1.0, (4 * _MANY if piece.wraps else _MANY) / functions)
-    return Sign(piece, kinds, (1 - doubt) * _strength(piece) * rarity)
+    return Sign(piece, kinds, (1 - doubt) * _strength(piece, times) * rarity)
 
 
-def _strength(piece: Piece) -> float:
+def _strength(piece: Piece, times: int) -> float:
     """An expression that is wrapped in another is most often a fix, a new statement a feature."""
     if piece.wraps:
         return 1.0
+    if times >= _MANY and all(isinstance(one, _LEAVES) for one in (piece.before, piece.after)):
+        return _RENAMED
     if piece.before is None:  # what is only kept for later is a feature's
         return _BOUND if isinstance(piece.after, ast.Assign | ast.AnnAssign) else _ADDED
     if piece.after is None:

@@ -50,6 +50,13 @@ def test_a_change_of_a_pool_comes_before_one_of_an_entrypoint() -> None:
     assert one(*texts).score > 2 * one(*texts, path="srt/entrypoints/one.py").score
 
 
+def test_a_name_that_is_exchanged_throughout_a_function_counts_little() -> None:
+    texts = [f"g({name} // page_size); h({name}[n]); k({name} - 1)" for name in ("a", "b")]
+    once = [text.partition(";")[0] for text in texts]
+    renamed = ranked(between(*(f"def f(a, b, n):\n    {text}\n" for text in texts))).candidates
+    assert one(*once).score > 0.2 and not renamed
+
+
 def test_what_many_functions_share_counts_little() -> None:
     texts = [f"def f{{at}}(a, b):\n    return {text}\n" for text in ("a", "max(a, b)")]
     many = ["".join(text.format(at=at) for at in range(30)) for text in texts]

@@ -44,7 +44,7 @@ CHAPTERS: Mapping[str, tuple[object, ...]] = {
         facts.KernelCase, facts.CodegenCase, facts.Case, facts.ServerCase, facts.Traffic, facts.Sampling,
         facts.Fences, facts.CpuGraphs, Model,
     ),
-    "Parameters": (facts.Integer, facts.Integers, facts.Lists, facts.Choice, facts.Grid),
+    "Parameters": (facts.Integer, facts.Integers, facts.Lists, facts.Choice, facts.Boolean, facts.Grid),
     "What is judged": (
         facts.watch, facts.Watch, facts.Tolerance, facts.Expect, facts.faults, facts.ExpectedFault,
         facts.FaultKind, facts.DeclaredKind,

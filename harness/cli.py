@@ -18,6 +18,7 @@ from harness.commands import gate as gate_command
 from harness.commands import history as history_command
 from harness.commands import interruption, running, streams
 from harness.commands import matrix as matrix_command
+from harness.commands import mine as mine_command
 from harness.commands import new as new_command
 from harness.commands import report as report_command
 from harness.commands import repro as repro_command
@@ -103,6 +104,7 @@ app.add_command(doctor_command.command)
 app.add_command(gate_command.command)
 app.add_command(history_command.command)
 app.add_command(matrix_command.command)
+app.add_command(mine_command.command)
 app.add_command(new_command.command)
 app.add_command(report_command.command)
 app.add_command(repro_command.command)

@@ -7,7 +7,9 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from harness import foreign
@@ -58,6 +60,26 @@ class Commits:
         """The commit's short name, day and first line."""
         told = self._git("log", "-1", "--format=%h %cs %s", commit).stdout
         return shown(told.decode(errors="replace").strip())
+
+    def changed(self, commit: str) -> dict[str, Callable[[], tuple[bytes | None, bytes | None]]]:
+        """The package's files that a commit changed against its first parent, by their path in the package.
+
+        Each is read when it is asked for: as it was, and as it became; None where it is not there.
+        """
+        home = self._home(commit)
+        told = self._git("diff-tree", "-r", "-z", "--no-renames", f"{commit}^1", commit, "--", home).stdout
+        words = told.decode(errors="surrogateescape").split("\0")
+        found: dict[str, Callable[[], tuple[bytes | None, bytes | None]]] = {}
+        for entry, path in zip(words[::2], words[1::2], strict=False):
+            _, _, old, new, _ = entry.split(" ")
+            found[path.removeprefix(f"{home}/")] = partial(self._versions, old, new)
+        return found
+
+    def _versions(self, old: str, new: str) -> tuple[bytes | None, bytes | None]:
+        return self._blob(old), self._blob(new)
+
+    def _blob(self, name: str) -> bytes | None:
+        return self._git("cat-file", "blob", name).stdout if name.strip("0") else None
 
     def tree(self, commit: str) -> Tree:
         """The tree of a commit, as it was taken out. BadInput if it does not hold the package."""

@@ -71,15 +71,19 @@ def command(
     from harness.draft import obtained
     from harness.draft.deriving import derived
     from harness.draft.render import render
+    from harness.draft.searched import Searched
+    from harness.draft.surroundings import around
 
     if output and folder:
         raise BadInput(f"--output {output}: the draft goes into {folder}: leave one of the two out")
     kept = Releases(default_workspace().releases)
-    tree = resolve(sglang, kept.folder)
-    proven = derived(kept, tree, obtained.obtained(pr, file, commit, checkout))
+    tree, fix = resolve(sglang, kept.folder), obtained.obtained(pr, file, commit, checkout)
+    proven = derived(kept, tree, fix)
     target = output or (folder or _here()) / f"pr{pr}_{_name(proven)}.py"
-    _write(target, render(pr, proven))
+    known = around(proven, fix, Searched(proven.tree), homes.own().folder / "rigs")
+    _write(target, render(pr, proven, known))
     _told(target, proven)
+    _tell_known(pr, target, folder)
     at_home = folder or target.parent == Path(OWN)
     tell(f"next: {'' if at_home else 'put it into reproducers/, '}fill in its TODOs, then")
     elsewhere = f" --reproducers {shlex.quote(str(folder))}" if folder else ""
@@ -99,6 +103,14 @@ def _told(target: Path, proven: Proven) -> None:
     for left in proven.left:
         if not left.todo:
             tell(f"note: {left.text}")
+
+
+def _tell_known(pr: int, target: Path, folder: Path | None) -> None:
+    """Warn where another module has a reproducer of this number already."""
+    folders = [homes.own().folder, *homes.from_environment(), *([folder] if folder else [])]
+    for file in sorted({file.resolve() for one in folders for file in one.glob("*.py")}):
+        if re.match(rf"(?:pr|issue){pr}(?:_|$)", file.stem) and file != target.resolve():
+            tell(f"warning: {pr} has a reproducer already: {file}: see that this is another bug")
 
 
 def _here() -> Path:

@@ -20,23 +20,44 @@ _PLATFORMS = {
     "npu": re.compile(r"\b(?:npu|ascend)\b", re.IGNORECASE),
     "xpu": re.compile(r"\bxpu\b", re.IGNORECASE),
 }
+_SYMPTOMS = {
+    "illegal memory access": re.compile(
+        r"illegal (?:memory )?access|segfault|segmentation fault", re.IGNORECASE
+    ),
+    "out of bounds": re.compile(r"out[- ]of[- ](?:bounds?|range)|\boob\b|overflow|overrun", re.IGNORECASE),
+    "NaN": re.compile(r"\bnans?\b", re.IGNORECASE),
+    "wrong output": re.compile(
+        r"\b(?:wrong|incorrect|garbage|garbled|gibberish|corrupt\w*|mismatch\w*|accuracy)\b", re.IGNORECASE
+    ),
+    "leak": re.compile(r"\bleak\w*\b", re.IGNORECASE),
+    "hang": re.compile(r"\b(?:hangs?|hung|deadlock\w*|stuck)\b", re.IGNORECASE),
+    "crash": re.compile(r"\b(?:crash\w*|assert\w*|exception|\w+Error)\b", re.IGNORECASE),
+}
+"""Symptoms by the words that messages have for them; the words here are ours."""
 _LONGEST = 90
 
 
 @dataclass(frozen=True)
 class Told:
-    """The subject of the first message, and the server's flags and the platforms that messages name."""
+    """The subject of the first message, and what messages name: server flags, platforms, symptoms."""
 
     title: str = ""
     flags: tuple[str, ...] = ()
     platforms: tuple[str, ...] = ()
+    symptoms: tuple[str, ...] = ()
 
 
 def told(message: str) -> Told:
     """What can be taken from a message as git writes it; all of it is empty for a bare diff."""
     flags = tuple(dict.fromkeys(_FLAG.findall(message)))
     named = tuple(name for name, words in _PLATFORMS.items() if words.search(message))
-    return Told(_title(message), flags, named)
+    symptoms = tuple(name for name, words in _SYMPTOMS.items() if words.search(_prose(message)))
+    return Told(_title(message), flags, named, symptoms)
+
+
+def _prose(message: str) -> str:
+    """What people wrote, without the table of files below it."""
+    return re.split(r"^---$|^ .*\|\s+\d+ [+-]*$", message, maxsplit=1, flags=re.MULTILINE)[0]
 
 
 def _title(message: str) -> str:

@@ -6,9 +6,11 @@ import re
 import textwrap
 from collections.abc import Iterator, Sequence
 
-from harness.draft import message
+from harness.draft import guessed, message
+from harness.draft.functions import Edited
 from harness.draft.message import Told
 from harness.draft.proof import Proven
+from harness.draft.surroundings import Surroundings
 from harness.facts import Edit
 from harness.source import releases
 
@@ -23,27 +25,32 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from harness.facts import Bug, Expect, Integer, KernelCase, KernelLab, Reproducer, Revert, edit, faults, watch
+{imports}
 
 
-def drive(lab: KernelLab, *, page_size: int) -> Mapping[str, Any]:
-    """TODO: call real upstream code until one of the edited functions runs; return its outputs by name."""
-    raise NotImplementedError("TODO: write the call (docs/lab.md), and its parameters")
+'''
+_DRIVE = '''\
+def {name}({lab}{params}) -> Mapping[str, Any]:
+    """TODO: {told}."""
+    raise NotImplementedError("TODO: {short}")
 
 
+'''
+_BUG = """\
 REPRODUCER = Reproducer(
     bug=Bug(
         pr={pr},
         introduced_in={introduced},  # TODO: the first affected release: `refault matrix {pr}`
         fixed_in={release},  # TODO: {fixed}
-        symptom="TODO: what a user saw",
+        symptom="TODO: what a user saw{symptoms}",
     ),
-'''
-_TAIL = """\
+"""
+_CASE = """\
     kernel=KernelCase(
         call=drive,
         imports={imports},  # TODO: the modules that `drive` needs
-        params={{"page_size": Integer(16)}},  # TODO: what the bug depends on
+"""
+_MEMORY = """\
         watch=watch("oob-write", "oob-read"),  # TODO: the kinds of fault (docs/facts.md), and the buffers
         # If the bug gives wrong values: watch("wrong-value"), and what the outputs should be, by their names,
         # from a function of the same parameters: reference=expected, tolerance=Tolerance(...).
@@ -51,22 +58,55 @@ _TAIL = """\
     expect=Expect(reverted=faults("oob-write")),  # TODO: how the undone fix shows, and where (only=)
 )
 """
+_VALUES = """\
+        # The edits change values. If memory shows the bug, watch("oob-write", "oob-read") needs no reference.
+        watch=watch("wrong-value"),  # TODO: the kinds of fault (docs/facts.md), and the buffers
+        reference=expected,
+        tolerance=Tolerance(absolute=0, relative=0, reason="TODO: why outputs may differ so much"),
+    ),
+    expect=Expect(reverted=faults("wrong-value")),  # TODO: how the undone fix shows, and where (only=)
+)
+"""
+_ALWAYS = (
+    "Bug",
+    "Expect",
+    "Grid",
+    "KernelCase",
+    "KernelLab",
+    "Reproducer",
+    "Revert",
+    "edit",
+    "faults",
+    "watch",
+)
+_MEMORIES = re.compile(
+    r"\b(?:mask|int64|long|empty|zeros|full|slice|free|alloc\w*|stride\w*|numel|shape|max_\w+)\b|:\w*\]"
+)
+"""What an edit has in it that sizes memory, or says where it is."""
 _INDENT = " " * 8
 _WIDTH = 110
 _NO_TITLE = "TODO: the bug in one line."
 
 
-def render(pr: int, proven: Proven) -> str:
+def render(pr: int, proven: Proven, known: Surroundings | None = None) -> str:
     """The draft's text. It is a reproducer that can be listed and shown, and whose case ends UNRESOLVED."""
-    said = message.told(proven.message)
+    said, known = message.told(proven.message), known or Surroundings()
     title = f"TODO: the bug in one line; the patch is called: {said.title}" if said.title else _NO_TITLE
+    values = _changes_values(proven)
+    symptoms = f" (the message speaks of: {', '.join(said.symptoms)})" if said.symptoms else ""
     return "".join(
         (
-            _HEAD.format(pr=pr, title=title, **_releases(proven)),
+            _HEAD.format(pr=pr, title=title, imports=_imports(known, values)),
+            *_known(known),
+            _function("drive", known, *_WANTED["drive"]),
+            _function("expected", known, *_WANTED["expected"]) if values else "",
+            _BUG.format(pr=pr, symptoms=symptoms, **_releases(proven)),
             *_said(said),
             *_fits(proven),
             *_revert(proven),
-            _TAIL.format(imports=_tuple(proven.modules)),
+            _CASE.format(imports=_tuple(proven.modules)),
+            *_params(known),
+            _VALUES if values else _MEMORY,
         )
     )
 
@@ -92,6 +132,85 @@ def _fits(proven: Proven) -> Iterator[str]:
         yield from _comment(f"{text}.")
 
 
+_WANTED = {
+    "drive": (
+        "call real upstream code until one of the edited functions runs; return its outputs by name",
+        "write the call (docs/lab.md), and its parameters",
+    ),
+    "expected": ("what the outputs should be, by their names, without upstream", "write the reference"),
+}
+"""What is to be written of each function: in its docstring, and where it raises."""
+
+
+def _changes_values(proven: Proven) -> bool:
+    """Whether nothing that the edits exchange sizes memory, or says where it is."""
+    exchanged = [f"{edit.replace}\n{edit.by}" for edit in proven.edits]
+    return bool(exchanged) and not any(map(_MEMORIES.search, exchanged))
+
+
+def _imports(known: Surroundings, values: bool) -> str:
+    """The import of the facts, over several lines where it is too long for one."""
+    records = {guess.record.partition("(")[0] for guess in known.params}
+    names = sorted({*_ALWAYS, *records, *(["Tolerance"] if values else [])}, key=_place)
+    if not any(guess.grid for guess in known.params):
+        names.remove("Grid")
+    line = f"from harness.facts import {', '.join(names)}"
+    if len(line) <= _WIDTH:
+        return line
+    return "\n".join(("from harness.facts import (", *(f"    {name}," for name in names), ")"))
+
+
+def _place(name: str) -> tuple[bool, str]:
+    """Classes come before functions, as imports are sorted."""
+    return name[0].islower(), name
+
+
+def _function(name: str, known: Surroundings, told: str, short: str) -> str:
+    lab = "lab: KernelLab, " if name == "drive" else ""
+    params = ", ".join(f"{guess.name}: {guess.type}" for guess in known.params)
+    text = _DRIVE.format(name=name, lab=lab, params=f"*, {params}", told=told, short=short)
+    head, _, rest = text.partition("\n")
+    if len(head) <= _WIDTH:
+        return text
+    inside = f"    {lab}*, {params}"
+    return f"def {name}(\n{inside}\n) -> Mapping[str, Any]:\n{rest}"
+
+
+def _params(known: Surroundings) -> Iterator[str]:
+    yield "        params={  # TODO: what the bug depends on; these are read off the edited functions\n"
+    yield from (f'            "{guess.name}": {guess.record},\n' for guess in known.params)
+    yield "        },\n"
+    axes = [f"{guess.name}={guess.grid}" for guess in known.params if guess.grid]
+    if axes:
+        line = f"        grid=Grid({', '.join(axes)}),"
+        if len(line) <= _WIDTH:
+            yield f"{line}\n"
+        else:
+            yield "        grid=Grid(\n"
+            yield from (f"            {axis},\n" for axis in axes)
+            yield "        ),\n"
+
+
+def _known(known: Surroundings) -> Iterator[str]:
+    """What was found of the edited functions, as comments above `drive`."""
+    told = [line for one in known.functions for line in _about(one)]
+    told += [f"A rig that names this code: {', '.join(known.rigs)}."] if known.rigs else []
+    told += [f"The patch's own test calls {call}." for call in known.calls]
+    if told:
+        told.append("TODO: take from these lines what `drive` needs, and delete them.")
+        yield from (line for text in told for line in _comment(text, ""))
+
+
+def _about(function: Edited) -> Iterator[str]:
+    name = f'lab.upstream("{function.qualname}")'
+    yield f"{name} is {function.signature}, of {function.module}."
+    if found := list(guessed.tensors(function.node)):
+        yield f"Its tensors: {', '.join(found)}."
+    more = f" and {function.more} more" if function.more else ""
+    if function.callers:
+        yield f"Something of this name is called in {'; '.join(function.callers)}{more}."
+
+
 def _said(said: Told) -> Iterator[str]:
     if said.flags:
         yield from _comment(f"The message names these flags: {', '.join(said.flags)}")
@@ -114,9 +233,14 @@ def _revert(proven: Proven) -> Iterator[str]:
     yield "    ),\n"
 
 
-def _comment(text: str) -> Iterator[str]:
+def _comment(text: str, indent: str = "    ") -> Iterator[str]:
     lines = textwrap.wrap(
-        text, 110, initial_indent="    # ", subsequent_indent="    #   ", break_long_words=False
+        text,
+        110,
+        initial_indent=f"{indent}# ",
+        subsequent_indent=f"{indent}#   ",
+        break_long_words=False,
+        break_on_hyphens=False,
     )
     yield from (f"{line}\n" for line in lines)
 

@@ -9,7 +9,7 @@ from harness.facts.checks import Params
 from harness.facts.expect import Expect, ExpectedFault, faults
 from harness.facts.kinds import EXTENT, DeclaredKind, FaultKind
 from harness.facts.lab import KernelLab, Lab
-from harness.facts.params import Choice, Grid, Integer, Integers, Lists, Param
+from harness.facts.params import Boolean, Choice, Grid, Integer, Integers, Lists, Param
 from harness.facts.place import CPU, CaseKey, Feature, Host, OfCase, Platform, Tier, runs_on
 from harness.facts.published import Released, Retired
 from harness.facts.raised import Raised
@@ -22,6 +22,7 @@ from harness.facts.server import CpuGraphs, Fences, ServerCase, Traffic
 __all__ = [
     "CPU",
     "EXTENT",
+    "Boolean",
     "Bug",
     "Case",
     "CaseKey",

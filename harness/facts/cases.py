@@ -75,8 +75,8 @@ class Space:
     tier: ClassVar[Tier]
 
     params: Mapping[str, Param] = field(default_factory=dict)
-    """Each parameter by its name: an `Integer`, an `Integers` or a `Choice`. Their defaults are the default
-    point, which runs first, and whose trace the golden keeps."""
+    """Each parameter by its name: an `Integer`, an `Integers`, a `Choice` or a `Boolean`. Their defaults
+    are the default point, which runs first, and whose trace the golden keeps."""
     grid: Grid = field(default_factory=Grid)
     """The points that run beside the default one."""
     check: Callable[[Params], None] | None = None

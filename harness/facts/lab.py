@@ -30,6 +30,13 @@ class Lab(Protocol):
         of the case, never a fault of the code under test.
         """
 
+    def upstream(self, name: str, *, in_module: str = "") -> Any:
+        """Upstream's function or class of this qualified name, wherever this release has its module.
+
+        As in a revert: `pages_needed`, `Pool.grow`, `class Pool`. Where several modules have one,
+        `in_module="sglang.srt.x"` chooses. Raises BadInput, which names what is near, where there is none.
+        """
+
     def note(self, text: str) -> None:
         """Tell people something about this point. Notes are shown and kept, and never part of the verdict."""
 

@@ -100,7 +100,30 @@ class Choice:
         return str(value)
 
 
-Param = Integer | Integers | Choice
+@dataclass(frozen=True)
+class Boolean:
+    """Yes or no, which the call gets as a `bool`: `Boolean(False)`, given by hand as `--set padded=true`."""
+
+    default: bool
+    """Its value at the default point. A sweep tries both."""
+
+    @property
+    def values(self) -> tuple[bool, bool]:
+        return (False, True)
+
+    def parse(self, text: str) -> bool:
+        words = {"false": False, "true": True}
+        if text.strip().lower() not in words:
+            raise BadInput(f"{text!r} is neither true nor false")
+        return words[text.strip().lower()]
+
+    def check(self, value: object) -> bool:
+        if not isinstance(value, bool):
+            raise BadInput(f"{value!r} is neither true nor false")
+        return value
+
+
+Param = Integer | Integers | Choice | Boolean
 
 
 class Grid(Mapping[str, tuple[Any, ...]]):

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 
 from harness.errors import StaleRevert
 from harness.facts import (
+    Boolean,
+    Choice,
     CodegenCase,
     CpuGraphs,
     ExpectedFault,
@@ -170,7 +172,8 @@ def _params(case: Space) -> Iterator[str]:
     yield f"parameters of the {case.tier} tier (change them with --set name=value):"
     for name, param in case.params.items():
         default = ",".join(map(str, param.default)) if isinstance(param.default, tuple) else param.default
-        values = f", one of {', '.join(param.values)}" if hasattr(param, "values") else ""
+        few = param.values if isinstance(param, Choice | Boolean) else ()
+        values = f", one of {', '.join(map(str, few))}" if few else ""
         grid = f"; grid {', '.join(map(str, case.grid[name]))}" if name in case.grid else ""
         yield f"  {name:<14} {default}{values}{grid}"
 

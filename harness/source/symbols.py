@@ -43,6 +43,11 @@ def find_function(tree: Tree, qualname: str) -> tuple[Site, ...]:
     return _find(tree, tree.content_hash, qualname)[0]
 
 
+def sites(tree: Tree, qualname: str) -> tuple[Site, ...]:
+    """The same without a hash of the whole tree, for who asks once and knows that it does not change."""
+    return _search(tree, qualname)[0]
+
+
 def unreadable(tree: Tree, qualname: str) -> tuple[str, ...]:
     """Why files that may hold that function cannot be searched: they are no Python, or cannot be read."""
     why = _find(tree, tree.content_hash, qualname)[1]
@@ -102,6 +107,10 @@ def module_name(tree: Tree, path: str) -> str:
 # The content hash is part of the key: a Tree made anew after a change finds anew.
 @lru_cache(maxsize=256)
 def _find(tree: Tree, content_hash: str, qualname: str) -> tuple[tuple[Site, ...], tuple[str, ...]]:
+    return _search(tree, qualname)
+
+
+def _search(tree: Tree, qualname: str) -> tuple[tuple[Site, ...], tuple[str, ...]]:
     sites: list[Site] = []
     problems: list[str] = []
     module, _, local = qualname.rpartition(":")

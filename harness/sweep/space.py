@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.errors import BadInput
-from harness.facts import Case, Choice, Integer, Integers, Lists, Param, Params
+from harness.facts import Boolean, Case, Choice, Integer, Integers, Lists, Param, Params
 from harness.observation.compare import one_line
 
 _TRIES = 50
@@ -122,11 +122,11 @@ def _one_less(param: Param, value: Any) -> Iterator[Any]:
 
 def _largest(value: Any) -> int:
     numbers = value if isinstance(value, tuple | list) else [value]
-    return max((number for number in numbers if isinstance(number, int)), default=0)
+    return max((one for one in numbers if isinstance(one, int) and not isinstance(one, bool)), default=0)
 
 
 def _at_most(param: Param, value: Any, bound: int) -> Any:
-    if isinstance(param, Choice):
+    if isinstance(param, Choice | Boolean):
         return value
     lowest = max(bound, param.minimum)
     return tuple(min(item, lowest) for item in value) if isinstance(param, Integers) else min(value, lowest)
@@ -136,7 +136,7 @@ def _at_most(param: Param, value: Any, bound: int) -> Any:
 
 
 def _axis(name: str, param: Param, grid: Sequence[Any]) -> Axis:
-    if isinstance(param, Choice):
+    if isinstance(param, Choice | Boolean):
         return Axis(name, param.values)
     if isinstance(param, Integer):
         return Axis(name, tuple(sorted({param.default, *grid, *param.sweep})))
@@ -162,13 +162,13 @@ def _draws(axes: Sequence[Axis], seed: int, limit: int) -> Iterator[dict[str, An
 
 
 def _weight(param: Param, value: Any) -> int:
-    if isinstance(param, Choice):
+    if isinstance(param, Choice | Boolean):
         return param.values.index(value)
     return sum(value) + len(value) if isinstance(param, Integers) else int(value)
 
 
 def _less(param: Param, value: Any) -> Iterator[Any]:
-    if isinstance(param, Choice):
+    if isinstance(param, Choice | Boolean):
         yield from param.values[: param.values.index(value)]
     elif isinstance(param, Integer):
         yield from _lower(value, param.minimum)

@@ -57,7 +57,20 @@ def test_elsewhere_a_draft_goes_into_the_current_folder_and_says_where_it_belong
 def test_a_draft_says_how_wrong_values_are_shown() -> None:
     refault("7", "--patch", "fix.patch", "--sglang", "toy")
     text = Path("pr7_grow.py").read_text(encoding="utf-8")
-    assert 'watch("wrong-value")' in text and "reference=expected, tolerance=Tolerance(" in text
+    assert 'watch("wrong-value")' in text and "reference=expected" in text and "tolerance=Tolerance(" in text
+
+
+def test_a_number_that_has_a_reproducer_is_warned_of(tmp_path: Path) -> None:
+    (tmp_path / "acme_bugs").mkdir()
+    words = ("--patch", "fix.patch", "--sglang", "toy", "--reproducers", "acme_bugs")
+    assert "warning" not in refault("7", *words).stdout
+    told = refault("7", *words[:4], "--output", "acme_bugs/pr7_again.py").stdout
+    assert "warning" not in told  # that folder was not named
+    Path("acme_bugs/pr7_again.py").rename("acme_bugs/issue7_other.py")
+    Path("acme_bugs/pr7_grow.py").unlink()
+    told = refault("7", *words).stdout
+    assert "warning: 7 has a reproducer already: " in told and "acme_bugs/issue7_other.py: see that" in told
+    assert "pr24587_aiter" in refault("24587", *words).stdout
 
 
 def test_a_draft_goes_into_a_folder_of_ones_own(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from harness.errors import BadInput, FactsError
 from harness.facts import (
+    Boolean,
     Bug,
     Choice,
     DeclaredKind,
@@ -306,6 +307,19 @@ def test_a_choice_names_the_others() -> None:
     assert param.parse("mla") == "mla"
     with pytest.raises(BadInput, match="'mqa' is not one of mha, mla"):
         param.parse("mqa")
+
+
+@pytest.mark.parametrize(("text", "value"), [("true", True), ("False", False), (" TRUE ", True)])
+def test_a_boolean_is_true_or_false(text: str, value: bool) -> None:
+    assert Boolean(False).parse(text) is value and Boolean(False).check(value) is value
+
+
+@pytest.mark.parametrize("text", ["1", "yes", "", "truth"])
+def test_what_is_neither_true_nor_false_is_refused(text: str) -> None:
+    with pytest.raises(BadInput, match="is neither true nor false"):
+        Boolean(True).parse(text)
+    with pytest.raises(BadInput, match="1 is neither true nor false"):
+        Boolean(True).check(1)
 
 
 # --- points ----------------------------------------------------------------------------------------

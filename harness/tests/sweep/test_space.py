@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import BadInput, FactsError
-from harness.facts import Choice, Grid, Integer, Integers, KernelCase, KernelLab, Lists, watch
+from harness.facts import Boolean, Choice, Grid, Integer, Integers, KernelCase, KernelLab, Lists, watch
 from harness.sweep import space
 
 
@@ -42,6 +42,24 @@ def test_axes_are_sweeps_grids_defaults_and_every_word() -> None:
     assert list(page) == [1, 2, 4, 8, 16] and list(mode) == ["a", "b"]
     assert len(lens) == len(list(lens)) == 1 + 3 + 9 and (30, 7) in list(lens)
     assert space.size([page, lens, mode]) == 5 * 13 * 2
+
+
+def padded(lab: KernelLab, *, rows: int, pad: bool) -> Mapping[str, Any]:
+    return {}
+
+
+def test_a_boolean_has_two_values_of_which_no_is_the_smaller() -> None:
+    case = KernelCase(
+        call=padded,
+        imports=(),
+        params={"rows": Integer(2, sweep=(1, 2)), "pad": Boolean(True)},
+        grid=Grid(pad=[False, True]),
+        watch=watch("oob-write"),
+    )
+    assert list(space.axes(case)[1]) == [False, True]
+    assert len(space.points(case, seed=0, limit=100)) == 4
+    assert {"rows": 2, "pad": False} in space.smaller(case, {"rows": 2, "pad": True})
+    assert space.smaller(case, {"rows": 1, "pad": False}) == []
 
 
 def test_a_small_space_is_walked_whole_without_what_means_nothing() -> None:

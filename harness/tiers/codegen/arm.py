@@ -24,6 +24,7 @@ from harness.process.testimony import Testimony
 from harness.tiers import exceptions
 from harness.tiers.codegen import access, assembly
 from harness.tiers.entry import Entry
+from harness.tiers.upstream import upstream
 
 PROVES = "a signature identifies the kernel that would be launched; it does not prove wrong values"
 
@@ -33,6 +34,7 @@ class CodegenLab:
     """One point of one case on one arm and target, as a reproducer sees it."""
 
     target: Target
+    root: Path
     entered: Callable[[str], None]
     events: list[dict[str, Any]] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
@@ -41,6 +43,10 @@ class CodegenLab:
     def stand_in(self, name: str, **known: Any) -> StandIn:
         """An object that knows only these attributes, for what upstream reads its facts from."""
         return StandIn(name, **known)
+
+    def upstream(self, name: str, *, in_module: str = "") -> Any:
+        """Upstream's function or class of this qualified name, wherever this release has its module."""
+        return upstream(self.root, name, in_module)
 
     def note(self, text: str) -> None:
         """Something a person should know about this point; never part of the verdict."""
@@ -119,7 +125,7 @@ def enter(payload: Mapping[str, Any], folder: Path, testimony: Testimony) -> dic
 def _point(entry: Entry, target: Target, params: Mapping[str, Any]) -> Point:
     case = entry.case
     assert isinstance(case, CodegenCase)
-    lab = CodegenLab(target, entry.launched)
+    lab = CodegenLab(target, entry.code, entry.launched)
     given = {name: case.params[name].check(value) for name, value in params.items()}
     ended: tuple[Fault, ...] = ()
     try:

@@ -16,6 +16,7 @@ from harness.host.stand_ins import StandIn
 from harness.memory.oracle import Oracle
 from harness.observation import Fault
 from harness.observation.normalise import message as normalised
+from harness.tiers.upstream import upstream
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,10 @@ class Lab:
     def stand_in(self, name: str, **known: Any) -> StandIn:
         """An object that knows only these attributes, for what upstream reads its facts from."""
         return StandIn(name, **known)
+
+    def upstream(self, name: str, *, in_module: str = "") -> Any:
+        """Upstream's function or class of this qualified name, wherever this release has its module."""
+        return upstream(self.root, name, in_module)
 
     def single_rank(self) -> None:
         """Set up upstream's parallel groups for one process."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from harness.errors import FactsError
+from harness.errors import BadInput, FactsError
 from harness.facts import DeclaredKind, watch
 from harness.memory.oracle import Oracle
 from harness.observation import Fault
@@ -63,6 +63,55 @@ def test_notes_are_kept_in_order(lab: Lab) -> None:
     lab.note("one")
     lab.note("two")
     assert lab.notes == ["one", "two"]
+
+
+# --- upstream's functions --------------------------------------------------------------------------
+
+POOL = """
+def pages(tokens):
+    return tokens // 16
+
+
+def outer():
+    def inner():
+        pass
+
+
+class Pool:
+    def grow(self, rows):
+        return rows + 1
+"""
+
+
+@pytest.fixture
+def moved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
+    """A lab of a package that keeps its functions two folders down, one of them twice."""
+    package = tmp_path / "toy_of_upstream"
+    (package / "deep").mkdir(parents=True)
+    files = {"__init__": "", "deep/__init__": "", "deep/pool": POOL}
+    files |= {"first": "def twice(): return 1\n", "second": "def twice(): return 2\n"}
+    for name, text in files.items():
+        (package / f"{name}.py").write_text(text)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return Lab(folder=tmp_path, root=package, oracle=Oracle(), entered=lambda kernel: None)
+
+
+def test_a_function_is_found_wherever_it_is(moved: Lab) -> None:
+    assert moved.upstream("pages")(64) == 4
+    assert moved.upstream("class Pool")().grow(1) == moved.upstream("Pool.grow")(None, 1) == 2
+
+
+def test_a_function_of_several_modules_is_chosen(moved: Lab) -> None:
+    with pytest.raises(BadInput, match=r"toy_of_upstream\.first, toy_of_upstream\.second have one each"):
+        moved.upstream("twice")
+    assert moved.upstream("twice", in_module="toy_of_upstream.second")() == 2
+
+
+def test_what_the_tree_lacks_or_nobody_can_reach_is_named(moved: Lab) -> None:
+    with pytest.raises(BadInput, match=r"lab\.upstream\('page'\): the tree has none; nearest: pages"):
+        moved.upstream("page")
+    with pytest.raises(BadInput, match=r"toy_of_upstream\.deep\.pool has it inside of a function"):
+        moved.upstream("outer.inner")
 
 
 # --- what is judged --------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from pathlib import Path
 
 def test_upstreams_every_decode_holds_the_store(tmp_path: Path) -> None:
     found = tmp_path / "found.json"
-    words = ["sweep", "23596", "--others", "triton_ops.kv_indices", "--json", str(found)]
+    words = ["sweep", "23596", "--others", "attention.kv_indices", "--json", str(found)]
     command = [sys.executable, "-m", "harness", *words]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr

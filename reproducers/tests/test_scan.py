@@ -17,4 +17,6 @@ def test_upstreams_every_decode_holds_the_store(tmp_path: Path) -> None:
     stores = {one["kernel"]: one for one in json.loads(found.read_text())["others"]["candidates"]}
     decode = stores["create_flashinfer_kv_indices_triton"]
     assert (decode["argument"], decode["value"], decode["element"]) == ("kv_indices_ptr", "i32", "i64")
-    assert decode["conversion"] == "sign-extended" and decode["named"]
+    assert decode["conversion"] == "sign-extended"
+    assert not decode["named"] and decode["dtypes"]["token_mapping"] == "i32"  # assumed
+    assert stores["create_flashmla_kv_indices_triton"]["named"]

@@ -8,32 +8,30 @@ stray loads read poison, stray stores are dropped, and both are reported.
 from __future__ import annotations
 
 import dataclasses
-import inspect
-import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from types import FrameType
 from typing import Any
 
 import numpy as np
 import torch
 import triton.language as tl
 from triton.runtime import interpreter
-from triton.tools.tensor_descriptor import TensorDescriptor
 
-from harness.errors import Runaway, Unresolved
+from harness.errors import Unresolved
+from harness.memory.grid import language
+from harness.memory.grid.execution import Grid
+from harness.memory.grid.records import Access, Record
+from harness.memory.launch import Launch, opened
 from harness.memory.live import LiveTensors
 from harness.memory.names import names_of
 from harness.memory.poison import Poison
 from harness.memory.reads import Reads
-from harness.memory.unwritten import Unwritten, among
-from harness.memory.violations import Violations, Where
+from harness.memory.unwritten import among
+from harness.memory.violations import Violations
 from harness.memory.windows import FAR_BITS, Addresses, Argument, Lanes, Offsets, Window, Windows
 from harness.observation import Fault
 
-ASTRAY = 4096
-"""So many accesses of one program in a row without a lane inside: a loop over a bound that is poison."""
 UNKNOWN = "an address that was derived from no argument and no live tensor"
 
 _BUILDER = interpreter.InterpreterBuilder
@@ -47,6 +45,9 @@ _PATCHED: tuple[tuple[str, Any, str], ...] = (
     ("InterpreterBuilder", _BUILDER, "create_atomic_rmw"),
     ("InterpreterBuilder", _BUILDER, "create_atomic_cas"),
     ("interpreter_builder", interpreter.interpreter_builder, "options"),
+    ("", interpreter, "_patch_lang_tensor"),
+    ("", interpreter, "ReduceOps"),
+    ("", interpreter, "ScanOps"),
 )
 _ORIGINALS = tuple(getattr(owner, name) for _, owner, name in _PATCHED)
 PATCHES = tuple(
@@ -54,55 +55,17 @@ PATCHES = tuple(
 )
 
 
-class OfAllocations(interpreter.GridExecutor):  # type: ignore[misc]
-    """A launch that knows its tensors by addresses alone: each may reach all of the allocation it lies in."""
-
-
-@dataclass
-class Launch:
-    """A kernel launch while it runs, asked for in `frame`.
-
-    `arguments` grow by the tensors that are found through tables of addresses.
-    """
-
-    kernel: str
-    file: str
-    grid: list[int]
-    scalars: dict[str, Any]
-    arguments: list[Argument]
-    frame: FrameType
-    converted: int = 0
-    live: LiveTensors | None = None
-
-    def __post_init__(self) -> None:
-        self.given = len(self.arguments)
-        self.astray = 0
-        self.program: tuple[int, int, int] | None = None
-        self.by_address: dict[int, Window | None] = {}
-        self.unwritten: list[Unwritten] = []
-
-    def event(self) -> dict[str, Any]:
-        reached = self.arguments[self.given :]
-        event: dict[str, Any] = {
-            "event": "launch",
-            "kernel": self.kernel,
-            "grid": self.grid,
-            "scalars": self.scalars,
-            "args": {argument.name: argument.facts() for argument in self.arguments[: self.given]},
-        }
-        return event | ({"reached": [argument.facts() for argument in reached]} if reached else {})
-
-
 class LaneChecks:
     """The lane checker of one run. `events` takes the launches (None: nobody asks), `violations` the faults.
 
-    `entered` is told the name of each kernel, `after` as well, once it ran, with its tensors.
+    `entered` is told the name of each kernel, `after` as well, once it ran, with its tensors. `ran` counts
+    launches by how their programs ran: see `grid.execution`.
     """
 
     def __init__(
         self, violations: Violations, events: list[dict[str, Any]] | None, entered: Callable[[str], None],
         after: Callable[[str, list[torch.Tensor]], None], poison: Poison | None = None,
-        reads: Reads | None = None,
+        reads: Reads | None = None, ran: Counter[str] | None = None,
     ) -> None:  # fmt: skip
         self._violations = violations
         self._events = events
@@ -112,6 +75,12 @@ class LaneChecks:
         self._reads = reads
         self._windows = Windows()
         self._launch: Launch | None = None
+        self._grid = Grid(violations, Counter() if ran is None else ran)
+
+    @property
+    def _record(self) -> Record:
+        assert self._grid.record is not None
+        return self._grid.record
 
     # --- launches --------------------------------------------------------------------------
 
@@ -119,16 +88,16 @@ class LaneChecks:
         self, call: Callable[..., Any], executor: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         """Run one launch with its tensors in windows, then record what it touched."""
-        outer, launch = self._launch, _opened(executor, args, kwargs)
+        outer, launch = self._launch, opened(executor, args, kwargs)
         self._entered(launch.kernel)
         if self._reads:
             launch.unwritten = self._reads.of_launch([argument.tensor for argument in launch.arguments])
         self._launch = launch
         try:
-            return call(executor, *args, **kwargs)
+            return self._grid.launch(call, executor, args, kwargs, launch)
         finally:
             self._launch = outer
-            self._windows.close(launch.arguments)
+            self._windows.close(launch.arguments + launch.forgotten)
             if self._events is not None:
                 self._events.append(launch.event())
             self._after(launch.kernel, [argument.tensor for argument in launch.arguments])
@@ -169,9 +138,13 @@ class LaneChecks:
             return handle
         addresses, launch = handle.data, self._launch
         moved = addresses.copy()
-        for address in np.unique(addresses).tolist():
-            if self._windows.find(address) is None and (window := self._table_window(launch, address)):
-                moved[addresses == address] -= window.delta
+        found, places = np.unique(addresses, return_index=True)
+        rows = places // int(np.prod(addresses.shape[1:]))
+        for address, row in zip(found.tolist(), rows.tolist(), strict=True):
+            if self._windows.find(address) is None:
+                self._record.pointed(address, row)
+                if window := self._table_window(launch, address):
+                    moved[addresses == address] -= window.delta
         return interpreter.TensorHandle(moved, handle.dtype)
 
     def _table_window(self, launch: Launch, address: int) -> Window | None:
@@ -193,7 +166,6 @@ class LaneChecks:
 
     def resolve(self, ptrs: Any, mask: Any, kind: str) -> tuple[Addresses, Lanes, bool]:
         """Real addresses, the active lanes that may touch them, and whether others were stray."""
-        assert self._launch is not None
         addresses, active, width = ptrs.data, _lanes(mask), _width(ptrs)
         if active.shape != addresses.shape:
             active = np.broadcast_to(active, addresses.shape)
@@ -201,15 +173,25 @@ class LaneChecks:
         if not chosen.size:
             return addresses, active, False
         low, high = (chosen.item(),) * 2 if chosen.size == 1 else (int(chosen.min()), int(chosen.max()))
-        window = self._windows.find(low)
+        window, record, writes = self._windows.find(low), self._record, kind == "oob-write"
         if window is not None and window is self._windows.find(high):
             argument, start = window.argument, window.bias - window.base
             within = low + start >= argument.floor and high + start + width <= argument.nbytes
             if within and not argument.gaps:
-                argument.touch(low + start, high + start + width - 1, kind == "oob-write")
-                self._launch.astray = 0
-                return addresses + window.delta, active, False
+                record.touch(argument, low + start, high + start + width - 1, writes)
+                record.sound(active)
+                real = addresses + window.delta
+                record.access(Access((argument,), real, active, width, writes))
+                return real, active, False
         return self._by_lane(addresses, active, width, kind)
+
+    def stored(self) -> None:
+        """What was resolved last was a store, and is done."""
+        self._record.stored()
+
+    def updates(self) -> None:
+        """What will be resolved next is an atomic operation."""
+        self._record.updates()
 
     def poisoned(self, value: Any, ptrs: Any, violation: Lanes) -> Any:
         """What was loaded, with poison in the stray lanes; there is at least one."""
@@ -227,30 +209,33 @@ class LaneChecks:
         self, addresses: Addresses, active: Lanes, width: int, kind: str
     ) -> tuple[Addresses, Lanes, bool]:
         real, inside = addresses.copy(), active.copy()
+        arguments = []
         for window, here in self._windows.split(addresses):
             lanes = here & active
             if not lanes.any():
                 continue
             if window is None:
                 inside[lanes] = False
-                self._report_unknown(kind)
+                self._report_unknown(kind, lanes)
                 continue
             real[lanes] += window.delta
-            inside[lanes] = self._in_window(window, window.offsets(addresses[lanes]), width, kind)
-        self._stop_if_lost(bool(inside.any()))
+            inside[lanes] = self._in_window(window, addresses, lanes, width, kind)
+            arguments.append(window.argument)
+        self._record.astray(active, inside)
+        self._record.access(Access(tuple(arguments), real, inside, width, kind == "oob-write"))
         return real, inside, not np.array_equal(inside, active)
 
-    def _in_window(self, window: Window, offsets: Offsets, width: int, kind: str) -> Lanes:
-        argument = window.argument
+    def _in_window(self, window: Window, addresses: Addresses, lanes: Lanes, width: int, kind: str) -> Lanes:
+        argument, offsets = window.argument, window.offsets(addresses[lanes])
         good = argument.inside(offsets, width)
         if good.any():
             fine = offsets[good]
-            argument.touch(int(fine.min()), int(fine.max()) + width - 1, kind == "oob-write")
+            self._record.touch(argument, int(fine.min()), int(fine.max()) + width - 1, kind == "oob-write")
         if not good.all():
-            self._report(argument, offsets[~good], width, kind)
+            self._report(argument, offsets[~good], np.nonzero(np.atleast_1d(lanes))[0][~good], width, kind)
         return good
 
-    def _report(self, argument: Argument, offsets: Offsets, width: int, kind: str) -> None:
+    def _report(self, argument: Argument, offsets: Offsets, rows: Offsets, width: int, kind: str) -> None:
         """Stray elements, counted in the type that the kernel's pointer has at the access."""
         assert self._launch is not None
         past = (offsets < argument.floor) | (offsets + width > argument.nbytes)
@@ -264,65 +249,13 @@ class LaneChecks:
                     numel=numel,
                     message=message,
                 )
-                self._violations.access(
-                    fault, offsets[lanes] // width, self._where(f", argument {argument.name}")
-                )
+                what = f", argument {argument.name}"
+                self._record.stray(fault, offsets[lanes] // width, what, int(rows[lanes][0]))
 
-    def _stop_if_lost(self, inside: bool) -> None:
-        launch, program = self._launch, interpreter.interpreter_builder.grid_idx
-        assert launch is not None
-        launch.astray = 0 if inside or program != launch.program else launch.astray + 1
-        launch.program = program
-        if launch.astray >= ASTRAY:
-            raise Runaway(f"{launch.kernel}: stopped after {ASTRAY} accesses in a row that were all stray")
-
-    def _report_unknown(self, kind: str) -> None:
+    def _report_unknown(self, kind: str, lanes: Lanes) -> None:
         assert self._launch is not None
-        self._violations.add(Fault(kind=kind, kernel=self._launch.kernel, message=UNKNOWN), self._where())
-
-    def _where(self, what: str = "") -> Where:
-        assert self._launch is not None
-        return Where(f"{self._launch.kernel}:{self._line()}{what}", interpreter.interpreter_builder.grid_idx)
-
-    def _line(self) -> int:
-        """The line of the kernel that is running: its frame is the innermost from the kernel's file."""
-        frame = sys._getframe(1)
-        while frame is not None:
-            if self._launch and frame.f_code.co_filename == self._launch.file:
-                return frame.f_lineno
-            frame = frame.f_back  # type: ignore[assignment]
-        return 0
-
-
-def _opened(executor: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Launch:
-    known = inspect.getfullargspec(executor.fn).args
-    bound = inspect.getcallargs(executor.fn, *args, **{k: v for k, v in kwargs.items() if k in known})
-    given = [
-        pair
-        for name, value in bound.items()
-        if name not in executor.constexprs
-        for pair in _tensors(name, value)
-    ]
-    frame = sys._getframe(3)
-    names = names_of([tensor for _, tensor in given], frame)
-    pairs = zip(given, names, strict=True)
-    whole = isinstance(executor, OfAllocations)
-    arguments = [Argument(name, tensor, found or name, whole=whole) for (name, tensor), found in pairs]
-    scalars = {name: value for name, value in bound.items() if isinstance(value, bool | int | float | str)}
-    grid = executor.grid(bound) if callable(executor.grid) else executor.grid
-    code = executor.fn.__code__
-    return Launch(executor.fn.__name__, code.co_filename, [int(n) for n in grid], scalars, arguments, frame)
-
-
-def _tensors(name: str, value: Any) -> Iterator[tuple[str, torch.Tensor]]:
-    """The tensors in an argument, in the order in which the interpreter converts them."""
-    if isinstance(value, tuple):
-        for index, item in enumerate(value):
-            yield from _tensors(f"{name}[{index}]", item)
-    elif isinstance(value, TensorDescriptor):
-        yield from _tensors(name, value.base)
-    elif hasattr(value, "data_ptr"):
-        yield name, value if isinstance(value, torch.Tensor) else value.base
+        fault = Fault(kind=kind, kernel=self._launch.kernel, message=UNKNOWN)
+        self._record.stray(fault, None, "", int(np.nonzero(np.atleast_1d(lanes))[0][0]))
 
 
 def _width(ptrs: Any) -> int:
@@ -338,7 +271,8 @@ def _lanes(mask: Any) -> Lanes:
 @contextmanager
 def checked(checks: LaneChecks) -> Iterator[None]:
     """Patch the interpreter of this process for as long as the block runs; the innermost checker sees all."""
-    raw_call, raw_convert, raw_move, raw_point, raw_load, raw_store, raw_rmw, raw_cas, options = _ORIGINALS
+    raw_call, raw_convert, raw_move, raw_point, raw_load, raw_store, raw_rmw, raw_cas, *others = _ORIGINALS
+    options, patch_tensor, reduce_ops, scan_ops = others
     handle = interpreter.TensorHandle
 
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -361,15 +295,19 @@ def checked(checks: LaneChecks) -> Iterator[None]:
 
     def store(self: Any, ptrs: Any, value: Any, mask: Any, *rest: Any, **named: Any) -> Any:
         real, inside, _ = checks.resolve(ptrs, mask, "oob-write")
-        return raw_store(self, handle(real, ptrs.dtype), value, handle(inside, tl.int1), *rest, **named)
+        done = raw_store(self, handle(real, ptrs.dtype), value, handle(inside, tl.int1), *rest, **named)
+        checks.stored()
+        return done
 
     def rmw(self: Any, op: Any, ptr: Any, value: Any, mask: Any, *rest: Any) -> Any:
+        checks.updates()
         real, inside, violation = checks.resolve(ptr, mask, "oob-write")
         before = raw_rmw(self, op, handle(real, ptr.dtype), value, handle(inside, tl.int1), *rest)
         checks.loaded(before)
         return checks.poisoned(before, ptr, _lanes(mask) & ~inside) if violation else before
 
     def cas(self: Any, ptr: Any, expected: Any, value: Any, *rest: Any) -> Any:
+        checks.updates()
         everywhere = handle(np.ones(ptr.data.shape, dtype=bool), tl.int1)
         real, inside, violation = checks.resolve(ptr, everywhere, "oob-write")
         # compare-and-swap has no mask, so stray lanes are sent to a scratch word instead
@@ -382,7 +320,8 @@ def checked(checks: LaneChecks) -> Iterator[None]:
     # The interpreter computes every int32 overflow check and then drops it for want of debug mode;
     # the assertions that code under test makes itself are what debug mode is for here.
     asserting = dataclasses.replace(options, debug=True, sanitize_overflow=False)
-    replacements = (call, convert, move, point, load, store, rmw, cas, asserting)
+    of_programs = language.tensors(patch_tensor), language.reductions(reduce_ops), language.scans(scan_ops)
+    replacements = (call, convert, move, point, load, store, rmw, cas, asserting, *of_programs)
     with _patched(replacements):
         yield
 

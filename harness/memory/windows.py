@@ -105,6 +105,11 @@ class Argument:
             rest = rest % stride if stride else rest
         return np.asarray(good & (rest == 0))
 
+    def overlaps(self, other: Argument) -> bool:
+        """Whether the memory from its first to its last byte is partly that of another."""
+        low, high = self.real + self.floor, self.real + self.nbytes
+        return low < other.real + other.nbytes and other.real + other.floor < high
+
     def touch(self, low: int, high: int, writes: bool) -> None:
         """Note that the bytes from `low` to `high` were accessed."""
         extent = self.written if writes else self.read

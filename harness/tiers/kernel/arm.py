@@ -163,6 +163,6 @@ def _judged(
         findings=findings,
         results=results,
         compared=compared,
-        notes=(*lab.notes, *places, *lab.oracle.fences.notes()),
+        notes=(*lab.notes, *places, *lab.oracle.notes()),
         trace=lab.oracle.trace(),
     )

@@ -1,0 +1,123 @@
+"""Who is told what the programs of a launch do to memory; here where they run one after another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from triton.runtime import interpreter
+
+from harness.errors import Runaway
+from harness.memory.grid.races import Races
+from harness.memory.launch import Launch
+from harness.memory.violations import Elements, Violations, Where
+from harness.memory.windows import Addresses, Argument, Lanes
+from harness.observation import Fault
+
+ASTRAY = 4096
+"""So many accesses of one program in a row without a lane inside: a loop over a bound that is poison."""
+
+_native = interpreter._interpreter
+
+
+@dataclass(frozen=True)
+class Access:
+    """Real addresses and the lanes of them that will be touched, `width` bytes each, of these arguments."""
+
+    arguments: tuple[Argument, ...]
+    addresses: Addresses
+    lanes: Lanes
+    width: int
+    writes: bool
+
+    def memory(self) -> Any:
+        """What these lanes hold now, as unsigned numbers; 0 where no lane is active."""
+        kind = np.dtype(f"u{self.width}")
+        return _native.load(self.addresses, self.lanes, np.zeros(self.addresses.shape, dtype=kind), kind)
+
+    def restore(self, memory: Any) -> None:
+        _native.store(self.addresses, memory, self.lanes)
+
+
+class Record(Protocol):
+    """Who is told what the programs of a launch do to memory."""
+
+    def touch(self, argument: Argument, low: int, high: int, writes: bool) -> None:
+        """The bytes of an argument from `low` to `high` are accessed."""
+
+    def stray(self, fault: Fault, elements: Elements | None, what: str, row: int) -> None:
+        """Elements outside of a buffer are accessed, or (None) no buffer is, by `row`'s program first."""
+
+    def pointed(self, address: int, row: int) -> None:
+        """An address that was loaded from memory became a pointer, in the program in `row` first."""
+
+    def sound(self, active: Lanes) -> None:
+        """All active lanes of an access are inside; there is at least one."""
+
+    def astray(self, active: Lanes, inside: Lanes) -> None:
+        """Those of the active lanes that are `inside` are; there is at least one active."""
+
+    def access(self, access: Access) -> None:
+        """Memory is about to be accessed, by any number of lanes."""
+
+    def stored(self) -> None:
+        """The last access was a store, and is done."""
+
+    def updates(self) -> None:
+        """Memory is about to be accessed by an atomic operation."""
+
+
+class InTurn:
+    """The record of programs that run one after another, in their order: what it is told holds at once."""
+
+    def __init__(self, launch: Launch, violations: Violations, races: Races | None = None) -> None:
+        self._launch = launch
+        self._violations = violations
+        self._races = races
+        self._last: tuple[Access, Any] | None = None
+        self._in_a_row = 0
+        self._program: tuple[int, int, int] | None = None
+
+    def touch(self, argument: Argument, low: int, high: int, writes: bool) -> None:
+        argument.touch(low, high, writes)
+
+    def stray(self, fault: Fault, elements: Elements | None, what: str, row: int) -> None:
+        where = Where(self._launch.place() + what, interpreter.interpreter_builder.grid_idx)
+        if elements is None:
+            self._violations.add(fault, where)
+        else:
+            self._violations.access(fault, elements, where)
+
+    def pointed(self, address: int, row: int) -> None:
+        """What is found is found in order."""
+
+    def sound(self, active: Lanes) -> None:
+        self._in_a_row = 0
+
+    def astray(self, active: Lanes, inside: Lanes) -> None:
+        program = interpreter.interpreter_builder.grid_idx
+        self._in_a_row = 0 if inside.any() or program != self._program else self._in_a_row + 1
+        self._program = program
+        if self._in_a_row >= ASTRAY:
+            kernel = self._launch.kernel
+            raise Runaway(f"{kernel}: stopped after {ASTRAY} accesses in a row that were all stray")
+
+    def access(self, access: Access) -> None:
+        if self._races is None:
+            return
+        if access.writes:
+            self._last = access, access.memory()
+        else:
+            self._races.read(access.addresses, access.lanes, access.width)
+
+    def stored(self) -> None:
+        if self._races is None or self._last is None:
+            return
+        (access, before), self._last = self._last, None
+        changed = access.memory() != before
+        self._races.write(access.addresses, access.lanes, access.width, changed)
+
+    def updates(self) -> None:
+        if self._races is not None:
+            self._races.void()

@@ -68,6 +68,16 @@ def faults_of(program: Program, planted: bool) -> list[Fault]:
     return [*oracle.violations.faults(), *joined(depends, itertools.chain.from_iterable(compared))]
 
 
+def ways_of(program: Program, planted: bool) -> Mapping[str, int]:
+    """The launches of one run of a program, by how their programs ran; Unresolved where ways differ."""
+    oracle = Oracle()
+    try:
+        _outputs(program, planted, oracle)
+    except Exception as error:  # noqa: BLE001 - Unresolved is raised again, and what is planted may end a run
+        as_fault(error, ROOT)
+    return oracle.ran
+
+
 def _outputs(program: Program, planted: bool, oracle: Oracle) -> Outputs:
     torch.manual_seed(0)
     with oracle.calling(ROOT), oracle.watching(ROOT, entered=lambda kernel: None):

@@ -55,6 +55,7 @@ format: setup ## rewrite the code as lint wants it
 bench: setup ## compare shared and fresh interpreters, measure the oracle and start-up of servers (minutes)
 	$(BIN)/python ci/bench/arms.py $(ARGS)
 	$(BIN)/python ci/bench/oracle.py
+	$(BIN)/python ci/bench/grid.py
 	$(BIN)/python ci/bench/servers.py
 
 portable: setup ## run the same cases under other BLAS kernels, threads, locales, homes, users: all must agree

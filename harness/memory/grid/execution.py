@@ -71,14 +71,14 @@ class Grid:
     def _run(self, kernel: Kernel, arguments: dict[str, Any], launch: Launch) -> None:
         interpreter.interpreter_builder.set_grid_dim(*launch.dims)
         habit = habit_of(kernel.__code__)
-        reason = habit.refused or self._at_once(kernel, arguments, launch, habit)
+        reason = habit.refused or self.at_once(kernel, arguments, launch, habit)
         self.ran[reason or AT_ONCE] += 1
         if reason:
             self._in_turn(kernel, arguments, launch, self._violations)
 
     # --- at once -------------------------------------------------------------------------------
 
-    def _at_once(self, kernel: Kernel, arguments: dict[str, Any], launch: Launch, habit: Habit) -> str | None:
+    def at_once(self, kernel: Kernel, arguments: dict[str, Any], launch: Launch, habit: Habit) -> str | None:
         """Run all programs at once, or do nothing and return why that cannot be."""
         journal = self.record = Journal(launch, habit)
         before = compared.memory(launch) if self._compares else {}

@@ -121,3 +121,4 @@ class InTurn:
     def updates(self) -> None:
         if self._races is not None:
             self._races.void()
+            self._races = None

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from triton.runtime import interpreter
 
-from harness.memory.grid.touches import LARGEST, MANY, NOBODY, Stretch, Touch, Units, stretches
+from harness.memory.grid.touches import MANY, NOBODY, Stretch, Touch, Units, stretches
 from harness.memory.launch import Launch
 from harness.memory.violations import Violations, Where
 from harness.memory.windows import Addresses, Argument, Lanes
@@ -74,15 +74,14 @@ class Races:
         writes = [step.touch for step in self._steps if step.writes]
         reads = [step.touch for step in self._steps if not step.writes]
         for stretch in stretches(writes, reads):
-            if len(stretch) <= LARGEST:
-                self._tell_of(stretch, violations)
+            self._tell_of(stretch, violations)
 
     def _tell_of(self, stretch: Stretch, violations: Violations) -> None:
         seen = _Seen(stretch)
         for step in self._steps:
             raced = seen.stored(step) if step.writes else seen.loaded(step)
             if raced.size:
-                self._report(stretch.low + raced * stretch.unit, step, violations)
+                self._report(stretch.addresses(raced), step, violations)
 
     def _report(self, addresses: Units, step: _Step, violations: Violations) -> None:
         width = step.touch.width

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -18,8 +18,8 @@ from harness.memory.windows import Addresses, Lanes
 
 NOBODY, MANY = -1, -2
 """In place of a program's number."""
-LARGEST = 1 << 26
-"""Units of one stretch of memory that are noted one by one."""
+LARGEST = 1 << 22
+"""Units of a stretch of memory up to which all are noted, and beyond which only those that were written."""
 
 Units = npt.NDArray[np.int64]
 
@@ -66,22 +66,47 @@ class Touch:
 
 @dataclass(frozen=True)
 class Stretch:
-    """Memory that was written, from its first byte to behind its last, and the unit to look at it in."""
+    """Memory that was written, from its first byte to behind its last, and the unit to look at it in.
+
+    One access of several programs may reach from buffer to buffer, with anything between. Of a large stretch
+    the units that were `written` alone have a place, in their order; of any other all have.
+    """
 
     low: int
     high: int
     unit: int
+    written: Units | None = None
 
     def __len__(self) -> int:
-        return (self.high - self.low) // self.unit + 1
+        return (self.high - self.low) // self.unit + 1 if self.written is None else len(self.written)
+
+    def over(self, writes: Sequence[Touch]) -> Stretch:
+        """The same for these writes."""
+        if len(self) <= LARGEST:
+            return self
+        units = [touch.units(self.low, self.unit)[0] for touch in writes if self.meets(touch)]
+        return replace(self, written=np.unique(np.concatenate(units)))
+
+    def meets(self, touch: Touch) -> bool:
+        return touch.low < self.high and touch.high > self.low
 
     def touched(self, touches: Sequence[Touch]) -> Iterator[tuple[Touch, Units, Units]]:
-        """The accesses that reach into it, with the units that do and their programs."""
+        """The accesses that reach into it, with the places of the units that do, and their programs."""
         for touch in touches:
-            if touch.low < self.high and touch.high > self.low:
+            if self.meets(touch):
                 at, who = touch.units(self.low, self.unit)
-                inside = (at >= 0) & (at < len(self))
-                yield (touch, at, who) if inside.all() else (touch, at[inside], who[inside])
+                places, inside = self._places(at)
+                yield (touch, places, who) if inside.all() else (touch, places[inside], who[inside])
+
+    def _places(self, at: Units) -> tuple[Units, Lanes]:
+        if self.written is None:
+            return at, (at >= 0) & (at < len(self))
+        places = np.minimum(np.searchsorted(self.written, at), len(self.written) - 1)
+        return places, self.written[places] == at
+
+    def addresses(self, places: Units) -> Units:
+        """Where the units of these places begin."""
+        return self.low + self.unit * (places if self.written is None else self.written[places])
 
 
 def stretches(writes: Sequence[Touch], reads: Sequence[Touch]) -> Iterator[Stretch]:
@@ -89,7 +114,7 @@ def stretches(writes: Sequence[Touch], reads: Sequence[Touch]) -> Iterator[Stret
     for low, high in _merged(sorted((touch.low, touch.high) for touch in writes)):
         near = [touch for touch in (*writes, *reads) if touch.low < high and touch.high > low]
         unit = math.gcd(low, *(touch.width for touch in near))
-        yield Stretch(low, high, unit if all(touch.aligned(unit) for touch in near) else 1)
+        yield Stretch(low, high, unit if all(touch.aligned(unit) for touch in near) else 1).over(writes)
 
 
 def _merged(spans: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
@@ -109,8 +134,6 @@ def meet(writes: Sequence[Touch], reads: Sequence[Touch]) -> bool:
 
 
 def _met_in(stretch: Stretch, writes: Sequence[Touch], reads: Sequence[Touch]) -> bool:
-    if len(stretch) > LARGEST:
-        return True
     owner = np.full(len(stretch), NOBODY, np.int64)
     written = list(stretch.touched(writes))
     for _, at, who in written:

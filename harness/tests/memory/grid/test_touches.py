@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -67,6 +68,17 @@ def test_misaligned_accesses_are_looked_at_by_bytes() -> None:
     assert meet([one], [other]) and not meet([one], [behind])
 
 
-def test_memory_too_far_apart_to_note_counts_as_met() -> None:
-    far = np.array([[START, START + 8 * touches.LARGEST]], np.uint64)
-    assert meet([Touch.of(far, np.ones((1, 2), bool), 1, np.array([0]))], [])
+def test_memory_between_buffers_is_not_noted() -> None:
+    far = np.array([[START, START + 1024 * touches.LARGEST]], np.uint64)
+    lanes = np.ones((1, 2), bool)
+    one, other = (Touch.of(far, lanes, 4, np.array([program])) for program in (0, 1))
+    beside = Touch.of(far + np.uint64(4), lanes, 4, np.array([1]))
+    assert not meet([one], []) and not meet([one], [beside])
+    assert meet([one], [other]) and meet([one, other], [])
+
+
+@given(_accesses())
+def test_it_makes_no_difference_how_much_is_noted(accesses: Accesses) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(touches, "LARGEST", 0)
+        test_who_meets_is_what_a_count_of_bytes_says.hypothesis.inner_test(accesses)

@@ -180,3 +180,10 @@ def test_no_random_kernel_at_all_is_bad_usage(
     with pytest.raises(SystemExit):
         TRITONS.main()
     assert "--random 0: takes a number of kernels" in capsys.readouterr().err
+
+
+def test_the_finding_of_an_exchange_shows_both_forms() -> None:
+    told = [line.split(": ", 1) for line in _module("show_finding").atomic_exchange(None)]
+    found = {where.split(", ", 1)[1]: what for where, what in told}
+    assert [found[f"{chip}, without buffers"] for chip in ("gfx942", "gfx950")] == ["global_atomic_swap"] * 2
+    assert all("failed to translate" in found[f"{chip}, with buffers"] for chip in ("gfx942", "gfx950"))

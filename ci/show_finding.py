@@ -104,7 +104,28 @@ def seeded_min_p(lab: Any) -> Iterator[str]:
         yield "a seed and min-p 0.1: a token is drawn"
 
 
+def atomic_exchange(lab: Any) -> Iterator[str]:
+    """Compile `tl.atomic_xchg` for AMD's chips, with a tensor that buffer instructions reach, and without."""
+    triton = importlib.import_module("triton")
+    compiler = importlib.import_module("triton.compiler")
+    target = importlib.import_module("triton.backends.compiler").GPUTarget
+    kernel = importlib.import_module("harness.tests.gcn.kernels").EXCHANGE
+    kinds, constants = {"x": "*i32", "n": "i32", "BLOCK": "constexpr"}, {"BLOCK": 64}
+    # What Triton's launch says of a tensor below 2 GiB.
+    small = {(0,): [["tt.divisibility", 16], ["tt.pointer_range", 32]]}
+    for chip in ("gfx942", "gfx950"):
+        for how, facts in (("without buffers", {}), ("with buffers", small)):
+            source = compiler.ASTSource(kernel, kinds, constants, facts)
+            try:
+                made = triton.compile(source, target=target("hip", chip, 64)).asm["amdgcn"]
+                (found,) = (line.split()[0] for line in made.splitlines() if "_atomic_" in line)
+            except RuntimeError as error:
+                found = f"{type(error).__name__} {error}"
+            yield f"Triton {triton.__version__}, {chip}, {how}: {found}"
+
+
 FINDINGS: dict[str, tuple[Callable[[Any], Iterator[str]], tuple[str, ...]]] = {
+    "atomic-exchange": (atomic_exchange, ()),
     "row-overflow": (row_overflow, ("sgl_kernel",)),
     "seeded-min-p": (seeded_min_p, ()),
     "window-free": (window_free, ()),

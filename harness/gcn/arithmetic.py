@@ -183,9 +183,7 @@ def div_scale(a: Values, b: Values, c: Values) -> tuple[Values, Values]:
     a, b, c = np.broadcast_arrays(*(np.asarray(x, dtype=F32) for x in (a, b, c)))
     eb, ec = (x.view(U32) >> U32(23) & U32(255) for x in (b, c))
     exponents = ec.astype(I32) - eb.astype(I32)
-    tiny = F32(2.0**-126)
-    inverse_small = np.abs(F64(1) / b.astype(F64)) < tiny
-    quotient_small = np.abs(c.astype(F64) / b.astype(F64)) < tiny
+    inverse_small, quotient_small = _tiny(F64(1) / b.astype(F64)), _tiny(c.astype(F64) / b.astype(F64))
     up, down = ldexp(a, 64), ldexp(a, -64)
     is_b, is_c = a == b, a == c
     far, denormal = exponents >= 96, (eb == 0) & (b != 0)
@@ -197,6 +195,11 @@ def div_scale(a: Values, b: Values, c: Values) -> tuple[Values, Values]:
     ]  # fmt: skip
     scaled_back = [False, True, False, True, False, True, False]
     return np.select(cases, results, a).astype(F32), np.select(cases, scaled_back, False)
+
+
+def _tiny(value: Values) -> Values:
+    """Whether a value is below the normal numbers of 32 bits."""
+    return np.abs(value) < F32(2.0**-126)
 
 
 def div_fixup(a: Values, b: Values, c: Values) -> Values:

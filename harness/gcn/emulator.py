@@ -249,13 +249,19 @@ def _advance(code: Code, wave: Wave, told: Run, meet: int | None = None) -> int:
                 wave.pc, wave.count = pc, count
                 return MET if pc == meet else STORE
     except Diverged as parting:
-        wave.pc, wave.count = pc, count
-        wave.meet = parting.meet if parting.meet is not None and parting.meet > pc else pc + 1
-        return APART
+        wave.count = count
+        return _apart(wave, pc, parting)
     wave.pc, wave.count = pc + 1, count
     if target == BARRIER and waits.outstanding("lgkm"):
         _hazard(code, pc, told, size)
     return target
+
+
+def _apart(wave: Wave, pc: int, parting: Diverged) -> int:
+    """Leave waves that part at a branch there, with the place behind it where they are to meet."""
+    wave.pc = pc
+    wave.meet = parting.meet if parting.meet is not None and parting.meet > pc else pc + 1
+    return APART
 
 
 def _hazard(code: Code, pc: int, told: Run, size: int) -> None:

@@ -56,14 +56,11 @@ class Emulation:
         code = _decoded(kernel.asm[self.target.language])
         space = Space(launch.kernel, self.violations, self.poison, lambda address: _reached(launch, address))
         space.watched = self._watched()
-        placed = {argument.name: space.place(argument) for argument in launch.arguments}
-        kinds = {name: kind for name, kind in kernel.src.signature.items() if kind != "constexpr"}
-        values = [placed.get(name, bound[name]) for name in kinds]
-        warps, grid_size = kernel.metadata.num_warps, _three(launch.grid)
-        local = kernel.metadata.shared
-        content = segment.lay_out(code.assembly, list(kinds.values()), values, grid_size, warps, local)
+        sizes = _three(launch.grid), kernel.metadata.num_warps, kernel.metadata.shared
+        kinds, values = _passed(kernel, bound, {one.name: space.place(one) for one in launch.arguments})
+        content = segment.lay_out(code.assembly, kinds, values, *sizes)
         try:
-            told = emulator.run(code, space, space.segment(content), grid_size, warps, local)
+            told = emulator.run(code, space, space.segment(content), *sizes)
             self.runs.append((function.__name__, told))
         finally:
             if self.journal and space.stores:
@@ -75,6 +72,12 @@ class Emulation:
     def _watched(self) -> str | None:
         """The argument whose stores are to be remembered, where the journal waits for this launch."""
         return self.journal.argument if self.journal and self.journal.is_next(self.events) else None
+
+
+def _passed(kernel: Any, bound: Mapping[str, Any], placed: Mapping[str, int]) -> tuple[list[str], list[Any]]:
+    """The kinds and values of what a launch passes on, tensors as the addresses where they are placed."""
+    kinds = {name: kind for name, kind in kernel.src.signature.items() if kind != "constexpr"}
+    return list(kinds.values()), [placed.get(name, bound[name]) for name in kinds]
 
 
 def _reached(launch: Launch, address: int) -> Argument | None:

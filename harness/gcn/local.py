@@ -57,10 +57,18 @@ def _access(
     data, address = (operands[:1], operands[1]) if reads else (operands[1:], operands[0])
     words = max(1, size // 4)
     starts = [data[0].index + n * words for n in range(len(places))] if reads else [d.index for d in data]
-    registers = data[0].registers if reads else frozenset()
+    if reads:
+        registers = data[0].registers
+        return _reading(instruction, address.index, starts, size, places, kernel, signed, registers)
+    return _writing(instruction, address.index, starts, size, places, kernel)
 
+
+def _reading(
+    instruction: Instruction, address: int, starts: list[int], size: int, places: list[int], kernel: str,
+    signed: bool, registers: frozenset[int],
+) -> Step:  # fmt: skip
     def read(wave: Wave) -> None:
-        base = wave.v[address.index].astype(np.int64)
+        base = wave.v[address].astype(np.int64)
         # All of it is read before a register is written: the address may be one of them.
         found = [_read(wave, base + place, size, signed, instruction, kernel) for place in places]
         for start, values in zip(starts, found, strict=True):
@@ -68,13 +76,19 @@ def _access(
                 wave.put(wave.v[start + number], word)
         wave.waits.issue("lgkm", registers)
 
+    return read
+
+
+def _writing(
+    instruction: Instruction, address: int, starts: list[int], size: int, places: list[int], kernel: str
+) -> Step:
     def write(wave: Wave) -> None:
-        base = wave.v[address.index].astype(np.int64)
+        base = wave.v[address].astype(np.int64)
         for start, place in zip(starts, places, strict=True):
             _write(wave, base + place, size, start, instruction, kernel)
-        wave.waits.issue("lgkm", registers)
+        wave.waits.issue("lgkm", frozenset())
 
-    return read if reads else write
+    return write
 
 
 def _inside(

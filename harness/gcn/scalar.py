@@ -140,6 +140,7 @@ _CONDITIONS: Mapping[str, tuple[Callable[[Wave], Scalar], bool]] = {
 """By opcode: what is read, and whether a value other than 0 branches."""
 _IDLE = frozenset({"s_nop", "s_sleep", "s_setprio", "s_sethalt", "s_inst_prefetch"})
 _COMPARISON = re.compile(r"s_cmp(k?)_(eq|lg|gt|ge|lt|le)_([iu])(32|64)")
+_BIT = re.compile(r"s_bitcmp([01])_b(32|64)")
 _SAVE = re.compile(r"s_(\w+)_saveexec_b64")
 _WAIT = re.compile(r"(vmcnt|lgkmcnt|expcnt)\((\d+)\)")
 
@@ -159,6 +160,8 @@ def build(instruction: Instruction, labels: Mapping[str, int]) -> Step | None:
         return _immediate(_IMMEDIATE[opcode], parse(texts[0]), _short(texts[1]))
     if found := _COMPARISON.fullmatch(opcode):
         return _comparison(found, texts)
+    if bit := _BIT.fullmatch(opcode):
+        return _bit(int(bit[1]), int(bit[2]), *map(parse, texts))
     if saved := _SAVE.fullmatch(opcode):
         return _save(_LOGIC[saved[1]], *map(parse, texts)) if saved[1] in _LOGIC else None
     return None
@@ -276,6 +279,16 @@ def _comparison(found: re.Match[str], texts: tuple[str, ...]) -> Step:
 
     def step(wave: Wave) -> None:
         wave.scc = each(lambda a, b: int(compare(sign(a), sign(b))), first(wave), second(wave))
+
+    return step
+
+
+def _bit(wanted: int, bits: int, source: Operand, number: Operand) -> Step:
+    """S_BITCMP0 and 1: whether the bit of that number, of which the lowest bits count, is as wanted."""
+    first, second = value(source, bits // 32), value(number, 1)
+
+    def step(wave: Wave) -> None:
+        wave.scc = each(lambda a, b: int(a >> (b % bits) & 1 == wanted), first(wave), second(wave))
 
     return step
 

@@ -313,9 +313,7 @@ class Space:
             good = argument.inside(at, unit)
             if good.any():
                 any_inside = True
-                argument.touch(int(at[good].min()), int(at[good].max()) + unit - 1, writes)
-                if writes:
-                    argument.stored(at[good], unit)
+                _told(argument, at[good], unit, writes)
                 self._copy(argument, at[good], rows[good], octets, start, unit, writes)
                 if writes:
                     self._note(argument, at[good], who[rows[good]], unit, place)
@@ -416,3 +414,10 @@ def _scatter(backing: Backing, offsets: Offsets, width: int, values: list[Words]
     places = offsets // size
     for number, word in enumerate(values):
         backing.words[size][places + number] = word.astype(f"u{size}")
+
+
+def _told(argument: Argument, at: Offsets, unit: int, writes: bool) -> None:
+    """Elements that were reached inside an argument, for the trace and for what was stored."""
+    argument.touch(int(at.min()), int(at.max()) + unit - 1, writes)
+    if writes:
+        argument.stored(at, unit)

@@ -121,10 +121,69 @@ def test_two_readings_of_an_instruction(one: str, other: str, same: bool) -> Non
     ],
 )
 def test_a_release_that_did_not_run_is_no_right_slot(found: dict[str, Any], line: str) -> None:
-    assert TRITONS.line("3.4.0", "rocm-gfx942", found) == line
+    assert TRITONS.LAST_LOC.line("3.4.0", "rocm-gfx942", found) == line
 
 
 def test_a_release_tells_what_it_stored_and_touched() -> None:
     ran = [{"instructions": 7, "wrong": 2, "astray": ["oob-read"], "hazards": []}] * 2
-    line = TRITONS.line("3.4.0", "rocm-gfx942", {"triton": "3.4.0", "ran": ran})
+    line = TRITONS.LAST_LOC.line("3.4.0", "rocm-gfx942", {"triton": "3.4.0", "ran": ran})
     assert line == "| 3.4.0 | gfx942 | 2 | 14 | 4 | 1 | oob-read |"
+
+
+_RAN = {"expression": "(a + b)", "instructions": 7, "differing": 0, "astray": [], "hazards": [], "lacks": ""}
+
+
+@pytest.mark.parametrize(
+    ("second", "cells"),
+    [
+        ({}, "2 | 14 | 0 | 0 | 0 |  |"),
+        ({"expression": "(a + at)", "differing": 3}, "2 | 14 | 0 | 1 | 0 | (a + at) |"),
+        ({"lacks": "v_new_b32"}, "1 | 7 | 1 | 0 | 0 | v_new_b32 |"),
+        ({"hazards": ["v_add_u32"]}, "2 | 14 | 0 | 0 | 1 | v_add_u32 |"),
+    ],
+)
+def test_random_kernels_that_differ_or_did_not_run_are_told(second: dict[str, Any], cells: str) -> None:
+    found = {"triton": "3.4.0", "ran": [_RAN, {**_RAN, **second}]}
+    line = TRITONS.random_kernels(2).line("3.4.0", "rocm-gfx950", found)
+    assert line == f"| 3.4.0 | gfx950 | {cells}"
+
+
+@pytest.mark.parametrize(("trouble", "code"), [("", 0), ("v_new_b32", 1)])
+def test_the_same_random_kernels_run_with_every_release(
+    trouble: str, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = []
+
+    def executed(place: Path, *command: str) -> dict[str, Any]:
+        asked.append(command)
+        return {"triton": place.name, "ran": [{**_RAN, "lacks": trouble}]}
+
+    monkeypatch.setattr(TRITONS, "installed", lambda version, folder: folder / version)
+    monkeypatch.setattr(TRITONS, "executed", executed)
+    monkeypatch.setattr(sys, "argv", ["gcn_tritons.py", "3.4.0", "3.6.0", "--random", "5"])
+    assert TRITONS.main() == code
+    chips = [("gcn_random.py", platform, "5") for platform in TRITONS.CHIPS]
+    assert asked == chips * 2
+    assert len(capsys.readouterr().out.splitlines()) == 2 + len(asked)
+
+
+def test_a_script_is_run_with_the_release_that_is_asked_for(tmp_path: Path) -> None:
+    found = TRITONS.executed(tmp_path, "gcn_random.py", "rocm-gfx942", "1")
+    assert [one["differing"] for one in found["ran"]] == [0]
+    assert TRITONS.executed(tmp_path, "gcn_random.py", "rocm-gfx000", "1")["failed"]
+
+
+def test_no_random_kernel_at_all_is_bad_usage(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["gcn_tritons.py", "--random", "0"])
+    with pytest.raises(SystemExit):
+        TRITONS.main()
+    assert "--random 0: takes a number of kernels" in capsys.readouterr().err
+
+
+def test_the_finding_of_an_exchange_shows_both_forms() -> None:
+    told = [line.split(": ", 1) for line in _module("show_finding").atomic_exchange(None)]
+    found = {where.split(", ", 1)[1]: what for where, what in told}
+    assert [found[f"{chip}, without buffers"] for chip in ("gfx942", "gfx950")] == ["global_atomic_swap"] * 2
+    assert all("failed to translate" in found[f"{chip}, with buffers"] for chip in ("gfx942", "gfx950"))

@@ -61,6 +61,11 @@ def _sums(x, sums, old, n, BLOCK: tl.constexpr):  # type: ignore[no-untyped-def]
     tl.atomic_cas(sums + 5, 0, 7)
 
 
+def _exchange(x, n, BLOCK: tl.constexpr):  # type: ignore[no-untyped-def]
+    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    tl.atomic_xchg(x + at, at, mask=at < n)
+
+
 def _halves(x, y, out, n, BLOCK: tl.constexpr):  # type: ignore[no-untyped-def]
     at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     a, b = tl.load(x + at, mask=at < n), tl.load(y + at, mask=at < n)
@@ -74,6 +79,7 @@ def _mixed(x, y, out, n, BLOCK: tl.constexpr):  # type: ignore[no-untyped-def]
 
 
 THIRDS, _ = both(_thirds)
+EXCHANGE, _ = both(_exchange)
 SUMS, SUMS_INTERPRETED = both(_sums)
 HALVES, _ = both(_halves)
 MIXED, _ = both(_mixed)

@@ -102,6 +102,9 @@ def test_constant_of_a_pair_is_extended_by_its_sign() -> None:
         ("s_cmp_lg_u32 s0, s1", 1), ("s_cmp_ge_i32 s0, s1", 0), ("s_cmp_gt_u32 s0, s1", 1),
         ("s_cmp_le_i32 s0, s1", 1), ("s_cmpk_lt_i32 s1, 0x200", 1), ("s_cmpk_gt_i32 s0, 0xfffe", 1),
         ("s_cmp_eq_u64 s[0:1], s[0:1]", 1), ("s_cmp_lg_u64 s[0:1], 0", 1),
+        ("s_bitcmp0_b32 s1, 0", 0), ("s_bitcmp0_b32 s1, 1", 1), ("s_bitcmp1_b32 s1, 0", 1),
+        ("s_bitcmp1_b32 s1, 32", 1), ("s_bitcmp1_b32 s1, 33", 0), ("s_bitcmp0_b32 s0, 31", 0),
+        ("s_bitcmp1_b64 s[0:1], 32", 1), ("s_bitcmp0_b64 s[0:1], 33", 1), ("s_bitcmp1_b64 s[0:1], s1", 1),
     ],
 )  # fmt: skip
 def test_comparison(text: str, scc: int) -> None:

@@ -42,7 +42,7 @@ class Texts:
 
     def parts(self, source: bytes, local: str) -> tuple[str, ...]:
         """The texts of all functions or classes of a name in a file; its own for `<module>`."""
-        text = source.decode("utf-8")
+        text = source.decode("utf-8-sig")
         if local == MODULE:
             return (text,)
         key = hashlib.sha256(source).hexdigest()
@@ -83,7 +83,7 @@ def _segment(lines: list[str], node: Definition) -> str:
 
 def functions_with(source: bytes, pattern: str) -> Iterator[str]:
     """The innermost functions of a file that hold what a pattern without anything left open spells."""
-    text, wanted = source.decode("utf-8", errors="replace"), match.pattern(pattern)
+    text, wanted = source.decode("utf-8-sig", errors="replace"), match.pattern(pattern)
     lines, told = text.split("\n"), list[str]()
     for name, node in reversed(list(definitions(ast.parse(text)))):
         inner = any(one.startswith(f"{name}.") for one in told)

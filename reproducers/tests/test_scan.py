@@ -10,11 +10,13 @@ from pathlib import Path
 
 def test_upstreams_every_decode_holds_the_store(tmp_path: Path) -> None:
     found = tmp_path / "found.json"
-    words = ["sweep", "23596", "--others", "triton_ops.kv_indices", "--json", str(found)]
+    words = ["sweep", "23596", "--others", "attention.kv_indices", "--json", str(found)]
     command = [sys.executable, "-m", "harness", *words]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     stores = {one["kernel"]: one for one in json.loads(found.read_text())["others"]["candidates"]}
     decode = stores["create_flashinfer_kv_indices_triton"]
     assert (decode["argument"], decode["value"], decode["element"]) == ("kv_indices_ptr", "i32", "i64")
-    assert decode["conversion"] == "sign-extended" and decode["named"]
+    assert decode["conversion"] == "sign-extended"
+    assert not decode["named"] and decode["dtypes"]["token_mapping"] == "i32"  # assumed
+    assert stores["create_flashmla_kv_indices_triton"]["named"]

@@ -24,7 +24,8 @@ from reproducers.tests.conftest import Run
 Alter = Callable[[dict[str, str]], Tree]
 
 CONDITION = "            and pool.layers_mapping[layer.layer_id][1]\n        ):\n"
-TRANSLATION = "pool.translate_loc_from_full_to_swa(extend_kv_indices)"
+ASSIGNED = "            extend_kv_indices = self.forward_metadata.swa_out_cache_loc\n"
+"""What the fix gives a layer of the window pool, as 0.5.23 writes it."""
 ALL_BUT_ONE = "torch.cat([self.forward_metadata.swa_out_cache_loc[:-1], extend_kv_indices[-1:]])"
 ROW = swa_model.KV_HEADS * swa_model.HEAD_DIM
 """Elements of one slot."""
@@ -45,7 +46,7 @@ def told(result: Result, verdict: Verdict) -> str:
 
 def translated(expression: str) -> dict[str, str]:
     """The change that takes this instead of the translated slots."""
-    return {TRANSLATION: expression}
+    return {ASSIGNED: f"            extend_kv_indices = {expression}\n"}
 
 
 def stray_read(buffer: str, first_slot: int, last_slot: int, slots: int = 49) -> str:
@@ -88,9 +89,9 @@ def test_slots_forced_into_the_window_pool_are_wrong_values(run: Run, alter: Alt
     assert result.fixed and {fault.kind for fault in result.fixed.main.faults} == {"wrong-value"}
 
 
-def test_the_fix_taken_from_the_metadata_passes(run: Run, alter: Alter) -> None:
-    later = translated("self.forward_metadata.swa_out_cache_loc")
-    reason = told(run(pr24394.REPRODUCER, alter(later), {}).result, Verdict.PASS)
+def test_the_fix_that_translates_by_itself_passes(run: Run, alter: Alter) -> None:
+    earlier = translated("pool.translate_loc_from_full_to_swa(extend_kv_indices)")  # as 0.5.15 wrote it
+    reason = told(run(pr24394.REPRODUCER, alter(earlier), {}).result, Verdict.PASS)
     assert stray_read("k_buffer", 49, 80) in reason
 
 

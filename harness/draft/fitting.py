@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from itertools import islice
 
 from harness.draft.module import Definition, any_head, short
 from harness.draft.places import Release, Texts, functions_with, spells
@@ -14,6 +15,9 @@ from harness.facts import Edit
 from harness.source.releases import Releases, order, parse
 from harness.source.symbols import module_name
 from harness.source.tree import Tree
+
+_COMMON = 24
+"""Files with the same code, an import most often, beyond which none of them tells anything."""
 
 
 class State(Enum):
@@ -152,24 +156,30 @@ def _one(derived: Release, changed: Release, home: _Home) -> str:
         path = changed.home(edit, home.path)
         place = "is there" if path == home.path else f"is in {module_name(changed.tree, path)} now"
         return f"{where} {place}, without `{short(edit.replace)}`"
-    now = list(_elsewhere(derived, changed, edit))
+    files = _spelling(changed, edit)
+    if len(files) > _COMMON:
+        return f"{where} is gone, and `{short(edit.replace)}` is in too many files to say where it went"
+    now = list(islice(_elsewhere(derived, changed, edit, files), 3))
     if now:
-        return f"{where} is gone, and `{short(edit.replace)}` is in {' and '.join(now[:3])}"
+        return f"{where} is gone, and `{short(edit.replace)}` is in {' and '.join(now)}"
     return f"{where} is gone, and so is `{short(edit.replace)}`"
 
 
-def _elsewhere(derived: Release, changed: Release, edit: Edit) -> Iterator[str]:
-    """Functions, by module, that have what an edit looks for and did not where it was derived."""
+def _spelling(changed: Release, edit: Edit) -> list[str]:
+    """The files that spell what an edit looks for; none for a definition, which is known by its name."""
     searched, words = changed.searched, sorted(re.findall(r"\w{4,}", edit.replace), key=len)
     if not words or edit.replace.startswith(("@", "def ", "class ", "async def ")):
-        return  # a definition is known by its name
-    for path in searched.containing(words[-1]):
-        if spells(searched.source(path).decode("utf-8", errors="replace"), edit.replace):
-            known = derived.functions_with(path, edit.replace)
-            names = (
-                name for name in functions_with(searched.source(path), edit.replace) if name not in known
-            )
-            yield from (f"{module_name(searched.tree, path)}:{name}" for name in names)
+        return []
+    texts = ((path, searched.source(path)) for path in searched.containing(words[-1]))
+    return [path for path, text in texts if spells(text.decode("utf-8", errors="replace"), edit.replace)]
+
+
+def _elsewhere(derived: Release, changed: Release, edit: Edit, files: Sequence[str]) -> Iterator[str]:
+    """Functions of these files, by module, that have what an edit looks for and had it not before."""
+    for path in files:
+        known = derived.functions_with(path, edit.replace)
+        found = functions_with(changed.searched.source(path), edit.replace)
+        yield from (f"{module_name(changed.tree, path)}:{name}" for name in found if name not in known)
 
 
 # --- sentences -----------------------------------------------------------------------------

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from harness.draft.module import Function
 from harness.draft.proof import Proven
@@ -24,7 +26,13 @@ class Edited:
     qualname: str
     node: Function
     callers: tuple[str, ...]
-    more: int = 0
+    more: bool = False
+    """Whether there are callers beyond those."""
+
+    @property
+    def is_constructor(self) -> bool:
+        """Whether it is called by the name of its class."""
+        return self.qualname.endswith(".__init__")
 
     @property
     def signature(self) -> str:
@@ -48,32 +56,46 @@ def _edited(name: str, proven: Proven, searched: Searched) -> Edited | None:
     node = dict(definitions(_parsed(searched, path))).get(name)
     if not isinstance(node, Function):
         return None
-    callers = list(dict.fromkeys(_callers(name.rpartition(".")[2], searched)))
-    return Edited(sites[0].module, name, node, tuple(callers[:_CALLERS]), max(len(callers) - _CALLERS, 0))
+    called = _called_by(name)
+    # One more than is named tells whether there are more: to count them all takes seconds.
+    found = tuple(islice(_callers(called, searched), _CALLERS + 1)) if called else ()
+    return Edited(sites[0].module, name, node, found[:_CALLERS], len(found) > _CALLERS)
+
+
+def _called_by(name: str) -> str | None:
+    """The plain name by which it is called: a constructor by its class; None for what operators call."""
+    outer, _, last = name.rpartition(".")
+    if last == "__init__":
+        return outer.rpartition(".")[2] or None
+    return None if last.startswith("__") and last.endswith("__") else last
 
 
 def _callers(name: str, searched: Searched) -> Iterator[str]:
-    """Functions that call something of this name, with module and line: of methods, any object's."""
+    """Functions that call something of this name, with module and line: of methods, any object's.
+
+    A file is parsed only if its text seems to have a call, for methods such as `forward` are in hundreds.
+    """
+    spelt = re.compile(rb"(?<!def )\b%s\s*[\[(]" % re.escape(name).encode())
     for path in searched.containing(name):
+        if not spelt.search(searched.source(path)):
+            continue
         try:
             syntax = _parsed(searched, path)
         except (SyntaxError, ValueError, BadInput):
             continue
-        for scope, call in _calls(syntax):
-            if _called(call) == name:
-                yield f"{module_name(searched.tree, path)}{f':{scope}' if scope else ''}, line {call.lineno}"
+        calls = [one for one in ast.walk(syntax) if isinstance(one, ast.Call) and _called(one) == name]
+        for scope, call in _scoped(syntax, calls):
+            yield f"{module_name(searched.tree, path)}{f':{scope}' if scope else ''}, line {call.lineno}"
 
 
-def _calls(module: ast.Module) -> Iterator[tuple[str, ast.Call]]:
-    """Every call with the function that it is in; of a nested function the outermost."""
-    scopes = {name: node for name, node in definitions(module) if isinstance(node, Function)}
-    inside: dict[int, str] = {}
-    for name, node in scopes.items():
-        for one in ast.walk(node):
-            inside.setdefault(id(one), name)
-    for one in ast.walk(module):
-        if isinstance(one, ast.Call):
-            yield inside.get(id(one), ""), one
+def _scoped(module: ast.Module, calls: Sequence[ast.Call]) -> Iterator[tuple[str, ast.Call]]:
+    """Each call with the function that it is in; of a nested function the outermost."""
+    if not calls:
+        return
+    scopes = [(name, node) for name, node in definitions(module) if isinstance(node, Function)]
+    for call in calls:
+        lines = (name for name, node in scopes if node.lineno <= call.lineno <= (node.end_lineno or 0))
+        yield next(lines, ""), call
 
 
 def _parsed(searched: Searched, path: str) -> ast.Module:

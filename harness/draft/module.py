@@ -16,7 +16,7 @@ class Module:
     """A module's text and its syntax."""
 
     def __init__(self, text: str) -> None:
-        self.text = text
+        self.text = text = text.removeprefix("\ufeff")  # a byte order mark is no syntax
         self.syntax = ast.parse(text)
         self._lines = text.split("\n")
 

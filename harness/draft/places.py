@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import hashlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 
@@ -28,7 +29,7 @@ class Texts:
 
     def __init__(self) -> None:
         self._counts: dict[tuple[str, str, str], int] = {}
-        self._parts: dict[tuple[str, str], tuple[str, ...]] = {}
+        self._defined: dict[str, tuple[_Lines, ...]] = {}
         self.moved: dict[tuple[str, str], list[str]] = {}
         """Files in which some release has what an edit is in."""
 
@@ -41,34 +42,48 @@ class Texts:
 
     def parts(self, source: bytes, local: str) -> tuple[str, ...]:
         """The texts of all functions or classes of a name in a file; its own for `<module>`."""
-        key = (hashlib.sha256(source).hexdigest(), local)
-        if key not in self._parts:
-            self._parts[key] = tuple(_parts(source.decode("utf-8"), local))
-        return self._parts[key]
+        text = source.decode("utf-8-sig")
+        if local == MODULE:
+            return (text,)
+        key = hashlib.sha256(source).hexdigest()
+        if key not in self._defined:
+            self._defined[key] = tuple(_defined(text))
+        lines = text.split("\n")
+        return tuple(
+            "\n".join(lines[one.first : one.end]) for one in self._defined[key] if one.local == local
+        )
+
+
+@dataclass(frozen=True)
+class _Lines:
+    """Where a function or class stands, named as edits do: its first line from 0, and the one after it."""
+
+    local: str
+    first: int
+    end: int
 
 
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", errors="surrogateescape")).hexdigest()
 
 
-def _parts(text: str, local: str) -> Iterator[str]:
-    if local == MODULE:
-        yield text
-        return
-    lines = text.split("\n")
+def _defined(text: str) -> Iterator[_Lines]:
     for name, node in definitions(ast.parse(text)):
-        if local == (f"class {name}" if isinstance(node, ast.ClassDef) else name):
-            yield _segment(lines, node)
+        local = f"class {name}" if isinstance(node, ast.ClassDef) else name
+        yield _Lines(local, _first(node), node.end_lineno or node.lineno)
+
+
+def _first(node: Definition) -> int:
+    return min([node.lineno, *(one.lineno for one in node.decorator_list)]) - 1
 
 
 def _segment(lines: list[str], node: Definition) -> str:
-    first = min([node.lineno, *(one.lineno for one in node.decorator_list)])
-    return "\n".join(lines[first - 1 : node.end_lineno])
+    return "\n".join(lines[_first(node) : node.end_lineno])
 
 
 def functions_with(source: bytes, pattern: str) -> Iterator[str]:
     """The innermost functions of a file that hold what a pattern without anything left open spells."""
-    text, wanted = source.decode("utf-8", errors="replace"), match.pattern(pattern)
+    text, wanted = source.decode("utf-8-sig", errors="replace"), match.pattern(pattern)
     lines, told = text.split("\n"), list[str]()
     for name, node in reversed(list(definitions(ast.parse(text)))):
         inner = any(one.startswith(f"{name}.") for one in told)

@@ -52,7 +52,7 @@ def prove(tree: Tree, patch: Patch, searched: Searched | None = None) -> Proven:
     NotApplied if the tree does not have the patch; BadInput if it changes no module, or is no Python.
     """
     undone, searched = undo(tree, patch), searched or Searched(tree)
-    before = {path: text for path, text in undone.before.items() if text is not None}
+    before = {path: text.removeprefix("\ufeff") for path, text in undone.before.items() if text is not None}
     edits = [one for path in before for one in _written(searched, path, undone.after[path], before[path])]
     found = running_edits(searched, applied(tree, edits), before)
     left = [*undone.left, *_left(tree, found.plan, undone.after, before)]

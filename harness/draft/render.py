@@ -206,9 +206,10 @@ def _about(function: Edited) -> Iterator[str]:
     yield f"{name} is {function.signature}, of {function.module}."
     if found := list(guessed.tensors(function.node)):
         yield f"Its tensors: {', '.join(found)}."
-    more = f" and {function.more} more" if function.more else ""
+    more = ", and elsewhere" if function.more else ""
     if function.callers:
-        yield f"Something of this name is called in {'; '.join(function.callers)}{more}."
+        what = "Its class" if function.is_constructor else "Something of this name"
+        yield f"{what} is called in {'; '.join(function.callers)}{more}."
 
 
 def _said(said: Told) -> Iterator[str]:

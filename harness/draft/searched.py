@@ -60,8 +60,8 @@ class Searched:
 
     def _defines(self, path: str, local: str, parts: list[bytes]) -> bool:
         source = self.source(path)
-        if not all(part in source for part in parts):
-            return False
+        if not all(re.search(_DEFINED % re.escape(part), source, re.M) for part in parts):
+            return False  # to parse every file that uses the name takes seconds
         if len(parts) == 1 and re.search(
             rb"^(?:async[ \t]+)?(?:def|class)[ \t]+%s\b" % parts[0], source, re.M
         ):

@@ -135,3 +135,20 @@ def test_the_draft_says_it(tmp_path: Path) -> None:
     text = render(7, drafted(releases, releases.tree("0.5.3")))
     assert 'introduced_in="0.5.2",' in text and 'fixed_in="0.5.3",' in text
     assert "# Of the releases at hand the edits fit 0.5.3." in text
+
+
+@pytest.mark.parametrize(("users", "told"), [(2, "is in"), (30, "is in too many files")])
+def test_code_that_is_everywhere_is_not_followed(tmp_path: Path, users: int, told: str) -> None:
+    new, old = "def last(rows):\n    return rows.index(7)\n", "def last(rows):\n    return 0\n"
+    more = {f"more{at}.py": new.replace("last", f"other{at}") for at in range(users)}
+    one, two = {"pages.py": old}, {"pages.py": new}
+    releases = kept(tmp_path, {"0.5.1": one, "0.5.2": two, "0.5.3": {"pages.py": "x = 1\n", **more}})
+    found = drafted(releases, releases.tree("0.5.2"), patch_of(one, two)).fitting
+    assert found and found.went[0].startswith(f"last is gone, and `return rows.index(7)` {told}")
+
+
+def test_a_byte_order_mark_hides_nothing(tmp_path: Path) -> None:
+    one, two = {"pages.py": f"\ufeff{BUG}"}, {"pages.py": f"\ufeff{FIXED}"}
+    releases = kept(tmp_path, {"0.5.1": one, "0.5.2": two})
+    found = drafted(releases, releases.tree("0.5.2"), patch_of(one, two))
+    assert found.exact and found.fitting and found.fitting.fixed_in == "0.5.2"

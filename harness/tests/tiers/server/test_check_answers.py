@@ -100,6 +100,18 @@ def test_a_log_probability_beyond_the_tolerance_is_a_fault(model: Model, right: 
     assert near.faults == () and near.compared["answers"]["max_abs"] == pytest.approx(5e-4, rel=1e-2)
 
 
+def test_a_log_probability_that_is_off_beside_a_wrong_token_is_a_note(
+    model: Model, right: tuple[Answer, ...]
+) -> None:
+    reference = Reference(model)
+    unlikely = (_ranked(reference, PROMPTS[0])[-1], *right[0].tokens[1:])
+    wrong = replace(right[0], tokens=unlikely, logprobs=reference.score(PROMPTS[0], unlikely).logprobs)
+    off = replace(right[1], logprobs=(right[1].logprobs[0] - 2e-3, *right[1].logprobs[1:]))
+    found = judged(model, wrong, off)
+    assert kinds(found) == [("wrong-value", "tokens")]
+    assert [note.partition(":")[0] for note in found.notes] == ["r0-000", "r0-001"]
+
+
 def test_a_log_probability_that_is_no_number_is_a_fault_of_its_own(
     model: Model, right: tuple[Answer, ...]
 ) -> None:

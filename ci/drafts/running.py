@@ -43,7 +43,8 @@ def cold(words: Sequence[str]) -> Ran:
 def warm(words: Sequence[str]) -> Ran:
     """In a fork of this process, which has everything imported: a second of start-up less."""
     from harness import cli
-    from harness.draft import deriving, obtained, render  # noqa: F401 - so that the fork need not
+    from harness.commands import new  # noqa: F401 - so that the fork need not
+    from harness.draft import deriving, obtained, render  # noqa: F401
 
     def start(stderr: int) -> int:
         child = os.fork()

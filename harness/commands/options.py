@@ -89,6 +89,7 @@ lanes_option = click.option(
     show_default=True,
     help="Arms that run at once.",
 )
+detail_option = click.option("--detail", is_flag=True, help="Show the evidence of passing results too.")
 sglang_option = click.option(
     "--sglang",
     default="installed",

@@ -10,7 +10,9 @@ from typing import Any
 from harness.catalogue import Catalogue
 from harness.commands import interruption
 from harness.commands import report as report_command
+from harness.errors import BadInput
 from harness.foreign import shown
+from harness.golden import GoldenStore
 from harness.report import json as json_report
 from harness.report import terminal
 from harness.report.progress import Progress
@@ -29,6 +31,14 @@ def setting(sglang: str, lanes: int, known: Catalogue) -> Setting:
     found = Bench.here(known.homes, lanes).given(sglang)
     _tell_broken(found.tree)
     return found
+
+
+def refuse_orphans(known: Catalogue) -> None:
+    """BadInput where a golden is there that no reproducer owns."""
+    owned = {(reproducer.id, tier) for reproducer in known.subjects for tier in reproducer.tiers}
+    orphans = GoldenStore.of(known.homes).orphans(owned)
+    if orphans:
+        raise BadInput(f"{orphans[0]}: no reproducer owns this golden: delete it, or restore its reproducer")
 
 
 def _tell_broken(tree: Tree) -> None:

@@ -10,7 +10,7 @@ import click
 import pytest
 
 from harness import catalogue
-from harness.cli import app
+from harness.cli import load
 from harness.facts import FaultKind, Tier
 from harness.suite import selection
 
@@ -26,7 +26,7 @@ COMMANDS = [
 
 @pytest.mark.parametrize("words", [words for words in COMMANDS if words[0] == "refault"], ids=" ".join)
 def test_a_command_parses_and_names_what_has_a_server(words: list[str]) -> None:
-    command = app.commands[words[1]]
+    command = load(words[1])
     parsed, rest, _ = command.make_parser(click.Context(command)).parse_args(words[2:])
     assert rest == []
     if bug := parsed.get("bug"):

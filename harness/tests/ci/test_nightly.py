@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-import click
 import pytest
 import yaml
 
-from harness.cli import app
+from harness.cli import COMMANDS
 from harness.process.pool import Pool
 from harness.tests.gate.invented import ON_CPU
 from harness.tests.toyland import recorded, upstream
@@ -176,6 +175,6 @@ def test_workflows_are_thin(workflow: str) -> None:
             if word == "make":
                 assert subprocess.run(["make", "-n", "-C", ROOT, *rest], capture_output=True).returncode == 0
             elif word == ".venv/bin/refault":
-                assert isinstance(app, click.Group) and rest[0] in app.commands
+                assert rest[0] in COMMANDS
             else:
                 assert word in ("cp", "cat") or os.access(ROOT / word, os.X_OK), command

@@ -76,7 +76,10 @@ class Ended(NamedTuple):
 
 _DRIVER = """
 import json, os, signal, sys, tempfile
-from harness.cli import main
+from harness.cli import COMMANDS, load, main
+
+for name in COMMANDS:
+    load(name)
 
 def ended(words, variables):
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:

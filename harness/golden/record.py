@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from harness.facts import CaseKey, OfCase, Params, Tolerance
 from harness.golden.form import FORMAT, check, digest
 from harness.golden.text import formatted
 from harness.observation import Observation, Point
-from harness.observation.compare import plain, same_params, trace_digest
+from harness.observation.compare import one_line, plain, trace_digest
 
 ARMS = ("fixed", "reverted")
 
@@ -58,8 +59,13 @@ class Golden(OfCase):
 
     def find(self, arm: str, params: Params) -> GoldenPoint | None:
         """The recorded point with these parameters, if there is one."""
-        points = self.arms.get(arm, ())
-        return next((golden for golden in points if same_params(golden.point.params, params)), None)
+        return self._found.get((arm, one_line(params)))
+
+    @cached_property
+    def _found(self) -> Mapping[tuple[str, str], GoldenPoint]:
+        """The points by arm and parameters; of two with the same ones the first."""
+        named = [(arm, golden) for arm, points in self.arms.items() for golden in reversed(points)]
+        return {(arm, one_line(golden.point.params)): golden for arm, golden in named}
 
     def to_json(self) -> dict[str, Any]:
         arms = {name: {"points": [point.to_json() for point in points]} for name, points in self.arms.items()}

@@ -56,6 +56,11 @@ class Workspace:
         return self.root / f"preload-{kind}.json"
 
     @property
+    def bytecode(self) -> Path:
+        """What Refault compiled of trees, where no arm can write it."""
+        return self.root / "bytecode"
+
+    @property
     def runs(self) -> Path:
         return self.root / "runs"
 

@@ -64,7 +64,10 @@ class TraceDifference:
 
 def plain(value: Any) -> Any:
     """`value` as strict JSON has it: tuples as lists, and NaN and the infinities as strings."""
-    if isinstance(value, Mapping):
+    kind = type(value)
+    if kind is str or kind is int or kind is bool or value is None:  # nearly all there is
+        return value
+    if kind is dict or isinstance(value, Mapping):
         return {str(name): plain(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
@@ -75,12 +78,16 @@ def plain(value: Any) -> Any:
 
 def one_line(value: Any) -> str:
     """`value` as compact strict JSON with sorted keys."""
-    return json.dumps(plain(value), sort_keys=True, separators=(", ", ": "), allow_nan=False)
+    return _dumped(plain(value))
+
+
+def _dumped(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(", ", ": "), allow_nan=False)
 
 
 def same_params(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     """Whether two sets of parameters name one point, however they were read."""
-    return one_line(one) == one_line(other)
+    return one.keys() == other.keys() and one_line(one) == one_line(other)
 
 
 def changed_params(default: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
@@ -95,7 +102,7 @@ def named_params(params: Mapping[str, Any]) -> str:
 
 def trace_digest(trace: Sequence[Event]) -> str:
     """sha256 of a trace without its floats, whose last bits differ between builds."""
-    return hashlib.sha256(one_line(_without_floats(plain(trace))).encode()).hexdigest()
+    return hashlib.sha256(_dumped(_without_floats(plain(trace))).encode()).hexdigest()
 
 
 def point_differences(
@@ -158,7 +165,11 @@ def trace_difference(
 
 def value_differences(where: str, golden: Any, seen: Any, tolerance: Tolerance) -> Iterator[Difference]:
     """Walk two JSON values: floats within `tolerance`, everything else exactly and of one type."""
-    golden, seen = plain(golden), plain(seen)
+    yield from _differences(where, plain(golden), plain(seen), tolerance)
+
+
+def _differences(where: str, golden: Any, seen: Any, tolerance: Tolerance) -> Iterator[Difference]:
+    """The same of two values that are plain."""
     if isinstance(golden, dict) and isinstance(seen, dict):
         yield from _mapping_differences(where, golden, seen, tolerance)
     elif isinstance(golden, list) and isinstance(seen, list):
@@ -173,7 +184,7 @@ def _mapping_differences(
     found = []
     for name in sorted({*golden, *seen}):
         pair = golden.get(name, ABSENT), seen.get(name, ABSENT)
-        found.append((name, list(value_differences(f"{where}.{name}", *pair, tolerance))))
+        found.append((name, list(_differences(f"{where}.{name}", *pair, tolerance))))
     told = any(differences for name, differences in found if name != "sha256")
     # A hash beside the values it was made from says nothing that they do not say better.
     for name, differences in found:
@@ -187,7 +198,7 @@ def _list_differences(
     if len(golden) != len(seen):
         yield Difference(f"{where}.length", len(golden), len(seen))
     for index, pair in enumerate(zip(golden, seen, strict=False)):
-        yield from value_differences(f"{where}[{index}]", *pair, tolerance)
+        yield from _differences(f"{where}[{index}]", *pair, tolerance)
 
 
 def _equal(golden: Any, seen: Any, tolerance: Tolerance) -> bool:

@@ -1,6 +1,6 @@
 """The bytecode of a run: compiled by Refault itself from the sources that arms are about to import.
 
-None is taken over from a tree, and none from another run: an arm could have planted it. It is made in a
+None is taken over from a tree, and none from another run where an arm could have planted it. It is made in a
 process that executes none of it, and lies in one file whose digest arms are told; every piece is looked up
 by its source's digest. `sys.pycache_prefix` would not do: it moves the bytecode of torch and all others too,
 and arms would write what later ones read.
@@ -33,6 +33,8 @@ _SECONDS = 120
 """Upstream as a whole takes some 30: what takes longer is compiled by the arms, or ends them."""
 _LARGEST = 1 << 24
 """Bytes of an index: that of upstream as a whole has some 300 KiB."""
+_KEPT = 12
+"""Files that stay from run to run; one has 20 MB, of a server's code 60 MB."""
 _IMPORT = dis.opmap["IMPORT_NAME"]
 _BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from harness.source.bytecode import main; main()"
 _Index = dict[str, tuple[int, int, str]]
@@ -55,13 +57,18 @@ class Bytecode:
 class Making:
     """Compiles what an import of these modules of the package may import, into a new file.
 
-    It begins at once, in a process of its own. `deep` follows what functions import too, as servers do.
+    It begins at once, in a process of its own. `deep` follows what functions import too, as servers do. Once
+    it is whole the file is moved to `kept`, where one is given, and stays there.
     """
 
-    def __init__(self, root: Path, package: str, modules: Sequence[str], file: Path, *, deep: bool) -> None:
+    def __init__(
+        self, root: Path, package: str, modules: Sequence[str], file: Path, *, deep: bool,
+        kept: Path | None = None,
+    ) -> None:  # fmt: skip
         home = str(Path(next(iter(harness.__path__))).parent)
         words = [home, str(root), package, str(file), "deep" if deep else "shallow", *modules]
         self._file, self._process = file, _started([sys.executable, "-I", "-S", "-c", _BOOT, *words])
+        self._kept = kept
 
     @cached_property
     def done(self) -> Bytecode:
@@ -74,7 +81,19 @@ class Making:
             self._process.kill()
             self._process.communicate()
             return Bytecode()
-        return Bytecode(str(self._file), said.strip()) if self._process.returncode == 0 else Bytecode()
+        return Bytecode(str(self._moved()), said.strip()) if self._process.returncode == 0 else Bytecode()
+
+    def _moved(self) -> Path:
+        """Where the file is from now on."""
+        if self._kept is None:
+            return self._file
+        try:
+            self._kept.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(self._file, self._kept)
+        except OSError:  # a full disk, or another file system
+            return self._file
+        _prune(self._kept.parent)
+        return self._kept
 
     def discard(self) -> None:
         """End it, and take the file away."""
@@ -83,6 +102,44 @@ class Making:
                 self._process.kill()
         with contextlib.suppress(OSError):  # the run's folder may be gone
             self._file.unlink()
+
+
+class Ready:
+    """The same, of a file that a former run has made."""
+
+    def __init__(self, done: Bytecode) -> None:
+        self.done = done
+
+    def discard(self) -> None:
+        """It stays where it is."""
+
+
+def kept(file: Path) -> Ready | None:
+    """What a former run has left there, if it did; to be used where no arm can write."""
+    try:
+        os.utime(file)  # the oldest are removed
+        with open(file, "rb") as opened:
+            size = int.from_bytes(opened.read(_SIZE), "little")
+            head = opened.read(size) if size < _LARGEST else b""
+    except OSError:
+        return None
+    if not head or len(head) < size:
+        return None
+    return Ready(Bytecode(str(file), hashlib.sha256(head).hexdigest()))
+
+
+def key(content_hash: str, modules: Sequence[str], *, deep: bool) -> str:
+    """A name for all it hangs on: the tree's content, what is asked for, Python, and this module."""
+    own = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
+    said = [content_hash, sorted(modules), deep, sys.version, importlib.util.MAGIC_NUMBER.hex(), own]
+    return hashlib.sha256(json.dumps(said).encode()).hexdigest()
+
+
+def _prune(folder: Path) -> None:
+    """Remove the files that were used longest ago; whose file goes meanwhile compiles for itself."""
+    with contextlib.suppress(OSError):  # another run may be at it
+        for old in sorted(folder.iterdir(), key=lambda file: -file.stat().st_mtime)[_KEPT:]:
+            old.unlink()
 
 
 def _started(command: Sequence[str]) -> subprocess.Popen[str] | None:

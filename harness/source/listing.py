@@ -27,24 +27,45 @@ _COMPILED = re.compile(r".*\.pyc(\.\d+)?", re.DOTALL)
 """Bytecode, and what a process that is writing some calls it until it is whole."""
 _ALL_READ = stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH
 _Above = frozenset[tuple[int, int]]
+Stamp = tuple[int, ...]
+"""Of a file, or a folder: device, inode, size, and when its content and its entry last changed."""
+
+
+def stamp(about: os.stat_result) -> Stamp:
+    """What of `about` changes whenever somebody writes the file, renames it or lays another in its place."""
+    return about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns
 
 
 @dataclass(frozen=True)
 class Listing:
     """Paths relative to the folder. `sizes` are those of the files in bytes; `broken` says why by path.
 
-    `stamps` has for every file what changes whenever somebody writes it, renames it or lays another in
-    its place: device, inode, size, and the times of the last change of its content and of its entry.
+    `stamps` are those of the files, `folders` those of the folders that they are in, each by its path
+    with a slash at the end: nothing is added to a folder, or taken from it, without a change of its own.
     """
 
     sizes: Mapping[str, int]
     broken: Mapping[str, str]
-    stamps: Mapping[str, tuple[int, ...]] = field(repr=False)
+    stamps: Mapping[str, Stamp] = field(repr=False)
+    folders: Mapping[str, Stamp] = field(default_factory=dict, repr=False, compare=False)
 
     def differs(self, other: Listing) -> str | None:
         """The first path that is not there, or not the same file, in both."""
         one, two = ({**each.broken, **each.stamps} for each in (self, other))
         return min((path for path in {*one, *two} if one.get(path) != two.get(path)), default=None)
+
+    def holds(self, folder: str) -> bool:
+        """Whether a second `scan` would surely find the same; asks each entry, and lists none.
+
+        Where it does not, a scan may still do: bytecode that somebody wrote is a change of its folder.
+        """
+        if self.broken:
+            return False
+        try:
+            known = (*self.folders.items(), *self.stamps.items())
+            return all(stamp(os.stat(f"{folder}/{path}")) == before for path, before in known)
+        except OSError:
+            return False
 
 
 def scan(folder: str) -> Listing:
@@ -57,7 +78,8 @@ def scan(folder: str) -> Listing:
     found = _Found(folder)
     found.walk()
     found.refuse_shadows()
-    return Listing(dict(sorted(found.sizes.items())), dict(sorted(found.broken.items())), found.stamps)
+    sizes, broken = dict(sorted(found.sizes.items())), dict(sorted(found.broken.items()))
+    return Listing(sizes, broken, found.stamps, found.folders)
 
 
 class _Found:
@@ -66,13 +88,15 @@ class _Found:
         self._entries, self._bytes = 0, 0
         self.sizes: dict[str, int] = {}
         self.broken: dict[str, str] = {}
-        self.stamps: dict[str, tuple[int, ...]] = {}
+        self.stamps: dict[str, Stamp] = {}
+        self.folders: dict[str, Stamp] = {}
 
     def walk(self) -> None:
         try:
             about = os.stat(self._folder)
         except OSError as error:
             raise self._refusal("", f"cannot be listed ({cause(error)})") from error
+        self.folders[""] = stamp(about)
         waiting: list[tuple[str, _Above]] = [("", frozenset({(about.st_dev, about.st_ino)}))]
         while waiting:
             prefix, above = waiting.pop()
@@ -113,7 +137,7 @@ class _Found:
             self._lost(path, error)
             return None
         if stat.S_ISDIR(about.st_mode):
-            return self._deeper(f"{path}/", (about.st_dev, about.st_ino), above)
+            return self._deeper(f"{path}/", about, above)
         self._file(path, about)
         return None
 
@@ -122,9 +146,12 @@ class _Found:
             raise self._refusal(path, f"cannot be read ({cause(error)})") from error
         self.broken[path] = f"leads nowhere ({cause(error)})"
 
-    def _deeper(self, path: str, here: tuple[int, int], above: _Above) -> tuple[str, _Above] | None:
+    def _deeper(self, path: str, about: os.stat_result, above: _Above) -> tuple[str, _Above] | None:
+        here = (about.st_dev, about.st_ino)
         if here in above:
             return None
+        # Before it is listed: what comes into it meanwhile is a change since.
+        self.folders[path] = stamp(about)
         if len(above) >= DEEPEST_FOLDER:
             raise self._refusal(path, f"lies deeper than {DEEPEST_FOLDER} folders")
         return path, above | {here}
@@ -146,9 +173,7 @@ class _Found:
             raise self._refusal(path, f"has more than {LARGEST_SOURCE} bytes, too many for a source")
         self._count(0, about.st_size)
         self.sizes[path] = about.st_size
-        self.stamps[path] = (
-            about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns,
-        )  # fmt: skip
+        self.stamps[path] = stamp(about)
 
     def _count(self, entries: int, size: int) -> None:
         self._entries, self._bytes = self._entries + entries, self._bytes + size

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
 import importlib.util
 import os
@@ -16,7 +15,8 @@ from harness import foreign
 from harness.errors import BadInput, Unresolved
 from harness.foreign import shown
 from harness.source import listing
-from harness.source.listing import Listing
+from harness.source.contents import contents, hashes
+from harness.source.listing import LARGEST_TREE, Listing
 
 _VERSION = re.compile(r"""^(?:__version__|version)\b[^'"\n]*=\s*['"]([\w.+!-]{1,64})['"]""", re.MULTILINE)
 _METADATA = re.compile(r"^Version: *([\w.+!-]{1,64})$", re.MULTILINE)
@@ -41,8 +41,12 @@ class Tree:
         return self.root / self.package
 
     @cached_property
+    def _place(self) -> str:
+        return str(self.folder)
+
+    @cached_property
     def _listing(self) -> Listing:
-        return listing.scan(str(self.folder))
+        return listing.scan(self._place)
 
     @cached_property
     def content_hash(self) -> str:
@@ -51,15 +55,7 @@ class Tree:
         Computed once per Tree: make a new one to notice a change, or ask `changed`. BadInput if the folder
         holds what no tree may, or if a file cannot be read.
         """
-        digest = hashlib.sha256()
-        for path in sorted([*self._listing.sizes, *self._listing.broken]):
-            if why := self._listing.broken.get(path):
-                digest.update(f"{path}\0-\0{why}\0".encode(errors="surrogateescape"))
-                continue
-            data = foreign.read(self.folder / path, largest=listing.LARGEST_TREE)
-            digest.update(f"{path}\0{len(data)}\0".encode(errors="surrogateescape"))
-            digest.update(data)
-        return digest.hexdigest()
+        return hashes().of(self._place, self._listing)
 
     @property
     def broken(self) -> Mapping[str, str]:
@@ -73,7 +69,8 @@ class Tree:
     def read(self, path: str) -> bytes:
         """The bytes of one of `files`. Unresolved if it cannot be read any more."""
         try:
-            return foreign.read(self.folder / path, largest=listing.LARGEST_TREE)
+            place, known = f"{self._place}/{path}", self._listing.stamps.get(path)
+            return contents().of(place, known) if known else foreign.read(place, largest=LARGEST_TREE)
         except BadInput as error:
             raise Unresolved(f"the tree changed while it was in use: {error}") from error
 
@@ -84,10 +81,11 @@ class Tree:
     def changed(self) -> str | None:
         """What was written, replaced, added or removed since the files were listed, in one line.
 
-        Costs a look at every file's entry (some 40 ms for upstream) and reads none.
+        Costs a look at every file's entry (some 20 ms for upstream) and reads none.
         """
         try:
-            before, after = self._listing, listing.scan(str(self.folder))
+            before = self._listing
+            after = before if before.holds(self._place) else listing.scan(self._place)
         except BadInput as error:
             return f"the tree changed while it was in use: {error}"
         found = before.differs(after)

@@ -20,7 +20,7 @@ from harness.machine import gpu_leases
 from harness.observation.compare import one_line
 from harness.process.job import Ended, Environment, Job
 from harness.process.pool import Pool
-from harness.source.bytecode import Bytecode, Making
+from harness.source.bytecode import Bytecode, Making, Ready
 from harness.suite import planning, recorded
 from harness.suite.bytecodes import Bytecodes
 from harness.suite.environments import Environments
@@ -72,10 +72,10 @@ class Suite:
         self._started, self._ended = started, ended
         self._folder = setting.workspace.new_run()
         self._environments = Environments(setting)
-        self._bytecodes = Bytecodes(setting, self._folder)
         seats = gpu_leases.Seats(gpu_leases.of_this_machine(setting.machine.host), setting.lanes)
         self._pool = pool or Pool(setting.lanes, lease=seats.seat)
         self._owns_pool = pool is None
+        self._bytecodes = Bytecodes(setting, self._folder, self._pool.protection)
         self._numbers = count(1)
         self._interpreted: dict[str, Future[Ended]] = {}
         self._shield = Shield(setting, self._pool.protection)
@@ -176,7 +176,7 @@ class Suite:
     def _shared(self, request: Request) -> Environment:
         return self.environment(request.environment(self._setting.machine))
 
-    def _start(self, request: Request, making: Making) -> _Running:
+    def _start(self, request: Request, making: Making | Ready) -> _Running:
         """Hand its arms over to be run. What goes wrong on the way is this case's own failure."""
         try:
             running = _Running(self._planned(request))
@@ -192,7 +192,7 @@ class Suite:
             golden, problem = None, str(error)
         return replace(planning.plan(request, golden, self._setting), ungolden=problem)
 
-    def _submit(self, running: _Running, making: Making) -> None:
+    def _submit(self, running: _Running, making: Making | Ready) -> None:
         request = running.case.request
         jobs = {}
         for name, planned in running.case.plans.items():

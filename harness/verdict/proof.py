@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from harness.facts import Params
 from harness.golden import Golden
 from harness.observation import Observation, Point
-from harness.observation.compare import named_params, same_params
+from harness.observation.compare import named_params, one_line, same_params
 from harness.verdict.evidence import Arm, Evidence
 from harness.verdict.kinds import ArmName
 
@@ -57,10 +57,10 @@ def unaltered(case: Evidence) -> str | None:
 
 def incomplete(case: Evidence, name: ArmName) -> str | None:
     """The first point that was asked for and that this arm does not show."""
-    seen = [point.params for point in points(case.arm(name))]
+    seen = {one_line(point.params) for point in points(case.arm(name))}
     other = points(case.fixed) if "fixed" in case.asked else ()
     for params in case.points or [point.params for point in other]:
-        if not any(same_params(params, one) for one in seen):
+        if one_line(params) not in seen:
             cause = _cut_short(case.arm(name))
             return f"{name} arm: the point {named_params(params)} was not observed{cause}"
     return None
@@ -88,7 +88,8 @@ def uncovered(case: Evidence, golden: Golden) -> str | None:
 
 
 def _beyond(some: Sequence[Params], others: Sequence[Params]) -> Iterator[Params]:
-    return (params for params in some if not any(same_params(params, other) for other in others))
+    known = {one_line(params) for params in others}
+    return (params for params in some if one_line(params) not in known)
 
 
 def asked_as(case: Evidence, point: Point) -> Params:

@@ -17,11 +17,12 @@ import pytest
 
 from harness.errors import BadInput
 from harness.facts import Tier
+from harness.process.protection import Protection, refused
 from harness.source.bytecode import Bytecode, Making, Shelf
 from harness.source.listing import scan
 from harness.source.releases import Releases
 from harness.source.tree import at
-from harness.suite import Request, Suite
+from harness.suite import Request, Suite, bytecodes
 from harness.tests.hostile import forged_wheels
 from harness.tests.toyland import upstream
 from harness.tests.toyland.bench import Bench, bug
@@ -371,10 +372,27 @@ def test_a_source_that_cannot_be_compiled_is_left_out(tmp_path: Path, text: byte
     assert Shelf(made.to_json()).of((root / "sglang" / "pages.py").read_bytes())
 
 
-def test_it_goes_with_its_run(fresh: Bench) -> None:
-    runs = fresh.cache / "runs"
-    assert fresh.judge(STRAY).result.verdict is Verdict.UNRECORDED
-    assert not list(runs.rglob("bytecode.*"))
+def test_it_goes_with_its_run_where_an_arm_could_have_written_it(
+    fresh: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = replace(fresh, cache=tmp_path / "cache")
+    monkeypatch.setattr(own.pool, "protection", Protection.COMPARED)
+    assert own.judge(STRAY).result.verdict is Verdict.UNRECORDED
+    assert not list(own.cache.rglob("bytecode*"))
+
+
+@pytest.mark.skipif(refused() is not None, reason="arms have no read-only folders here")
+def test_it_stays_where_no_arm_can_write_it(
+    fresh: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = replace(fresh, cache=tmp_path / "cache")
+    monkeypatch.setattr(own.pool, "protection", Protection.READ_ONLY)
+    assert own.judge(STRAY).result.verdict is Verdict.UNRECORDED
+    (kept,) = (own.cache / "bytecode").iterdir()
+    before = kept.read_bytes()
+    monkeypatch.setattr(bytecodes, "Making", None)  # a second one would have to be called
+    assert own.judge(STRAY).result.verdict is Verdict.UNRECORDED
+    assert kept.read_bytes() == before and not list((own.cache / "runs").rglob("bytecode*"))
 
 
 def test_the_look_at_a_tree_costs_little(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -63,3 +64,50 @@ def test_it_is_taken_away_even_before_it_is_done(tree: Tree, tmp_path: Path) -> 
         assert not wait or making.done.file
         making.discard()
         assert not (tmp_path / "made").exists()
+
+
+def test_what_is_kept_is_found_again_and_holds_the_same(tree: Tree, tmp_path: Path) -> None:
+    place = tmp_path / "kept" / "one"
+    assert bytecode.kept(place) is None
+    making = Making(tree.root, "toy", ["toy.plain"], tmp_path / "made", deep=False, kept=place)
+    made = making.done
+    making.discard()
+    assert made.file == str(place) and not (tmp_path / "made").exists()
+    found = bytecode.kept(place)
+    assert found and found.done == made and held(tree, found.done) == {"plain.py"}
+
+
+@pytest.mark.parametrize("left", [0, 4, 30])
+def test_a_file_that_was_cut_off_gives_nothing(tree: Tree, tmp_path: Path, left: int) -> None:
+    place = tmp_path / "kept" / "one"
+    assert Making(tree.root, "toy", ["toy.plain"], tmp_path / "made", deep=False, kept=place).done.file
+    os.truncate(place, left)
+    found = bytecode.kept(place)
+    assert found is None or not held(tree, found.done)
+
+
+def test_where_it_cannot_be_kept_it_is_the_run_s_alone(tree: Tree, tmp_path: Path) -> None:
+    (tmp_path / "kept").write_text("in the way")
+    place = tmp_path / "kept" / "one"
+    made = Making(tree.root, "toy", ["toy.plain"], tmp_path / "made", deep=False, kept=place).done
+    assert made.file == str(tmp_path / "made") and held(tree, made) == {"plain.py"}
+
+
+def test_those_that_were_used_longest_ago_make_room(
+    tree: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bytecode, "_KEPT", 2)
+    folder = tmp_path / "kept"
+    folder.mkdir()
+    for number in range(3):
+        (folder / str(number)).write_bytes(bytes(8) + b"x")
+        os.utime(folder / str(number), (number, number))
+    assert Making(tree.root, "toy", ["toy.plain"], tmp_path / "made", deep=False, kept=folder / "new").done
+    assert {file.name for file in folder.iterdir()} == {"2", "new"}
+
+
+def test_a_name_hangs_on_all_that_bytecode_does() -> None:
+    one = bytecode.key("a", ["m", "n"], deep=False)
+    assert one == bytecode.key("a", ["n", "m"], deep=False)
+    others = {bytecode.key("b", ["m", "n"], deep=False), bytecode.key("a", ["m"], deep=False)}
+    assert one not in others | {bytecode.key("a", ["m", "n"], deep=True)}

@@ -86,11 +86,8 @@ def unfixed(tree: Tree, subject: Subject) -> str | None:
     """
     if not isinstance(subject, Reproducer) or not (found := age.of(tree)).is_before(subject.bug.fixed_in):
         return None
-    return (
-        f"{subject.bug.fixed_in} has the fix, and this tree {found.told}"
-        if lacks_fix(tree, subject)
-        else None
-    )
+    told = f"{subject.bug.fixed_in} has the fix, and this tree {found.told}"
+    return told if lacks_fix(tree, subject) else None
 
 
 def place(request: Request, setting: Setting) -> tuple[Setting, Retired | None]:

@@ -199,6 +199,10 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
         lambda: reproducer(expect=Expect(reverted=faults("oob-write", only={"pages": [1]}))),
         "expect.only: the case takes no parameter pages",
     ),
+    "graphs in machine code": (
+        lambda: case(graphs=True, emulated=("gfx942",)),
+        "kernel.emulated: is for a case without graphs",
+    ),
     "variation over no parameter": (
         lambda: reproducer(expect=Expect(reverted=faults("oob-write", varies={"pages": [1]}))),
         "expect.varies: the case takes no parameter pages",

@@ -104,6 +104,15 @@ def seeded_min_p(lab: Any) -> Iterator[str]:
         yield "a seed and min-p 0.1: a token is drawn"
 
 
+def lora_block_sizes(lab: Any) -> Iterator[str]:
+    """Look the block sizes of a LoRA kernel up, as each launch of it does."""
+    look_up = lab.upstream("get_lora_shrink_config")
+    try:
+        yield f"block sizes: {look_up(K=32, R=16, num_slices=1, chunk_size=16)}"
+    except AttributeError as error:
+        yield f"block sizes: AttributeError {error}"
+
+
 def atomic_exchange(lab: Any) -> Iterator[str]:
     """Compile `tl.atomic_xchg` for AMD's chips, with a tensor that buffer instructions reach, and without."""
     triton = importlib.import_module("triton")
@@ -126,6 +135,7 @@ def atomic_exchange(lab: Any) -> Iterator[str]:
 
 FINDINGS: dict[str, tuple[Callable[[Any], Iterator[str]], tuple[str, ...]]] = {
     "atomic-exchange": (atomic_exchange, ()),
+    "lora-block-sizes": (lora_block_sizes, ()),
     "row-overflow": (row_overflow, ("sgl_kernel",)),
     "seeded-min-p": (seeded_min_p, ()),
     "window-free": (window_free, ()),

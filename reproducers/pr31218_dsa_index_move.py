@@ -141,6 +141,7 @@ REPRODUCER = Reproducer(
         expect="a device assertion of an index, in the first verify step that accepts a token off the front",
     ),
     revert=Revert(
+        edit(in_function="IndexKeyCache.move", remove="key_bytes = ANY"),
         edit(
             in_function="IndexKeyCache.move",
             replace="for index_k in self.buffer: ...",
@@ -149,7 +150,7 @@ for index_k in self.buffer:
     if len(index_k):
         index_k[tgt_loc_flat] = index_k[src_loc_flat]
 """,
-        )
+        ),
     ),
     formerly=("DSATokenToKVPool.move_kv_cache",),  # up to 0.5.17
     kernel=KernelCase(

@@ -206,7 +206,7 @@ def _requests(
     found: list[Request] = []
     release = known_releases.release(setting.tree)
     for wish in wanted(policy, known):
-        asked = (not platforms or wish.platform in platforms) and wish.requirement.asks(release)
+        asked = (not platforms or wish.platform in platforms) and not wish.spares(release)
         for request in selection.select([wish.subject.id], [wish.tier], [wish.subject]) if asked else ():
             if request.platform_on(setting.machine) == wish.platform:  # as `Row.asked` says of its result
                 found += [request] * wish.requirement.bounds.repeats

@@ -186,6 +186,9 @@ class KernelCase(Case):
     asserts that, launch the kernel itself, as the wrapper does."""
     platform: str | None = None
     """`"cuda"` or `"rocm"`: a case that needs the real accelerator; `on("rocm")` of a case makes one."""
+    graphs: bool = False
+    """Whether the call captures and replays CUDA graphs (`torch.cuda.graph`). On the CPU they are recorded
+    there (docs/graphs.md), pinned memory is the host's plain one, and results are `emulated`."""
     emulated: tuple[str, ...] = ()
     """AMD chips whose machine code is executed in the interpreter's place as well, each with a result of its
     own: `("gfx942", "gfx950")`. Triton compiles the kernels for them on any CPU."""
@@ -205,6 +208,7 @@ class KernelCase(Case):
             member(Platform.parse, f"{Host.EMULATED}-{chip}", "kernel.emulated")
             require(self.emulated.count(chip) == 1, "kernel.emulated", f"{chip} is named twice")
         require(not (self.emulated and self.platform), "kernel.emulated", "is for a case on the CPU")
+        require(not (self.emulated and self.graphs), "kernel.emulated", "is for a case without graphs")
         super().__post_init__()
 
     @property

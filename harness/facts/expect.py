@@ -32,6 +32,10 @@ class ExpectedFault:
     a mapping from parameters to the values at which it does, all of which must hold (`{"page_size": [16,
     64]}`), or a function of the point's parameters, given as one mapping, that says whether it does. At every
     other point the reverted arm must be clean, or the verdict is CHANGED."""
+    varies: Bites | None = None
+    """The points, said as `only` says them, at which the bug leads to other faults on other releases: there
+    one is due on every tree, and the golden's faults and outputs bind on its own tree alone. Never the
+    default point."""
     of: str | None = None
     """The type of an `exception`, such as `KeyError`: it tells a bug that is itself a NameError or the like
     from a broken revert."""
@@ -52,11 +56,17 @@ class ExpectedFault:
 
     def bites_at(self, params: Params) -> bool:
         """Whether the bug can show at this point of the parameter space."""
-        if self.only is None:
-            return True
-        if callable(self.only):
-            return bool(self.only(params))
-        return all(params[name] in values for name, values in self.only.items())
+        return self.only is None or _holds(self.only, params)
+
+    def varies_at(self, params: Params) -> bool:
+        """Whether it hangs on the release what the bug leads to at this point."""
+        return self.varies is not None and _holds(self.varies, params)
+
+
+def _holds(at: Bites, params: Params) -> bool:
+    if callable(at):
+        return bool(at(params))
+    return all(params[name] in values for name, values in at.items())
 
 
 def faults(
@@ -65,11 +75,12 @@ def faults(
     buffer: str | None = None,
     kernel: str | None = None,
     only: Bites | None = None,
+    varies: Bites | None = None,
     of: str | None = None,
     says: str | None = None,
 ) -> ExpectedFault:
     """An `ExpectedFault`, as `Expect` takes it: `faults("oob-write", buffer="kv_indices")`."""
-    return ExpectedFault(kind=kind, buffer=buffer, kernel=kernel, only=only, of=of, says=says)
+    return ExpectedFault(kind=kind, buffer=buffer, kernel=kernel, only=only, varies=varies, of=of, says=says)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,7 +26,8 @@ UNNUMBERED = "bug_"
 
 def short(subject: str) -> str:
     """The shortest name that an id answers to: its number, or all of it."""
-    return subject if subject.startswith(UNNUMBERED) else subject.partition("_")[0]
+    head = subject.partition("_")[0]
+    return head if head[-1:].isdigit() else subject
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,7 +175,11 @@ class Reproducer(Subject):
         require(numbered or self.id.startswith(UNNUMBERED), "bug.pr", problem)
 
     def _check_only(self) -> None:
-        only = self.expect.reverted.only
-        if isinstance(only, Mapping) and self.kernel:
-            unknown = sorted(set(only) - set(self.kernel.params))
-            require(not unknown, "expect.only", f"the case takes no parameter {', '.join(unknown)}")
+        for field in ("only", "varies"):
+            points = getattr(self.expect.reverted, field)
+            if isinstance(points, Mapping) and self.kernel:
+                unknown = sorted(set(points) - set(self.kernel.params))
+                require(not unknown, f"expect.{field}", f"the case takes no parameter {', '.join(unknown)}")
+        if self.kernel:
+            held = not self.expect.reverted.varies_at(self.kernel.default)
+            require(held, "expect.varies", "holds at the default point, which has to show the bug everywhere")

@@ -81,7 +81,8 @@ def decide(
     """
     asked = _asked(policy, platforms)
     wishes = [wish for wish in wanted(policy, known) if wish.platform in asked]
-    wanting = [wish for wish in wishes if wish.requirement.asks(results.build.release)]
+    spared = [(wish, why) for wish in wishes if (why := wish.spares(results.build.release))]
+    wanting = [wish for wish in wishes if not wish.spares(results.build.release)]
     judged = [_judge(wish, policy, results) for wish in wanting]
     failed = [one.entry for one in judged if one.blocks]
     permitted = [one.entry for one in judged if not one.blocks and not one.retired]
@@ -96,7 +97,7 @@ def decide(
         quarantined=quarantined,
         let_through=tuple(entry for entry in permitted if entry.verdict is not Verdict.PASS),
         passed=tuple(entry for entry in permitted if entry.verdict is Verdict.PASS),
-        not_yet_asked=_not_yet_asked(wishes, wanting),
+        not_yet_asked=tuple(wish.entry(None, why) for wish, why in spared),
         unasked=_unasked(results, {wish.key for wish in wanting}),
         retired=tuple(one.entry for one in judged if one.retired and not one.blocks),
         sources=results.sources,
@@ -205,15 +206,6 @@ def _refused(told: tuple[str, str]) -> Entry:
         reproducer=ALL, lacking="refused", reason=f"{source} does not count: {why}",
         remedy="sign it with --sign where it is made, or leave it out",
     )  # fmt: skip
-
-
-def _not_yet_asked(wishes: Sequence[Wanted], wanting: Sequence[Wanted]) -> tuple[Entry, ...]:
-    kept = {wish.key for wish in wanting}
-    return tuple(
-        wish.entry(None, f"asked from {wish.requirement.since} on: {wish.requirement.reason}")
-        for wish in wishes
-        if wish.key not in kept
-    )
 
 
 def _unasked(results: Results, wanting: set[CaseKey]) -> tuple[Entry, ...]:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from harness import catalogue
 from harness.errors import BadInput
-from harness.facts import CaseKey, Platform, Subject, Tier
+from harness.facts import CaseKey, Platform, Reproducer, Subject, Tier
 from harness.gate.entries import Entry
 from harness.gate.policy import ALL, Policy, Requirement
+from harness.source.releases import order
 from harness.verdict import Verdict
 
 
@@ -25,6 +26,15 @@ class Wanted:
     @property
     def key(self) -> CaseKey:
         return CaseKey(self.subject.id, self.tier, self.platform)
+
+    def spares(self, release: str | None) -> str | None:
+        """Why it is not asked of a build of that release; None where it is, as of one of no known release."""
+        if not self.requirement.asks(release):
+            return f"asked from {self.requirement.since} on: {self.requirement.reason}"
+        introduced = self.subject.bug.introduced_in if isinstance(self.subject, Reproducer) else None
+        if release and introduced and order(release) < order(introduced):
+            return f"asked from {introduced} on: that release brought the bug"
+        return None
 
     def entry(self, verdict: Verdict | None, reason: str, remedy: str = "") -> Entry:
         return Entry(**vars(self.key), verdict=verdict, reason=reason, remedy=remedy)

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from harness.errors import StandInMisused
-from harness.host import imports, seeded_sampling
+from harness.host import imports, placement, seeded_sampling
 from harness.host.imports import Noted
 
 DISPATCH_KEY = "XPU"
@@ -52,7 +52,7 @@ def answer(package: str, noted: Noted) -> None:
     noted("torch.cuda.synchronize: waits for nothing")
     torch.Tensor.record_stream = used_on_stream  # type: ignore[assignment]
     noted("torch.Tensor.record_stream: takes the CPU's stream")
-    torch.tensor = unpinned(torch.tensor)
+    torch.tensor = placement.unpinned(torch.tensor)
     noted("torch.tensor: pins no memory")
 
 
@@ -118,13 +118,3 @@ def used_on_stream(self: torch.Tensor, stream: Any) -> None:
     """`Tensor.record_stream` for the CPU's one stream, on which memory is given back in order anyway."""
     if self.device.type != "cpu" or not isinstance(stream, torch.cpu.Stream):
         raise StandInMisused(f"record_stream({stream!r}) was called for a tensor on {self.device}")
-
-
-def unpinned(tensor: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
-    """`torch.tensor` where no accelerator copies from the host's memory, and torch refuses to pin any."""
-
-    @functools.wraps(tensor)
-    def made(*args: Any, pin_memory: bool = False, **kwargs: Any) -> torch.Tensor:
-        return tensor(*args, **kwargs)
-
-    return made

@@ -13,7 +13,7 @@ from harness.process.pool import Pool
 from harness.source import revert
 from harness.source.symbols import unreadable
 from harness.source.tree import Tree
-from harness.suite import Bench, Judged, Request, Suite, attested
+from harness.suite import Bench, Judged, Request, Suite, attested, lacks_fix
 from harness.verdict import ArmName, Verdict
 
 OLDEST = "0.5.9"
@@ -82,12 +82,13 @@ def _give_up(futures: Sequence[Future[list[Cell]]], pool: Pool) -> None:
 def _column(tree: Tree, reproducers: Sequence[Reproducer], bench: Bench, pool: Pool) -> list[Cell]:
     """Every reproducer on one release, and, where that is clean, with the fix undone."""
     with Suite(bench.on(tree), pool=pool) as suite:
-        return _measured(suite, [_unmeasured(tree, one) for one in reproducers], reproducers)
+        return _measured(suite, tree, [_unmeasured(tree, one) for one in reproducers], reproducers)
 
 
-def _measured(suite: Suite, cells: Sequence[Cell], known: Sequence[Reproducer]) -> list[Cell]:
+def _measured(suite: Suite, tree: Tree, cells: Sequence[Cell], known: Sequence[Reproducer]) -> list[Cell]:
     present = [cell for cell in cells if not cell.reason]
-    measured = [_published(cell, judged) for cell, judged in _judged(suite, present, known, "fixed")]
+    seen = [_published(cell, judged) for cell, judged in _judged(suite, present, known, "fixed")]
+    measured = [_held_to_revert(cell, tree, known) for cell in seen]
     plain = {one.id for one in known if isinstance(one.revert, Released)}  # in which nothing can be undone
     fixed = [cell for cell in measured if _has_fix(cell) and cell.reproducer not in plain]
     done = {cell.reproducer for cell in fixed}
@@ -96,6 +97,15 @@ def _measured(suite: Suite, cells: Sequence[Cell], known: Sequence[Reproducer]) 
         *(cell for cell in measured if cell.reproducer not in done),
         *(_with_revert(cell, judged) for cell, judged in _judged(suite, fixed, known, "reverted")),
     ]
+
+
+def _held_to_revert(cell: Cell, tree: Tree, known: Sequence[Reproducer]) -> Cell:
+    """An affected release has nothing that the revert matches, or an old tree would pass for a lost fix."""
+    (bug,) = (one for one in known if one.id == cell.reproducer)
+    if cell.status is not Status.AFFECTED or lacks_fix(tree, bug):
+        return cell
+    problem = "it shows the bug, and the revert finds the fix in it: match what the fix alone has"
+    return replace(cell, problem=f"{cell.reproducer} {cell.release}: {problem}")
 
 
 def _has_fix(cell: Cell) -> bool:

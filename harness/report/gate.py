@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Iterator, Sequence
 
+from harness.facts.reproducer import short
 from harness.foreign import visible
 from harness.gate.decision import Decision
 from harness.gate.entries import Entry
@@ -95,7 +96,7 @@ def _grouped(entries: Sequence[Entry]) -> Iterator[tuple[Entry, list[str]]]:
     for entry in entries:
         groups.setdefault((entry.tier, str(entry.platform), entry.word, entry.reason), []).append(entry)
     for group in groups.values():
-        yield group[0], [entry.reproducer.partition("_")[0] for entry in group]
+        yield group[0], [short(entry.reproducer) for entry in group]
 
 
 def _html(text: str) -> str:

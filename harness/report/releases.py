@@ -11,6 +11,7 @@ from typing import Any
 from harness import foreign
 from harness.errors import BadInput
 from harness.facts import Reproducer, Subject
+from harness.facts.reproducer import short
 from harness.matrix import Applies, Cell, Likeness, Status
 from harness.report.matrix import likeness_told
 from harness.report.terminal.lines import columns
@@ -74,7 +75,7 @@ class Releases:
 
 def lines(matrix: Releases) -> Iterator[str]:
     """The matrix for a terminal: the table, what each bug showed, every disagreement."""
-    rows = [["release", *(bug.partition("_")[0] for bug in matrix.bugs)]]
+    rows = [["release", *map(short, matrix.bugs)]]
     rows += [
         [release, *(status_told(matrix.at(release, bug)) for bug in matrix.bugs)]
         for release in matrix.releases

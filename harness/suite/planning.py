@@ -86,9 +86,8 @@ def unfixed(tree: Tree, subject: Subject) -> str | None:
     """
     if not isinstance(subject, Reproducer) or not (found := age.of(tree)).is_before(subject.bug.fixed_in):
         return None
-    return (
-        f"{subject.bug.fixed_in} has the fix, and this tree {found.told}" if _absent(tree, subject) else None
-    )
+    told = f"{subject.bug.fixed_in} has the fix, and this tree {found.told}"
+    return told if lacks_fix(tree, subject) else None
 
 
 def place(request: Request, setting: Setting) -> tuple[Setting, Retired | None]:
@@ -104,10 +103,10 @@ def retirement(tree: Tree, subject: Subject, tier: Tier) -> Retired | None:
     retired = subject.retired
     if (retired.tier or tier) != tier or not age.of(tree).is_since(retired.since):
         return None
-    return retired if retired.tier or _absent(tree, subject) else None
+    return retired if retired.tier or lacks_fix(tree, subject) else None
 
 
-def _absent(tree: Tree, subject: Reproducer) -> bool:
+def lacks_fix(tree: Tree, subject: Reproducer) -> bool:
     """Whether nothing of the fix is found. A published release has no forms of it to be looked for."""
     if isinstance(subject.revert, Released):
         return subject.retired is None or not functions_by_module(tree, subject.revert.functions)

@@ -17,7 +17,7 @@ from harness.observation.compare import (
 )
 from harness.verdict.evidence import Evidence
 from harness.verdict.kinds import ArmName
-from harness.verdict.proof import points, unproven
+from harness.verdict.proof import asked_as, points, unproven
 from harness.verdict.wording import at, joined
 
 
@@ -27,6 +27,8 @@ def binding(case: Evidence, name: ArmName) -> str | None:
         return None
     tolerance, same_tree = case.tolerance, case.is_golden_tree
     for point, golden in _recorded(case, name):
+        if _varies(case, name, point):
+            continue
         differences = point_differences(golden.point, point, tolerance, names_bind=same_tree)
         texts = [difference.text for difference in differences]
         parted = _parting(golden, point, tolerance) if same_tree else None
@@ -35,6 +37,13 @@ def binding(case: Evidence, name: ArmName) -> str | None:
             remedy = "" if texts else _remedy(case.reference)
             return f"{name} arm differs from its golden{at(case.arm(name), point)}: {told}{remedy}"
     return None
+
+
+def _varies(case: Evidence, name: ArmName, point: Point) -> bool:
+    """Whether what this point shows is declared to hang on the release, and this is another one."""
+    if name != "reverted" or case.is_golden_tree or case.expect is None:
+        return False
+    return case.expected.varies_at(asked_as(case, point))
 
 
 def _remedy(golden: Golden) -> str:
@@ -82,11 +91,21 @@ def _foreign_drift(case: Evidence, name: ArmName) -> Iterator[str]:
         return
     tolerance = case.tolerance
     recorded = list(_recorded(case, name))
+    yield from _first_of(case, name, list(_varied(case, name)), "{} other points lead to something else, too")
     named = [(point, naming_differences(golden.point, point)) for point, golden in recorded]
     texts = [(point, joined([one.text for one in found])) for point, found in named if found]
     yield from _first_of(case, name, texts, "faults at {} other points have other names too")
     parted = [(point, text) for point, golden in recorded if (text := _parting(golden, point, tolerance))]
     yield from _first_of(case, name, parted, "traces of {} other points differ too")
+
+
+def _varied(case: Evidence, name: ArmName) -> Iterator[tuple[Point, str]]:
+    """What the undone fix leads to on this release, where the golden's has it otherwise."""
+    for point, golden in _recorded(case, name):
+        if _varies(case, name, point):
+            found = point_differences(golden.point, point, case.tolerance, names_bind=False)
+            if found:
+                yield point, joined([one.text for one in found])
 
 
 def _first_of(case: Evidence, name: ArmName, told: Sequence[tuple[Point, str]], others: str) -> Iterator[str]:

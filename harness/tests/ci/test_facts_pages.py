@@ -45,7 +45,7 @@ def test_every_function_has_a_text(record: object) -> None:
 
 def test_a_record_that_extends_another_tells_its_own_fields_alone() -> None:
     own = set(facts_pages.members(facts.KernelCase))
-    assert own == {"watch", "reference", "tolerance", "pretends", "platform", "emulated"}
+    assert own == {"watch", "reference", "tolerance", "pretends", "platform", "graphs", "emulated"}
     assert {"call", "check", "params"} <= set(facts_pages.members(facts.Case))
 
 

@@ -35,6 +35,7 @@ from harness.facts import (
     form,
     watch,
 )
+from harness.facts.reproducer import short
 
 BUG = Bug(pr=1, fixed_in="0.5.13", symptom="stray store")
 LOST = DeclaredKind("acme:lost-page", "a page is lost")
@@ -198,6 +199,18 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
         lambda: reproducer(expect=Expect(reverted=faults("oob-write", only={"pages": [1]}))),
         "expect.only: the case takes no parameter pages",
     ),
+    "graphs in machine code": (
+        lambda: case(graphs=True, emulated=("gfx942",)),
+        "kernel.emulated: is for a case without graphs",
+    ),
+    "variation over no parameter": (
+        lambda: reproducer(expect=Expect(reverted=faults("oob-write", varies={"pages": [1]}))),
+        "expect.varies: the case takes no parameter pages",
+    ),
+    "variation at the default point": (
+        lambda: reproducer(expect=Expect(reverted=faults("oob-write", varies=lambda params: True))),
+        "expect.varies: holds at the default point",
+    ),
     "reproducer without a case": (lambda: reproducer(kernel=None), "reproducer: has no case in any tier"),
 }
 
@@ -264,6 +277,19 @@ def test_removing_is_replacing_by_nothing() -> None:
 def test_where_a_bug_bites(only: Any, bites: list[int]) -> None:
     expected = faults("oob-write", only=only)
     assert [size for size in (1, 16) if expected.bites_at({"tokens": 12, "page_size": size})] == bites
+
+
+@pytest.mark.parametrize(
+    ("subject", "told"),
+    [
+        ("pr101_stray_store", "pr101"),
+        ("issue39517_aiter_qo_indptr", "issue39517"),
+        ("bug_aiter_scale", "bug_aiter_scale"),
+        ("config_paged_triton", "config_paged_triton"),
+    ],
+)
+def test_the_shortest_name_of_a_subject_names_it_alone(subject: str, told: str) -> None:
+    assert short(subject) == told
 
 
 # --- parameters ------------------------------------------------------------------------------------

@@ -231,6 +231,18 @@ def test_an_older_release_is_spared_and_that_is_said(tmp_path: Path) -> None:
     assert decided(tmp_path, text, row(), build=Build(tree="c", release="9.9.9")).word == "block"
 
 
+def test_a_release_from_before_the_bug_is_spared_and_that_is_said(tmp_path: Path) -> None:
+    """#101 came with 9.9.0."""
+    text = ON_CPU + ON_CPU.replace('["101"]', '["104"]')
+    older = Build(tree="c", release="9.8.9")
+    found = decided(tmp_path, text, row(reproducer="pr104_short_indptr"), build=older)
+    (entry,) = found.not_yet_asked
+    assert (entry.reproducer, found.word) == ("pr101_stray_store", "pass")
+    assert entry.reason == "asked from 9.9.0 on: that release brought the bug"
+    assert decided(tmp_path, ON_CPU, build=Build(tree="c", release="9.9.0")).word == "block"
+    assert decided(tmp_path, ON_CPU, build=Build(tree="c", version="9.8.9")).word == "block"
+
+
 def test_claiming_to_be_old_spares_nothing(tmp_path: Path) -> None:
     """What a tree calls itself is no proof of its age."""
     text = ON_CPU + ON_CPU.replace('["101"]', '["104"]\nsince = "9.9.9"\nreason = "it is new"')

@@ -9,7 +9,7 @@ import pytest
 
 from harness import matrix
 from harness.errors import BadInput
-from harness.facts import Released, Retired
+from harness.facts import Released, Retired, Revert, edit
 from harness.machine import this_machine
 from harness.machine.workspace import Workspace
 from harness.suite import Bench
@@ -48,6 +48,16 @@ def test_releases_are_measured_as_they_were_published(published: Path, fresh: To
     (problem,) = matrix.disagreements(cells, [one])
     assert "9.9.9: the revert is stale" in problem
     assert not list(workspace.releases.rglob("*.pyc"))
+
+
+def test_a_revert_that_fits_an_affected_release_disagrees(published: Path, fresh: Toy) -> None:
+    """It would take a tree that never had the fix for one that lost it."""
+    loose = Revert(edit(in_function="build_table", replace="numel = ANY", by="numel = 1 * pages"))
+    bench = toy_bench(Workspace(published / "cache"), fresh)
+    cells = matrix.settled(list(matrix.run([replace(STRAY, revert=loose)], ["9.9.7"], bench)))
+    assert [one.status.value for one in cells] == ["affected"]
+    (problem,) = matrix.disagreements(cells, matrix.likenesses(cells))
+    assert problem.endswith("match what the fix alone has")
 
 
 def test_a_release_that_cannot_be_had_ends_the_run(published: Path, fresh: Toy) -> None:

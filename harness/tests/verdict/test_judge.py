@@ -363,6 +363,26 @@ def test_other_names_at_several_points_drift_in_one_line() -> None:
     assert line.endswith(f"seen {named.signature}; faults at 1 other points have other names too")
 
 
+def led_elsewhere(tree: str, *, seen: Fault | None) -> Judgement:
+    """The judgement of a reverted arm whose second point hangs on the release."""
+    expect = expecting(only=None, varies={"page_size": [1]})
+    recorded = arm("reverted", point(16, STRAY), point(1, STRAY))
+    stored = golden(case(expect=expect, reverted=recorded, golden=None))
+    shown = arm("reverted", point(16, STRAY), point(1, *([seen] if seen else [])))
+    return judge(case(expect=expect, reverted=shown, golden=stored, tree=tree))
+
+
+def test_what_the_undone_fix_leads_to_may_hang_on_the_release_where_that_is_declared() -> None:
+    here, elsewhere = led_elsewhere(TREE, seen=OTHER), led_elsewhere("other", seen=OTHER)
+    line = f"faults: golden {STRAY.signature}, seen {OTHER.signature}"
+    assert here.verdict is Verdict.CHANGED and line in here.reason
+    assert (elsewhere.verdict, elsewhere.drift) == (Verdict.PASS, (f"reverted arm at page_size=1: {line}",))
+
+
+def test_where_it_hangs_on_the_release_a_fault_is_due_all_the_same() -> None:
+    assert led_elsewhere("other", seen=None).verdict is Verdict.TOOTHLESS
+
+
 # --- traces ------------------------------------------------------------------------------------
 
 PARTED = ({"event": "phase", "name": "replay"}, {**LAUNCH, "grid": [8]})

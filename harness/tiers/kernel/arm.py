@@ -11,8 +11,8 @@ from typing import Any
 
 from harness.errors import Unresolved
 from harness.facts import FaultKind, KernelCase, Platform, Tier, Tolerance, Watch
-from harness.host import interpreter, platform_switches, preload, revert_toggle
-from harness.memory import oracle
+from harness.host import interpreter, kernel_tuning, placement, platform_switches, preload, revert_toggle
+from harness.memory import graphs, oracle
 from harness.memory.oracle import Oracle
 from harness.memory.outputs import compare, joined
 from harness.memory.poison import Pattern, Poison
@@ -49,6 +49,10 @@ def enter(payload: Mapping[str, Any], folder: Path, testimony: Testimony) -> dic
     entry = Entry.begin(payload, folder, testimony, Tier.KERNEL, patches)
     case = entry.case
     assert isinstance(case, KernelCase)
+    if not on_device:
+        entry.patched(kernel_tuning.by_default(payload["package"]))
+    if case.graphs and not on_device:
+        entry.patched([*graphs.install(), *placement.put(mark=graphs.on_host)])
     if case.pretends:
         entry.patched(platform_switches.pretend(Platform.parse(case.pretends), payload["package"]))
     if number := payload.get("toggle"):

@@ -86,6 +86,10 @@ def prefill(rig: Rig, prompt: Sequence[int], *, chunk: int) -> Running:
 
 def decode(rig: Rig, running: Running) -> None:
     """One more token."""
+    import torch
+
+    if hasattr(running.batch, "output_ids"):  # up to 0.5.12.post1 the last step's tokens
+        running.batch.output_ids = torch.tensor([_SAMPLED], device=rig.lab.device)
     with rig.lab.observe("decode"):
         running.batch.prepare_for_decode()
     running.request.output_ids.append(_SAMPLED)

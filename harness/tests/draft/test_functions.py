@@ -38,7 +38,7 @@ pool = Pool(2)
 def only_edited(tmp_path: Path, fixed: str, before: str, **others: str) -> Edited:
     assert fixed in FIXED
     found = proven(tmp_path, {"pool.py": FIXED.replace(fixed, before)}, {"pool.py": FIXED}, **others)
-    (one,) = edited(found, Searched(found.tree))
+    (one,) = edited(found)
     return one
 
 

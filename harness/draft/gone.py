@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import lru_cache
 
+from harness.draft.module import Module
 from harness.draft.package import Package, imports
 from harness.source.symbols import definitions
 
@@ -37,16 +39,18 @@ def _has(package: Package, module: str, name: str) -> bool:
         return True
     if home is None:
         return not package.searched.is_folder(module)
-    known = _bound(package.now(home))
+    known = _bound(package.text(home))
     return name == "*" or name in known or bool(known & {"*", "__getattr__"})
 
 
-def _bound(module: ast.Module) -> set[str]:
+@lru_cache(maxsize=64)
+def _bound(source: bytes) -> frozenset[str]:
     """Every name that a module may hand out."""
+    module = ast.parse(source)
     found = {node.id for node in ast.walk(module) if isinstance(node, ast.Name)}
     found |= {name.rpartition(".")[2] for name, _ in definitions(module)}
     aliases = [one for node in ast.walk(module) if isinstance(node, Import) for one in node.names]
-    return found | {bound(one) for one in aliases}
+    return frozenset(found | {bound(one) for one in aliases})
 
 
 def bound(alias: ast.alias) -> str:
@@ -94,7 +98,7 @@ def replaced(package: Package, path: str, before: str) -> frozenset[str]:
     Those of the old text that name what is gone, and those of the fix that bind nothing but the same names.
     What comes from a module that merely has something of the name is for somebody to look at.
     """
-    old = [node for node in needed(ast.parse(before)) if gone(package, path, node)]
+    old = [node for node in needed(Module(before).syntax) if gone(package, path, node)]
     names = {bound(one) for node in old for one in node.names}
     new = [node for node in needed(package.was(path)) if {bound(one) for one in node.names} <= names]
     return frozenset(map(ast.unparse, (*old, *new)))

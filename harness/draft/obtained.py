@@ -33,13 +33,11 @@ def obtained(
         return patch.parse(_of_clone(checkout or Path(), commit), f"commit {shown(commit)}")
     if checkout is not None:
         raise BadInput("--checkout: is the clone of --commit: name one with it, or leave it out")
-    if file is None and pr is None:
+    if file is not None:
+        return patch.parse(_standard_input(), "standard input") if str(file) == "-" else patch.read(file)
+    if pr is None:
         raise BadInput("a bug without a number has no patch on GitHub: give --patch FILE or --commit COMMIT")
-    if file is None:
-        return patch.parse(_of_pull_request(pr, upstream), f"pull request {pr}")
-    if str(file) == "-":
-        return patch.parse(_standard_input(), "standard input")
-    return patch.read(file)
+    return patch.parse(_of_pull_request(pr, upstream), f"pull request {pr}")
 
 
 def _of_pull_request(pr: int, upstream: str) -> bytes:

@@ -12,7 +12,7 @@ from harness.draft.chosen import chosen
 from harness.draft.fitting import Fitting
 from harness.draft.gone import replaced
 from harness.draft.left import Left
-from harness.draft.module import Module
+from harness.draft.module import Module, same
 from harness.draft.package import Package
 from harness.draft.patch import Patch
 from harness.draft.residue import residue
@@ -128,8 +128,10 @@ def _differing(
     )
     package, found = Package(searched, reverted), list[Left]()
     for path, text in before.items():
-        harmless = replaced(package, path, text) if plan else frozenset[str]()
-        found += residue(f"{root}{path}", reverted.get(path, after[path]), text, harmless)
+        now = reverted.get(path, after[path])
+        if not same(Module(now).syntax, Module(text).syntax):
+            harmless = replaced(package, path, text) if plan else frozenset[str]()
+            found += residue(f"{root}{path}", now, text, harmless)
     return found
 
 

@@ -239,6 +239,8 @@ def _revert(proven: Proven) -> Iterator[str]:
     elif proven.edits:
         part = f"what it changes in {', '.join(proven.only)}"
         yield from _comment(f"Derived from the patch, and proven to undo {part} in {tree}, {what}.")
+    else:
+        yield from _comment("TODO: no edit that undoes the patch could be derived: write the revert by hand.")
     for why in proven.broken:
         yield from _comment(f"TODO: the reverted arm will not run, because {why}")
     for left in proven.left:

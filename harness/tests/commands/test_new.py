@@ -172,7 +172,7 @@ def test_a_bug_has_a_number_or_a_name_and_then_a_patch() -> None:
 
 def test_one_fix_of_several_is_drafted() -> None:
     told = refault("7", "--only", "pages_needed", *COMMON).stdout
-    assert told.startswith("pr7_pages_needed.py: 1 edits undo the patch's change of pages_needed\n")
+    assert told.startswith("pr7_pages_needed.py: 1 edit undoes the patch's change of pages_needed\n")
     assert "note: the patch changes Table.grow, Table.shrink too: that stays (--only)" in told
 
 

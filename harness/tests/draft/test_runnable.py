@@ -10,6 +10,7 @@ import pytest
 from harness.draft.kept import ways
 from harness.draft.module import Function, Module
 from harness.draft.proof import Proof, Proven
+from harness.draft.render import render
 from harness.facts import Edit
 from harness.tests.draft.samples import proven, undone
 
@@ -195,6 +196,7 @@ def test_a_patch_of_nothing_but_lost_imports_leaves_the_revert_to_do(tmp_path: P
     found = moved(tmp_path, USED.replace("sglang.paths", "sglang.lost"))
     assert found.edits == () and found.broken == () and found.proof is Proof.PARTLY
     assert [todo for _, todo in told(found)] == [True, True]
+    assert "# TODO: no edit that undoes the patch could be derived" in render(7, found)
 
 
 def test_imports_that_others_need_are_left_alone_together(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from harness.draft.searched import Searched
 from harness.errors import BadInput
 from harness.facts import Reproducer
 from harness.homes import Home
+from harness.source.tree import Tree
 from harness.tests.draft.samples import BEFORE, PAGES, PATCH, TABLE, write
 
 
@@ -177,8 +178,13 @@ def test_one_fix_of_several_is_drafted() -> None:
 
 
 def test_the_tree_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    made: list[Searched] = []
-    start = Searched.__init__
-    monkeypatch.setattr(Searched, "__init__", lambda self, tree: (made.append(self), start(self, tree))[1])
+    made: list[str] = []
+
+    class Counted(Searched):
+        def __init__(self, tree: Tree) -> None:
+            made.append(str(tree.root))
+            super().__init__(tree)
+
+    monkeypatch.setattr("harness.draft.deriving.Searched", Counted)
     refault("7", *COMMON)
     assert len(made) == 1

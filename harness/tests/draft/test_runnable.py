@@ -200,8 +200,8 @@ def test_a_patch_of_nothing_but_lost_imports_leaves_the_revert_to_do(tmp_path: P
 
 
 def test_imports_that_others_need_are_left_alone_together(tmp_path: Path) -> None:
-    fixed = "from .paths import count_rows\nfrom .other import lines\n\nLIMIT = 2\n"
-    before = "from .paths import lost_rows\n\nLIMIT = 1\n"
-    user = "from sglang.rows import count_rows, lines\n"
-    found = moved(tmp_path, before, fixed, other="def lines(): ...\n", user=user)
+    fixed = "from .fused import fused_rows\nfrom .paths import count_rows\n\nLIMIT = 2\n"
+    before = "from .fused import count_rows\n\nLIMIT = 1\n"
+    user = "from sglang.rows import count_rows, fused_rows\n"
+    found = moved(tmp_path, before, fixed, fused="def fused_rows(): ...\n", user=user)
     assert found.broken == () and without(found) == fixed.replace("LIMIT = 2", "LIMIT = 1")

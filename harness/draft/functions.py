@@ -35,6 +35,12 @@ class Edited:
         return self.qualname.endswith(".__init__")
 
     @property
+    def is_kernel(self) -> bool:
+        """Whether Triton compiles it."""
+        marks = (ast.unparse(one) for one in self.node.decorator_list)
+        return any(re.match(r"(?:\w+\.)*jit\b", mark) for mark in marks)
+
+    @property
     def signature(self) -> str:
         """As Python would show it, in one line."""
         returns = f" -> {ast.unparse(self.node.returns)}" if self.node.returns else ""

@@ -189,7 +189,9 @@ def _function(name: str, known: Surroundings, told: str, short: str) -> str:
 
 
 def _params(known: Surroundings) -> Iterator[str]:
-    yield "        params={  # TODO: what the bug depends on; these are read off the edited functions\n"
+    read = known.params[0] is not guessed.FALLBACK
+    origin = "these are read off the edited functions" if read else "this is an example"
+    yield f"        params={{  # TODO: what the bug depends on; {origin}\n"
     yield from (f'            "{guess.name}": {guess.record},\n' for guess in known.params)
     yield "        },\n"
     axes = [f"{guess.name}={guess.grid}" for guess in known.params if guess.grid]
@@ -218,6 +220,8 @@ def _about(function: Edited) -> Iterator[str]:
     yield f"{name} is {function.signature}, of {function.module}."
     if found := list(guessed.tensors(function.node)):
         yield f"Its tensors: {', '.join(found)}."
+    if function.is_kernel:
+        yield "It is a Triton kernel: call what launches it, or launch it on a grid as that does."
     more = ", and elsewhere" if function.more else ""
     if function.callers:
         what = "Its class" if function.is_constructor else "Something of this name"

@@ -133,9 +133,30 @@ def atomic_exchange(lab: Any) -> Iterator[str]:
             yield f"Triton {triton.__version__}, {chip}, {how}: {found}"
 
 
+def block_verification(lab: Any) -> Iterator[str]:
+    """Verify two drafts, the second under a row of numbers that are no probabilities, in both ways."""
+    import torch
+
+    verify = importlib.import_module("sglang.kernels.ops.speculative.reject_sampling")
+    target = torch.tensor([[1 / 16, *[1 / 8] * 6, 3 / 16]] * 3)[None]
+    slots = torch.arange(3).reshape(1, 3)
+    for name, number in (("0", 0.0), ("NaN", float("nan")), ("-inf", float("-inf"))):
+        draft = torch.tensor([[1 / 4, *[3 / 28] * 7], [number] * 8])[None]
+        for blocks in (False, True):
+            tokens, accepted = torch.full((3,), -1), torch.full((1, 3), -1)
+            count, coins = torch.full((1,), -1), (torch.full((1, 3), 0.1), torch.tensor([0.2]))
+            given = (torch.zeros(1, 3, dtype=torch.int64), slots, slots, slots, *coins, target, draft)
+            verify.chain_speculative_sampling_triton(
+                tokens, accepted, count, *given, 1.0, 1.0, True, block_verification=blocks
+            )
+            way = "block by block" if blocks else "token by token"
+            yield f"the second row {name}, {way}: {count.item()} accepted, tokens {tokens.tolist()}"
+
+
 FINDINGS: dict[str, tuple[Callable[[Any], Iterator[str]], tuple[str, ...]]] = {
     "atomic-exchange": (atomic_exchange, ()),
     "lora-block-sizes": (lora_block_sizes, ()),
+    "block-verification": (block_verification, ()),
     "row-overflow": (row_overflow, ("sgl_kernel",)),
     "seeded-min-p": (seeded_min_p, ()),
     "window-free": (window_free, ()),

@@ -6,7 +6,7 @@ import ast
 import importlib.util
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -21,6 +21,8 @@ from harness.source.tree import Tree
 
 _PROVEN = "to the very syntax it had before"
 """How a draft says that its revert was proven (harness/draft/render.py)."""
+_BUT_IMPORTS = "but for imports of what is gone"
+"""How it says that nothing but imports is not as it was."""
 _USAGE = 2
 """How the command ends where it refuses its input."""
 
@@ -30,6 +32,8 @@ class Word(StrEnum):
 
     EXACT = "exact"
     """The draft's revert gives the files that `patch -R` gives, and the draft says so."""
+    IMPORTS = "but imports"
+    """It gives them but for imports of modules that are gone, and the draft says so, import by import."""
     TODO = "to-do"
     """It does not, or not in all, and the draft says what is left."""
     COMMENTS = "comments only"
@@ -123,11 +127,28 @@ def _with_edits(
     others = [
         path for path in {**now, **before} if not _same(now.get(path) or after[path], before.get(path, ""))
     ]
+    broken = next(_marks(text, "the reverted arm will not run"), "")
+    if _BUT_IMPORTS in text:
+        wrong = _more_than_imports({**after, **now}, before, others, text)
+        return (Word.FALSE, count, wrong) if wrong else (Word.IMPORTS, count, broken)
     if _PROVEN not in text:
         return _told(text, count)
     if others:
         return Word.FALSE, count, f"{others[0]} is not what `patch -R` gives"
-    return Word.EXACT, count, next(_marks(text, "the reverted arm will not run"), "")
+    return Word.EXACT, count, broken
+
+
+def _more_than_imports(
+    now: Mapping[str, str], before: Mapping[str, str], others: Sequence[str], text: str
+) -> str:
+    """What is wrong with the claim that nothing but imports differs, and that the draft names those."""
+    joined = text.replace("\n    #   ", " ")
+    for path in others:
+        if not _same_but_imports(now[path], before.get(path, "")):
+            return f"{path} is not what `patch -R` gives but for its imports"
+        if f"{path}: `" not in joined:
+            return f"the draft does not tell which import of {path} differs"
+    return ""
 
 
 def _told(text: str, count: int) -> tuple[Word, int, str]:
@@ -138,16 +159,37 @@ def _told(text: str, count: int) -> tuple[Word, int, str]:
 
 def _marks(text: str, begins: str) -> Iterator[str]:
     """The to-do marks above the revert, each with the lines that it goes on over."""
-    above = text.partition("    revert=Revert(")[0].partition("# Derived from")[2]
+    above = text.partition("    revert=Revert(")[0].partition("\nREPRODUCER = ")[2]
     joined = above.replace("\n    #   ", " ")
     for line in joined.splitlines():
-        if (found := line.strip().removeprefix("# ")).startswith(f"TODO: {begins}"):
-            yield found
+        if line.startswith(f"    # TODO: {begins}"):
+            yield line.strip().removeprefix("# ")
 
 
 def _same(one: str, other: str) -> bool:
     """Whether two texts have the same syntax."""
     return ast.dump(ast.parse(one)) == ast.dump(ast.parse(other))
+
+
+def _same_but_imports(one: str, other: str) -> bool:
+    """The same where neither imports anything."""
+    return ast.dump(_Bare().visit(ast.parse(one))) == ast.dump(_Bare().visit(ast.parse(other)))
+
+
+class _Bare(ast.NodeTransformer):
+    """Takes the imports out; a block of which nothing else is left passes."""
+
+    def generic_visit(self, node: ast.AST) -> ast.AST:
+        found = super().generic_visit(node)
+        if getattr(found, "body", None) == []:
+            found.body = [ast.Pass()]  # type: ignore[attr-defined]
+        return found
+
+    def visit_Import(self, node: ast.Import) -> None:
+        return None
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
+        return None
 
 
 def _loaded(draft: Path) -> Reproducer:

@@ -51,7 +51,7 @@ def table(results: Sequence[Result]) -> Iterator[str]:
     if results:
         yield from _seconds([one.cpu for one in results])
     for one in results:
-        if one.word not in (Word.EXACT, Word.COMMENTS):
+        if one.word not in (Word.EXACT, Word.IMPORTS, Word.COMMENTS) or one.told:
             yield line(one)
 
 

@@ -38,7 +38,8 @@ class Fitting:
     `fits` are those in a row around that one. `fixed_in` is the first of them, if the one before it has not
     got the fix; `introduced_in` the first of those in a row before the fix that have the code without it, if
     an older one at hand has not. `changed_in` is the first later one that the edits do not fit, and `went`
-    says what became of them there.
+    says what became of them there. `alone` are the edits that fit more releases without the others, with the
+    last of those in a row: a revert of one of them may be enough.
     """
 
     fits: tuple[str, ...] = ()
@@ -46,6 +47,7 @@ class Fitting:
     introduced_in: str | None = None
     changed_in: str | None = None
     went: tuple[str, ...] = ()
+    alone: tuple[tuple[Edit, str], ...] = ()
 
     @property
     def told(self) -> tuple[str, ...]:
@@ -88,7 +90,15 @@ def _around(found: Sequence[Release], at: int, homes: Sequence[_Home]) -> Fittin
         introduced_in=before[-1].name if before and len(before) < len(older) else None,
         changed_in=changed.name if changed else None,
         went=tuple(_went(found[at], changed, homes)) if changed else (),
+        alone=tuple(_alone(found[last + 1 :], homes)) if len(homes) > 1 else (),
     )
+
+
+def _alone(later: Sequence[Release], homes: Sequence[_Home]) -> Iterator[tuple[Edit, str]]:
+    """The edits that exchange something and fit later releases, with the last of them in a row."""
+    for home in homes:
+        if home.edit.by and (row := list(_row(later, [home], State.FITS))):
+            yield home.edit, row[-1].name
 
 
 def _in_order(releases: Releases, tree: Tree, asked: Tree) -> list[Release]:
@@ -195,3 +205,6 @@ def _sentences(one: Fitting) -> Iterator[str]:
         yield f"That code is there since {one.introduced_in}, as far as the releases at hand say"
     if one.changed_in:
         yield f"In {one.changed_in} the fix was changed again: {'; '.join(one.went)}"
+    for edit, last in one.alone:
+        where = edit.in_function or edit.in_class or edit.in_module
+        yield f"By itself the edit of `{short(edit.replace)}` in {where} fits up to {last}"

@@ -35,20 +35,27 @@ class Edited:
         return self.qualname.endswith(".__init__")
 
     @property
+    def is_kernel(self) -> bool:
+        """Whether Triton compiles it."""
+        marks = (ast.unparse(one) for one in self.node.decorator_list)
+        return any(re.match(r"(?:\w+\.)*jit\b", mark) for mark in marks)
+
+    @property
     def signature(self) -> str:
         """As Python would show it, in one line."""
         returns = f" -> {ast.unparse(self.node.returns)}" if self.node.returns else ""
         return f"{self.qualname}({ast.unparse(self.node.args)}){returns}"
 
 
-def edited(proven: Proven, searched: Searched) -> tuple[Edited, ...]:
+def edited(proven: Proven) -> tuple[Edited, ...]:
     """Each function that the edits name, once; without those that the tree has several of."""
     names = dict.fromkeys(edit.in_function for edit in proven.edits if edit.in_function)
-    found = (_edited(name, proven, searched) for name in names)
+    found = (_edited(name, proven) for name in names)
     return tuple(one for one in found if one is not None)
 
 
-def _edited(name: str, proven: Proven, searched: Searched) -> Edited | None:
+def _edited(name: str, proven: Proven) -> Edited | None:
+    searched = proven.searched
     sites = [site for site in find_function(proven.tree, name) if site.module in proven.modules]
     if len({site.module for site in sites}) != 1:
         return None

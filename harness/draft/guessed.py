@@ -47,7 +47,8 @@ class Guess:
     grid: str = ""
 
 
-_FALLBACK = Guess("page_size", "int", "Integer(16)", "[1, 16]")
+FALLBACK = Guess("page_size", "int", "Integer(16)", "[1, 16]")
+"""What stands in a draft where no parameter can be read off."""
 
 
 def guesses(functions: Iterable[Edited]) -> tuple[Guess, ...]:
@@ -56,7 +57,7 @@ def guesses(functions: Iterable[Edited]) -> tuple[Guess, ...]:
     for function in functions:
         for guess in (*_of_signature(function.node), *_of_body(function.node)):
             found.setdefault(guess.name, guess)
-    return tuple(found.values())[:MOST] or (_FALLBACK,)
+    return tuple(found.values())[:MOST] or (FALLBACK,)
 
 
 def _of_signature(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[Guess]:

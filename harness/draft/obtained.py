@@ -21,11 +21,11 @@ _PATIENCE = 30
 
 
 def obtained(
-    pr: int, file: Path | None, commit: str | None, checkout: Path | None, upstream: str = UPSTREAM
+    pr: int | None, file: Path | None, commit: str | None, checkout: Path | None, upstream: str = UPSTREAM
 ) -> Patch:
     """The patch that the options name; without any, that of the pull request.
 
-    BadInput if they name two, or if it cannot be had.
+    BadInput if they name two, or none for a bug without a number, or if it cannot be had.
     """
     if file is not None and commit is not None:
         raise BadInput("give the fix either as --patch FILE or as --commit COMMIT")
@@ -33,11 +33,11 @@ def obtained(
         return patch.parse(_of_clone(checkout or Path(), commit), f"commit {shown(commit)}")
     if checkout is not None:
         raise BadInput("--checkout: is the clone of --commit: name one with it, or leave it out")
-    if file is None:
-        return patch.parse(_of_pull_request(pr, upstream), f"pull request {pr}")
-    if str(file) == "-":
-        return patch.parse(_standard_input(), "standard input")
-    return patch.read(file)
+    if file is not None:
+        return patch.parse(_standard_input(), "standard input") if str(file) == "-" else patch.read(file)
+    if pr is None:
+        raise BadInput("a bug without a number has no patch on GitHub: give --patch FILE or --commit COMMIT")
+    return patch.parse(_of_pull_request(pr, upstream), f"pull request {pr}")
 
 
 def _of_pull_request(pr: int, upstream: str) -> bytes:

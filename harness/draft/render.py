@@ -9,13 +9,13 @@ from collections.abc import Iterator, Sequence
 from harness.draft import guessed, message
 from harness.draft.functions import Edited
 from harness.draft.message import Told
-from harness.draft.proof import Proven
+from harness.draft.proof import Proof, Proven
 from harness.draft.surroundings import Surroundings
 from harness.facts import Edit
 from harness.source import releases
 
 _HEAD = '''\
-"""#{pr}: {title}
+"""{number}{title}
 
 TODO: what went wrong and when, what it took to see it, and what the fix does. In your own words.
 """
@@ -39,8 +39,7 @@ def {name}({lab}{params}) -> Mapping[str, Any]:
 _BUG = """\
 REPRODUCER = Reproducer(
     bug=Bug(
-        pr={pr},
-        introduced_in={introduced},  # TODO: the first affected release: `refault matrix {pr}`
+{number}        introduced_in={introduced},  # TODO: the first affected release: `refault matrix {called}`
         fixed_in={release},  # TODO: {fixed}
         symptom="TODO: what a user saw{symptoms}",
     ),
@@ -83,24 +82,37 @@ _MEMORIES = re.compile(
     r"\b(?:mask|int64|long|empty|zeros|full|slice|free|alloc\w*|stride\w*|numel|shape|max_\w+)\b|:\w*\]"
 )
 """What an edit has in it that sizes memory, or says where it is."""
+_UNDONE = {
+    Proof.EXACT: "to the very syntax it had before",
+    Proof.BUT_IMPORTS: "but for imports of what is gone",
+    Proof.PARTLY: "but for what is listed below",
+}
 _INDENT = " " * 8
 _WIDTH = 110
 _NO_TITLE = "TODO: the bug in one line."
 
 
-def render(pr: int, proven: Proven, known: Surroundings | None = None) -> str:
-    """The draft's text. It is a reproducer that can be listed and shown, and whose case ends UNRESOLVED."""
+def render(pr: int | None, proven: Proven, known: Surroundings | None = None, called: str = "") -> str:
+    """The draft's text. It is a reproducer that can be listed and shown, and whose case ends UNRESOLVED.
+
+    Without a number it is `called` by a name.
+    """
     said, known = message.told(proven.message), known or Surroundings()
     title = f"TODO: the bug in one line; the patch is called: {said.title}" if said.title else _NO_TITLE
     values = _changes_values(proven)
     symptoms = f" (the message speaks of: {', '.join(said.symptoms)})" if said.symptoms else ""
     return "".join(
         (
-            _HEAD.format(pr=pr, title=title, imports=_imports(known, values)),
+            _HEAD.format(number=f"#{pr}: " if pr else "", title=title, imports=_imports(known, values)),
             *_known(known),
             _function("drive", known, *_WANTED["drive"]),
             _function("expected", known, *_WANTED["expected"]) if values else "",
-            _BUG.format(pr=pr, symptoms=symptoms, **_releases(proven)),
+            _BUG.format(
+                number=f"        pr={pr},\n" if pr else "",
+                called=pr or called,
+                symptoms=symptoms,
+                **_releases(proven),
+            ),
             *_said(said),
             *_fits(proven),
             *_revert(proven),
@@ -177,7 +189,9 @@ def _function(name: str, known: Surroundings, told: str, short: str) -> str:
 
 
 def _params(known: Surroundings) -> Iterator[str]:
-    yield "        params={  # TODO: what the bug depends on; these are read off the edited functions\n"
+    read = known.params[0] is not guessed.FALLBACK
+    origin = "these are read off the edited functions" if read else "this is an example"
+    yield f"        params={{  # TODO: what the bug depends on; {origin}\n"
     yield from (f'            "{guess.name}": {guess.record},\n' for guess in known.params)
     yield "        },\n"
     axes = [f"{guess.name}={guess.grid}" for guess in known.params if guess.grid]
@@ -206,6 +220,8 @@ def _about(function: Edited) -> Iterator[str]:
     yield f"{name} is {function.signature}, of {function.module}."
     if found := list(guessed.tensors(function.node)):
         yield f"Its tensors: {', '.join(found)}."
+    if function.is_kernel:
+        yield "It is a Triton kernel: call what launches it, or launch it on a grid as that does."
     more = ", and elsewhere" if function.more else ""
     if function.callers:
         what = "Its class" if function.is_constructor else "Something of this name"
@@ -221,9 +237,14 @@ def _said(said: Told) -> Iterator[str]:
 
 def _revert(proven: Proven) -> Iterator[str]:
     tree = f"sglang {proven.tree.version}" if proven.tree.version else "the tree it was derived in"
-    what = "to the very syntax it had before" if proven.exact else "but for what is listed below"
-    if proven.edits:
+    what = _UNDONE[proven.proof]
+    if proven.edits and not proven.only:
         yield f"    # Derived from the patch, and proven to undo it in {tree}, {what}.\n"
+    elif proven.edits:
+        part = f"what it changes in {', '.join(proven.only)}"
+        yield from _comment(f"Derived from the patch, and proven to undo {part} in {tree}, {what}.")
+    else:
+        yield from _comment("TODO: no edit that undoes the patch could be derived: write the revert by hand.")
     for why in proven.broken:
         yield from _comment(f"TODO: the reverted arm will not run, because {why}")
     for left in proven.left:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.draft import running
-from harness.draft.kept import ways
+from harness.draft import imported, kept, running
 from harness.draft.module import Function
 from harness.draft.package import Package
 from harness.draft.searched import Searched
@@ -33,11 +32,11 @@ def applied(tree: Tree, edits: Sequence[Edit]) -> tuple[Edit, ...]:
     """The edits that apply together, which most often are all of them."""
     if not edits or plan(tree, edits):
         return tuple(edits)
-    kept: list[Edit] = []
+    found: list[Edit] = []
     for edit in edits:
-        if plan(tree, [*kept, edit]):
-            kept.append(edit)
-    return tuple(kept)
+        if plan(tree, [*found, edit]):
+            found.append(edit)
+    return tuple(found)
 
 
 def plan(tree: Tree, edits: Sequence[Edit]) -> Plan | None:
@@ -55,22 +54,40 @@ def running_edits(searched: Searched, edits: tuple[Edit, ...], before: Mapping[s
     """
     best = _tried(searched, edits, before)
     for edit in edits:
-        if not best.broken:
-            break
-        best = min([best, *_others(searched, best, edit, before)], key=lambda one: len(one.broken))
+        if best.broken and edit in best.edits:
+            best = _better(best, _others(searched, best, edit, before))
+    code = tuple(edit for edit in best.edits if not imported.is_import(edit))
+    if best.broken and code and code != best.edits:  # imports may need one another to be left alone
+        best = _better(best, [_tried(searched, code, before)])
     return best
+
+
+def _better(best: Tried, others: Iterable[Tried]) -> Tried:
+    """The first of those that break the least and apply; imports may all go, and leave no edit."""
+    usable = (
+        one for one in others if one.plan or (not one.edits and all(map(imported.is_import, best.edits)))
+    )
+    return min([best, *usable], key=lambda one: len(one.broken))
 
 
 def _others(searched: Searched, best: Tried, edit: Edit, before: Mapping[str, str]) -> Iterator[Tried]:
     """What comes of the edit's other ways, up to the first that breaks nothing."""
     at = best.edits.index(edit)
-    for way in ways(edit, _function(searched, best, at)):
+    for way in _ways(searched, best, at):
         changed = [*best.edits[:at], *([way] if way else []), *best.edits[at + 1 :]]
         found = _importing(searched, _tried(searched, tuple(changed), before), before)
-        if found.plan:
-            yield found
+        yield found
         if found.plan and not found.broken:
             return
+
+
+def _ways(searched: Searched, best: Tried, at: int) -> Iterator[Edit | None]:
+    """What may stand for one of the edits, where its imports lead nowhere or its callers do not bind."""
+    if best.plan is None:
+        return
+    path = best.plan.sites[at].path.removeprefix(f"{searched.tree.package}/")
+    yield from imported.ways(Package(searched, {}), path, best.edits[at])
+    yield from kept.ways(best.edits[at], _function(searched, best, at))
 
 
 def _importing(searched: Searched, tried: Tried, before: Mapping[str, str]) -> Tried:

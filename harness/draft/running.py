@@ -7,14 +7,14 @@ looks at the rest of the package: what it imports from them, calls of them, and 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from harness.draft import callers, missed
-from harness.draft.package import Package, imports
+from harness.draft.gone import Import, gone, needed
+from harness.draft.package import Package
 from harness.draft.searched import Searched
 from harness.source import soundness
 from harness.source.revert import Plan
-from harness.source.symbols import definitions
 
 
 def breaks(plan: Plan, searched: Searched, before: Mapping[str, str]) -> tuple[str, ...]:
@@ -37,30 +37,17 @@ def breaks(plan: Plan, searched: Searched, before: Mapping[str, str]) -> tuple[s
 def _imports(package: Package) -> Iterator[str]:
     """Imports that come back, of what the tree has not got any more."""
     for path in package.reverted:
-        known = {ast.dump(node) for node in imports(package.was(path))}
-        for node in imports(package.now(path)):
-            if ast.dump(node) not in known and (module := package.absolute(path, node)):
-                yield from _lost(package, module, node, path)
+        known = {ast.dump(node) for node in needed(package.was(path))}
+        for node in needed(package.now(path)):
+            if ast.dump(node) not in known and (names := gone(package, path, node)):
+                yield _told(package, path, node, names)
 
 
-def _lost(package: Package, module: str, node: ast.ImportFrom, at: str) -> Iterator[str]:
-    where = f"in {package.name(at)}"
-    home = package.searched.file(module)
-    if home is None:
-        if not package.searched.is_folder(module):
-            yield f"`{ast.unparse(node)}` {where} comes back, and the tree has no {module}"
-        return
-    names = _bound(package.now(home))
-    for one in node.names:
-        inner = package.searched.file(f"{module}.{one.name}")
-        if one.name not in names and not names & {"*", "__getattr__"} and not inner:
-            yield f"`{one.name}` is imported again {where}, and {module} has it no more"
-
-
-def _bound(module: ast.Module) -> set[str]:
-    """Every name that a module may hand out."""
-    found = {node.id for node in ast.walk(module) if isinstance(node, ast.Name)}
-    found |= {name.rpartition(".")[2] for name, _ in definitions(module)}
-    kinds = ast.Import | ast.ImportFrom
-    aliases = [one for node in ast.walk(module) if isinstance(node, kinds) for one in node.names]
-    return found | {(one.asname or one.name).partition(".")[0] for one in aliases}
+def _told(package: Package, path: str, node: Import, names: Sequence[str]) -> str:
+    where = f"in {package.name(path)}"
+    module = package.absolute(path, node) if isinstance(node, ast.ImportFrom) else None
+    if module and package.searched.file(module):
+        some = " and ".join(f"`{name}`" for name in names)
+        verb, them = ("is", "it") if len(names) == 1 else ("are", "them")
+        return f"{some} {verb} imported again {where}, and {module} has {them} no more"
+    return f"`{ast.unparse(node)}` {where} comes back, and the tree has no {module or names[0]}"

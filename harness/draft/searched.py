@@ -99,5 +99,11 @@ class Searched:
         stem = module.partition(".")[2].replace(".", "/")
         return any(path.startswith(f"{stem}/") for path in self._files)
 
+    def is_opaque(self, module: str) -> bool:
+        """Whether a module is there without a Python file: a folder, or one that was compiled."""
+        stem = module.partition(".")[2].replace(".", "/")
+        compiled = (path for path in self._files if path.startswith(f"{stem}.") and path.endswith(".so"))
+        return any(True for _ in compiled) or self.is_folder(module)
+
     def _sources(self) -> Iterator[tuple[str, bytes]]:
         return ((path, self.source(path)) for path in self.tree.files() if path.endswith(".py"))

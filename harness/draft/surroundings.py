@@ -10,7 +10,6 @@ from harness.draft.functions import Edited, edited
 from harness.draft.guessed import Guess
 from harness.draft.patch import Patch
 from harness.draft.proof import Proven
-from harness.draft.searched import Searched
 
 
 @dataclass(frozen=True)
@@ -23,9 +22,9 @@ class Surroundings:
     calls: tuple[str, ...] = ()
 
 
-def around(proven: Proven, patch: Patch, searched: Searched, folder: Path | None = None) -> Surroundings:
+def around(proven: Proven, patch: Patch, folder: Path | None = None) -> Surroundings:
     """Look it up in the tree and the patch; `folder` has the rigs, where there are some."""
-    functions = edited(proven, searched)
+    functions = edited(proven)
     return Surroundings(
         functions=functions,
         params=guessed.guesses(functions),

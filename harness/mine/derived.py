@@ -59,7 +59,7 @@ def derived(change: Changed, searched: Searched) -> Derived:
     try:
         text = searched.source(change.path).decode("utf-8")
         parsed = patch.parse(patch_of(change, text, tree.package).encode(), change.qualname)
-        proven = prove(tree, parsed, searched)
+        proven = prove(searched, parsed)
     except (BadInput, UnicodeDecodeError) as error:
         return Derived(0, False, short(str(error), _LONGEST))
     left = [one.text for one in proven.left if one.todo]

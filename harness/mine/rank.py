@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from harness.draft.module import short
 from harness.mine.changes import Changed
 from harness.mine.places import Piece, pieces
-from harness.mine.reasons import Reason, reasons
+from harness.mine.reasons import Reason, last_name, reasons
 from harness.mine.syntax import syntax
 
 _WEIGHT = {
@@ -66,6 +66,8 @@ _EXCHANGED, _ADDED, _BOUND, _REMOVED = 0.75, 0.5, 0.3, 0.3
 """What counts of an exchanged expression, a new one, a new assignment, and one that is gone."""
 _RENAMED = 0.1
 """What counts of a name in the place of another one, throughout a function."""
+_FETCHED = 0.25
+"""What counts of the same name by another way, as in `self.ps.size` → `parallel.size`: it has moved."""
 _LEAVES = (ast.Name, ast.Attribute)
 _SMALL = 6
 """Pieces that a fix may have before it looks like a rewrite."""
@@ -171,8 +173,12 @@ def _sign(piece: Piece, functions: int, times: int) -> Sign:
 
 def _strength(piece: Piece, times: int) -> float:
     """An expression that is wrapped in another is most often a fix, a new statement a feature."""
+    if piece.same:  # what is only known at another time is most often a clean-up
+        return _BOUND if isinstance(piece.after, ast.Assign | ast.AnnAssign) else _EXCHANGED
     if piece.wraps:
         return 1.0
+    if _is_fetched(piece):
+        return _FETCHED
     if times >= _MANY and all(isinstance(one, _LEAVES) for one in (piece.before, piece.after)):
         return _RENAMED
     if piece.before is None:  # what is only kept for later is a feature's
@@ -180,6 +186,23 @@ def _strength(piece: Piece, times: int) -> float:
     if piece.after is None:
         return _REMOVED
     return _EXCHANGED
+
+
+def _is_fetched(piece: Piece) -> bool:
+    """Whether both sides name, or call with the same arguments, what has the same last name."""
+    before, after = piece.before, piece.after
+    if isinstance(before, ast.Call) and isinstance(after, ast.Call):
+        given = [[syntax(one) for one in (*side.args, *side.keywords)] for side in (before, after)]
+        return given[0] == given[1] and _is_fetched(replace(piece, before=before.func, after=after.func))
+    names = [last_name(one) for one in (before, after) if one and _is_path(one)]
+    return len(names) == 2 and names[0] == names[1]
+
+
+def _is_path(node: ast.AST) -> bool:
+    """Whether a node is names alone: what is computed on the way may well be the fix."""
+    while isinstance(node, ast.Attribute):
+        node = node.value
+    return isinstance(node, ast.Name)
 
 
 def _place(path: str) -> float:

@@ -120,6 +120,45 @@ def test_a_draft_that_says_more_than_is_so_is_found(
     assert found.word is word, found.told
 
 
+LOST = "from sglang.srt.lost import LIMIT\n"
+"""What the fix's file had before, from a module that is gone."""
+
+
+@pytest.mark.parametrize(
+    ("harm", "word"),
+    [
+        (("", ""), Word.IMPORTS),
+        (("but for imports of what is gone", "to the very syntax it had before"), Word.FALSE),
+        (
+            ('by="pages = tokens // page_size"', 'by="pages = tokens"'),
+            Word.FALSE,
+        ),  # more than imports differs
+        (("srt/pages.py: `from sglang.srt.lost", "srt/pages.py: something"), Word.FALSE),  # and is not told
+    ],
+)
+def test_a_draft_without_imports_of_what_is_gone_is_held_to_the_rest(
+    tmp_path: Path, harm: tuple[str, str], word: Word
+) -> None:
+    before, after = (
+        BEFORE.replace("LIMIT = 8\n", LOST),
+        AFTER.replace("LIMIT = 8\n", "from sglang.srt.now import LIMIT\n"),
+    )
+    old = release(tmp_path, "9.9.7", srt__pages=before)
+    new = release(tmp_path, "9.9.8", srt__pages=after, srt__now="LIMIT = 8\n")
+
+    def harmed(words: object) -> Ran:
+        ran = warm(words)  # type: ignore[arg-type]
+        text = draft.read_text().replace("\n    #   ", " ")
+        assert harm[0] in text, text
+        draft.write_text(text.replace(*harm) if harm[0] else text)
+        return ran
+
+    draft = tmp_path / "a" / "pr99999_draft.py"
+    (case,) = cut.differences(old, new)
+    found = check.check(case, Shape.GIT, new, str(new.root), tmp_path / "a", harmed)
+    assert found.word is word, found.told
+
+
 def test_what_the_command_refuses_and_how_it_crashes_is_told(pair: tuple[Tree, Tree], tmp_path: Path) -> None:
     (case,) = cut.differences(*pair)
 

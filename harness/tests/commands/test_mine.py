@@ -59,7 +59,7 @@ def test_a_folder_is_chosen() -> None:
 def test_a_patch_of_a_candidate_makes_a_draft() -> None:
     refault("mine", "--from", "old", "--to", "new", "--patches", "found")
     told = refault("new", "7", "--patch", "found/01-gather_kernel.patch", "--sglang", "new").stdout
-    assert told.startswith("pr7_gather_kernel.py: 1 edits undo the patch")
+    assert told.startswith("pr7_gather_kernel.py: 1 edit undoes the patch")
 
 
 def test_bad_input_is_named() -> None:

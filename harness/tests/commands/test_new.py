@@ -10,8 +10,11 @@ from click.testing import CliRunner, Result
 
 from harness import catalogue, homes
 from harness.cli import app
+from harness.draft.searched import Searched
 from harness.errors import BadInput
+from harness.facts import Reproducer
 from harness.homes import Home
+from harness.source.tree import Tree
 from harness.tests.draft.samples import BEFORE, PAGES, PATCH, TABLE, write
 
 
@@ -136,3 +139,52 @@ def test_a_patch_comes_from_a_clone(tmp_path: Path) -> None:
 def git(clone: Path, *words: str) -> None:
     own = ("-c", "user.name=toy", "-c", "user.email=toy@example.org")
     subprocess.run(["git", "-C", str(clone), *own, *words], check=True, capture_output=True)
+
+
+COMMON = ("--patch", "fix.patch", "--sglang", "toy")
+
+
+def test_a_bug_without_a_number_is_drafted_under_a_name(tmp_path: Path) -> None:
+    (tmp_path / "named_bugs").mkdir()
+    told = refault("--name", "Toy row-width", *COMMON, "--reproducers", "named_bugs").stdout
+    assert told.startswith("named_bugs/bug_toy_row_width.py: 6 edits")
+    assert "`refault show bug_toy_row_width --reproducers named_bugs`" in told
+    found = catalogue.find("toy-row-width", catalogue.read([tmp_path / "named_bugs"]).subjects)
+    assert isinstance(found, Reproducer) and found.bug.numbers == ()
+    again = refault("--name", "aiter-scale", *COMMON).stdout
+    assert "warning: bug_aiter_scale has a reproducer already: " in again
+    text = Path("named_bugs/bug_toy_row_width.py").read_text(encoding="utf-8")
+    assert text.startswith('"""TODO: the bug in one line.') and "refault matrix bug_toy_row_width`" in text
+
+
+def test_a_name_goes_behind_a_number() -> None:
+    assert refault("7", "--name", "row-width", *COMMON).stdout.startswith("pr7_row_width.py: ")
+
+
+def test_a_bug_has_a_number_or_a_name_and_then_a_patch() -> None:
+    with pytest.raises(BadInput, match="give the pull request's number, or --name WORDS"):
+        refault(*COMMON)
+    with pytest.raises(BadInput, match="a bug without a number has no patch on GitHub: give --patch FILE"):
+        refault("--name", "rows", "--sglang", "toy")
+    for name in ("", "a/b", "é"):
+        with pytest.raises(BadInput, match="is no name of a module: give words such as"):
+            refault("--name", name, *COMMON)
+
+
+def test_one_fix_of_several_is_drafted() -> None:
+    told = refault("7", "--only", "pages_needed", *COMMON).stdout
+    assert told.startswith("pr7_pages_needed.py: 1 edit undoes the patch's change of pages_needed\n")
+    assert "note: the patch changes Table.grow, Table.shrink too: that stays (--only)" in told
+
+
+def test_the_tree_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+
+    class Counted(Searched):
+        def __init__(self, tree: Tree) -> None:
+            made.append(str(tree.root))
+            super().__init__(tree)
+
+    monkeypatch.setattr("harness.draft.deriving.Searched", Counted)
+    refault("7", *COMMON)
+    assert len(made) == 1

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harness.draft.patch import parse
 from harness.draft.proof import Proven, prove
+from harness.draft.searched import Searched
 from harness.facts import Revert
 from harness.source import revert
 from harness.source.tree import Tree, at
@@ -131,7 +132,7 @@ def _diff(name: str, before: str, after: str) -> str:
 def proven(root: Path, before: Mapping[str, str], after: Mapping[str, str], **others: str) -> Proven:
     """What is derived from the patch between two states, in a tree with more modules beside."""
     tree = tree_of(root, {**after, **{f"{name}.py": text for name, text in others.items()}})
-    return prove(tree, parse(patch_of(before, after).encode(), "toy"))
+    return prove(Searched(tree), parse(patch_of(before, after).encode(), "toy"))
 
 
 def undone(found: Proven) -> dict[str, str]:

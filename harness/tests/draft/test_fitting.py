@@ -82,6 +82,26 @@ def test_what_became_of_the_fix_is_told(tmp_path: Path, later: str, told: str) -
     assert found.changed_in == "0.5.3" and told in found.went[0] and told in found.told[-1]
 
 
+def test_an_edit_that_fits_later_releases_by_itself_is_told(tmp_path: Path) -> None:
+    bug = BUG.replace("page * size", "page")
+    later = FIXED.replace("-(-tokens // size)", "ceil(tokens / size)")
+    texts = {
+        "0.5.1": bug,
+        "0.5.2": FIXED,
+        "0.5.3": later,
+        "0.5.4": later,
+        "0.5.5": later.replace("page * size", "0"),
+    }
+    releases = kept(tmp_path, {name: {"pages.py": text} for name, text in texts.items()})
+    found = drafted(
+        releases, releases.tree("0.5.2"), patch_of({"pages.py": bug}, {"pages.py": FIXED})
+    ).fitting
+    assert found and [(edit.in_function, last) for edit, last in found.alone] == [("slots", "0.5.4")]
+    assert found.told[-1] == (
+        "By itself the edit of `return [page * size for page in found]` in slots fits up to 0.5.4"
+    )
+
+
 def test_a_function_may_move_to_another_module(tmp_path: Path) -> None:
     moved = {"new/home.py": f"import os\n\n\n{FIXED}", "pages.py": "x = 1\n"}
     changed = {"new/home.py": FIXED.replace("-(-tokens // size)", "ceil(tokens / size)")}

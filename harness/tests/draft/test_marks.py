@@ -10,6 +10,7 @@ from harness.draft import patch
 from harness.draft.marks import left, refuse
 from harness.draft.proof import prove
 from harness.draft.render import render
+from harness.draft.searched import Searched
 from harness.errors import BadInput
 from harness.tests.draft.samples import PATCH, write
 
@@ -17,7 +18,7 @@ from harness.tests.draft.samples import PATCH, write
 def test_every_mark_of_a_draft_is_found(tmp_path: Path) -> None:
     tree = write(tmp_path / "toy")
     (tmp_path / "fix.patch").write_text(PATCH)
-    text = render(7, prove(tree, patch.read(tmp_path / "fix.patch")))
+    text = render(7, prove(Searched(tree), patch.read(tmp_path / "fix.patch")))
     marked = [number for number, line in enumerate(text.splitlines(), 1) if "TODO" in line]
     first, *others = left(text)
     assert (first.line, first.text) == (1, "TODO: the bug in one line.")

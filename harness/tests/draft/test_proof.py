@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from harness.draft import patch, render
 from harness.draft.proof import Proven, prove
+from harness.draft.searched import Searched
 from harness.errors import BadInput
 from harness.facts import Edit, Reproducer, Revert
 from harness.source import revert
@@ -24,7 +25,7 @@ from harness.tests.draft.samples import BEFORE, PAGES, PATCH, TABLE, write
 def proven(folder: Path, text: str = PATCH, **files: str) -> Proven:
     file = folder / "fix.patch"
     file.write_text(text)
-    return prove(write(folder / "toy", **files), patch.read(file))
+    return prove(Searched(write(folder / "toy", **files)), patch.read(file))
 
 
 def drafted(folder: Path, text: str) -> Reproducer:

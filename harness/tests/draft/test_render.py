@@ -71,12 +71,12 @@ def fixed(
 def drafted(tmp_path: Path, **texts: str) -> str:
     root, fix = fixed(tmp_path, **texts)
     searched = Searched(at(root))
-    proven = prove(searched.tree, fix, searched)
+    proven = prove(searched, fix)
     folder = tmp_path / "reproducers/rigs"
     folder.mkdir(parents=True)
     (folder / "ones.py").write_text('MODULE = "sglang.srt.one"\n')
     (folder / "others.py").write_text('MODULE = "sglang.srt.one.deeper"\n')
-    return render(7, proven, around(proven, fix, searched, folder))
+    return render(7, proven, around(proven, fix, folder))
 
 
 def test_a_draft_tells_signature_tensors_callers_rigs_and_tests(tmp_path: Path) -> None:
@@ -166,5 +166,5 @@ def test_a_rig_of_the_class_fits(tmp_path: Path) -> None:
 def test_calls_of_other_functions_are_no_form_of_the_case(tmp_path: Path) -> None:
     root, fix = fixed(tmp_path)
     searched = Searched(at(root))
-    functions = edited(prove(searched.tree, fix, searched), searched)
+    functions = edited(prove(searched, fix))
     assert upstream_tests.calls(fix, functions) and upstream_tests.calls(fix, ()) == ()

@@ -12,6 +12,7 @@ from ci.drafts.cut import Case, File
 from ci.drafts.shapes import Shape
 from harness.draft.patch import parse
 from harness.draft.proof import prove
+from harness.draft.searched import Searched
 from harness.tests.draft.samples import patch_of, proven, tree_of, undone
 
 FIXED = '''\
@@ -116,7 +117,7 @@ def test_every_form_of_a_patch_gives_the_same_revert(tmp_path: Path, shape: Shap
     text = patch_of({"srt/pages.py": was}, {"srt/pages.py": FIXED})
     case = Case("toy", "9.9.8", (File("srt/pages.py", text[text.index("@@ ") :]),))
     written = shapes.written(case, shape, {"srt/pages.py": was}, {"srt/pages.py": FIXED})
-    found = prove(tree_of(tmp_path, {"srt/pages.py": FIXED}), parse(written, "toy"))
+    found = prove(Searched(tree_of(tmp_path, {"srt/pages.py": FIXED})), parse(written, "toy"))
     assert found.exact and {edit.scope for edit in found.edits} == {"pages", "sglang.srt.pages:<module>"}
     told = " ".join(left.text for left in found.left)
     assert ("its mode was changed" in told) == (shape is Shape.MODE)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from harness.mine.changes import Versions, changed
 from harness.mine.rank import LEAST, Candidate, Ranked, ranked
 from harness.mine.reasons import Reason
@@ -55,6 +57,39 @@ def test_a_name_that_is_exchanged_throughout_a_function_counts_little() -> None:
     once = [text.partition(";")[0] for text in texts]
     renamed = ranked(between(*(f"def f(a, b, n):\n    {text}\n" for text in texts))).candidates
     assert one(*once).score > 0.2 and not renamed
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("return a[: self.ps.size]", "return a[: parallel.size]"),
+        ("return range(n)", "return builtins.range(n)"),
+        ("return a[b.rows(n)]", "return a[rows(n)]"),
+    ],
+)
+def test_the_same_name_by_another_way_counts_little(before: str, after: str) -> None:
+    changed_too = after.replace("size", "width").replace("(n)", "(n + 1)")
+    assert score(before, after) < score(before, changed_too) / 2
+
+
+def test_what_is_computed_on_the_way_to_the_same_name_is_no_other_way() -> None:
+    assert score("return a.log(min(n)).neg()", "return a.log(min(n, 1)).neg()") > 0.5
+    assert score("return a.log(min(n)).size", "return a.log(max(n)).size") > 0.5
+
+
+def test_an_assignment_that_stands_elsewhere_counts_less_than_a_call_that_does() -> None:
+    value, call = (
+        score(f"{moved}; a.drop(); b.end()", f"a.drop(); b.end(); {moved}")
+        for moved in ("n = a.free(b)", "a.free(b)")
+    )
+    assert call > 1.5 * value
+
+
+def score(before: str, after: str) -> float:
+    """That of the one change of a function; 0 if it is no candidate."""
+    old, new = (f"def f(a, b, n):\n    {text}\n".encode() for text in (before, after))
+    found = ranked(changed([Versions("srt/mem_cache/one.py", old, new)])).candidates
+    return found[0].score if found else 0.0
 
 
 def test_what_many_functions_share_counts_little() -> None:

@@ -188,13 +188,21 @@ def div_scale(a: Values, b: Values, c: Values) -> tuple[Values, Values]:
     is_b, is_c = a == b, a == c
     far, denormal = exponents >= 96, (eb == 0) & (b != 0)
     both = inverse_small & quotient_small
-    cases = [(b == 0) | (c == 0), far, denormal, both, inverse_small, quotient_small, ec <= 23]
-    results = [
-        np.full_like(a, np.nan), np.where(is_b, up, a), up, np.where(is_b, up, a), down,
-        np.where(is_c, up, a), up,
-    ]  # fmt: skip
-    scaled_back = [False, True, False, True, False, True, False]
-    return np.select(cases, results, a).astype(F32), np.select(cases, scaled_back, False)
+    # From the last case to the first, which goes before those behind it: a value, and whether to scale back.
+    cases = [
+        (ec <= 23, up, False),
+        (quotient_small, np.where(is_c, up, a), True),
+        (inverse_small, down, False),
+        (both, np.where(is_b, up, a), True),
+        (denormal, up, False),
+        (far, np.where(is_b, up, a), True),
+        ((b == 0) | (c == 0), F32(np.nan), False),
+    ]
+    value, scaled_back = a, np.zeros(a.shape, dtype=bool)
+    for case, scaled, back in cases:
+        if case.any():
+            value, scaled_back = np.where(case, scaled, value), np.where(case, back, scaled_back)
+    return value.astype(F32), scaled_back
 
 
 def _tiny(value: Values) -> Values:

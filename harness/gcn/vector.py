@@ -14,7 +14,7 @@ from harness.gcn import arithmetic, packed, permute
 from harness.gcn.arithmetic import F32, I64, RELATIONS, TABLE, U32, U64, Function, fma
 from harness.gcn.assembly import Instruction
 from harness.gcn.modifiers import admit
-from harness.gcn.operands import Operand, Read, parse, reader, whole, write
+from harness.gcn.operands import Operand, Read, parse, reader, whole, write, writer
 from harness.gcn.permute import Movement
 from harness.gcn.scalar import value
 from harness.gcn.wave import EXEC, LANES, VCC, Mask, Scalar, Step, Wave, Words, alike, bits_of, each
@@ -122,7 +122,8 @@ def _store(instruction: Instruction, target: Operand, dtype: str) -> Callable[[W
         )
     if instruction.encoding == "dpp":
         return lambda wave, value, mask: wave.put(wave.v[index], _words(value), mask)
-    return lambda wave, value, mask: write(wave, index, value, dtype)
+    put = writer(index, dtype)
+    return lambda wave, value, mask: put(wave, value)
 
 
 def _words(value: Any) -> Any:
@@ -156,13 +157,15 @@ def _arithmetic(instruction: Instruction, dtype: str, kinds: list[str], function
 
 def _plain(index: int, dtype: str, reads: list[Read], function: Function) -> Step:
     """The usual case, without a detour."""
+    put = writer(index, dtype)
     if len(reads) == 1:
         (one,) = reads
-        return lambda wave: write(wave, index, function(one(wave)), dtype)
+        return lambda wave: put(wave, function(one(wave)))
     if len(reads) == 2:
         first, second = reads
-        return lambda wave: write(wave, index, function(first(wave), second(wave)), dtype)
-    return lambda wave: write(wave, index, function(*(read(wave) for read in reads)), dtype)
+        return lambda wave: put(wave, function(first(wave), second(wave)))
+    first, second, third = reads
+    return lambda wave: put(wave, function(first(wave), second(wave), third(wave)))
 
 
 # --- comparisons and carries -----------------------------------------------------------------
@@ -353,7 +356,8 @@ def _counted_below(instruction: Instruction) -> Step:
     below = arithmetic.BELOW_LOW if "_lo_" in instruction.opcode else arithmetic.BELOW_HIGH
 
     def step(wave: Wave) -> None:
-        count = arithmetic.counted(mask(wave) & np.tile(below, wave.size))
+        each_below = np.broadcast_to(below, (wave.size, LANES)).reshape(-1)
+        count = arithmetic.counted(mask(wave) & each_below)
         write(wave, target.index, count + more(wave), "u32")
 
     return step

@@ -57,12 +57,16 @@ def first_other(value: Values) -> Values:
     return first_high((value ^ value >> I32(31)).view(U32))
 
 
-def saturated(function: Function) -> Function:
-    """Whole numbers that stop at the ends of 32 unsigned bits (an integer instruction with CLAMP)."""
-    return lambda a, b: np.clip(function(I64(a), I64(b)), 0, 0xFFFFFFFF).astype(U32)
+def saturated(function: Function, dtype: Any) -> Function:
+    """Whole numbers that stop at the ends of an unsigned type (an integer instruction with CLAMP)."""
+    return lambda a, b: np.clip(function(I64(a), I64(b)), 0, np.iinfo(dtype).max).astype(dtype)
 
 
-SATURATING = {"v_add_u32": saturated(lambda a, b: a + b), "v_sub_u32": saturated(lambda a, b: a - b)}
+SATURATING = {
+    f"v_{name}_u{8 * dtype().itemsize}": saturated(function, dtype)
+    for name, function in (("add", lambda a, b: a + b), ("sub", lambda a, b: a - b))
+    for dtype in (U32, np.uint16)
+}
 
 
 def bfe_u(a: Values, offset: Values, width: Values) -> Values:
@@ -140,6 +144,15 @@ def half_of(value: Values) -> Values:
     value = np.asarray(value)
     short = value.astype(np.float16) if value.dtype.itemsize > 2 else value
     return short.view(np.uint16).astype(U32)
+
+
+def limited(result: Values, *sources: Values) -> Values:
+    """Floats of 16 bits of which the largest stands for what overflowed; an infinity of a source stays."""
+    finite = np.all([np.isfinite(source) for source in np.broadcast_arrays(*sources)], axis=0)
+    return np.where(np.isinf(result) & finite, np.copysign(_LARGEST_HALF, result), result)
+
+
+_LARGEST_HALF = np.finfo(np.float16).max
 
 
 def bf16_bits(value: Values) -> Values:

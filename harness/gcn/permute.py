@@ -38,10 +38,9 @@ class Movement:
     def _of_waves(self, wave: Wave) -> tuple[Indices, Mask, Mask]:
         """The same for each wave side by side, made once for each number of them."""
         if (found := self._side_by_side.get(wave.size)) is None:
-            source, valid, written = (
-                np.tile(each, wave.size) for each in (self.source, self.valid, self.written)
-            )
-            found = self._side_by_side[wave.size] = source + wave.base, valid, written
+            source = np.tile(self.source, wave.size) + wave.base
+            found = source, np.tile(self.valid, wave.size), np.tile(self.written, wave.size)
+            self._side_by_side[wave.size] = found
         return found
 
     def take(self, wave: Wave, bits: Words) -> tuple[Words, Mask | None]:

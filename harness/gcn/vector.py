@@ -141,7 +141,7 @@ def _arithmetic(instruction: Instruction, dtype: str, kinds: list[str], function
     target, *operands = map(parse, instruction.operands)
     reads, movement = _sources(instruction, operands, kinds)
     output, store = _output(instruction, dtype), _store(instruction, target, dtype)
-    if movement is None and output is None and instruction.encoding != "sdwa":
+    if movement is None and output is None and instruction.encoding != "sdwa" and dtype != "f16":
         return _plain(target.index, dtype, reads, function)
     take = _moved(reads[0], operands[0], kinds[0], movement) if movement else None
 
@@ -150,6 +150,8 @@ def _arithmetic(instruction: Instruction, dtype: str, kinds: list[str], function
         if take:
             values[0], mask = take(wave)
         result = function(*values)
+        if dtype == "f16" and wave.limits_halves:
+            result = arithmetic.limited(result, *values)
         store(wave, output(result) if output else result, mask)
 
     return step
@@ -281,9 +283,33 @@ def _bitop3(instruction: Instruction) -> Step:
     table = whole(instruction.modifiers.get("bitop3", "0"))
     target, *operands = map(parse, instruction.operands)
     reads = [reader(operand, "u32") for operand in operands]
-    return lambda wave: write(
-        wave, target.index, arithmetic.truth(table, *(read(wave) for read in reads)), "u32"
-    )
+    # One of 16 bits leaves the upper half of its destination as it is.
+    changed = U32(0xFFFF if instruction.opcode == "v_bitop3_b16" else 0xFFFFFFFF)
+
+    def step(wave: Wave) -> None:
+        result = arithmetic.truth(table, *(read(wave) for read in reads))
+        kept = wave.v[target.index] & ~changed
+        write(wave, target.index, result & changed | kept, "u32")
+
+    return step
+
+
+def _pack_halves(instruction: Instruction) -> Step:
+    """V_CVT_PK_F16_F32 (CDNA4): two floats as the halves of a word, each rounded to the nearest."""
+    admit(instruction)
+    target, *operands = map(parse, instruction.operands)
+    reads = [reader(operand, "f32") for operand in operands]
+
+    def step(wave: Wave) -> None:
+        low, high = (_short(wave, np.asarray(read(wave))) for read in reads)
+        write(wave, target.index, low | high << U32(16), "u32")
+
+    return step
+
+
+def _short(wave: Wave, value: Any) -> Any:
+    half = value.astype(np.float16)
+    return arithmetic.half_of(arithmetic.limited(half, value) if wave.limits_halves else half)
 
 
 def _divide_scale(instruction: Instruction) -> Step:
@@ -387,6 +413,8 @@ _SPECIAL: Mapping[str, Callable[[Instruction], Step]] = {
     "v_mad_i64_i32": _multiply_add,
     "v_fmac_f32": _accumulating,
     "v_bitop3_b32": _bitop3,
+    "v_bitop3_b16": _bitop3,
+    "v_cvt_pk_f16_f32": _pack_halves,
     "v_div_scale_f32": _divide_scale,
     "v_div_fmas_f32": _divide_fmas,
     "v_readlane_b32": _read_lane,

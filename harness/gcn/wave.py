@@ -63,7 +63,7 @@ class Wave:
         self.scratch: Octets | None = None
         self.scalars: list[Scalar] = [_NEVER_WRITTEN] * _SCALARS
         self._pairs: dict[int, tuple[Scalar, Scalar, Scalar]] = {}
-        """By register: both words that were written there for waves that differ, and what they are together."""
+        """By register: both words that were written for waves that differ, and what they are together."""
         if registers is None:
             registers = np.full((_VECTORS, LANES * size), _NEVER_WRITTEN, dtype=np.uint32)
         self.v: Words = registers
@@ -75,6 +75,8 @@ class Wave:
         self.count = 0
         self.program = (0, 0, 0)
         self.meet = 0
+        self.limits_halves = False
+        """FP16_OVFL of MODE: what overflows as a float of 16 or 8 bits becomes the largest one."""
         self.waits = Waits(size)
         self.write(EXEC, ALL, 2)
 
@@ -141,16 +143,19 @@ class Wave:
         one.scc = self.scc if type(self.scc) is int else self.scc[number]  # type: ignore[index]
         one.scratch = None if self.scratch is None else self.scratch[lanes]
         one.pc, one.count, one.program, one.waits = self.pc, self.count, self.program, self.waits.part(number)
+        one.limits_halves = self.limits_halves
         one.write(EXEC, one.read(EXEC, 2), 2)
         return one
 
     def join(self, parts: list[Wave]) -> bool:
         """Take up what its parts did, where all of them stand at the same instruction."""
         first = parts[0]
-        if len(parts) != self.size or any(one.pc != first.pc for one in parts):
+        stand = first.pc, first.limits_halves
+        if len(parts) != self.size or any((one.pc, one.limits_halves) != stand for one in parts):
             return False
         self.scalars = [alike(values) for values in zip(*(one.scalars for one in parts), strict=True)]
         self.scc = alike([one.scc for one in parts])  # type: ignore[misc]
+        self.limits_halves = first.limits_halves
         self.pc, self.count = first.pc, max(one.count for one in parts)
         self.waits = Waits.joined([one.waits for one in parts])
         self.write(EXEC, self.read(EXEC, 2), 2)

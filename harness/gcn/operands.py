@@ -9,7 +9,7 @@ import re
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -48,7 +48,7 @@ class Operand:
     absolute: bool = False
     sext: bool = False
 
-    @property
+    @cached_property
     def registers(self) -> frozenset[int]:
         """The registers it names, scalars and vectors in one numbering."""
         if self.kind == "const":

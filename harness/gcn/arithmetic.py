@@ -57,12 +57,16 @@ def first_other(value: Values) -> Values:
     return first_high((value ^ value >> I32(31)).view(U32))
 
 
-def saturated(function: Function) -> Function:
-    """Whole numbers that stop at the ends of 32 unsigned bits (an integer instruction with CLAMP)."""
-    return lambda a, b: np.clip(function(I64(a), I64(b)), 0, 0xFFFFFFFF).astype(U32)
+def saturated(function: Function, dtype: Any) -> Function:
+    """Whole numbers that stop at the ends of an unsigned type (an integer instruction with CLAMP)."""
+    return lambda a, b: np.clip(function(I64(a), I64(b)), 0, np.iinfo(dtype).max).astype(dtype)
 
 
-SATURATING = {"v_add_u32": saturated(lambda a, b: a + b), "v_sub_u32": saturated(lambda a, b: a - b)}
+SATURATING = {
+    f"v_{name}_u{8 * dtype().itemsize}": saturated(function, dtype)
+    for name, function in (("add", lambda a, b: a + b), ("sub", lambda a, b: a - b))
+    for dtype in (U32, np.uint16)
+}
 
 
 def bfe_u(a: Values, offset: Values, width: Values) -> Values:
@@ -142,6 +146,15 @@ def half_of(value: Values) -> Values:
     return short.view(np.uint16).astype(U32)
 
 
+def limited(result: Values, *sources: Values) -> Values:
+    """Floats of 16 bits of which the largest stands for what overflowed; an infinity of a source stays."""
+    finite = np.all([np.isfinite(source) for source in np.broadcast_arrays(*sources)], axis=0)
+    return np.where(np.isinf(result) & finite, np.copysign(_LARGEST_HALF, result), result)
+
+
+_LARGEST_HALF = np.finfo(np.float16).max
+
+
 def bf16_bits(value: Values) -> Values:
     """A float32 as bfloat16, rounded to the nearest even; NaN stays NaN."""
     bits = np.asarray(value, dtype=F32).view(U32)
@@ -188,13 +201,21 @@ def div_scale(a: Values, b: Values, c: Values) -> tuple[Values, Values]:
     is_b, is_c = a == b, a == c
     far, denormal = exponents >= 96, (eb == 0) & (b != 0)
     both = inverse_small & quotient_small
-    cases = [(b == 0) | (c == 0), far, denormal, both, inverse_small, quotient_small, ec <= 23]
-    results = [
-        np.full_like(a, np.nan), np.where(is_b, up, a), up, np.where(is_b, up, a), down,
-        np.where(is_c, up, a), up,
-    ]  # fmt: skip
-    scaled_back = [False, True, False, True, False, True, False]
-    return np.select(cases, results, a).astype(F32), np.select(cases, scaled_back, False)
+    # From the last case to the first, which goes before those behind it: a value, and whether to scale back.
+    cases = [
+        (ec <= 23, up, False),
+        (quotient_small, np.where(is_c, up, a), True),
+        (inverse_small, down, False),
+        (both, np.where(is_b, up, a), True),
+        (denormal, up, False),
+        (far, np.where(is_b, up, a), True),
+        ((b == 0) | (c == 0), F32(np.nan), False),
+    ]
+    value, scaled_back = a, np.zeros(a.shape, dtype=bool)
+    for case, scaled, back in cases:
+        if case.any():
+            value, scaled_back = np.where(case, scaled, value), np.where(case, back, scaled_back)
+    return value.astype(F32), scaled_back
 
 
 def _tiny(value: Values) -> Values:

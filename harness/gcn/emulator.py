@@ -11,7 +11,7 @@ from time import monotonic
 import numpy as np
 
 from harness.errors import Runaway, Unsupported
-from harness.gcn import access, atomics, local, matrix, scalar, scratch, vector
+from harness.gcn import access, atomics, eight, local, matrix, scalar, scratch, vector
 from harness.gcn.assembly import Assembly, Instruction
 from harness.gcn.operands import parse
 from harness.gcn.space import Space
@@ -115,7 +115,7 @@ def _step(instruction: Instruction, assembly: Assembly) -> Step:
     elif opcode.startswith("v_mfma"):
         built = matrix.build(instruction, assembly.architecture)
     elif opcode.startswith("v_"):
-        built = vector.build(instruction)
+        built = vector.build(instruction) or eight.build(instruction, assembly.architecture)
     elif opcode.startswith("ds_"):
         built = local.build(instruction, assembly.name)
     elif opcode.startswith("scratch_"):

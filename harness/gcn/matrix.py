@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import numpy as np
-import torch
 
 from harness.errors import Unsupported
 from harness.gcn.assembly import Instruction
+from harness.gcn.eight import worth
 from harness.gcn.modifiers import admit
 from harness.gcn.operands import Operand, parse
 from harness.gcn.wave import LANES, Step, Wave
@@ -20,11 +20,6 @@ from harness.gcn.wave import LANES, Step, Wave
 _NAME = re.compile(
     r"v_mfma_(f32|i32)_(16x16|32x32)x(\d+)_?(f32|xf32|f16|bf16|bf16_1k|i8|fp8_fp8|bf8_bf8|fp8_bf8|bf8_fp8)"
 )
-_EIGHT_BITS: Mapping[str, Mapping[str, torch.dtype]] = {
-    "gfx942": {"fp8": torch.float8_e4m3fnuz, "bf8": torch.float8_e5m2fnuz},
-    "gfx950": {"fp8": torch.float8_e4m3fn, "bf8": torch.float8_e5m2},
-}
-"""What eight bits mean: gfx950 has the types of the Open Compute Project."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +123,7 @@ def _decoder(kind: str, architecture: str) -> Decode:
         return lambda words: _parts(words, 16).astype(np.uint16).view(np.float16).astype(np.float64)
     if kind == "i8":
         return lambda words: _parts(words, 8).astype(np.uint8).view(np.int8).astype(np.int64)
-    table = _table(_EIGHT_BITS[architecture][kind])
+    table = worth(architecture, kind)
     return lambda words: table[_parts(words, 8)]
 
 
@@ -141,8 +136,3 @@ def _parts(words: Any, bits: int) -> Any:
 def _short_mantissa(words: Any) -> Any:
     """XF32 keeps ten bits of the mantissa; here the others are rounded off, ties away from zero."""
     return (words + np.uint32(0x1000)) & np.uint32(0xFFFFE000)
-
-
-@cache
-def _table(dtype: torch.dtype) -> Any:
-    return torch.arange(256, dtype=torch.uint8).view(dtype).to(torch.float64).numpy()

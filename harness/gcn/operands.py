@@ -9,6 +9,7 @@ import re
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache, cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -32,6 +33,7 @@ _DTYPES: dict[str, Any] = {
 _PACKED = {"f64": "<d", "f32": "<f", "f16": "<e"}
 
 Read = Callable[[Wave], Any]
+Write = Callable[[Wave, Any], None]
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class Operand:
     absolute: bool = False
     sext: bool = False
 
-    @property
+    @cached_property
     def registers(self) -> frozenset[int]:
         """The registers it names, scalars and vectors in one numbering."""
         if self.kind == "const":
@@ -55,6 +57,7 @@ class Operand:
         return frozenset(range(start, start + self.words))
 
 
+@cache
 def parse(text: str) -> Operand:
     """An operand from its text; Unsupported where it is none that is known."""
     if _is_number(text):
@@ -175,14 +178,20 @@ def wide(wave: Wave, index: int) -> Any:
 
 def write(wave: Wave, index: int, value: Any, dtype: str) -> None:
     """Write a vector result in the active lanes. One of 16 bits clears the upper half (CDNA3 ISA, 6.2.1)."""
+    writer(index, dtype)(wave, value)
+
+
+@cache
+def writer(index: int, dtype: str) -> Write:
+    """How to write results of a type to a vector register, as `write` does."""
     if dtype == "f32":
-        wave.put(wave.f[index], value)
-    elif dtype == "i32":
-        wave.put(wave.i[index], value)
-    elif dtype == "u32":
-        wave.put(wave.v[index], value)
-    else:
-        _write_sized(wave, index, np.asarray(value, dtype=_DTYPES[dtype]))
+        return lambda wave, value: wave.put(wave.f[index], value)
+    if dtype == "i32":
+        return lambda wave, value: wave.put(wave.i[index], value)
+    if dtype == "u32":
+        return lambda wave, value: wave.put(wave.v[index], value)
+    kind = _DTYPES[dtype]
+    return lambda wave, value: _write_sized(wave, index, np.asarray(value, dtype=kind))
 
 
 def _write_sized(wave: Wave, index: int, value: Any) -> None:

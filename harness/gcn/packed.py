@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from harness.errors import Unsupported
-from harness.gcn.arithmetic import F32, U32, Function, fma, half_of
+from harness.gcn.arithmetic import F32, U32, Function, fma, half_of, limited
 from harness.gcn.assembly import Instruction
 from harness.gcn.modifiers import admit
 from harness.gcn.operands import Operand, Read, constant, parse, reader, write
@@ -83,10 +83,16 @@ def _half_words(instruction: Instruction, kind: str, function: Function) -> Step
     low, high = (_side(instruction, operands, kind, side) for side in (0, 1))
 
     def step(wave: Wave) -> None:
-        lower, upper = (half_of(function(*(read(wave) for read in reads))) for reads in (low, high))
+        lower, upper = (_computed(wave, kind, function, reads) for reads in (low, high))
         wave.put(wave.v[target.index], lower | upper << U32(16))
 
     return step
+
+
+def _computed(wave: Wave, kind: str, function: Function, reads: list[Read]) -> Any:
+    values = [read(wave) for read in reads]
+    result = function(*values)
+    return half_of(limited(result, *values) if kind == "f16" and wave.limits_halves else result)
 
 
 def _side(instruction: Instruction, operands: list[Operand], kind: str, side: int) -> list[Read]:
@@ -190,4 +196,6 @@ def _write_half(wave: Wave, index: int, value: Any, half: int | None) -> None:
         write(wave, index, value, "f32")
         return
     kept = wave.v[index] & U32(0xFFFF0000 >> half)
-    wave.put(wave.v[index], kept | half_of(value) << U32(half))
+    short = np.asarray(value).astype(np.float16)
+    word = half_of(limited(short, value) if wave.limits_halves else short)
+    wave.put(wave.v[index], kept | word << U32(half))

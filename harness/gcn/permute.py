@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -33,13 +33,15 @@ class Movement:
     valid: Mask
     written: Mask
     zeros: bool
+    _side_by_side: dict[int, tuple[Indices, Mask, Mask]] = field(default_factory=dict, compare=False)
 
     def _of_waves(self, wave: Wave) -> tuple[Indices, Mask, Mask]:
-        """The same for each wave side by side."""
-        if wave.size == 1:
-            return self.source, self.valid, self.written
-        source = np.tile(self.source, wave.size) + wave.base
-        return source, np.tile(self.valid, wave.size), np.tile(self.written, wave.size)
+        """The same for each wave side by side, made once for each number of them."""
+        if (found := self._side_by_side.get(wave.size)) is None:
+            source = np.tile(self.source, wave.size) + wave.base
+            found = source, np.tile(self.valid, wave.size), np.tile(self.written, wave.size)
+            self._side_by_side[wave.size] = found
+        return found
 
     def take(self, wave: Wave, bits: Words) -> tuple[Words, Mask | None]:
         """The moved source, and which lanes may write; all of them are read before any is written.

@@ -142,6 +142,7 @@ _IDLE = frozenset({"s_nop", "s_sleep", "s_setprio", "s_sethalt", "s_inst_prefetc
 _COMPARISON = re.compile(r"s_cmp(k?)_(eq|lg|gt|ge|lt|le)_([iu])(32|64)")
 _BIT = re.compile(r"s_bitcmp([01])_b(32|64)")
 _SAVE = re.compile(r"s_(\w+)_saveexec_b64")
+_OVERFLOW = re.compile(r"hwreg\(HW_REG_MODE, 23, 1\), (\w+)")
 _WAIT = re.compile(r"(vmcnt|lgkmcnt|expcnt)\((\d+)\)")
 
 
@@ -175,7 +176,21 @@ def _simple(instruction: Instruction) -> Step | None:
         return lambda wave: BARRIER
     if opcode in _IDLE:
         return lambda wave: None
+    if opcode == "s_setreg_imm32_b32":
+        return _mode(instruction)
     return _wait(instruction.operands[0]) if opcode == "s_waitcnt" else None
+
+
+def _mode(instruction: Instruction) -> Step:
+    """S_SETREG_IMM32_B32 on FP16_OVFL, the one bit of MODE that is heeded (CDNA3 ISA, section 5.7)."""
+    if not (found := _OVERFLOW.fullmatch(", ".join(instruction.operands))):
+        raise Unsupported(instruction.text)
+    limits = bool(whole(found[1]) & 1)
+
+    def step(wave: Wave) -> None:
+        wave.limits_halves = limits
+
+    return step
 
 
 def _wait(text: str) -> Step:

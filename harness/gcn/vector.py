@@ -14,7 +14,7 @@ from harness.gcn import arithmetic, packed, permute
 from harness.gcn.arithmetic import F32, I64, RELATIONS, TABLE, U32, U64, Function, fma
 from harness.gcn.assembly import Instruction
 from harness.gcn.modifiers import admit
-from harness.gcn.operands import Operand, Read, parse, reader, whole, write
+from harness.gcn.operands import Operand, Read, parse, reader, whole, write, writer
 from harness.gcn.permute import Movement
 from harness.gcn.scalar import value
 from harness.gcn.wave import EXEC, LANES, VCC, Mask, Scalar, Step, Wave, Words, alike, bits_of, each
@@ -122,7 +122,8 @@ def _store(instruction: Instruction, target: Operand, dtype: str) -> Callable[[W
         )
     if instruction.encoding == "dpp":
         return lambda wave, value, mask: wave.put(wave.v[index], _words(value), mask)
-    return lambda wave, value, mask: write(wave, index, value, dtype)
+    put = writer(index, dtype)
+    return lambda wave, value, mask: put(wave, value)
 
 
 def _words(value: Any) -> Any:
@@ -140,7 +141,7 @@ def _arithmetic(instruction: Instruction, dtype: str, kinds: list[str], function
     target, *operands = map(parse, instruction.operands)
     reads, movement = _sources(instruction, operands, kinds)
     output, store = _output(instruction, dtype), _store(instruction, target, dtype)
-    if movement is None and output is None and instruction.encoding != "sdwa":
+    if movement is None and output is None and instruction.encoding != "sdwa" and dtype != "f16":
         return _plain(target.index, dtype, reads, function)
     take = _moved(reads[0], operands[0], kinds[0], movement) if movement else None
 
@@ -149,6 +150,8 @@ def _arithmetic(instruction: Instruction, dtype: str, kinds: list[str], function
         if take:
             values[0], mask = take(wave)
         result = function(*values)
+        if dtype == "f16" and wave.limits_halves:
+            result = arithmetic.limited(result, *values)
         store(wave, output(result) if output else result, mask)
 
     return step
@@ -156,13 +159,15 @@ def _arithmetic(instruction: Instruction, dtype: str, kinds: list[str], function
 
 def _plain(index: int, dtype: str, reads: list[Read], function: Function) -> Step:
     """The usual case, without a detour."""
+    put = writer(index, dtype)
     if len(reads) == 1:
         (one,) = reads
-        return lambda wave: write(wave, index, function(one(wave)), dtype)
+        return lambda wave: put(wave, function(one(wave)))
     if len(reads) == 2:
         first, second = reads
-        return lambda wave: write(wave, index, function(first(wave), second(wave)), dtype)
-    return lambda wave: write(wave, index, function(*(read(wave) for read in reads)), dtype)
+        return lambda wave: put(wave, function(first(wave), second(wave)))
+    first, second, third = reads
+    return lambda wave: put(wave, function(first(wave), second(wave), third(wave)))
 
 
 # --- comparisons and carries -----------------------------------------------------------------
@@ -278,9 +283,33 @@ def _bitop3(instruction: Instruction) -> Step:
     table = whole(instruction.modifiers.get("bitop3", "0"))
     target, *operands = map(parse, instruction.operands)
     reads = [reader(operand, "u32") for operand in operands]
-    return lambda wave: write(
-        wave, target.index, arithmetic.truth(table, *(read(wave) for read in reads)), "u32"
-    )
+    # One of 16 bits leaves the upper half of its destination as it is.
+    changed = U32(0xFFFF if instruction.opcode == "v_bitop3_b16" else 0xFFFFFFFF)
+
+    def step(wave: Wave) -> None:
+        result = arithmetic.truth(table, *(read(wave) for read in reads))
+        kept = wave.v[target.index] & ~changed
+        write(wave, target.index, result & changed | kept, "u32")
+
+    return step
+
+
+def _pack_halves(instruction: Instruction) -> Step:
+    """V_CVT_PK_F16_F32 (CDNA4): two floats as the halves of a word, each rounded to the nearest."""
+    admit(instruction)
+    target, *operands = map(parse, instruction.operands)
+    reads = [reader(operand, "f32") for operand in operands]
+
+    def step(wave: Wave) -> None:
+        low, high = (_short(wave, np.asarray(read(wave))) for read in reads)
+        write(wave, target.index, low | high << U32(16), "u32")
+
+    return step
+
+
+def _short(wave: Wave, value: Any) -> Any:
+    half = value.astype(np.float16)
+    return arithmetic.half_of(arithmetic.limited(half, value) if wave.limits_halves else half)
 
 
 def _divide_scale(instruction: Instruction) -> Step:
@@ -353,7 +382,8 @@ def _counted_below(instruction: Instruction) -> Step:
     below = arithmetic.BELOW_LOW if "_lo_" in instruction.opcode else arithmetic.BELOW_HIGH
 
     def step(wave: Wave) -> None:
-        count = arithmetic.counted(mask(wave) & np.tile(below, wave.size))
+        each_below = np.broadcast_to(below, (wave.size, LANES)).reshape(-1)
+        count = arithmetic.counted(mask(wave) & each_below)
         write(wave, target.index, count + more(wave), "u32")
 
     return step
@@ -383,6 +413,8 @@ _SPECIAL: Mapping[str, Callable[[Instruction], Step]] = {
     "v_mad_i64_i32": _multiply_add,
     "v_fmac_f32": _accumulating,
     "v_bitop3_b32": _bitop3,
+    "v_bitop3_b16": _bitop3,
+    "v_cvt_pk_f16_f32": _pack_halves,
     "v_div_scale_f32": _divide_scale,
     "v_div_fmas_f32": _divide_fmas,
     "v_readlane_b32": _read_lane,

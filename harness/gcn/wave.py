@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +22,8 @@ _SCALARS = 128
 _NEVER_WRITTEN = 0x7FDBDEAD
 """What a register holds before it is written: a NaN, no index and no address."""
 ALL = (1 << LANES) - 1
-_WORD = 0xFFFFFFFF
+_WORD, _LONG = (1 << 32) - 1, (1 << 64) - 1
+_MASKS_KEPT = 4096
 
 Words = npt.NDArray[np.uint32]
 Mask = npt.NDArray[np.bool_]
@@ -61,6 +62,8 @@ class Wave:
         self.local, self.space = local, space
         self.scratch: Octets | None = None
         self.scalars: list[Scalar] = [_NEVER_WRITTEN] * _SCALARS
+        self._pairs: dict[int, tuple[Scalar, Scalar, Scalar]] = {}
+        """By register: both words that were written for waves that differ, and what they are together."""
         if registers is None:
             registers = np.full((_VECTORS, LANES * size), _NEVER_WRITTEN, dtype=np.uint32)
         self.v: Words = registers
@@ -72,6 +75,8 @@ class Wave:
         self.count = 0
         self.program = (0, 0, 0)
         self.meet = 0
+        self.limits_halves = False
+        """FP16_OVFL of MODE: what overflows as a float of 16 or 8 bits becomes the largest one."""
         self.waits = Waits(size)
         self.write(EXEC, ALL, 2)
 
@@ -80,25 +85,41 @@ class Wave:
     def read(self, index: int, words: int) -> Scalar:
         """The value of `words` scalar registers from `index` on."""
         value = self.scalars[index]
+        if words == 2:
+            return self._pair(index, value, self.scalars[index + 1])
         for word in range(1, words):
             value = _above(value, self.scalars[index + word], 32 * word)
         return value
 
+    def _pair(self, index: int, low: Scalar, high: Scalar) -> Scalar:
+        """Two registers as one value; what was written as one is not put together again."""
+        if type(low) is int and type(high) is int:
+            return low | high << 32
+        known = self._pairs.get(index)
+        if known and known[0] is low and known[1] is high:
+            return known[2]
+        return _above(low, high, 32)
+
     def write(self, index: int, value: Scalar, words: int) -> None:
         """Set `words` scalar registers from `index` on; higher bits are cut off."""
-        for word in range(words):
-            self.scalars[index + word] = _word(value, 32 * word)
+        if type(value) is tuple and words == 2:
+            self._write_pair(index, tuple([one & _LONG for one in value]))
+        else:
+            for word in range(words):
+                self.scalars[index + word] = _word(value, 32 * word)
         if EXEC <= index + words - 1 <= EXEC + 1:
             self.exec = self.read(EXEC, 2)
             self.mask = self.lanes(self.exec)
             self.full = self.exec == ALL
 
+    def _write_pair(self, index: int, value: tuple[int, ...]) -> None:
+        low, high = _word(value, 0), _word(value, 32)
+        self.scalars[index], self.scalars[index + 1] = low, high
+        self._pairs[index] = low, high, value
+
     def lanes(self, bits: Scalar) -> Mask:
-        """The bits of a mask, lane by lane."""
-        if type(bits) is int:
-            return lanes_of(bits) if self.size == 1 else np.tile(lanes_of(bits), self.size)
-        octets = np.array(bits, dtype="<u8").view(np.uint8)
-        return np.unpackbits(octets, bitorder="little").view(np.bool_)
+        """The bits of a mask, lane by lane; not to be written to."""
+        return _lanes(bits, self.size)
 
     def put(self, register: npt.NDArray[Any], value: Any, mask: Mask | None = None) -> None:
         """Write the active lanes of a vector register, or those of `mask` too."""
@@ -122,16 +143,19 @@ class Wave:
         one.scc = self.scc if type(self.scc) is int else self.scc[number]  # type: ignore[index]
         one.scratch = None if self.scratch is None else self.scratch[lanes]
         one.pc, one.count, one.program, one.waits = self.pc, self.count, self.program, self.waits.part(number)
+        one.limits_halves = self.limits_halves
         one.write(EXEC, one.read(EXEC, 2), 2)
         return one
 
     def join(self, parts: list[Wave]) -> bool:
         """Take up what its parts did, where all of them stand at the same instruction."""
         first = parts[0]
-        if len(parts) != self.size or any(one.pc != first.pc for one in parts):
+        stand = first.pc, first.limits_halves
+        if len(parts) != self.size or any((one.pc, one.limits_halves) != stand for one in parts):
             return False
         self.scalars = [alike(values) for values in zip(*(one.scalars for one in parts), strict=True)]
         self.scc = alike([one.scc for one in parts])  # type: ignore[misc]
+        self.limits_halves = first.limits_halves
         self.pc, self.count = first.pc, max(one.count for one in parts)
         self.waits = Waits.joined([one.waits for one in parts])
         self.write(EXEC, self.read(EXEC, 2), 2)
@@ -141,7 +165,7 @@ class Wave:
 def alike(values: Sequence[int]) -> Scalar:
     """One value for each wave, or the one that all of them have."""
     first = values[0]
-    return first if all(value == first for value in values) else tuple(values)
+    return first if values.count(first) == len(values) else tuple(values)
 
 
 def uniform(value: Scalar) -> int:
@@ -176,15 +200,19 @@ def _word(value: Scalar, shift: int) -> Scalar:
     return alike([one >> shift & _WORD for one in value])  # type: ignore[union-attr]
 
 
+@lru_cache(_MASKS_KEPT)
+def _lanes(bits: Scalar, size: int) -> Mask:
+    """The bits of masks of so many waves, one mask for each or the same for all: few are ever asked for."""
+    each_bits = bits if type(bits) is tuple else (bits,) * size
+    octets = np.array(each_bits, dtype="<u8").view(np.uint8)
+    lanes = np.unpackbits(octets, bitorder="little").view(np.bool_)
+    lanes.flags.writeable = False
+    return lanes
+
+
 @cache
 def _firsts(size: int) -> Indices:
     return np.repeat(np.arange(size) * LANES, LANES)
-
-
-def lanes_of(bits: int) -> Mask:
-    """The bits of a mask of one wave, lane by lane."""
-    octets = np.frombuffer(bits.to_bytes(8, "little"), dtype=np.uint8)
-    return np.unpackbits(octets, bitorder="little").view(np.bool_)
 
 
 def bits_of(mask: Mask) -> Scalar:

@@ -38,6 +38,11 @@ class Workspace:
         return self.root / "models"
 
     @property
+    def assembly(self) -> Path:
+        """Assembly of kernels for GPUs that are emulated, by what it was compiled from."""
+        return self.root / "assembly"
+
+    @property
     def sweeps(self) -> Path:
         return self.root / "sweeps"
 

@@ -22,6 +22,7 @@ from harness.process.job import Ended, Environment, Job
 from harness.process.pool import Pool
 from harness.source.bytecode import Bytecode, Making, Ready
 from harness.suite import planning, recorded
+from harness.suite.assemblies import Assemblies
 from harness.suite.bytecodes import Bytecodes
 from harness.suite.environments import Environments
 from harness.suite.judging import Judged, failed, judge
@@ -79,6 +80,7 @@ class Suite:
         self._numbers = count(1)
         self._interpreted: dict[str, Future[Ended]] = {}
         self._shield = Shield(setting, self._pool.protection)
+        self._assemblies = Assemblies(setting, self._pool.protection)
 
     def __enter__(self) -> Self:
         return self
@@ -118,6 +120,7 @@ class Suite:
             yield from map(self._judged, ready)
             if waiting and not ready:
                 _wait_for_one(waiting)
+        self._assemblies.keep(self._pool, self._new_folder("assembly"), self.environment("codegen"))
         self._environments.save(self._pool)
 
     def submit(self, job: Job) -> Future[Ended]:
@@ -199,7 +202,7 @@ class Suite:
             if name == "interpreted" and (shared := self._interpreted.get(_interpreting(planned))):
                 running.futures[name] = shared
                 continue
-            plan = replace(planned, bytecode=making.done)
+            plan = replace(planned, bytecode=making.done, assembly=self._assemblies.over(planned))
             folder = self._new_folder(f"{request.reproducer.id}.{request.name}.{name}")
             shared_by = self.environment(arms.kind(plan.tier, plan.platform))
             jobs[name] = arms.job(plan, folder, shared_by, self._shield.over(plan))
@@ -211,6 +214,7 @@ class Suite:
     def _judged(self, running: _Running) -> Judged:
         try:
             changed = self._shield.changed(running.started)
+            self._assemblies.take(running.futures.values())
             judged = judge(running.case, running.futures, self._setting, changed)
             return located(running.case, judged, self._once_more)
         except Exception as error:

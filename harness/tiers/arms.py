@@ -49,7 +49,8 @@ class ArmPlan:
 
     `platform` is where it runs, `models` where the server tier keeps its models.
     `bug` is what a reverted arm is to show; the other arms have none. `bytecode` was made for the run.
-    `homes` are where reproducers are. `elements` names a launch and an argument to be told by their elements.
+    `homes` are where reproducers are. `assembly` is where an emulated arm finds what was compiled before, if
+    it may. `elements` names a launch and an argument to be told by their elements.
     """
 
     name: str
@@ -64,6 +65,7 @@ class ArmPlan:
     bytecode: Bytecode = field(default_factory=Bytecode)
     homes: tuple[Home, ...] = ()
     elements: Mapping[str, Any] | None = None
+    assembly: Path | None = None
 
 
 def kind(tier: Tier, platform: Platform) -> str:
@@ -81,7 +83,9 @@ def environment(
 
     Kinds that differ never share a process.
     """
-    base = ("harness.host.preload", f"harness.tiers.{'kernel' if kind == 'device' else kind}.arm")
+    tier = f"harness.tiers.{'kernel' if kind == 'device' else kind}.arm"
+    compiles = ("harness.host.compiler",) if kind == "codegen" else ()
+    base = ("harness.host.preload", tier, *compiles)
     learns = kind != "device"
     return Environment(
         variables=dict(_VARIABLES[kind]),
@@ -145,6 +149,7 @@ def _payload(plan: ArmPlan) -> dict[str, Any]:
         "models": str(plan.models) if plan.models else None,
         "reverted": _declared(plan.bug) if plan.bug else None,
         **({"elements": dict(plan.elements)} if plan.elements else {}),
+        **({"assembly": str(plan.assembly)} if plan.assembly else {}),
     }
 
 

@@ -52,6 +52,11 @@ def _thirds(out, BLOCK: tl.constexpr):  # type: ignore[no-untyped-def]
     tl.store(out + at % 4, (at.to(tl.float64) / 3).to(tl.int32))
 
 
+def _cast(x, out, n, BLOCK: tl.constexpr):  # type: ignore[no-untyped-def]
+    at = tl.arange(0, BLOCK)
+    tl.store(out + at, tl.load(x + at, mask=at < n).to(out.dtype.element_ty), mask=at < n)
+
+
 def _sums(x, sums, old, n, BLOCK: tl.constexpr):  # type: ignore[no-untyped-def]
     at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     value = tl.load(x + at, mask=at < n)
@@ -88,3 +93,4 @@ GATHER, GATHER_INTERPRETED = both(_gather)
 PRODUCT, PRODUCT_INTERPRETED = both(_product)
 TOTAL, _ = both(_total)
 COPY, COPY_INTERPRETED = both(_copy)
+CAST = JITFunction(_cast)

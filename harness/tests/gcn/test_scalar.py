@@ -146,7 +146,15 @@ def test_branch(branch: str, condition: int, mask: int, taken: bool) -> None:
     assert run(text, scalars={VCC: condition, VCC + 1: 0}, mask=mask).scalars[2] == (1 if taken else 2)
 
 
-@pytest.mark.parametrize("text", ["s_getpc_b64 s[0:1]", "s_setreg_b32 hwreg(1), s0", "s_waitcnt vscnt(0)"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "s_getpc_b64 s[0:1]",
+        "s_setreg_b32 hwreg(1), s0",
+        "s_setreg_imm32_b32 hwreg(HW_REG_MODE, 4, 2), 3",
+        "s_waitcnt vscnt(0)",
+    ],
+)
 def test_what_is_not_implemented_is_named(text: str) -> None:
     with pytest.raises(Unsupported, match=text.split()[0]):
         run(text)

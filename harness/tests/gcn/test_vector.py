@@ -87,6 +87,8 @@ _INTEGERS: list[tuple[str, list[Any], int]] = [
     ("v_sub_u32_e64 v3, v0, v1 clamp", [3, 5], 0),
     ("v_sub_u32_e64 v3, v0, v1 clamp", [_MINUS, 5], _MINUS - 5),
     ("v_add_u32_e64 v3, v0, v1 clamp", [_MINUS, 5], _MINUS),
+    ("v_sub_u16_e64 v3, v0, v1 clamp", [3, 5], 0),
+    ("v_add_u16_e64 v3, v0, v1 clamp", [0xFFFE, 5], 0xFFFF),
     ("v_ffbl_b32_e32 v3, v0", [0x50], 4),
     ("v_ffbl_b32_e32 v3, v0", [0], _MINUS),
     ("v_and_b32_e32 v3, 0x3fc, v0", [0xFFFF], 0x3FC),
@@ -173,6 +175,8 @@ _INTEGERS: list[tuple[str, list[Any], int]] = [
     ("v_max_f16_e32 v3, v0, v1", [0x3C00, 0x4000], 0x4000),
     ("v_min_f16_e32 v3, v0, v1", [0x3C00, 0x4000], 0x3C00),
     ("v_bitop3_b32 v3, v0, v1, v2 bitop3:0x36", [0xF0, 0xCC, 0xAA], 0x36),
+    # the upper half of v3 stays what it was, which is what nobody wrote
+    ("v_bitop3_b16 v3, v0, v1, v2 bitop3:0x36", [0xFFFF00F0, 0xFFFF00CC, 0xFFFF00AA], 0x7FDB0036),
     ("v_ldexp_f32 v3, 1.0, v0", [3], 0x41000000),
     ("v_ldexp_f32 v3, 1.0, v0", [-3 & _MINUS], 0x3E000000),
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -41,7 +41,9 @@ def enter(payload: Mapping[str, Any], folder: Path, testimony: Testimony) -> dic
     platform = Platform.parse(payload["platform"])
     on_device, chip = platform.host.has_devices, platform.emulates
     device = "cuda" if on_device else "cpu"  # as torch has it on AMD hardware, too
-    patches = [*preload.PATCHES, *(emulated.patches(chip) if chip else oracle.patches(device))]
+    known = payload.get("assembly")
+    emulating = emulated.patches(chip, known is not None) if chip else oracle.patches(device)
+    patches = [*preload.PATCHES, *emulating]
     if not on_device:
         patches += platform_switches.hide_hip()
     if not on_device and not chip:
@@ -58,10 +60,12 @@ def enter(payload: Mapping[str, Any], folder: Path, testimony: Testimony) -> dic
     if number := payload.get("toggle"):
         entry.patched(revert_toggle.undo(number, payload["package"]))
     journal = elements.asked(payload)
+    memo = emulated.recalling(chip, known) if chip else None
     oracles = emulated.begin(chip, journal) if chip else partial(Oracle, device=device, journal=journal)
     _answer(entry, case, oracles)
     executed = _executed(oracles()) if chip else {}
-    return entry.result() | executed | elements.told(journal, payload)
+    missing = {"uncompiled": [asdict(source) for source in memo.missing]} if memo else {}
+    return entry.result() | executed | missing | elements.told(journal, payload)
 
 
 def _executed(watched: Oracle) -> dict[str, Any]:

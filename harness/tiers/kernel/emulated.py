@@ -14,6 +14,8 @@ from harness.facts import Platform
 from harness.gcn.emulator import Run
 from harness.gcn.launches import PATCHES as LAUNCHED
 from harness.gcn.launches import Emulation, emulated
+from harness.host.assembly import PATCH as RECALLED
+from harness.host.assembly import Kept, Memo
 from harness.host.targets import Target
 from harness.memory import dispatch, reads
 from harness.memory.journal import Journal
@@ -24,9 +26,10 @@ from harness.memory.violations import Violations
 from harness.observation.records import EMULATED, MACHINE_CODE
 
 
-def patches(chip: Platform) -> tuple[str, ...]:
+def patches(chip: Platform, recalls: bool = False) -> tuple[str, ...]:
     """What emulating a GPU changes in a process; the first says what is emulated."""
-    return (f"{EMULATED}{MACHINE_CODE}{chip.chip}", *LAUNCHED, *reads.PATCHES, *dispatch.PATCHES)
+    recalled = (RECALLED,) if recalls else ()
+    return (f"{EMULATED}{MACHINE_CODE}{chip.chip}", *LAUNCHED, *recalled, *reads.PATCHES, *dispatch.PATCHES)
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,15 @@ def begin(platform: Platform, journal: Journal | None = None) -> Callable[..., E
         )
 
     return make
+
+
+def recalling(chip: Platform, folder: str | None) -> Memo | None:
+    """Have this process look up assembly that was compiled before in a folder; None without one."""
+    if folder is None:
+        return None
+    memo = Memo(Kept(Path(folder)), Target(chip))
+    memo.install()
+    return memo
 
 
 def executed(runs: list[tuple[str, Run]]) -> Mapping[str, Executed]:

@@ -101,6 +101,7 @@ def test_a_night_that_would_be_for_nothing_does_not_begin(toys: Checkout, words:
     assert done.returncode == 2 and told in line
 
 
+@pytest.mark.nightly
 def test_history_goes_on_and_a_lost_fix_fails_the_night(toys: Checkout, tmp_path: Path) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
     run_night(toys, first)

@@ -126,6 +126,7 @@ def test_an_interrupted_matrix_keeps_the_rows_that_ended(
     assert told(tmp_path) == [("base", "same")] and "1 rows" in capsys.readouterr().err
 
 
+@pytest.mark.nightly
 def test_a_stack_that_cannot_be_made_fails_its_row_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

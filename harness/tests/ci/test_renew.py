@@ -136,6 +136,7 @@ def goldens(folder: Path) -> Mapping[str, str]:
     return {path.parent.name: path.read_text() for path in folder.rglob("*.json")}
 
 
+@pytest.mark.nightly
 def test_what_only_drifted_is_recorded_and_what_changed_stays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

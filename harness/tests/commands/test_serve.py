@@ -117,6 +117,7 @@ def _scheduling(place: Checkout) -> int:
     return found
 
 
+@pytest.mark.nightly
 def test_repeating_tells_each_arm_s_rate(place: Checkout) -> None:
     done = place.refault("repro", "202", "--tier", "server", "--repeat", "2", timeout=300)
     assert done.returncode == 1, done.stderr

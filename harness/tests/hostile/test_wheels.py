@@ -83,6 +83,7 @@ HOSTILE: dict[str, tuple[Callable[[Path], Path], str]] = {
 }
 
 
+@pytest.mark.nightly
 def test_each_is_refused_in_one_line_and_leaves_nothing(tmp_path: Path) -> None:
     toys = checkout.lay_out(tmp_path / "checkout", tmp_path / "cache", ["pr101_stray_store"])
     wheels = {}

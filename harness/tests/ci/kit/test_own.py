@@ -26,6 +26,7 @@ def _shell(command: str, folder: Path, **variables: str) -> subprocess.Completed
     )
 
 
+@pytest.mark.nightly
 def test_the_command_runs_from_where_the_kit_was_put(tmp_path: Path) -> None:
     wheel = own.wheel(ROOT, __version__, tmp_path)
     parts.pack([[wheel]], tmp_path / "kit", 1 << 30, ABOUT)
@@ -45,6 +46,7 @@ def test_without_a_checkout_there_is_nothing_to_carry(tmp_path: Path) -> None:
         own.wheel(tmp_path, __version__, tmp_path)
 
 
+@pytest.mark.nightly
 def test_setting_up_without_a_registry_names_the_way_out(tmp_path: Path) -> None:
     checkout = tmp_path / "checkout"
     for name in ("ci/gpu/setup", "ci/requirements/refault.txt", "ci/requirements/dev.txt"):

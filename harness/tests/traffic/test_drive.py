@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from harness.errors import Unresolved
@@ -97,6 +98,24 @@ def test_requests_asked_alone_answer_as_in_the_batch(server: Server) -> None:
     assert len(driven.alone) == 3
     assert compare(driven.alone, driven.batched, atol=0.0).is_equal
     assert server.tail()[before:].count("flushed") >= 3
+
+
+def test_a_server_that_rests_is_asked_twice_behind_the_last_answer(server: Server) -> None:
+    before = len(server.tail())
+    drive(replace(MIXED, rounds=1, aborts=0), server, WORDS)
+    assert "told its state" not in server.tail()[before:]
+    drive(replace(MIXED, rounds=1, aborts=0, rests=True), server, WORDS)
+    assert server.tail()[before:].count("told its state") == 2
+
+
+def test_a_server_that_ends_instead_of_resting_is_left_to_tell_why(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def gone(client: object) -> None:
+        raise aiohttp.ServerDisconnectedError
+
+    monkeypatch.setattr(native, "state", gone)
+    assert not drive(replace(MIXED, rounds=1, aborts=0, rests=True), server, WORDS).is_over
 
 
 def test_a_cache_that_cannot_be_flushed_is_unresolved(

@@ -68,6 +68,11 @@ def test_all_requests_are_drawn_as_the_traffic_says() -> None:
     assert greedy == {"temperature": 0.0, "max_new_tokens": 6, "ignore_eos": True}
 
 
+def test_requests_need_not_state_how_many_tokens_they_want() -> None:
+    (first, *_) = requests(replace(PLAIN, output_tokens=None), 64)
+    assert native.body(first)["sampling_params"] == {"temperature": 0.0, "ignore_eos": True}
+
+
 def test_each_endpoint_gets_streams_and_whole_answers() -> None:
     asked = requests(replace(PLAIN, stream="some", endpoint="both"), 64)
     kinds = {(one.endpoint, one.stream) for one in asked}

@@ -202,7 +202,13 @@ REPRODUCER = Reproducer(
         ready_seconds=200.0,
     ),
     expect=Expect(
-        reverted=faults("short-buffer", buffer="kv_indptr", only=padded),
+        reverted=faults(
+            "short-buffer",
+            buffer="kv_indptr",
+            only=padded,
+            # 0.5.11 copies there, and raises; later releases take a view that ends too early.
+            varies={"mode": ["decode"], "attention": ["unified"]},
+        ),
         server=faults("exception"),  # while the graphs are captured
     ),
 )

@@ -47,7 +47,7 @@ def test_every_way_of_asking_gets_the_same_answer(server: Server) -> None:
     assert len(driven.rounds) == 2 and not driven.is_over
     assert len(driven.moments) == len(driven.all) and list(driven.moments) == sorted(driven.moments)
     for asked, answer in zip(requests(MIXED, len(WORDS), "r1"), driven.last, strict=True):
-        due = toy_server.answer(list(asked.prompt_ids), asked.output_tokens)
+        due = toy_server.answer(list(asked.prompt_ids), asked.output_tokens or 0)
         assert list(zip(answer.tokens, answer.logprobs, strict=True)) == due
         assert answer.rid == asked.rid and answer.is_whole and answer.status == 200
     assert compare(*driven.rounds, atol=0.0).is_equal

@@ -20,19 +20,20 @@ from harness.facts import (
     Integer,
     KernelCase,
     KernelLab,
-    Launch,
     Params,
     ReportedServer,
     Reproducer,
     Revert,
+    ServerCase,
     Tolerance,
+    Traffic,
     edit,
     faults,
     form,
     watch,
 )
 from reproducers.rigs import eagle, moved
-from reproducers.rigs.servers import EAGLE3
+from reproducers.rigs.servers import COARSER, COMMON, EAGLE3, FLOAT32, HOSTS, on_both
 
 NEIGHBOUR = "neighbour"
 SIZING = "get_req_to_token_extra_context_len"
@@ -122,12 +123,15 @@ _SPECULATES_LATER = "get_spec().speculative_algorithm is not None and page_size 
 _TREE = "(get_spec().speculative_eagle_topk or 1) > 1"
 _RESERVE = "get_alloc_reserve_per_decode()"
 _UNROUNDED = edit(in_function=SIZING, replace=f"{_RESERVE} + page_size - 1", by=_RESERVE)
-_REPORTED = {
+_CHAIN = {
     **EAGLE3,
-    "speculative-draft-model-path": "lmsys/sglang-EAGLE3-LLaMA3.1-Instruct-8B",
     "speculative-num-steps": "11",
     "speculative-eagle-topk": "1",
     "speculative-num-draft-tokens": "12",
+}
+_REPORTED = {
+    **_CHAIN,
+    "speculative-draft-model-path": "lmsys/sglang-EAGLE3-LLaMA3.1-Instruct-8B",
     "attention-backend": "triton",
     "page-size": "16",
     "context-length": "2048",
@@ -142,7 +146,7 @@ REPRODUCER = Reproducer(
     requires=frozenset({"torch", "triton"}),
     reported=ReportedServer(
         model="meta-llama/Llama-3.1-8B-Instruct",
-        launches=tuple(Launch(platform=platform, flags=_REPORTED) for platform in ("cuda", "rocm")),
+        launches=on_both(_REPORTED),
         client=(
             "curl http://localhost:30000/generate -H 'Content-Type: application/json' -d "
             '"{\\"input_ids\\": [$(seq -s, 1000 3025)]}"  # 2026 tokens, and no max_new_tokens'
@@ -194,5 +198,20 @@ REPRODUCER = Reproducer(
         reference=expected,
         tolerance=Tolerance(absolute=0, relative=0, reason="an entry changed or did not"),
     ),
-    expect=Expect(reverted=faults("wrong-value", buffer=NEIGHBOUR, only=overflows)),
+    # A request that states how many tokens it wants never comes so near to the context's end.
+    server=ServerCase(
+        model="tiny-llama-eagle3",
+        flags={**COMMON, **_CHAIN, "attention-backend": "triton", "page-size": "4", "context-length": "256"},
+        on={**HOSTS, "cpu": {**HOSTS["cpu"], "context-length": "256"}},
+        traffic=Traffic(
+            seed=26972, requests=1, prompt_tokens=(243, 243), output_tokens=None, stream="all", rests=True
+        ),
+        watch=watch("leak", "wrong-value", "nan"),
+        tolerance=FLOAT32,
+        coarser=COARSER,
+    ),
+    expect=Expect(
+        reverted=faults("wrong-value", buffer=NEIGHBOUR, only=overflows),
+        server=faults("leak"),
+    ),
 )

@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from harness.errors import BadInput
 from harness.facts import (
     Bug,
     Choice,
@@ -34,7 +33,8 @@ from harness.facts import (
     faults,
     watch,
 )
-from reproducers.rigs import moved
+from reproducers.rigs import given_slots, moved
+from reproducers.rigs.servers import random_load
 
 _MODULES = ("sglang.kernels.ops.kvcache.triton_store_cache", "sglang.jit_kernel.triton_store_cache")
 """What dispatches the stores on ROCm: since 0.5.17 among upstream's kernels."""
@@ -98,11 +98,7 @@ def page_at_limit(cache: str) -> int:
 
 
 def refuse(params: Params) -> None:
-    slots, size = params["slots"], _PAGE_SIZE[params["cache"]]
-    if max(slots) >= size:
-        raise BadInput(f"slots: {max(slots)} is none of a page's {size}: lower it")
-    if len(set(slots)) < len(slots):
-        raise BadInput("slots: a slot is given twice: give each token its own")
+    given_slots.refuse("slots", params["slots"], _PAGE_SIZE[params["cache"]])
 
 
 def wraps(params: Params) -> bool:
@@ -131,10 +127,7 @@ REPRODUCER = Reproducer(
                 note="the nearest there is: CUDA stores by a kernel of its own, so the bug cannot show",
             ),
         ),
-        client=(
-            "python3 -m sglang.bench_serving --backend sglang --dataset-name random --random-input-len 8192 "
-            "--random-output-len 256 --num-prompts 4096 --max-concurrency 256"
-        ),
+        client=random_load(8192, 256, prompts=4096, at_once=256),
         expect="after minutes of load a memory access fault in prefill, on every rank",
     ),
     revert=Revert(

@@ -40,6 +40,7 @@ from reproducers.rigs.servers import (
     FLOAT32,
     MEMORY,
     TWO_RANKS,
+    random_load,
     two_batch_traffic,
     with_graphs,
 )
@@ -147,10 +148,7 @@ REPRODUCER = Reproducer(
                 note="the nearest there is: aiter is for AMD, so the bug cannot show",
             ),
         ),
-        client=(
-            "python3 -m sglang.bench_serving --backend sglang --dataset-name random --random-input-len 1024 "
-            "--random-output-len 128 --num-prompts 80 --max-concurrency 40"
-        ),
+        client=random_load(1024, 128, prompts=80, at_once=40),
         expect=(
             "dies while capturing CUDA graphs: the size of a tensor must match, "
             "6 against 5 with five requests a rank"
@@ -204,7 +202,13 @@ REPRODUCER = Reproducer(
         ready_seconds=200.0,
     ),
     expect=Expect(
-        reverted=faults("short-buffer", buffer="kv_indptr", only=padded),
+        reverted=faults(
+            "short-buffer",
+            buffer="kv_indptr",
+            only=padded,
+            # 0.5.11 copies there, and raises; later releases take a view that ends too early.
+            varies={"mode": ["decode"], "attention": ["unified"]},
+        ),
         server=faults("exception"),  # while the graphs are captured
     ),
 )

@@ -41,7 +41,7 @@ from harness.facts import (
     watch,
 )
 from reproducers.rigs import last_loc
-from reproducers.rigs.servers import COARSER, COMMON, EAGLE3, FLOAT32, HOSTS, MEMORY
+from reproducers.rigs.servers import COARSER, COMMON, EAGLE3, FLOAT32, HOSTS, MEMORY, random_load
 
 _DTYPES = Choice("int64", last_loc.DTYPES)
 _NARROW = Choice("int32", last_loc.DTYPES)
@@ -141,10 +141,7 @@ REPRODUCER = Reproducer(
                 platform="cuda", flags=_EAGLE3, note="the legacy kernel is right there: the bug cannot show"
             ),
         ),
-        client=(
-            "python3 -m sglang.bench_serving --backend sglang --dataset-name random --random-input-len 1024 "
-            "--random-output-len 256 --num-prompts 64 --max-concurrency 16"
-        ),
+        client=random_load(1024, 256, prompts=64, at_once=16),
         expect="a memory fault of the GPU, or wrong tokens, once a batch drafts; none at page size 1",
     ),
     revert=Revert(

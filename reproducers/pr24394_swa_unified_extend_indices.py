@@ -33,7 +33,7 @@ from harness.facts import (
     faults,
     watch,
 )
-from reproducers.rigs.servers import COARSER, COMMON, FLOAT32, HOSTS
+from reproducers.rigs.servers import COARSER, COMMON, FLOAT32, HOSTS, random_load
 from reproducers.rigs.swa import model as swa_model
 from reproducers.rigs.swa import rig as swa
 from reproducers.rigs.swa.pages import new_pages
@@ -219,10 +219,7 @@ REPRODUCER = Reproducer(
                 platform="rocm", flags=SERVER_FLAGS, note="reported on CUDA; the Triton kernel is the same"
             ),
         ),
-        client=(
-            "python3 -m sglang.bench_serving --backend sglang --dataset-name random --random-input-len 2048 "
-            "--random-output-len 256 --num-prompts 200 --max-concurrency 128"
-        ),
+        client=random_load(2048, 256, prompts=200, at_once=128),
         expect="an illegal memory access once requests have come and gone, or wrong tokens without one",
     ),
     revert=Revert(

@@ -38,7 +38,7 @@ from harness.facts import (
 from reproducers.rigs.aiter import buffers as aiter_buffers
 from reproducers.rigs.aiter import draft as aiter_draft
 from reproducers.rigs.aiter import rig as aiter
-from reproducers.rigs.servers import COARSER, COMMON, FLOAT32, MEMORY, with_graphs
+from reproducers.rigs.servers import COARSER, COMMON, FLOAT32, MEMORY, random_load, with_graphs
 
 
 def replay_long_sequences(
@@ -160,10 +160,7 @@ REPRODUCER = Reproducer(
                 note="the nearest there is: aiter is for AMD, so the bug cannot show",
             ),
         ),
-        client=(
-            "python3 -m sglang.bench_serving --backend sglang --dataset-name random --random-input-len 16384 "
-            "--random-output-len 256 --num-prompts 64 --max-concurrency 16"
-        ),
+        client=random_load(16384, 256, prompts=64, at_once=16),
         expect=(
             "a memory fault or wrong tokens once the batch's lengths add up to more than its pages; "
             "none at page size 1"

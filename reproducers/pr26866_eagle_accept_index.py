@@ -22,7 +22,6 @@ from harness.facts import (
     Integers,
     KernelCase,
     KernelLab,
-    Launch,
     Params,
     ReportedServer,
     Reproducer,
@@ -35,7 +34,16 @@ from harness.facts import (
     watch,
 )
 from reproducers.rigs import accept, eagle
-from reproducers.rigs.servers import COARSER, COMMON, EAGLE3, FLOAT32, HOSTS, eagle_traffic
+from reproducers.rigs.servers import (
+    COARSER,
+    COMMON,
+    EAGLE3,
+    FLOAT32,
+    HOSTS,
+    eagle_traffic,
+    on_both,
+    random_load,
+)
 
 INDEX = "accept_index"
 
@@ -136,11 +144,8 @@ REPRODUCER = Reproducer(
     requires=frozenset({"torch", "triton"}),
     reported=ReportedServer(
         model="meta-llama/Llama-3.1-8B-Instruct",
-        launches=tuple(Launch(platform=platform, flags=_REPORTED) for platform in ("cuda", "rocm")),
-        client=(
-            "python3 -m sglang.bench_serving --backend sglang --dataset-name random --random-input-len 1024 "
-            "--random-output-len 256 --num-prompts 64 --max-concurrency 16"
-        ),
+        launches=on_both(_REPORTED),
+        client=random_load(1024, 256, prompts=64, at_once=16),
         expect=(
             "nothing up to 0.5.12.post1, whose servers never call the function; with the fix undone later "
             "an illegal memory access at the first verify step"

@@ -38,7 +38,7 @@ from harness.facts import (
     watch,
 )
 from reproducers.rigs import drafts
-from reproducers.rigs.servers import COARSER, COMMON, EAGLE3, FLOAT32, HOSTS
+from reproducers.rigs.servers import COARSER, COMMON, EAGLE3, FLOAT32, HOSTS, random_load
 
 GRAPH = "cuda_graph_kv_indices"
 KERNEL = "generate_draft_decode_kv_indices"
@@ -104,10 +104,7 @@ REPRODUCER = Reproducer(
                 note="FlashInfer has no ROCm build, and Triton's buffer was right in the affected releases",
             ),
         ),
-        client=(
-            "python3 -m sglang.bench_serving --backend sglang --dataset-name random --random-input-len 16384 "
-            "--random-output-len 256 --num-prompts 64 --max-concurrency 16"
-        ),
+        client=random_load(16384, 256, prompts=64, at_once=16),
         expect="an illegal memory access once a batch's prompts fill a top-k'th of its context",
     ),
     revert=Revert(

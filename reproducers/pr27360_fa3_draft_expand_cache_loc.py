@@ -38,7 +38,7 @@ from harness.facts import (
     watch,
 )
 from reproducers.rigs import eagle, fa3
-from reproducers.rigs.servers import COARSER, COMMON, EAGLE3, FLOAT32, MEMORY, with_graphs
+from reproducers.rigs.servers import COARSER, COMMON, EAGLE3, FLOAT32, MEMORY, random_load, with_graphs
 
 TABLE = "page_table"
 _EAGLE = {
@@ -165,10 +165,7 @@ REPRODUCER = Reproducer(
                 note="the nearest there is: FA3 is for NVIDIA, so the bug cannot show",
             ),
         ),
-        client=(
-            "python3 -m sglang.bench_serving --backend sglang --dataset-name random --random-input-len 1024 "
-            "--random-output-len 512 --num-prompts 64 --max-concurrency 16"
-        ),
+        client=random_load(1024, 512, prompts=64, at_once=16),
         expect=(
             "a failed device assertion or an illegal memory access at graph replay, or, unnoticed, draft "
             "branches that attend to another branch's page; nothing at page size 16"

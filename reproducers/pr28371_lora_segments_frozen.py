@@ -22,7 +22,6 @@ from harness.facts import (
     Integers,
     KernelCase,
     KernelLab,
-    Launch,
     Params,
     ReportedServer,
     Reproducer,
@@ -33,6 +32,7 @@ from harness.facts import (
     watch,
 )
 from reproducers.rigs import lora
+from reproducers.rigs.servers import on_both
 
 
 def decode(lab: KernelLab, *, layer: str, adapters: tuple[int, ...], step: str) -> Mapping[str, Any]:
@@ -104,7 +104,7 @@ REPRODUCER = Reproducer(
     requires=frozenset({"torch", "triton"}),
     reported=ReportedServer(
         model="meta-llama/Llama-3.1-8B-Instruct",
-        launches=tuple(Launch(platform=platform, flags=_FLAGS) for platform in ("cuda", "rocm")),
+        launches=on_both(_FLAGS),
         client=(
             "python3 -m sglang.bench_serving --backend sglang --dataset-name random --num-prompts 64 "
             "--lora-name first second"

@@ -29,7 +29,6 @@ from harness.facts import (
     Integers,
     KernelCase,
     KernelLab,
-    Launch,
     Params,
     ReportedServer,
     Reproducer,
@@ -43,7 +42,7 @@ from harness.facts import (
     form,
     watch,
 )
-from reproducers.rigs.servers import COARSER, COMMON, FLOAT32, HOSTS
+from reproducers.rigs.servers import COARSER, COMMON, FLOAT32, HOSTS, on_both, random_load
 from reproducers.rigs.swa import model as swa_model
 from reproducers.rigs.swa import tree as swa_tree
 
@@ -109,18 +108,8 @@ REPRODUCER = Reproducer(
     requires=frozenset({"torch", "triton"}),
     reported=ReportedServer(
         model="deepseek-ai/DeepSeek-V4-Flash",  # a window of 128 tokens in pages of 256
-        launches=tuple(
-            Launch(
-                platform=platform,
-                flags={"tp": "4", "trust-remote-code": "", "page-size": "256"},
-                environment=_UNIFIED,
-            )
-            for platform in ("cuda", "rocm")
-        ),
-        client=(
-            "python3 -m sglang.bench_serving --backend sglang --dataset-name random --random-input-len 1000 "
-            "--random-output-len 64 --num-prompts 100 --max-concurrency 16"
-        ),
+        launches=on_both({"tp": "4", "trust-remote-code": "", "page-size": "256"}, environment=_UNIFIED),
+        client=random_load(1000, 64, prompts=100, at_once=16),
         expect="`pool memory leak detected`, or an assertion when a request ends, and the scheduler is gone",
     ),
     revert=Revert(
@@ -169,7 +158,9 @@ REPRODUCER = Reproducer(
         on=HOSTS,
         environment=_UNIFIED,
         params={"page_size": Integer(64)},
-        traffic=Traffic(seed=29860, requests=6, prompt_tokens=(90, 200), output_tokens=4, concurrency=2),
+        traffic=Traffic(
+            seed=29860, requests=6, prompt_tokens=(90, 200), output_tokens=4, concurrency=2, rests=True
+        ),
         watch=watch("leak", "wrong-value", "nan"),
         tolerance=FLOAT32,
         coarser=COARSER,

@@ -24,7 +24,6 @@ from harness.facts import (
     Integers,
     KernelCase,
     KernelLab,
-    Launch,
     Lists,
     Params,
     ReportedServer,
@@ -35,6 +34,7 @@ from harness.facts import (
     faults,
     watch,
 )
+from reproducers.rigs.servers import on_both, random_load
 
 MODULE = "sglang.srt.layers.moe.topk"
 EXPERTS, CHOSEN = 8, 2
@@ -120,14 +120,8 @@ REPRODUCER = Reproducer(
     requires=frozenset({"torch"}),
     reported=ReportedServer(
         model="zai-org/GLM-5.2-FP8",
-        launches=tuple(
-            Launch(platform=platform, flags={"tp": "8", "trust-remote-code": ""})
-            for platform in ("cuda", "rocm")
-        ),
-        client=(
-            "python3 -m sglang.bench_serving --backend sglang --dataset-name random --random-input-len 4096 "
-            "--random-output-len 256 --num-prompts 200 --max-concurrency 32"
-        ),
+        launches=on_both({"tp": "8", "trust-remote-code": ""}),
+        client=random_load(4096, 256, prompts=200, at_once=32),
         expect="now and then an answer of `!` alone, whose log-probabilities are null",
     ),
     revert=Revert(
@@ -150,11 +144,7 @@ REPRODUCER = Reproducer(
             "depths": Integers((120, 2), minimum=0, sweep=Lists(lengths=(1, 2), values=(0, 9, 30, 120))),
             "dtype": Choice("float32", tuple(_VANISHES)),
         },
-        grid=Grid(
-            router=list(_ROUTERS),
-            depths=[(120, 2), (2, 9), (20, 0)],
-            dtype=["float32", "bfloat16", "float16"],
-        ),
+        grid=Grid(router=list(_ROUTERS), depths=[(120, 2), (2, 9), (20, 0)], dtype=list(_VANISHES)),
         watch=watch("nan", "wrong-value"),
         reference=expected,
         tolerance=Tolerance(

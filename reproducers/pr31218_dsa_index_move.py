@@ -33,7 +33,8 @@ from harness.facts import (
     faults,
     watch,
 )
-from reproducers.rigs.servers import EAGLE3
+from reproducers.rigs import given_slots
+from reproducers.rigs.servers import EAGLE3, random_load
 
 PAGE = 64
 """Upstream takes no other off ROCm."""
@@ -96,10 +97,9 @@ def refuse(params: Params) -> None:
     source, target, slots = params["source"], params["target"], params["pages"] * PAGE
     if len(source) != len(target):
         raise BadInput(f"source: give one slot for each of the {len(target)} in target")
-    if max(*source, *target) >= slots:
-        raise BadInput(f"source: {max(*source, *target)} is none of the {slots} slots: lower it")
-    if len(set(target)) < len(target):
-        raise BadInput("target: a slot is given twice: give each token its own")
+    if max(source) >= slots:
+        raise BadInput(f"source: {max(source)} is none of the {slots} slots: lower it")
+    given_slots.refuse("target", target, slots)
 
 
 def moves_pages(params: Params) -> bool:
@@ -134,10 +134,7 @@ REPRODUCER = Reproducer(
                 note="without aiter's shuffled keys pages have one token, and the move is right",
             ),
         ),
-        client=(
-            "python3 -m sglang.bench_serving --backend sglang --dataset-name random --random-input-len 4096 "
-            "--random-output-len 256 --num-prompts 64 --max-concurrency 16"
-        ),
+        client=random_load(4096, 256, prompts=64, at_once=16),
         expect="a device assertion of an index, in the first verify step that accepts a token off the front",
     ),
     revert=Revert(

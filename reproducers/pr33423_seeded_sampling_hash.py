@@ -25,7 +25,6 @@ from harness.facts import (
     Integer,
     KernelCase,
     KernelLab,
-    Launch,
     Params,
     ReportedServer,
     Reproducer,
@@ -39,7 +38,7 @@ from harness.facts import (
     watch,
 )
 from reproducers.rigs import murmur
-from reproducers.rigs.servers import COARSER, COMMON, FLOAT32, HOSTS
+from reproducers.rigs.servers import COARSER, COMMON, FLOAT32, HOSTS, on_both
 
 MODULE = "sglang.srt.layers.sampler"
 _NATIVE, _BLOCK = "sgl_kernel::murmur_hash32_cpu", 1024
@@ -132,13 +131,7 @@ REPRODUCER = Reproducer(
     requires=frozenset({"torch", "triton"}),
     reported=ReportedServer(
         model="Qwen/Qwen3-8B",
-        launches=tuple(
-            Launch(
-                platform=platform,
-                flags={"enable-deterministic-inference": "", "attention-backend": "triton"},
-            )
-            for platform in ("cuda", "rocm")
-        ),
+        launches=on_both({"enable-deterministic-inference": "", "attention-backend": "triton"}),
         client=(
             'curl http://localhost:30000/generate -H \'Content-Type: application/json\' -d \'{"text": "The", '
             '"sampling_params": {"temperature": 1, "sampling_seed": 42, "max_new_tokens": 4096}}\''

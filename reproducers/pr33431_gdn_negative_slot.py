@@ -24,7 +24,6 @@ from harness.facts import (
     Integers,
     KernelCase,
     KernelLab,
-    Launch,
     Lists,
     Params,
     ReportedServer,
@@ -35,7 +34,8 @@ from harness.facts import (
     faults,
     watch,
 )
-from reproducers.rigs import moved
+from reproducers.rigs import given_slots, moved
+from reproducers.rigs.servers import on_both, random_load
 
 STATES = "initial_state"
 KERNEL = "chunk_gated_delta_rule_fwd_kernel_h_blockdim64"
@@ -103,11 +103,7 @@ def refuse(params: Params) -> None:
         raise BadInput(f"lengths: give one number for each of the {len(slots)} rows in slots")
     if not sum(lengths):
         raise BadInput("lengths: a batch has a token: raise one")
-    if max(slots) >= _POOL:
-        raise BadInput(f"slots: {max(slots)} is none of the {_POOL} slots: lower it")
-    taken = [slot for slot in slots if slot >= 0]
-    if len(set(taken)) < len(taken):
-        raise BadInput("slots: two rows have one slot: give each its own")
+    given_slots.refuse("slots", slots, _POOL)
     if params["head_dim"] not in (64, 128):
         raise BadInput("head_dim: give 64 or 128")
 
@@ -126,14 +122,8 @@ REPRODUCER = Reproducer(
     requires=frozenset({"torch", "triton"}),
     reported=ReportedServer(
         model="Qwen/Qwen3-Next-80B-A3B-Instruct",
-        launches=tuple(
-            Launch(platform=platform, flags={"tp-size": "4", "attention-backend": "triton"})
-            for platform in ("cuda", "rocm")
-        ),
-        client=(
-            "python3 -m sglang.bench_serving --backend sglang --dataset-name random --random-input-len 1024 "
-            "--random-output-len 32 --num-prompts 64 --max-concurrency 16"
-        ),
+        launches=on_both({"tp-size": "4", "attention-backend": "triton"}),
+        client=random_load(1024, 32, prompts=64, at_once=16),
         expect="an illegal access in, or answers that change after, a batch of prompts that was padded",
     ),
     revert=Revert(

@@ -22,7 +22,6 @@ from harness.facts import (
     Integer,
     KernelCase,
     KernelLab,
-    Launch,
     Params,
     ReportedServer,
     Reproducer,
@@ -33,7 +32,7 @@ from harness.facts import (
     form,
     watch,
 )
-from reproducers.rigs.servers import EAGLE3
+from reproducers.rigs.servers import EAGLE3, on_both
 from reproducers.rigs.swa import model as swa_model
 from reproducers.rigs.swa import tree as swa_tree
 
@@ -100,13 +99,9 @@ REPRODUCER = Reproducer(
     requires=frozenset({"torch", "triton"}),
     reported=ReportedServer(
         model="deepseek-ai/DeepSeek-V4-Flash",
-        launches=tuple(
-            Launch(
-                platform=platform,
-                flags={**_REPORTED, "trust-remote-code": "", "page-size": "256"},
-                environment={"SGLANG_ENABLE_UNIFIED_RADIX_TREE": "1", **swa_tree.SWITCHES},
-            )
-            for platform in ("cuda", "rocm")
+        launches=on_both(
+            {**_REPORTED, "trust-remote-code": "", "page-size": "256"},
+            environment={"SGLANG_ENABLE_UNIFIED_RADIX_TREE": "1", **swa_tree.SWITCHES},
         ),
         client=_CLIENT,
         expect="no cached tokens for prompts whose length is one more than whole pages",

@@ -68,8 +68,9 @@ class Traffic:
     """How many requests a round has."""
     prompt_tokens: tuple[int, int]
     """The fewest and the most tokens of a prompt."""
-    output_tokens: int
-    """How many tokens each request asks for."""
+    output_tokens: int | None
+    """How many tokens each request asks for. None: it does not say, and upstream goes on for as long as it
+    does then, to the context's end at most; for the endpoint `native`, without aborts."""
     seed: int = 0
     """What the prompts are drawn from."""
     concurrency: int = 1
@@ -92,10 +93,21 @@ class Traffic:
     """Whether log-probabilities are asked for and compared."""
     sampling: Sampling | None = None
     """How tokens are drawn; None: greedily."""
+    rests: bool = False
+    """Whether the server is left alone behind the last answer until it has been idle, and so has looked for
+    leaks: where a leak is all that the bug shows, its end could come before that."""
 
     def __post_init__(self) -> None:
         for name in ("requests", "output_tokens", "concurrency", "rounds"):
-            require(getattr(self, name) >= 1, f"traffic.{name}", "must be at least 1")
+            require(
+                getattr(self, name) is None or getattr(self, name) >= 1,
+                f"traffic.{name}",
+                "must be at least 1",
+            )
+        open_ended = self.output_tokens is None
+        require(not open_ended or not self.aborts, "traffic.aborts", "need requests that state output_tokens")
+        native = self.endpoint == "native"
+        require(not open_ended or native, "traffic.endpoint", "must be native where output_tokens is None")
         for name in ("shared_prefix", "aborts", "alone"):
             require(getattr(self, name) >= 0, f"traffic.{name}", "is negative")
         fewest, most = self.prompt_tokens

@@ -114,9 +114,10 @@ def _server(subject: Subject, case: ServerCase) -> Iterator[str]:
 
 
 def _load(load: Traffic) -> str:
+    out = load.output_tokens or "as many as may be"
     return (
         f"{load.rounds} times {load.requests} requests, {load.concurrency} at a time, prompts of "
-        f"{load.prompt_tokens[0]} to {load.prompt_tokens[1]} tokens, {load.output_tokens} tokens out"
+        f"{load.prompt_tokens[0]} to {load.prompt_tokens[1]} tokens, {out} tokens out"
     )
 
 

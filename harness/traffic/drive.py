@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -112,6 +113,8 @@ async def _drive(traffic: Traffic, server: Reachable, words: Mapping[str, int], 
             if Driven(rounds=tuple(rounds)).is_over:
                 return Driven(rounds=tuple(rounds), moments=tuple(client.moments))
         alone = await _alone(traffic, client, patience)
+        if traffic.rests and not Driven(rounds=tuple(rounds), alone=alone).is_over:
+            await client.rest(patience)
         return Driven(rounds=tuple(rounds), alone=alone, moments=tuple(client.moments))
 
 
@@ -221,6 +224,16 @@ class _Client:
         except openai.APIConnectionError as error:
             return streamed.fail("lost", type(error.__cause__ or error).__name__)
         await completions.complete(self._openai, self._name, self.words, streamed, sent, moved)
+
+    async def rest(self, patience: float) -> None:
+        """Wait until the scheduler was idle once: between two questions it has looked what it may have lost.
+
+        A server that ends meanwhile says why itself.
+        """
+        with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
+            async with asyncio.timeout(patience):
+                await native.state(self._native)
+                await native.state(self._native)
 
     async def flush(self) -> None:
         """Upstream refuses while anything runs, and goes on for a moment after an abort."""

@@ -39,8 +39,9 @@ async def _note_sent(
 
 
 def body(request: Request) -> dict[str, Any]:
-    """What `/generate` gets: as many tokens as asked for, whatever they are."""
-    sampling = {**request.drawn, "max_new_tokens": request.output_tokens, "ignore_eos": True}
+    """What `/generate` gets: as many tokens as asked for, whatever they are; or whatever it gives unasked."""
+    asked = {} if request.output_tokens is None else {"max_new_tokens": request.output_tokens}
+    sampling = {**request.drawn, **asked, "ignore_eos": True}
     return {
         "rid": request.rid,
         "input_ids": list(request.prompt_ids),
@@ -75,6 +76,12 @@ async def abort(client: aiohttp.ClientSession, rid: str) -> None:
     """Asks the server to give up one request; its stream then ends by itself."""
     async with client.post("/abort_request", json={"rid": rid}) as response:
         response.raise_for_status()
+
+
+async def state(client: aiohttp.ClientSession) -> None:
+    """Asks for the scheduler's state; whatever it answers, it has come to take requests again."""
+    async with client.get("/get_server_info") as response:
+        await response.read()
 
 
 async def flush(client: aiohttp.ClientSession) -> bool:

@@ -19,7 +19,7 @@ class Request:
 
     rid: str
     prompt_ids: tuple[int, ...]
-    output_tokens: int
+    output_tokens: int | None
     endpoint: Endpoint = "native"
     stream: bool = False
     logprobs: bool = True
@@ -76,4 +76,4 @@ def _is_streamed(traffic: Traffic, index: int) -> bool:
 
 
 def _abort_after(rng: random.Random, traffic: Traffic) -> int:
-    return rng.randint(1, max(1, traffic.output_tokens // 2))
+    return rng.randint(1, max(1, (traffic.output_tokens or 2) // 2))

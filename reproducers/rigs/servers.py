@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from harness.facts import Tolerance, Traffic, Watch, watch
+from harness.facts import Launch, Tolerance, Traffic, Watch, watch
 
 Flags = Mapping[str, str]
 
@@ -39,6 +39,19 @@ def with_graphs(**cpu: str) -> Mapping[str, Flags]:
     """The same for a case whose graphs a CPU records; `cpu` are further flags there."""
     own = {name: value for name, value in HOSTS["cpu"].items() if name != "disable-cuda-graph"}
     return {**HOSTS, "cpu": {**own, **{name.replace("_", "-"): value for name, value in cpu.items()}}}
+
+
+def on_both(flags: Flags, environment: Flags | None = None) -> tuple[Launch, ...]:
+    """The report's server with the same flags on either vendor's devices."""
+    own = environment or {}
+    return tuple(Launch(platform=vendor, flags=flags, environment=own) for vendor in ("cuda", "rocm"))
+
+
+def random_load(tokens_in: int, tokens_out: int, *, prompts: int, at_once: int) -> str:
+    """The client's command for prompts of random tokens."""
+    load = f"--random-input-len {tokens_in} --random-output-len {tokens_out} --num-prompts {prompts}"
+    bench = "python3 -m sglang.bench_serving --backend sglang --dataset-name random"
+    return f"{bench} {load} --max-concurrency {at_once}"
 
 
 EAGLE3: Flags = {

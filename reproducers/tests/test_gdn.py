@@ -63,7 +63,7 @@ def test_another_guard_of_the_same_is_never_regressed(run: Run, alter: Alter) ->
 @pytest.mark.parametrize(
     ("point", "told"),
     [
-        ({"slots": (1, 1, -1)}, "two rows have one slot"),
+        ({"slots": (1, 1, -1)}, "a slot is given twice"),
         ({"slots": (1, 4, -1)}, "4 is none of the 4 slots"),
         ({"slots": (1,)}, "one number for each of the 1 rows"),
         ({"lengths": (0, 0, 0)}, "a batch has a token"),

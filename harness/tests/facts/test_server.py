@@ -54,6 +54,14 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
     "no token out": (lambda: traffic(output_tokens=0), "traffic.output_tokens: must be at least 1"),
     "no round": (lambda: traffic(rounds=0), "traffic.rounds: must be at least 1"),
     "nobody at a time": (lambda: traffic(concurrency=0), "traffic.concurrency: must be at least 1"),
+    "aborts of any length": (
+        lambda: traffic(output_tokens=None, aborts=1),
+        "traffic.aborts: need requests that state output_tokens",
+    ),
+    "any length elsewhere": (
+        lambda: traffic(output_tokens=None, endpoint="both"),
+        "traffic.endpoint: must be native where output_tokens is None",
+    ),
     "aborts below none": (lambda: traffic(aborts=-1), "traffic.aborts: is negative"),
     "all are given up": (lambda: traffic(aborts=4), "traffic.aborts: leaves no request to compare"),
     "more alone than whole": (lambda: traffic(aborts=2, alone=3), "traffic.alone: is more than there are"),

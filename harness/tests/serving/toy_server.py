@@ -194,6 +194,10 @@ class Toy:
         print("flushed", flush=True)
         return web.Response(status=400 if self.waiting else 200)
 
+    async def state(self, request: web.Request) -> web.Response:
+        print("told its state", flush=True)
+        return web.json_response({})
+
     @web.middleware
     async def guard(self, request: web.Request, handler: Any) -> web.StreamResponse:
         if request.headers.get("Authorization") != f"Bearer {self.options.api_key}":
@@ -209,6 +213,7 @@ class Toy:
         app.router.add_post("/v1/completions", self.completions)
         app.router.add_post("/abort_request", self.abort)
         app.router.add_post("/flush_cache", self.flush)
+        app.router.add_get("/get_server_info", self.state)
         return app
 
 

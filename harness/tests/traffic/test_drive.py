@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from harness.errors import Unresolved
@@ -46,7 +47,7 @@ def test_every_way_of_asking_gets_the_same_answer(server: Server) -> None:
     assert len(driven.rounds) == 2 and not driven.is_over
     assert len(driven.moments) == len(driven.all) and list(driven.moments) == sorted(driven.moments)
     for asked, answer in zip(requests(MIXED, len(WORDS), "r1"), driven.last, strict=True):
-        due = toy_server.answer(list(asked.prompt_ids), asked.output_tokens)
+        due = toy_server.answer(list(asked.prompt_ids), asked.output_tokens or 0)
         assert list(zip(answer.tokens, answer.logprobs, strict=True)) == due
         assert answer.rid == asked.rid and answer.is_whole and answer.status == 200
     assert compare(*driven.rounds, atol=0.0).is_equal
@@ -97,6 +98,24 @@ def test_requests_asked_alone_answer_as_in_the_batch(server: Server) -> None:
     assert len(driven.alone) == 3
     assert compare(driven.alone, driven.batched, atol=0.0).is_equal
     assert server.tail()[before:].count("flushed") >= 3
+
+
+def test_a_server_that_rests_is_asked_twice_behind_the_last_answer(server: Server) -> None:
+    before = len(server.tail())
+    drive(replace(MIXED, rounds=1, aborts=0), server, WORDS)
+    assert "told its state" not in server.tail()[before:]
+    drive(replace(MIXED, rounds=1, aborts=0, rests=True), server, WORDS)
+    assert server.tail()[before:].count("told its state") == 2
+
+
+def test_a_server_that_ends_instead_of_resting_is_left_to_tell_why(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def gone(client: object) -> None:
+        raise aiohttp.ServerDisconnectedError
+
+    monkeypatch.setattr(native, "state", gone)
+    assert not drive(replace(MIXED, rounds=1, aborts=0, rests=True), server, WORDS).is_over
 
 
 def test_a_cache_that_cannot_be_flushed_is_unresolved(

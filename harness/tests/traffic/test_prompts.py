@@ -40,7 +40,9 @@ def test_requests_are_as_the_record_says(traffic: Traffic) -> None:
         assert fewest <= len(one.prompt_ids) <= most
         assert one.prompt_ids[: traffic.shared_prefix] == asked[0].prompt_ids[: traffic.shared_prefix]
         assert all(SPECIAL_TOKENS <= token < 64 for token in one.prompt_ids)
-        assert one.abort_after is None or (one.stream and 1 <= one.abort_after <= traffic.output_tokens)
+        assert one.abort_after is None or (
+            one.stream and 1 <= one.abort_after <= (traffic.output_tokens or 1)
+        )
     assert sum(one.abort_after is not None for one in asked) == traffic.aborts
 
 
@@ -66,6 +68,11 @@ def test_all_requests_are_drawn_as_the_traffic_says() -> None:
     assert native.body(drawn[0])["sampling_params"] == {**told, "max_new_tokens": 6, "ignore_eos": True}
     greedy = native.body(requests(PLAIN, 64)[0])["sampling_params"]
     assert greedy == {"temperature": 0.0, "max_new_tokens": 6, "ignore_eos": True}
+
+
+def test_requests_need_not_state_how_many_tokens_they_want() -> None:
+    (first, *_) = requests(replace(PLAIN, output_tokens=None), 64)
+    assert native.body(first)["sampling_params"] == {"temperature": 0.0, "ignore_eos": True}
 
 
 def test_each_endpoint_gets_streams_and_whole_answers() -> None:

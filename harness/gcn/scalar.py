@@ -159,6 +159,11 @@ def build(instruction: Instruction, labels: Mapping[str, int]) -> Step | None:
         return _unary(_UNARY[opcode], *map(parse, texts))
     if opcode in _IMMEDIATE:
         return _immediate(_IMMEDIATE[opcode], parse(texts[0]), _short(texts[1]))
+    return _by_name(opcode, texts)
+
+
+def _by_name(opcode: str, texts: tuple[str, ...]) -> Step | None:
+    """Instructions whose names say which of many they are."""
     if found := _COMPARISON.fullmatch(opcode):
         return _comparison(found, texts)
     if bit := _BIT.fullmatch(opcode):

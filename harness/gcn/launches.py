@@ -106,7 +106,7 @@ def _told(launch: Launch) -> dict[str, Any]:
 
 @cache
 def _decoded(text: str) -> Code:
-    """A kernel, decoded once. All that this makes stays, so that looking for garbage meanwhile is lost time."""
+    """A kernel, decoded once. All that this makes stays: to look for garbage meanwhile is time lost."""
     enabled = gc.isenabled()
     gc.disable()
     try:

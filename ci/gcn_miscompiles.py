@@ -119,6 +119,12 @@ def _own() -> list[Subject]:
             x=torch.arange(1000).mul(37).remainder(501).to(dtype), out=torch.zeros(2, dtype=dtype), n=1000
         )
 
+    def cast(of: torch.dtype, to: torch.dtype) -> Callable[[], dict[str, Any]]:
+        return lambda: dict(
+            x=torch.arange(1000).sub(500).div(3).to(of), out=torch.zeros(1000).to(to), n=1000
+        )  # fmt: skip
+
+    eight = torch.float8_e4m3fn
     return [
         Subject("add_f32", kernels.ADD, numbers(torch.float32), {"BLOCK": 256}, (2, 1, 1)),
         Subject("add_i64", kernels.ADD, numbers(torch.int64), {"BLOCK": 256}, (2, 1, 1)),
@@ -128,6 +134,8 @@ def _own() -> list[Subject]:
         Subject("product_f32", kernels.PRODUCT, product(torch.float32, 16), {"M": 16, "N": 16, "K": 64}),
         Subject("total_i32", kernels.TOTAL, total(torch.int32), {"BLOCK": 1024}),
         Subject("total_f32", kernels.TOTAL, total(torch.float32), {"BLOCK": 1024}),
+        Subject("cast_to_fp8", kernels.CAST, cast(torch.float32, eight), {"BLOCK": 1024}),
+        Subject("cast_of_fp8", kernels.CAST, cast(eight, torch.float32), {"BLOCK": 1024}),
     ]
 
 
@@ -165,7 +173,7 @@ def compiled(subject: Subject, chip: str) -> Compiled:
 
 _KINDS = {
     torch.float32: "*fp32", torch.float16: "*fp16", torch.bfloat16: "*bf16", torch.int32: "*i32",
-    torch.int64: "*i64",
+    torch.int64: "*i64", torch.float8_e4m3fn: "*fp8e4nv",
 }  # fmt: skip
 
 

@@ -36,6 +36,7 @@ from harness.memory.poison import Poison
 from harness.memory.violations import Violations
 from harness.memory.windows import Argument
 from harness.tests.gcn import kernels
+from harness.tiers.upstream import upstream
 
 _LONGEST = 200_000
 """Instructions of one wave of a harmed kernel: a counter that never arrives ends soon."""
@@ -142,9 +143,9 @@ def _own() -> list[Subject]:
 def _upstream() -> list[Subject]:
     assert preload.PATCHES is not None  # upstream's imports need what importing that has made ready
     os.environ.setdefault("SGLANG_USE_CPU_ENGINE", "1")
-    from sglang.srt.layers.attention.triton_ops.kv_indices import (
-        create_flashinfer_kv_indices_triton as indices,
-    )
+    import sglang
+
+    indices = upstream(Path(next(iter(sglang.__path__))), "create_flashinfer_kv_indices_triton")
 
     def make() -> dict[str, Any]:
         lengths = torch.tensor([600, 1100, 17])  # a loop of 512 that ends in its first, second and third turn
@@ -188,7 +189,8 @@ def outcome(one: Compiled) -> Outcome:
     """Run a kernel on fresh arguments; memory that it does not write keeps what it had."""
     strays, given = Violations(), one.subject.make()
     space = Space(one.subject.name, strays, Poison())
-    ended, hazards = "", ()
+    ended = ""
+    hazards: tuple[str, ...] = ()
     values = [
         space.place(Argument(name, value, name)) if isinstance(value, torch.Tensor) else value
         for name, value in given.items()

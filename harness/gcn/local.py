@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,11 @@ from harness.observation import Fault
 
 _PLAIN = re.compile(r"ds_(read|write)_(b32|b64|b96|b128|u8|i8|u16|i16|b8|b16)(_d16_hi|_d16)?")
 _PAIR = re.compile(r"ds_(read|write)2(st64)?_b(32|64)")
+_ATOMIC = re.compile(r"ds_(add|sub|min|max|and|or|xor)_([iub])32")
+_CHANGES: Mapping[str, np.ufunc] = {
+    "add": np.add, "sub": np.subtract, "min": np.minimum, "max": np.maximum,
+    "and": np.bitwise_and, "or": np.bitwise_or, "xor": np.bitwise_xor,
+}  # fmt: skip
 _BYTES = {"b32": 4, "b64": 8, "b96": 12, "b128": 16, "u8": 1, "i8": 1, "b8": 1, "u16": 2, "i16": 2, "b16": 2}
 _TRANSPOSED = re.compile(r"ds_read_b64_tr_b(8|16)")
 LOCAL = "local data share"
@@ -35,10 +40,30 @@ def build(instruction: Instruction, kernel: str) -> Step | None:
         return _transposed(instruction, int(found[1]), kernel)
     if found := _PAIR.fullmatch(opcode):
         return _pair(instruction, found[1] == "read", int(found[3]) // 8, bool(found[2]), kernel)
+    if found := _ATOMIC.fullmatch(opcode):
+        return _atomic(instruction, _CHANGES[found[1]], np.dtype("i4" if found[2] == "i" else "u4"), kernel)
     if (found := _PLAIN.fullmatch(opcode)) and not found[3]:
         place = _offset(instruction, "offset")
         return _access(instruction, found[1] == "read", _BYTES[found[2]], [place], kernel, found[2][0] == "i")
     return None
+
+
+def _atomic(instruction: Instruction, change: np.ufunc, dtype: np.dtype[Any], kernel: str) -> Step:
+    """DS_ADD_U32 and its like without a result: each lane in turn changes what it finds (CDNA3 ISA, 11.3)."""
+    admit(instruction, {"offset"})
+    address, data = (parse(text).index for text in instruction.operands)
+    place = _offset(instruction, "offset")
+
+    def step(wave: Wave) -> None:
+        at = wave.v[address].astype(np.int64) + place
+        lanes = _inside(wave, at, 4, "oob-write", instruction, kernel)
+        if (at[lanes] % 4).any():
+            raise Unsupported(f"{instruction.opcode} on a part of two words")
+        words = wave.local[: wave.local.size // 4 * 4].view(dtype)
+        change.at(words, at[lanes] // 4, wave.v[data][lanes].view(dtype))
+        wave.waits.issue("lgkm", frozenset())
+
+    return step
 
 
 def _pair(instruction: Instruction, reads: bool, size: int, strided: bool, kernel: str) -> Step:

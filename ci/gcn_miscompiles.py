@@ -165,7 +165,9 @@ def compiled(subject: Subject, chip: str) -> Compiled:
     names = [parameter.name for parameter in subject.kernel.params]
     given = subject.make()
     kinds = {name: _kind(given[name]) if name in given else "constexpr" for name in names}
-    source = ASTSource(subject.kernel, kinds, {(names.index(k),): v for k, v in subject.constants.items()})
+    defaults = {one.name: one.default for one in subject.kernel.params if one.has_default}
+    constants = {name: value for name, value in (defaults | subject.constants).items() if name not in given}
+    source = ASTSource(subject.kernel, kinds, {(names.index(k),): v for k, v in constants.items()})
     made = triton.compile(source, target=GPUTarget("hip", chip, 64))
     read = assembly.read(made.asm["amdgcn"])
     plain = tuple(kind for kind in kinds.values() if kind != "constexpr")

@@ -139,11 +139,14 @@ def _name(subject: Subject) -> str:
 
 
 def find(name: str, among: Sequence[S]) -> S:
-    """The one of that number, id or name; BadInput with near matches if there is none."""
+    """The one of that number, id or name. BadInput where none is, with near matches, or more than one."""
     wanted = name.strip().lstrip("#").lower().replace("-", "_")
     called = [one for one in among if wanted in names(one)] or [one for one in among if _name(one) == wanted]
     if wanted and len(called) == 1:
         return called[0]
+    if wanted and called:
+        both = " and ".join(one.id for one in called)
+        raise BadInput(f"{name!r} is the name of {both}: write one of those instead")
     known = {known: reproducer for reproducer in among for known in names(reproducer)}
     near = [known[match] for match in difflib.get_close_matches(wanted, known, n=5, cutoff=0.5)]
     hint = ", ".join(dict.fromkeys(f"{reproducer.short_id} ({reproducer.title})" for reproducer in near))

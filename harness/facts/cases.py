@@ -86,7 +86,8 @@ class Space:
     requires: frozenset[str] = frozenset()
     """Words of `Feature` that this case needs beyond the reproducer's `requires`."""
     seconds: float = 120.0
-    """The limit of one arm, all points together; a longer one is a `hang`."""
+    """How long an arm may take for one answer; a longer silence is a `hang`. Time in which the machine
+    gave it no processor does not count."""
     recorded: Tolerance = RECORDED
     """How far floats may be from those of the golden."""
 

@@ -202,7 +202,7 @@ class ServerCase(Space):
     patience: float = 90.0
     """How long it may send no token."""
     seconds: float = 400.0
-    """The limit of one arm."""
+    """How long an arm may take for one answer: a server's start, its load and its end."""
 
     def __post_init__(self) -> None:
         model = member(Model, self.model, "server.model")

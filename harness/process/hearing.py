@@ -63,6 +63,11 @@ class Hearing:
         """Whether nothing can come any more, or nothing that comes can count."""
         return self._is_over or self.problem is not None
 
+    @property
+    def answered(self) -> int:
+        """How many questions it has answered."""
+        return len(self._answers)
+
     def read(self) -> None:
         """Take what is there, without waiting; sets `problem` where an honest arm would not have said it."""
         try:

@@ -9,7 +9,8 @@ from harness.errors import BadInput
 
 @dataclass(frozen=True)
 class Limits:
-    """Wall-clock seconds, and megabytes (2**20 bytes) beyond what the arm inherits.
+    """Seconds for one answer (`Patience` says which count), and megabytes (2**20 bytes) beyond what the arm
+    inherits.
 
     Raises BadInput where one of them is not positive.
     """

@@ -8,7 +8,6 @@ import select
 import socket
 import sys
 import threading
-import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, nullcontext
@@ -30,7 +29,7 @@ from harness.process.protection import Protection, chosen
 _log = logging.getLogger(__name__)
 
 _SLACK = 30.0
-"""Seconds beyond an arm's limit after which its watchdog itself is given up."""
+"""Seconds of silence after which a watchdog itself is given up."""
 _STARTS = 2
 """How often a fork server of one environment is started before it is given up."""
 
@@ -225,7 +224,7 @@ class Pool:
             fork_server.has_ended(within=5)
             words = fork_server.last_words or "its fork server hangs"
             return f"no arm was started within {self._start_seconds:g} s: {words}"
-        if started and (report := _heard_out(link, hearing, job.limits.seconds + _SLACK)):
+        if started and (report := _heard_out(link, hearing, _SLACK)):
             return report
         if self._closed:
             return "the pool was closed"
@@ -259,18 +258,27 @@ def _next(link: socket.socket, seconds: float) -> dict[str, Any] | None:
 
 
 def _heard_out(link: socket.socket, hearing: Hearing, seconds: float) -> dict[str, Any] | None:
-    """`_next` on the link, while the arm is heard; one that forges is stopped at once."""
-    poll, deadline = select.poll(), time.monotonic() + seconds
+    """The watchdog's report, while the arm is heard; None once the watchdog was silent for `seconds`.
+
+    It is told of each answer. An arm that forges is stopped at once.
+    """
+    poll = select.poll()
     for end in (link, hearing):
         poll.register(end, select.POLLIN)
-    while (left := deadline - time.monotonic()) > 0:
-        ready = [descriptor for descriptor, _ in poll.poll(left * 1000)]
+    while ready := [descriptor for descriptor, _ in poll.poll(seconds * 1000)]:
         if hearing.fileno() in ready:
-            hearing.read()
+            _hear(link, hearing)
             if hearing.is_over:
                 poll.unregister(hearing)
-            if hearing.problem:
-                packets.send(link, {"stop": hearing.problem})
-        if link.fileno() in ready:
-            return _next(link, 0)
+        if link.fileno() in ready and "minding" not in (message := _next(link, 0) or {}):
+            return message
     return None
+
+
+def _hear(link: socket.socket, hearing: Hearing) -> None:
+    before = hearing.answered
+    hearing.read()
+    if hearing.problem:
+        packets.send(link, {"stop": hearing.problem})
+    elif hearing.answered > before:
+        packets.send(link, {"answered": hearing.answered})

@@ -1,4 +1,4 @@
-"""How much memory processes use, in bytes."""
+"""How much memory processes use, in bytes, and how long they wait for a processor."""
 
 from __future__ import annotations
 
@@ -37,6 +37,15 @@ def proportional(pids: Iterable[int]) -> int:
 def threads(pid: int) -> int:
     """How many threads a process has."""
     return _sum_fields(f"/proc/{pid}/status", "Threads", unit=1)
+
+
+def run_delay(pid: int) -> float:
+    """Seconds that a process's first thread was ready and had no processor; 0 where nobody counts."""
+    try:
+        with open(f"/proc/{pid}/schedstat", "rb") as schedstat:
+            return int(schedstat.read().split()[1]) / 1e9
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return 0.0
 
 
 def kernel_kills() -> int:

@@ -15,6 +15,7 @@ from typing import Any
 from harness.process import arm, descendants, log, packets, prctl, scratch, shared_memory, usage
 from harness.process.ending import LOST, OUT_OF_MEMORY, TIME_OUT
 from harness.process.job import Files, read_json
+from harness.process.patience import Patience
 
 _LOOK_EVERY = 0.02
 """Seconds between looks at the arm's memory: at a few GB/s of page faults some 100 MB of overshoot."""
@@ -68,11 +69,12 @@ class _Watch:
         self, job: Mapping[str, Any], pid: int, baseline: int, link: socket.socket, fork_server: int
     ) -> None:
         self._files = Files(Path(job["folder"]))
-        self._seconds: float = job["seconds"]
+        self._patience = Patience(job["seconds"])
         self._memory: int = job["memory_mb"] << 20
         self._pid, self._baseline, self._link, self._fork_server = pid, baseline, link, fork_server
         self._started = time.monotonic()
         self._look_around = self._started + _LOOK_AROUND_EVERY
+        self._family = [pid]
 
     def report(self, before_the_end: Callable[[], None]) -> dict[str, Any] | None:
         """Waits for the arm's end, or brings it about; None if nobody wants to know any more."""
@@ -100,22 +102,33 @@ class _Watch:
             ready = [descriptor for descriptor, _ in poll.poll(_LOOK_EVERY * 1000)]
             if os.getppid() != self._fork_server:
                 return _ABANDONED
-            if self._link.fileno() in ready:  # it is told to stop, or the pool is gone
-                return LOST if packets.receive(self._link) else _ABANDONED
+            if self._link.fileno() in ready and (why := self._told()):
+                return why
+        return None
+
+    def _told(self) -> str | None:
+        """What the pool says: that the arm answered, that it is to stop, or nothing any more."""
+        packet = packets.receive(self._link)
+        if packet is None:
+            return _ABANDONED
+        if "answered" not in packet[0]:
+            return LOST
+        self._patience.answered()
         return None
 
     def _exceeded(self) -> str | None:
         now = time.monotonic()
-        if now - self._started > self._seconds:
+        if self._patience.is_over(self._family):
             return TIME_OUT
         if usage.anonymous(self._pid) - self._baseline > self._memory:
             return OUT_OF_MEMORY
         if now < self._look_around:
             return None
         log.trim(self._files.log)
-        family = [process.pid for process in descendants.descendants(os.getpid())]
-        self._look_around = now + (_LOOK_AT_FAMILY_EVERY if len(family) > 1 else _LOOK_AROUND_EVERY)
-        return OUT_OF_MEMORY if self._use_too_much(family) else None
+        packets.send(self._link, {"minding": self._pid})
+        self._family = [process.pid for process in descendants.descendants(os.getpid())]
+        self._look_around = now + (_LOOK_AT_FAMILY_EVERY if len(self._family) > 1 else _LOOK_AROUND_EVERY)
+        return OUT_OF_MEMORY if self._use_too_much(self._family) else None
 
     def _poll(self) -> select.poll:
         # The fork server's end is seen by the change of parent, one look later at most.
@@ -142,13 +155,15 @@ class _Watch:
         if killed_for == TIME_OUT:
             process = descendants.look_up(self._pid)
             stopped = " (it was stopped by a signal)" if process and process.state in "Tt" else ""
-            return f"no result within {self._seconds:g} s{stopped}"
+            return f"no answer within {self._patience.seconds:g} s{stopped}"
         return None
 
     def _dump_stacks(self) -> None:
         """Asks the arm for its stacks and gives it a moment to write them."""
         with self._files.log.open("ab") as file:
-            file.write(f"\n[time-out after {self._seconds:g} s; stacks of the arm:]\n".encode())
+            file.write(
+                f"\n[time-out: no answer within {self._patience.seconds:g} s; stacks of the arm:]\n".encode()
+            )
         os.kill(self._pid, arm.DUMP_SIGNAL)
         deadline = time.monotonic() + _DUMP_GRACE
         while time.monotonic() < deadline and not self._has_ended():

@@ -35,6 +35,12 @@ def test_a_reproducer_has_several_names(name: str, toys: tuple[Reproducer, ...])
     assert catalogue.find(name, toys) is toys[0]
 
 
+def test_a_name_that_two_have_is_told_with_both(toys: tuple[Reproducer, ...]) -> None:
+    twin = replace(toys[1], module="elsewhere.pr102_stray_store")
+    with pytest.raises(BadInput, match="is the name of pr101_stray_store and pr102_stray_store"):
+        catalogue.find("stray-store", (*toys, twin))
+
+
 def test_near_matches_are_offered_and_otherwise_the_list(toys: tuple[Reproducer, ...]) -> None:
     with pytest.raises(BadInput, match=r"'stray_shore': did you mean pr101 \(#101: the table"):
         catalogue.find("stray_shore", toys)

@@ -98,10 +98,8 @@ def environment(
 def job(plan: ArmPlan, folder: Path, shared: Environment, protected: Protected = _NOTHING) -> Job:
     """The arm of a plan; it cannot write what is `protected`."""
     case = plan.reproducer.case(plan.tier, plan.platform)
-    # The case's own time is meant for its grid: a sweep's batch may be longer.
-    share = max(1.0, len(plan.points) / len(case.points()))
     memory = MEMORY_MB[kind(plan.tier, plan.platform)]
-    limits = Limits(seconds=case.seconds * share, memory_mb=memory)
+    limits = Limits(seconds=case.seconds, memory_mb=memory)
     entry = f"harness.tiers.{plan.tier}.arm:enter"
     return Job(
         entry=entry,

@@ -1,4 +1,7 @@
-"""The kernel tier shows the same under two of OpenBLAS's kernels, byte for byte."""
+"""The cases that multiply matrices show the same under two of OpenBLAS's kernels, byte for byte.
+
+`make portable`, which the night runs, holds all cases to more kernels, threads and locales.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,9 @@ from ci.portable import machine, signatures
 PAIRS = {"x86_64": ("HASWELL", "SKYLAKEX", "NEHALEM"), "aarch64": ("NEOVERSEN1", "ARMV8", "CORTEXA57")}
 """In the order in which the first two kernels that differ are taken: not every processor runs the second."""
 
+MULTIPLY = ("24394", "31017")
+"""Attention and gates in the interpreter, in emulated matrix instructions, and in float64 references."""
+
 
 def two_kernels() -> list[str]:
     """Two values of OPENBLAS_CORETYPE under which numpy really takes two kernels."""
@@ -26,8 +32,9 @@ def two_kernels() -> list[str]:
 
 
 def under(core: str, results: Path) -> signatures.Seen:
-    """What the kernel tier shows, with a process tree of its own, since a BLAS chooses when it is loaded."""
-    command = [sys.executable, "-P", "-m", "harness", "run", "--tier", "kernel", "--json", str(results)]
+    """What these cases show, with a process tree of its own, since a BLAS chooses when it is loaded."""
+    command = [sys.executable, "-P", "-m", "harness", "run", *MULTIPLY, "--tier", "kernel"]
+    command += ["--json", str(results)]
     environment = {**os.environ, "OPENBLAS_CORETYPE": core}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, f"{core}: {done.stdout}{done.stderr[-2000:]}"

@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from harness.process.testimony import Testimony
+
 Payload = Mapping[str, Any]
 Result = dict[str, Any]
 
@@ -301,4 +303,12 @@ def leaves_a_child_that_ends_soon(payload: Payload, folder: Path) -> Result:
     if os.fork() == 0:
         time.sleep(0.03)
         os._exit(0)
+    return {}
+
+
+def answers_slowly(payload: Payload, folder: Path, testimony: Testimony) -> Result:
+    """`each` seconds for an answer; from question `silent_at` on none."""
+    for question in testimony.questions():
+        time.sleep(60 if question == payload.get("silent_at") else payload["each"])
+        testimony.answer(question)
     return {}

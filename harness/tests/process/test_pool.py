@@ -98,7 +98,7 @@ def test_a_result_that_cannot_be_kept_counts_all_the_same(
 
 def test_a_time_out_keeps_the_stack_and_the_log(run: Start) -> None:
     ended = run("sleeps", seconds=0.4)
-    assert ended.exit == Exit(how="time-out", message="no result within 0.4 s")
+    assert ended.exit == Exit(how="time-out", message="no answer within 0.4 s")
     assert "_a_function_seen_in_the_stack" in ended.log.read_text()
     assert 0.4 <= ended.seconds < 1.5
 

@@ -36,6 +36,7 @@ from harness.memory.poison import Poison
 from harness.memory.violations import Violations
 from harness.memory.windows import Argument
 from harness.tests.gcn import kernels
+from harness.tiers.upstream import upstream
 
 _LONGEST = 200_000
 """Instructions of one wave of a harmed kernel: a counter that never arrives ends soon."""
@@ -119,6 +120,12 @@ def _own() -> list[Subject]:
             x=torch.arange(1000).mul(37).remainder(501).to(dtype), out=torch.zeros(2, dtype=dtype), n=1000
         )
 
+    def cast(of: torch.dtype, to: torch.dtype) -> Callable[[], dict[str, Any]]:
+        return lambda: dict(
+            x=torch.arange(1000).sub(500).div(3).to(of), out=torch.zeros(1000).to(to), n=1000
+        )  # fmt: skip
+
+    eight = torch.float8_e4m3fn
     return [
         Subject("add_f32", kernels.ADD, numbers(torch.float32), {"BLOCK": 256}, (2, 1, 1)),
         Subject("add_i64", kernels.ADD, numbers(torch.int64), {"BLOCK": 256}, (2, 1, 1)),
@@ -128,15 +135,17 @@ def _own() -> list[Subject]:
         Subject("product_f32", kernels.PRODUCT, product(torch.float32, 16), {"M": 16, "N": 16, "K": 64}),
         Subject("total_i32", kernels.TOTAL, total(torch.int32), {"BLOCK": 1024}),
         Subject("total_f32", kernels.TOTAL, total(torch.float32), {"BLOCK": 1024}),
+        Subject("cast_to_fp8", kernels.CAST, cast(torch.float32, eight), {"BLOCK": 1024}),
+        Subject("cast_of_fp8", kernels.CAST, cast(eight, torch.float32), {"BLOCK": 1024}),
     ]
 
 
 def _upstream() -> list[Subject]:
     assert preload.PATCHES is not None  # upstream's imports need what importing that has made ready
     os.environ.setdefault("SGLANG_USE_CPU_ENGINE", "1")
-    from sglang.srt.layers.attention.triton_ops.kv_indices import (
-        create_flashinfer_kv_indices_triton as indices,
-    )
+    import sglang
+
+    indices = upstream(Path(next(iter(sglang.__path__))), "create_flashinfer_kv_indices_triton")
 
     def make() -> dict[str, Any]:
         lengths = torch.tensor([600, 1100, 17])  # a loop of 512 that ends in its first, second and third turn
@@ -156,7 +165,9 @@ def compiled(subject: Subject, chip: str) -> Compiled:
     names = [parameter.name for parameter in subject.kernel.params]
     given = subject.make()
     kinds = {name: _kind(given[name]) if name in given else "constexpr" for name in names}
-    source = ASTSource(subject.kernel, kinds, {(names.index(k),): v for k, v in subject.constants.items()})
+    defaults = {one.name: one.default for one in subject.kernel.params if one.has_default}
+    constants = {name: value for name, value in (defaults | subject.constants).items() if name not in given}
+    source = ASTSource(subject.kernel, kinds, {(names.index(k),): v for k, v in constants.items()})
     made = triton.compile(source, target=GPUTarget("hip", chip, 64))
     read = assembly.read(made.asm["amdgcn"])
     plain = tuple(kind for kind in kinds.values() if kind != "constexpr")
@@ -165,7 +176,7 @@ def compiled(subject: Subject, chip: str) -> Compiled:
 
 _KINDS = {
     torch.float32: "*fp32", torch.float16: "*fp16", torch.bfloat16: "*bf16", torch.int32: "*i32",
-    torch.int64: "*i64",
+    torch.int64: "*i64", torch.float8_e4m3fn: "*fp8e4nv",
 }  # fmt: skip
 
 
@@ -180,7 +191,8 @@ def outcome(one: Compiled) -> Outcome:
     """Run a kernel on fresh arguments; memory that it does not write keeps what it had."""
     strays, given = Violations(), one.subject.make()
     space = Space(one.subject.name, strays, Poison())
-    ended, hazards = "", ()
+    ended = ""
+    hazards: tuple[str, ...] = ()
     values = [
         space.place(Argument(name, value, name)) if isinstance(value, torch.Tensor) else value
         for name, value in given.items()

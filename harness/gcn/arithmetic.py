@@ -194,6 +194,15 @@ def div_scale(a: Values, b: Values, c: Values) -> tuple[Values, Values]:
     `b` is the denominator, `c` the numerator, `a` that of both which is scaled (V_DIV_SCALE_F32).
     """
     a, b, c = np.broadcast_arrays(*(np.asarray(x, dtype=F32) for x in (a, b, c)))
+    value, scaled_back = a, np.zeros(a.shape, dtype=bool)
+    for case, scaled, back in _scalings(a, b, c):
+        if case.any():
+            value, scaled_back = np.where(case, scaled, value), np.where(case, back, scaled_back)
+    return value.astype(F32), scaled_back
+
+
+def _scalings(a: Values, b: Values, c: Values) -> list[tuple[Values, Values, bool]]:
+    """In which lanes, to what, and whether to scale back; each goes before those ahead of it in the list."""
     eb, ec = (x.view(U32) >> U32(23) & U32(255) for x in (b, c))
     exponents = ec.astype(I32) - eb.astype(I32)
     inverse_small, quotient_small = _tiny(F64(1) / b.astype(F64)), _tiny(c.astype(F64) / b.astype(F64))
@@ -201,8 +210,7 @@ def div_scale(a: Values, b: Values, c: Values) -> tuple[Values, Values]:
     is_b, is_c = a == b, a == c
     far, denormal = exponents >= 96, (eb == 0) & (b != 0)
     both = inverse_small & quotient_small
-    # From the last case to the first, which goes before those behind it: a value, and whether to scale back.
-    cases = [
+    return [
         (ec <= 23, up, False),
         (quotient_small, np.where(is_c, up, a), True),
         (inverse_small, down, False),
@@ -211,11 +219,6 @@ def div_scale(a: Values, b: Values, c: Values) -> tuple[Values, Values]:
         (far, np.where(is_b, up, a), True),
         ((b == 0) | (c == 0), F32(np.nan), False),
     ]
-    value, scaled_back = a, np.zeros(a.shape, dtype=bool)
-    for case, scaled, back in cases:
-        if case.any():
-            value, scaled_back = np.where(case, scaled, value), np.where(case, back, scaled_back)
-    return value.astype(F32), scaled_back
 
 
 def _tiny(value: Values) -> Values:
@@ -300,6 +303,10 @@ TABLE: dict[str, tuple[str, str, Function]] = {
     "v_cvt_i32_f32": ("i32", "f32", lambda a: to_int(a, I32)),
     "v_cvt_f32_f16": ("f32", "f16", lambda a: a.astype(F32)),
     "v_cvt_f16_f32": ("f16", "f32", lambda a: a.astype(np.float16)),
+    "v_cvt_f16_u16": ("f16", "u16", lambda a: a.astype(np.float16)),
+    "v_cvt_f16_i16": ("f16", "i16", lambda a: a.astype(np.float16)),
+    "v_cvt_u16_f16": ("u16", "f16", lambda a: to_int(a, np.uint16)),
+    "v_cvt_i16_f16": ("i16", "f16", lambda a: to_int(a, np.int16)),
     "v_cvt_f64_f32": ("f64", "f32", lambda a: a.astype(F64)),
     "v_cvt_f32_f64": ("f32", "f64", lambda a: a.astype(F32)),
     "v_cvt_f64_i32": ("f64", "i32", lambda a: a.astype(F64)),

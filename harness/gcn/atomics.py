@@ -91,15 +91,22 @@ def _atomic(instruction: Instruction, space: str, kind: Kind) -> Step:
     registers = frozenset(VECTORS + result + number for number in words) if returns else frozenset()
 
     def step(wave: Wave) -> None:
-        place = Place(instruction, wave)
-        addresses, mask = access.reaching(wave, find, width, True, place)
         operands = np.stack([wave.v[data.index + number] for number in range(given)], axis=1)
-        found = wave.space.exchange(addresses, mask, width, _changing(kind, operands, width), place)
+        found = _exchanged(instruction, wave, find, width, _changing(kind, operands, width))
         for number in words if returns else ():
             wave.put(wave.v[result + number], found[number])
         access.issue(wave, space, registers)
 
     return step
+
+
+def _exchanged(
+    instruction: Instruction, wave: Wave, find: access.Find, width: int, change: Callable[[int, Any], Any]
+) -> list[Any]:
+    """What the lanes found, as words, where each has left what it makes of that."""
+    place = Place(instruction, wave)
+    addresses, mask = access.reaching(wave, find, width, True, place)
+    return wave.space.exchange(addresses, mask, width, change, place)
 
 
 def _without_result(instruction: Instruction, space: str) -> tuple[Instruction, str | None]:

@@ -108,23 +108,25 @@ def _check(assembly: Assembly) -> None:
 
 
 def _step(instruction: Instruction, assembly: Assembly) -> Step:
-    opcode = instruction.opcode
-    built: Step | None
-    if opcode.startswith("s_"):
-        built = scalar.build(instruction, assembly.labels) or access.build(instruction)
-    elif opcode.startswith("v_mfma"):
-        built = matrix.build(instruction, assembly.architecture)
-    elif opcode.startswith("v_"):
-        built = vector.build(instruction) or eight.build(instruction, assembly.architecture)
-    elif opcode.startswith("ds_"):
-        built = local.build(instruction, assembly.name)
-    elif opcode.startswith("scratch_"):
-        built = scratch.build(instruction, assembly.declared.get(_SCRATCH, 0))
-    else:
-        built = access.build(instruction) or atomics.build(instruction)
+    built = _built(instruction, assembly)
     if built is None:
-        raise Unsupported(opcode)
+        raise Unsupported(instruction.opcode)
     return built
+
+
+def _built(instruction: Instruction, assembly: Assembly) -> Step | None:
+    match instruction.opcode.split("_", 2):
+        case ["s", *_]:
+            return scalar.build(instruction, assembly.labels) or access.build(instruction)
+        case ["v", "mfma", *_]:
+            return matrix.build(instruction, assembly.architecture)
+        case ["v", *_]:
+            return vector.build(instruction) or eight.build(instruction, assembly.architecture)
+        case ["ds", *_]:
+            return local.build(instruction, assembly.name)
+        case ["scratch", *_]:
+            return scratch.build(instruction, assembly.declared.get(_SCRATCH, 0))
+    return access.build(instruction) or atomics.build(instruction)
 
 
 def _touched(instruction: Instruction) -> frozenset[int]:

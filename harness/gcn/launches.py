@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -63,11 +64,15 @@ class Emulation:
             told = emulator.run(code, space, space.segment(content), *sizes)
             self.runs.append((function.__name__, told))
         finally:
-            if self.journal and space.stores:
-                self.journal.keep(space.stores.argument, space.stores.last)
-            if self.events is not None:
-                self.events.append(_told(launch))
-            self.after(launch.kernel, [argument.tensor for argument in launch.arguments])
+            self._keep(launch, space)
+
+    def _keep(self, launch: Launch, space: Space) -> None:
+        """Tell of what a launch touched, however it ended."""
+        if self.journal and space.stores:
+            self.journal.keep(space.stores.argument, space.stores.last)
+        if self.events is not None:
+            self.events.append(_told(launch))
+        self.after(launch.kernel, [argument.tensor for argument in launch.arguments])
 
     def _watched(self) -> str | None:
         """The argument whose stores are to be remembered, where the journal waits for this launch."""
@@ -101,7 +106,14 @@ def _told(launch: Launch) -> dict[str, Any]:
 
 @cache
 def _decoded(text: str) -> Code:
-    return emulator.decode(assembly.read(text))
+    """A kernel, decoded once. All that this makes stays: to look for garbage meanwhile is time lost."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        return emulator.decode(assembly.read(text))
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _three(grid: list[int]) -> tuple[int, int, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,11 @@ from harness.observation import Fault
 
 _PLAIN = re.compile(r"ds_(read|write)_(b32|b64|b96|b128|u8|i8|u16|i16|b8|b16)(_d16_hi|_d16)?")
 _PAIR = re.compile(r"ds_(read|write)2(st64)?_b(32|64)")
+_ATOMIC = re.compile(r"ds_(add|sub|min|max|and|or|xor)_([iub])32")
+_CHANGES: Mapping[str, np.ufunc] = {
+    "add": np.add, "sub": np.subtract, "min": np.minimum, "max": np.maximum,
+    "and": np.bitwise_and, "or": np.bitwise_or, "xor": np.bitwise_xor,
+}  # fmt: skip
 _BYTES = {"b32": 4, "b64": 8, "b96": 12, "b128": 16, "u8": 1, "i8": 1, "b8": 1, "u16": 2, "i16": 2, "b16": 2}
 _TRANSPOSED = re.compile(r"ds_read_b64_tr_b(8|16)")
 LOCAL = "local data share"
@@ -34,15 +39,38 @@ def build(instruction: Instruction, kernel: str) -> Step | None:
     if found := _TRANSPOSED.fullmatch(opcode):
         return _transposed(instruction, int(found[1]), kernel)
     if found := _PAIR.fullmatch(opcode):
-        size = int(found[3]) // 8
-        places = [
-            _offset(instruction, name) * size * (64 if found[2] else 1) for name in ("offset0", "offset1")
-        ]
-        return _access(instruction, found[1] == "read", size, places, kernel)
+        return _pair(instruction, found[1] == "read", int(found[3]) // 8, bool(found[2]), kernel)
+    if found := _ATOMIC.fullmatch(opcode):
+        return _atomic(instruction, _CHANGES[found[1]], np.dtype("i4" if found[2] == "i" else "u4"), kernel)
     if (found := _PLAIN.fullmatch(opcode)) and not found[3]:
         place = _offset(instruction, "offset")
         return _access(instruction, found[1] == "read", _BYTES[found[2]], [place], kernel, found[2][0] == "i")
     return None
+
+
+def _atomic(instruction: Instruction, change: np.ufunc, dtype: np.dtype[Any], kernel: str) -> Step:
+    """DS_ADD_U32 and its like without a result: each lane in turn changes what it finds (CDNA3 ISA, 11.3)."""
+    admit(instruction, {"offset"})
+    address, data = (parse(text).index for text in instruction.operands)
+    place = _offset(instruction, "offset")
+
+    def step(wave: Wave) -> None:
+        at = wave.v[address].astype(np.int64) + place
+        lanes = _inside(wave, at, 4, "oob-write", instruction, kernel)
+        if (at[lanes] % 4).any():
+            raise Unsupported(f"{instruction.opcode} on a part of two words")
+        words = wave.local[: wave.local.size // 4 * 4].view(dtype)
+        change.at(words, at[lanes] // 4, wave.v[data][lanes].view(dtype))
+        wave.waits.issue("lgkm", frozenset())
+
+    return step
+
+
+def _pair(instruction: Instruction, reads: bool, size: int, strided: bool, kernel: str) -> Step:
+    """Two accesses, whose offsets count elements, or 64 of them (ST64)."""
+    unit = size * (LANES if strided else 1)
+    places = [_offset(instruction, name) * unit for name in ("offset0", "offset1")]
+    return _access(instruction, reads, size, places, kernel)
 
 
 def _offset(instruction: Instruction, name: str) -> int:
@@ -131,20 +159,25 @@ def _transposed(instruction: Instruction, bits: int, kernel: str) -> Step:
     admit(instruction, {"offset"})
     target, address = (parse(text) for text in instruction.operands)
     place, registers, size = _offset(instruction, "offset"), target.registers, bits // 8
-    per_lane = 8 // size
 
     def step(wave: Wave) -> None:
         if not wave.full:
             raise Unsupported(f"{instruction.opcode} with lanes switched off")
         at = wave.v[address.index].astype(np.int64) + place
-        words = np.stack(_read(wave, at, 8, False, instruction, kernel), axis=1)
-        rows = np.ascontiguousarray(words).view(f"u{size}").reshape(-1, per_lane, 16)
-        columns = np.ascontiguousarray(rows.transpose(0, 2, 1)).reshape(-1, per_lane)
-        for number, word in enumerate(columns.view(np.uint32).T):
+        columns = _columns(_read(wave, at, 8, False, instruction, kernel), size)
+        for number, word in enumerate(columns):
             wave.put(wave.v[target.index + number], word)
         wave.waits.issue("lgkm", registers)
 
     return step
+
+
+def _columns(words: list[Words], size: int) -> Words:
+    """What each lane keeps of the rows that 16 of them read, as words; elements have `size` bytes."""
+    per_lane = 8 // size
+    rows = np.ascontiguousarray(np.stack(words, axis=1)).view(f"u{size}").reshape(-1, per_lane, 16)
+    columns = np.ascontiguousarray(rows.transpose(0, 2, 1)).reshape(-1, per_lane)
+    return columns.view(np.uint32).T
 
 
 def _permute(instruction: Instruction) -> Step:
@@ -185,7 +218,11 @@ def _swizzled(text: str) -> npt.NDArray[np.int64]:
     lane = np.arange(LANES)
     if not (found := _SWIZZLE.fullmatch(text.replace(" ", ""))):
         return _by_bits(whole(text), lane)
-    name, numbers = found[1], found[2].split(",")
+    return _by_name(found[1], found[2].split(","), lane)
+
+
+def _by_name(name: str, numbers: list[str], lane: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """The forms that the assembler has names for."""
     if name == "SWAP":
         return lane ^ int(numbers[0])
     if name == "REVERSE":
@@ -197,7 +234,7 @@ def _swizzled(text: str) -> npt.NDArray[np.int64]:
         return np.asarray(lane // 4 * 4 + np.array([int(number) for number in numbers])[lane % 4])
     if name == "BITMASK_PERM":
         return _by_mask(numbers[0].strip('"'), lane)
-    raise Unsupported(f"ds_swizzle_b32 {text}")
+    raise Unsupported(f"ds_swizzle_b32 swizzle({','.join([name, *numbers])})")
 
 
 def _by_mask(mask: str, lane: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

@@ -14,7 +14,7 @@ from harness.errors import Unsupported
 from harness.gcn.assembly import Instruction
 from harness.gcn.eight import worth
 from harness.gcn.modifiers import admit
-from harness.gcn.operands import Operand, parse
+from harness.gcn.operands import Operand, Read, parse
 from harness.gcn.wave import LANES, Step, Wave
 
 _NAME = re.compile(
@@ -62,22 +62,27 @@ def _multiply(form: Form, architecture: str, target: Operand, sources: list[Oper
     first, second, addend = sources
     rows, columns = _result_places(form.size)
     number = len(rows)
-    decode = [_decoder(kind, architecture) for kind in form.kinds]
-    view = "f" if form.result == "f32" else "i"
-    wide = np.float64 if form.result == "f32" else np.int64
+    reads = [
+        _reading(form, kind, architecture, at) for kind, at in zip(form.kinds, (first, second), strict=True)
+    ]
+    view, wide = ("f", np.float64) if form.result == "f32" else ("i", np.int64)
+    results = slice(target.index, target.index + number)
 
     def step(wave: Wave) -> None:
-        a = _matrix(form, decode[0](wave.v[first.index : first.index + first.words]))
-        b = _matrix(form, decode[1](wave.v[second.index : second.index + second.words]))
+        a, b = (read(wave) for read in reads)
         # [waves, size, size] to [registers, lanes of all waves]
         product = (a @ b.transpose(0, 2, 1))[:, rows, columns].transpose(1, 0, 2).reshape(number, -1)
         registers = getattr(wave, view)
-        before = _addend(addend, registers, number)
-        registers[target.index : target.index + number] = (product.astype(wide) + before).astype(
-            registers.dtype
-        )
+        total = product.astype(wide) + _addend(addend, registers, number)
+        registers[results] = total.astype(registers.dtype)
 
     return step
+
+
+def _reading(form: Form, kind: str, architecture: str, source: Operand) -> Read:
+    """How to read a matrix from the registers of all lanes."""
+    decode, words = _decoder(kind, architecture), slice(source.index, source.index + source.words)
+    return lambda wave: _matrix(form, decode(wave.v[words]))
 
 
 def _addend(operand: Operand, registers: Any, number: int) -> Any:

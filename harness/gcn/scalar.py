@@ -71,6 +71,8 @@ _BINARY: dict[str, Callable[[int, int, int], Result]] = {
     "s_ashr_i64": lambda a, b, c: _tested(signed(a, 64) >> (b & 63), _LONG),
     "s_bfe_u32": lambda a, b, c: _tested(a >> (b & 31) & ((1 << (b >> 16 & 127)) - 1), _WORD),
     "s_bfe_i32": lambda a, b, c: _tested(_signed_field(a >> (b & 31), b >> 16 & 127), _WORD),
+    "s_bfe_u64": lambda a, b, c: _tested(a >> (b & 63) & ((1 << (b >> 16 & 127)) - 1), _LONG),
+    "s_bfe_i64": lambda a, b, c: _tested(_signed_field(a >> (b & 63), b >> 16 & 127), _LONG),
     "s_bfm_b32": lambda a, b, c: (((1 << (a & 31)) - 1) << (b & 31), None),
     "s_cselect_b32": lambda a, b, c: (a if c else b, None),
     "s_cselect_b64": lambda a, b, c: (a if c else b, None),
@@ -99,6 +101,16 @@ def _reversed(value: int, bits: int) -> int:
     return int(f"{value:0{bits}b}"[::-1], 2)
 
 
+def _zeros_above(value: int, bits: int) -> int:
+    """Zeros above the highest set bit; -1 for none."""
+    return bits - value.bit_length() if value else -1
+
+
+def _differing(value: int, bits: int) -> int:
+    """The bits of a value that are not its sign's."""
+    return value ^ (1 << bits) - 1 if value >> (bits - 1) else value
+
+
 def _lowest(value: int) -> int:
     return (value & -value).bit_length() - 1
 
@@ -114,7 +126,10 @@ _UNARY: Mapping[str, Callable[[int], Result]] = {
     "s_bcnt1_i32_b64": lambda a: _tested(a.bit_count(), _WORD),
     "s_ff1_i32_b32": lambda a: (_lowest(a), None),
     "s_ff1_i32_b64": lambda a: (_lowest(a), None),
-    "s_flbit_i32_b32": lambda a: (32 - a.bit_length() if a else -1, None),
+    "s_flbit_i32_b32": lambda a: (_zeros_above(a, 32), None),
+    "s_flbit_i32_b64": lambda a: (_zeros_above(a, 64), None),
+    "s_flbit_i32": lambda a: (_zeros_above(_differing(a, 32), 32), None),
+    "s_flbit_i32_i64": lambda a: (_zeros_above(_differing(a, 64), 64), None),
     "s_abs_i32": lambda a: _tested(abs(signed(a)), _WORD),
     "s_sext_i32_i8": lambda a: (signed(a & 0xFF, 8), None),
     "s_sext_i32_i16": lambda a: (signed(a & 0xFFFF, 16), None),
@@ -159,6 +174,11 @@ def build(instruction: Instruction, labels: Mapping[str, int]) -> Step | None:
         return _unary(_UNARY[opcode], *map(parse, texts))
     if opcode in _IMMEDIATE:
         return _immediate(_IMMEDIATE[opcode], parse(texts[0]), _short(texts[1]))
+    return _by_name(opcode, texts)
+
+
+def _by_name(opcode: str, texts: tuple[str, ...]) -> Step | None:
+    """Instructions whose names say which of many they are."""
     if found := _COMPARISON.fullmatch(opcode):
         return _comparison(found, texts)
     if bit := _BIT.fullmatch(opcode):

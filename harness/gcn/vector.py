@@ -144,17 +144,26 @@ def _arithmetic(instruction: Instruction, dtype: str, kinds: list[str], function
     if movement is None and output is None and instruction.encoding != "sdwa" and dtype != "f16":
         return _plain(target.index, dtype, reads, function)
     take = _moved(reads[0], operands[0], kinds[0], movement) if movement else None
+    computed = _limited(function) if dtype == "f16" else lambda wave, values: function(*values)
 
     def step(wave: Wave) -> None:
         values, mask = [read(wave) for read in reads], None
         if take:
             values[0], mask = take(wave)
-        result = function(*values)
-        if dtype == "f16" and wave.limits_halves:
-            result = arithmetic.limited(result, *values)
+        result = computed(wave, values)
         store(wave, output(result) if output else result, mask)
 
     return step
+
+
+def _limited(function: Function) -> Callable[[Wave, list[Any]], Any]:
+    """A function whose results are floats of 16 bits, which MODE may limit."""
+
+    def computed(wave: Wave, values: list[Any]) -> Any:
+        result = function(*values)
+        return arithmetic.limited(result, *values) if wave.limits_halves else result
+
+    return computed
 
 
 def _plain(index: int, dtype: str, reads: list[Read], function: Function) -> Step:
@@ -251,13 +260,16 @@ def _multiply_add(instruction: Instruction) -> Step:
 
     def step(wave: Wave) -> None:
         a, b, c = (np.asarray(read(wave)).astype(wider) for read in reads)
-        product = a * b
-        total = product + c
-        overflow = ((product ^ total) & (c ^ total)) < 0 if is_signed else total < product
+        total = a * b + c
         write(wave, target.index, total, long)
-        _to_scalar(wave, carry, overflow)
+        _to_scalar(wave, carry, _overflowed(a * b, c, total, is_signed))
 
     return step
+
+
+def _overflowed(one: Any, other: Any, total: Any, is_signed: bool) -> Any:
+    """In which lanes the sum of two values of 64 bits has none of its own."""
+    return ((one ^ total) & (other ^ total)) < 0 if is_signed else total < one
 
 
 # --- accumulating and other odd ones -------------------------------------------------

@@ -47,6 +47,28 @@ def test_pair_of_doubles() -> None:
     assert [wave.v[n][9] for n in range(6, 10)] == [1, 2, 3, 9]
 
 
+@pytest.mark.parametrize(
+    ("name", "result"),
+    [("add_u32", 106), ("sub_u32", 94), ("min_u32", 1), ("max_i32", 100), ("min_i32", 1), ("max_u32", 100),
+     ("and_b32", 0), ("or_b32", 103), ("xor_b32", 100)],
+)  # fmt: skip
+def test_lanes_change_one_word_in_turn(name: str, result: int) -> None:
+    bench = Bench()
+    bench.local.view(np.uint32)[2] = 100
+    bench.run(f"ds_{name} v0, v1 offset:4", vectors={0: 4, 1: LANE}, mask=0b1110)
+    assert bench.local.view(np.uint32)[:4].tolist() == [0, 0, result, 0]
+
+
+def test_a_change_past_the_share_is_told_and_one_of_two_words_refused() -> None:
+    bench = Bench(local_bytes=64)
+    bench.run("ds_add_u32 v0, v1", vectors={0: LANE * 4, 1: 1})
+    (fault,) = bench.violations.faults()
+    assert (fault.kind, fault.first, fault.last, fault.count) == ("oob-write", 16, 63, 48)
+    assert bench.local.view(np.uint32).tolist() == [1] * 16
+    with pytest.raises(Unsupported, match="ds_add_u32 on a part of two words"):
+        run("ds_add_u32 v0, v1", vectors={0: 2, 1: 1})
+
+
 def test_address_may_be_a_destination() -> None:
     bench = Bench()
     bench.local[:8] = [1, 0, 0, 0, 2, 0, 0, 0]
@@ -108,7 +130,7 @@ def test_swizzle_takes_a_lane_by_a_pattern_of_bits(pattern: str, source: Callabl
 @pytest.mark.parametrize(
     ("text", "named"),
     [
-        ("ds_add_u32 v0, v1", "ds_add_u32"),
+        ("ds_add_rtn_u32 v0, v1, v2", "ds_add_rtn_u32"),
         ("ds_swizzle_b32 v0, v1 offset:swizzle(FFT,1)", "ds_swizzle_b32 swizzle(FFT,1)"),
         ("ds_swizzle_b32 v0, v1 offset:0xc000", "ds_swizzle_b32 offset:0xc000"),
         ("ds_read_u8_d16 v0, v1", "ds_read_u8_d16"),

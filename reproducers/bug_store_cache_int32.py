@@ -154,6 +154,7 @@ REPRODUCER = Reproducer(
         watch=watch("oob-write", "oob-read", "wrong-value"),
         reference=expected,
         tolerance=Tolerance(absolute=0, relative=1e-6, reason="powers of two, and one float32 quotient"),
+        emulated=("gfx942", "gfx950"),
         seconds=300.0,
     ),
     expect=Expect(

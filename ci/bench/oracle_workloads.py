@@ -5,14 +5,19 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 
 import torch
 
-TRITON_OPS = "sglang.srt.layers.attention.triton_ops"
-MOVE_OPS = "sglang.srt.mem_cache.triton_ops.cache_move"
-POSITION_OPS = "sglang.srt.model_executor.triton_ops.position"
-CACHE_OPS = "sglang.srt.mem_cache.triton_ops.common"
+NEW, OLD = "sglang.kernels.ops", "sglang.srt"
+"""Where upstream keeps its kernels, and where it kept them before 0.5.20 or so."""
+KV_INDICES = (f"{NEW}.attention.kv_indices", f"{OLD}.layers.attention.triton_ops.kv_indices")
+EXTEND = (f"{NEW}.attention.extend_attention", f"{OLD}.layers.attention.triton_ops.extend_attention")
+DECODE = (f"{NEW}.attention.decode_attention", f"{OLD}.layers.attention.triton_ops.decode_attention")
+MOVES = (f"{NEW}.kvcache.cache_move", f"{OLD}.mem_cache.triton_ops.cache_move")
+POSITIONS = (f"{NEW}.attention.position", f"{OLD}.model_executor.triton_ops.position")
+LOCATIONS = (f"{NEW}.memory.common", f"{OLD}.mem_cache.triton_ops.common")
 
 REQUESTS, CONTEXT = 4, 512
 HEADS, KV_HEADS, HEAD_DIM = 4, 1, 64
@@ -47,10 +52,22 @@ def of_programs(programs: int) -> list[Workload]:
     ]  # fmt: skip
 
 
+def _first(modules: tuple[str, ...]) -> ModuleType:
+    """The module of the newest place that this release has."""
+    *newer, last = modules
+    for module in newer:
+        try:
+            return importlib.import_module(module)
+        except ModuleNotFoundError as error:
+            if not module.startswith(str(error.name)):  # it is there, and lacks something itself
+                raise
+    return importlib.import_module(last)
+
+
 def _fill_indices(requests: int = 64, context: int = 8192) -> Workload:
     """64 requests of some 8000 tokens: what pr24587 replays, at the size of a real batch."""
     kernel = "create_flashinfer_kv_indices_triton"
-    module = importlib.import_module(f"{TRITON_OPS}.kv_indices")
+    module = _first(KV_INDICES)
     table = torch.arange(requests * context, dtype=torch.int32).reshape(requests, context)
     lengths = torch.full((requests,), context - 3, dtype=torch.int64)
     starts = torch.zeros(requests + 1, dtype=torch.int32)
@@ -80,7 +97,7 @@ def _extend(programs: int = 32, new: int = 128) -> Workload:
 
     A program has 64 new tokens of a request and a head.
     """
-    module = importlib.import_module(f"{TRITON_OPS}.extend_attention")
+    module = _first(EXTEND)
     blocks = new // 64
     heads = min(HEADS, programs // blocks)
     requests = programs // blocks // heads
@@ -103,7 +120,7 @@ def _extend(programs: int = 32, new: int = 128) -> Workload:
 
 def _decode(programs: int = 16) -> Workload:
     """Decode attention; a program of its first kernel has a split of a request."""
-    module = importlib.import_module(f"{TRITON_OPS}.decode_attention")
+    module = _first(DECODE)
     splits = min(SPLITS, programs)
     requests = programs // splits
     cache, q = _cache(requests), torch.randn(requests, HEADS, HEAD_DIM)
@@ -130,7 +147,7 @@ def _move_cache(programs: int = 32, slots: int = REQUESTS * CONTEXT) -> Workload
 
     A program has half of the rows' bytes in a buffer.
     """
-    module = importlib.import_module(MOVE_OPS)
+    module = _first(MOVES)
     kernel, tile, moved = "copy_all_layer_kv_cache_tiled", 128, 16
     wide = 1 if programs == 1 else 2
     buffers = [torch.randn(slots, KV_HEADS, HEAD_DIM * wide // 2) for _ in range(programs // wide)]
@@ -150,7 +167,7 @@ def _move_cache(programs: int = 32, slots: int = REQUESTS * CONTEXT) -> Workload
 
 def _last_locations(tokens: int = 1 << 14) -> Workload:
     """The kernel of pr23596, for 16384 tokens; a program has 256."""
-    module = importlib.import_module(CACHE_OPS)
+    module = _first(LOCATIONS)
     requests, context = 64, 1024
     table = torch.arange(requests * context, dtype=torch.int32).reshape(requests, context)
     rows = torch.arange(tokens, dtype=torch.int64) % requests
@@ -164,7 +181,7 @@ def _last_locations(tokens: int = 1 << 14) -> Workload:
 
 def _positions(requests: int) -> Workload:
     """Every program adds up the lengths of all requests before its own."""
-    module = importlib.import_module(POSITION_OPS)
+    module = _first(POSITIONS)
     lengths = torch.full((requests,), 600, dtype=torch.int32)
     prefixes = torch.arange(requests, dtype=torch.int32)
 

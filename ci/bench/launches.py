@@ -67,7 +67,7 @@ def main() -> int:
     parser.add_argument("--programs", type=int, nargs="+", default=PROGRAMS, help="sizes of the launches")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="rounds to take the best of")
     asked = parser.parse_args()
-    os.environ.update(CPU_KERNELS | {"SGLANG_USE_CPU_ENGINE": "0"})  # else a library is asked for
+    os.environ.update({**CPU_KERNELS, "SGLANG_USE_CPU_ENGINE": "0"})  # else a library is asked for
     warnings.filterwarnings("ignore", category=RuntimeWarning)
     importlib.import_module("harness.host.preload")
     from harness.host import interpreter

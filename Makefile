@@ -52,9 +52,11 @@ format: setup ## rewrite the code as lint wants it
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: setup ## compare shared and fresh interpreters, measure the oracle and start-up of servers (minutes)
+bench: setup ## compare shared and fresh interpreters, measure the oracle, growth and start-up of servers (minutes)
 	$(BIN)/python ci/bench/arms.py $(ARGS)
 	$(BIN)/python ci/bench/oracle.py
+	$(BIN)/python ci/bench/launches.py
+	$(BIN)/python ci/bench/growth.py
 	$(BIN)/python ci/bench/servers.py
 
 portable: setup ## run the same cases under other BLAS kernels, threads, locales, homes, users: all must agree

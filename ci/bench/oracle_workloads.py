@@ -5,13 +5,19 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 
 import torch
 
-TRITON_OPS = "sglang.srt.layers.attention.triton_ops"
-MOVE_OPS = "sglang.srt.mem_cache.triton_ops.cache_move"
-CACHE_OPS = "sglang.srt.mem_cache.triton_ops.common"
+NEW, OLD = "sglang.kernels.ops", "sglang.srt"
+"""Where upstream keeps its kernels, and where it kept them before 0.5.20 or so."""
+KV_INDICES = (f"{NEW}.attention.kv_indices", f"{OLD}.layers.attention.triton_ops.kv_indices")
+EXTEND = (f"{NEW}.attention.extend_attention", f"{OLD}.layers.attention.triton_ops.extend_attention")
+DECODE = (f"{NEW}.attention.decode_attention", f"{OLD}.layers.attention.triton_ops.decode_attention")
+MOVES = (f"{NEW}.kvcache.cache_move", f"{OLD}.mem_cache.triton_ops.cache_move")
+POSITIONS = (f"{NEW}.attention.position", f"{OLD}.model_executor.triton_ops.position")
+LOCATIONS = (f"{NEW}.memory.common", f"{OLD}.mem_cache.triton_ops.common")
 
 REQUESTS, CONTEXT = 4, 512
 HEADS, KV_HEADS, HEAD_DIM = 4, 1, 64
@@ -37,10 +43,31 @@ def workloads() -> list[Workload]:
     return [_fill_indices(), _extend(), _decode(), _move_cache(), _last_locations()]
 
 
-def _fill_indices() -> Workload:
+def of_programs(programs: int) -> list[Workload]:
+    """Six kernels, each in one launch of so many programs; those of the last have nothing in common."""
+    torch.manual_seed(0)
+    return [
+        _fill_indices(programs, 1024), _extend(programs, 64), _decode(programs), _move_cache(programs, 512),
+        _last_locations(256 * programs), _positions(programs),
+    ]  # fmt: skip
+
+
+def _first(modules: tuple[str, ...]) -> ModuleType:
+    """The module of the newest place that this release has."""
+    *newer, last = modules
+    for module in newer:
+        try:
+            return importlib.import_module(module)
+        except ModuleNotFoundError as error:
+            if not module.startswith(str(error.name)):  # it is there, and lacks something itself
+                raise
+    return importlib.import_module(last)
+
+
+def _fill_indices(requests: int = 64, context: int = 8192) -> Workload:
     """64 requests of some 8000 tokens: what pr24587 replays, at the size of a real batch."""
-    requests, context, kernel = 64, 8192, "create_flashinfer_kv_indices_triton"
-    module = importlib.import_module(f"{TRITON_OPS}.kv_indices")
+    kernel = "create_flashinfer_kv_indices_triton"
+    module = _first(KV_INDICES)
     table = torch.arange(requests * context, dtype=torch.int32).reshape(requests, context)
     lengths = torch.full((requests,), context - 3, dtype=torch.int64)
     starts = torch.zeros(requests + 1, dtype=torch.int32)
@@ -54,9 +81,9 @@ def _fill_indices() -> Workload:
     return Workload(module.__name__, (kernel,), call)
 
 
-def _cache() -> Mapping[str, Any]:
-    """Keys and values of REQUESTS sequences, one slot a token, shuffled as in a used pool."""
-    slots = REQUESTS * CONTEXT
+def _cache(requests: int) -> Mapping[str, Any]:
+    """Keys and values of some sequences, one slot a token, shuffled as in a used pool."""
+    slots = requests * CONTEXT
     return {
         "k_buffer": torch.randn(slots, KV_HEADS, HEAD_DIM),
         "v_buffer": torch.randn(slots, KV_HEADS, HEAD_DIM),
@@ -65,18 +92,23 @@ def _cache() -> Mapping[str, Any]:
     }
 
 
-def _extend() -> Workload:
-    """Deterministic mode's attention, as in pr24394: 128 new tokens behind a prefix of 384."""
-    module = importlib.import_module(f"{TRITON_OPS}.extend_attention")
-    new, cache = 128, _cache()
-    q = torch.randn(REQUESTS * new, HEADS, HEAD_DIM)
+def _extend(programs: int = 32, new: int = 128) -> Workload:
+    """Deterministic mode's attention, as in pr24394: 128 new tokens behind a prefix of 384.
+
+    A program has 64 new tokens of a request and a head.
+    """
+    module = _first(EXTEND)
+    blocks = new // 64
+    heads = min(HEADS, programs // blocks)
+    requests = programs // blocks // heads
+    cache, q = _cache(requests), torch.randn(requests * new, heads, HEAD_DIM)
     facts = dict(
         q=q,
         o=torch.zeros_like(q),
         k_scale=1.0,
         v_scale=1.0,
-        qo_indptr=torch.arange(0, REQUESTS * new + 1, new, dtype=torch.int32),
-        prefix_lens=torch.full((REQUESTS,), CONTEXT - new, dtype=torch.int32),
+        qo_indptr=torch.arange(0, requests * new + 1, new, dtype=torch.int32),
+        prefix_lens=torch.full((requests,), CONTEXT - new, dtype=torch.int32),
         max_len_extend=new,
     )
 
@@ -86,17 +118,19 @@ def _extend() -> Workload:
     return Workload(module.__name__, ("_fwd_kernel_unified",), call)
 
 
-def _decode() -> Workload:
-    module = importlib.import_module(f"{TRITON_OPS}.decode_attention")
-    cache = _cache()
-    q = torch.randn(REQUESTS, HEADS, HEAD_DIM)
+def _decode(programs: int = 16) -> Workload:
+    """Decode attention; a program of its first kernel has a split of a request."""
+    module = _first(DECODE)
+    splits = min(SPLITS, programs)
+    requests = programs // splits
+    cache, q = _cache(requests), torch.randn(requests, HEADS, HEAD_DIM)
     facts = dict(
         q=q,
         o=torch.zeros_like(q),
-        attn_logits=torch.zeros(REQUESTS, HEADS, SPLITS, HEAD_DIM),
-        attn_lse=torch.zeros(REQUESTS, HEADS, SPLITS),
-        num_kv_splits=torch.full((REQUESTS,), SPLITS, dtype=torch.int32),
-        max_kv_splits=SPLITS,
+        attn_logits=torch.zeros(requests, HEADS, splits, HEAD_DIM),
+        attn_lse=torch.zeros(requests, HEADS, splits),
+        num_kv_splits=torch.full((requests,), splits, dtype=torch.int32),
+        max_kv_splits=splits,
         sm_scale=HEAD_DIM**-0.5,
         k_scale=1.0,
         v_scale=1.0,
@@ -108,11 +142,15 @@ def _decode() -> Workload:
     return Workload(module.__name__, ("_fwd_grouped_kernel_stage1", "_fwd_kernel_stage2"), call)
 
 
-def _move_cache() -> Workload:
-    """Rows of a whole cache behind a table of addresses, as #26866 moves them, of 8 layers."""
-    module = importlib.import_module(MOVE_OPS)
-    kernel, slots, tile, moved = "copy_all_layer_kv_cache_tiled", REQUESTS * CONTEXT, 128, 16
-    buffers = [torch.randn(slots, KV_HEADS, HEAD_DIM) for _ in range(16)]
+def _move_cache(programs: int = 32, slots: int = REQUESTS * CONTEXT) -> Workload:
+    """Rows of a whole cache behind a table of addresses, as #26866 moves them, of 8 layers.
+
+    A program has half of the rows' bytes in a buffer.
+    """
+    module = _first(MOVES)
+    kernel, tile, moved = "copy_all_layer_kv_cache_tiled", 128, 16
+    wide = 1 if programs == 1 else 2
+    buffers = [torch.randn(slots, KV_HEADS, HEAD_DIM * wide // 2) for _ in range(programs // wide)]
     row = buffers[0][0].nbytes
     addresses = torch.tensor([buffer.data_ptr() for buffer in buffers], dtype=torch.uint64)
     strides = torch.tensor([row] * len(buffers))
@@ -127,10 +165,10 @@ def _move_cache() -> Workload:
     return Workload(module.__name__, (kernel,), call)
 
 
-def _last_locations() -> Workload:
-    """The kernel of pr23596, for 16384 tokens."""
-    module = importlib.import_module(CACHE_OPS)
-    tokens, requests, context = 1 << 14, 64, 1024
+def _last_locations(tokens: int = 1 << 14) -> Workload:
+    """The kernel of pr23596, for 16384 tokens; a program has 256."""
+    module = _first(LOCATIONS)
+    requests, context = 64, 1024
     table = torch.arange(requests * context, dtype=torch.int32).reshape(requests, context)
     rows = torch.arange(tokens, dtype=torch.int64) % requests
     prefixes = torch.arange(tokens, dtype=torch.int64) % (context + 1)
@@ -139,3 +177,15 @@ def _last_locations() -> Workload:
         module.get_last_loc_triton(table, rows, prefixes)
 
     return Workload(module.__name__, ("get_last_loc_kernel",), call)
+
+
+def _positions(requests: int) -> Workload:
+    """Every program adds up the lengths of all requests before its own."""
+    module = _first(POSITIONS)
+    lengths = torch.full((requests,), 600, dtype=torch.int32)
+    prefixes = torch.arange(requests, dtype=torch.int32)
+
+    def call() -> None:
+        module.compute_position_triton(prefixes, lengths, 600 * requests)
+
+    return Workload(module.__name__, ("compute_position_kernel",), call)

@@ -19,6 +19,7 @@ from triton.runtime import interpreter
 
 EXCHANGED_ONCE = "triton.runtime.interpreter._patch_lang: not again where it is in force"
 SHAPES = "triton.language.core.tensor.__init__, block_type.__init__: remember what a shape comes to"
+_MISSING = object()
 ELEMENTS = "triton.runtime.interpreter._get_np_dtype: remembers what a type's name comes to"
 
 
@@ -28,8 +29,12 @@ def without_repetition() -> tuple[str, ...]:
 
 
 def exchange_once() -> str:
-    """Skip the exchange wherever a launch that is under way has made it; returns the patch."""
-    original: Callable[[Any], Any] = interpreter._patch_lang
+    """Skip the exchange wherever a launch that is under way has made it; returns the patch.
+
+    What an exchange comes to is remembered as well: to look through the language takes longer than a small
+    kernel.
+    """
+    original = _remembered(interpreter._patch_lang)
     languages: dict[Any, list[Any]] = {}
 
     def _patch_lang(fn: Any) -> Any:
@@ -37,10 +42,53 @@ def exchange_once() -> str:
             languages[fn] = [lang for lang in fn.__globals__.values() if _is_language(lang)]
         if languages[fn] and all(map(_is_exchanged, languages[fn])):
             return interpreter._LangPatchScope()
-        return original(fn)
+        return original(fn, languages[fn])
 
     interpreter._patch_lang = _patch_lang
     return EXCHANGED_ONCE
+
+
+class _Told(interpreter._LangPatchScope):  # type: ignore[misc]
+    """An exchange that keeps what it puts where, and what was there: (owner, name, before, value)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: list[tuple[Any, str, Any, Any]] = []
+
+    def set_attr(self, obj: Any, name: str, value: Any) -> None:
+        self.told.append((obj, name, getattr(obj, name, _MISSING), value))
+        super().set_attr(obj, name, value)
+
+
+def _remembered(original: Callable[[Any], Any]) -> Callable[[Any, list[Any]], Any]:
+    """The exchange, made again from what it came to the last time wherever all is as it was then."""
+    known: dict[tuple[Any, ...], list[tuple[Any, str, Any, Any]]] = {}
+
+    def exchange(fn: Any, languages: list[Any]) -> Any:
+        key = *map(id, languages), *(len(vars(one)) for one in (tl, tl.core, tl.math, tl.tensor))
+        if key in known and (scope := _again(known[key])) is not None:
+            return scope
+        plain, interpreter._LangPatchScope = interpreter._LangPatchScope, _Told
+        try:
+            scope = original(fn)
+        finally:
+            interpreter._LangPatchScope = plain
+        if isinstance(scope, _Told):  # one that Triton makes itself
+            known[key] = scope.told
+        return scope
+
+    return exchange
+
+
+def _again(told: list[tuple[Any, str, Any, Any]]) -> Any:
+    """The same exchange; None, and nothing exchanged, where something else stands in a place by now."""
+    scope = interpreter._LangPatchScope()
+    for owner, name, before, value in told:
+        if getattr(owner, name, _MISSING) is not before:
+            scope.restore()
+            return None
+        scope.set_attr(owner, name, value)
+    return scope
 
 
 def _is_language(value: Any) -> bool:

@@ -11,12 +11,12 @@ from types import FrameType
 from typing import Any
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from harness.memory import hardware, indexing
 from harness.memory.allocations import ALLOCATORS, allocated
 from harness.memory.fences import Fenced, is_plain
 from harness.memory.indexing import READERS, Indexing
+from harness.memory.modes import Mode
 from harness.memory.names import name_of, name_to_be
 from harness.memory.poison import Poison
 from harness.memory.reads import Reads, asker
@@ -29,7 +29,7 @@ PATCHES = ("torch dispatch mode TorchChecks", "torch.take_along_dim", "torch.Ten
 Handler = Callable[[Any, Sequence[Any], Mapping[str, Any], FrameType], Any]
 
 
-class TorchChecks(TorchDispatchMode):
+class TorchChecks(Mode):
     """Watches what code under `root` asks torch for; what others ask for passes unseen.
 
     With `stores` it also says which of several stores to one element counts.

@@ -17,11 +17,12 @@ from typing import Any
 
 import torch
 import triton
-from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
+from torch.utils._python_dispatch import _disable_current_modes
 
 from harness.memory.allocations import ALLOCATORS
 from harness.memory.fences import is_plain
 from harness.memory.methods import replaced
+from harness.memory.modes import Mode
 from harness.memory.unwritten import Unwritten
 
 HELPERS = tuple(os.path.dirname(str(module.__file__)) + os.sep for module in (torch, triton))
@@ -101,15 +102,23 @@ def asked_by(frame: FrameType | None, folder: str) -> bool:
 
 def _read_by(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Iterator[torch.Tensor]:
     """The tensors of a call whose elements the operation reads."""
-    name = func.overloadpacket.__name__
-    if func.is_view or name in ALLOCATORS or name.endswith(("_like", "detach")):
+    reads, overwrites = _manner(func)
+    if not reads:
         return
-    skips = 1 if name in _OVERWRITERS and not _accumulates(func, args, kwargs) else 0
+    skips = 1 if overwrites and not _accumulates(func, args, kwargs) else 0
     given = [*args[skips:], *(value for key, value in kwargs.items() if key != "out")]
     for value in given:
         for one in value if isinstance(value, list | tuple) else (value,):
             if isinstance(one, torch.Tensor) and one.layout == torch.strided and one.device.type == "cpu":
                 yield one
+
+
+@functools.cache
+def _manner(func: Any) -> tuple[bool, bool]:
+    """Whether an operation reads elements at all, and whether it may overwrite its first tensor."""
+    name = func.overloadpacket.__name__
+    reads = not (func.is_view or name in ALLOCATORS or name.endswith(("_like", "detach")))
+    return reads, name in _OVERWRITERS
 
 
 def _accumulates(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
@@ -118,7 +127,7 @@ def _accumulates(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> b
     return bool(bound.get("accumulate") or bound.get("reduce"))
 
 
-class _OperationReads(TorchDispatchMode):
+class _OperationReads(Mode):
     def __init__(self, reads: Reads) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._reads = reads

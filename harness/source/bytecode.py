@@ -34,7 +34,7 @@ _SECONDS = 120
 _LARGEST = 1 << 24
 """Bytes of an index: that of upstream as a whole has some 300 KiB."""
 _KEPT = 12
-"""Files that stay from run to run; one has 20 MB, of a server's code 60 MB."""
+"""Files that stay from run to run; one has 20 MB, of a server's code 40 MB."""
 _IMPORT = dis.opmap["IMPORT_NAME"]
 _BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from harness.source.bytecode import main; main()"
 _Index = dict[str, tuple[int, int, str]]

@@ -193,8 +193,9 @@ def _same_code(tree: Tree, path: str, new: bytes) -> bool:
     """Whether the edits made no difference. StaleRevert if what they made is no Python."""
     place = tree.root / path
     try:
-        edited = ast.dump(parse(new, place))
-        compile(new, str(place), "exec", dont_inherit=True)
+        syntax = parse(new, place)
+        edited = ast.dump(syntax)
+        compile(syntax, str(place), "exec", dont_inherit=True)
     except (BadInput, SyntaxError) as error:
         raise StaleRevert(f"the edits make no Python of {place.name}: {error}") from error
     return edited == ast.dump(parse(tree.source(path), place))

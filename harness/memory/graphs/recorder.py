@@ -11,7 +11,7 @@ from types import FrameType
 from typing import Any
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
+from torch.utils._python_dispatch import _disable_current_modes
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from harness.errors import CaptureSpoiled
@@ -25,6 +25,7 @@ from harness.memory.graphs.places import caller, place_of
 from harness.memory.graphs.recording import Recording
 from harness.memory.hardware import IN_PLACE, carry_out
 from harness.memory.indexing import READERS
+from harness.memory.modes import Mode
 from harness.memory.names import NAMELESS, PART, Known, name_to_be, names_of
 from harness.memory.poison import Poison
 
@@ -38,7 +39,7 @@ _ATEN = frozenset({"aten", "prims"})
 """Namespaces whose schemas say what an operation writes; those of torch.distributed, for one, do not."""
 
 
-class Recorder(TorchDispatchMode):
+class Recorder(Mode):
     """Records into `recording` while it is active; `invalid` says why nothing will come of it."""
 
     def __init__(self, recording: Recording) -> None:

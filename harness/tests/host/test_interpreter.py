@@ -69,6 +69,45 @@ def test_the_language_is_itself_again_after_a_launch(exchange: Counted) -> None:
     assert tl.core.is_builtin(tl.load) and tl.core.is_builtin(tl.tensor.__add__)
 
 
+def test_what_an_exchange_comes_to_is_remembered(exchange: Counted) -> None:
+    interpreter.exchange_once()
+    assert run() == run() == run() == [0, 1, 1, 2, 2, 3]
+    assert exchange.calls == 1
+    assert tl.core.is_builtin(tl.load) and tl.core.is_builtin(tl.tensor.__add__)
+
+
+def test_an_exchange_is_made_anew_where_the_language_was_altered(
+    exchange: Counted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interpreter.exchange_once()
+    plain, original = run(), tl.load
+
+    @tl.core.builtin  # type: ignore[untyped-decorator]
+    def one_more(*args: Any, **kwargs: Any) -> Any:
+        return original(*args, **kwargs) + 1
+
+    with monkeypatch.context() as altered:
+        altered.setattr(tl, "load", one_more)
+        assert run() == [1, 1, 2, 2, 3, 3] and exchange.calls == 2
+    assert tl.load is original
+    assert run() == plain and exchange.calls == 3
+
+
+def test_an_exchange_is_made_anew_where_the_language_has_more(
+    exchange: Counted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interpreter.exchange_once()
+    run()
+
+    @tl.core.builtin  # type: ignore[untyped-decorator]
+    def more(*args: Any, **kwargs: Any) -> Any:
+        return None
+
+    monkeypatch.setattr(tl, "more_of_it", more, raising=False)
+    run()
+    assert exchange.calls == 2 and tl.more_of_it is more
+
+
 @pytest.fixture
 def remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     """Types are remembered for one test."""

@@ -1,0 +1,54 @@
+"""What the measurement of growth makes of a run, and of several."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from ci.bench import growth
+from ci.bench.growth import Cost
+
+HOLDS = """
+import os, time
+held = bytearray(64 << 20)
+if os.fork() == 0:
+    sum(range(3_000_000))
+    own = bytearray(32 << 20)
+    time.sleep(1.5)
+    os._exit(0)
+os.wait()
+"""
+
+
+def test_the_cost_of_a_run_is_that_of_all_its_processes() -> None:
+    found = growth.cost([sys.executable, "-c", HOLDS])
+    assert 90 <= found.mib < 160  # what both share counts once
+    assert found.cpu > 0.02 and found.wall >= 1.5
+
+
+def test_a_run_that_fails_says_what_it_said() -> None:
+    with pytest.raises(SystemExit, match=r"ended with 3: .*no luck"):
+        growth.cost([sys.executable, "-c", "print('no luck'); raise SystemExit(3)"])
+
+
+def test_medians_of_times_and_the_most_of_memory() -> None:
+    costs = [Cost(1.0, 9.0, 5), Cost(3.0, 7.0, 4), Cost(2.0, 8.0, 6)]
+    assert growth.medians(costs) == Cost(2.0, 8.0, 6)
+
+
+def test_the_table_tells_what_one_more_costs() -> None:
+    *rows, last = growth.table(
+        "bugs", [2, 4, 6], [Cost(14.0, 8.0, 100), Cost(18.0, 9.0, 100), Cost(22.0, 9.0, 110)]
+    )
+    assert [row.split()[0] for row in rows] == ["bugs", "2", "4", "6"]
+    assert last == "CPU: 10.0 s, and 2.00 s for each of the bugs"
+
+
+def test_one_number_has_no_slope() -> None:
+    assert len(growth.table("points", [8], [Cost(1.0, 1.0, 1)])) == 2
+
+
+def test_bugs_that_are_emulated_are_left_out() -> None:
+    assert "pr40245_dflash_nan_scores" in growth.plain_bugs()
+    assert "pr24587_aiter_kv_indices_page_size" not in growth.plain_bugs()

@@ -133,7 +133,7 @@ def improper(params: Params) -> bool:
 
 REPRODUCER = Reproducer(
     bug=Bug(
-        introduced_in="0.5.16",
+        introduced_in="0.5.14",
         fixed_in="0.5.21",
         symptom="tokens that the target hardly ever draws, after drafts with -inf or 0 for a probability",
     ),
@@ -147,7 +147,7 @@ REPRODUCER = Reproducer(
     ),
     kernel=KernelCase(
         call=verify,
-        imports=("sglang.kernels.ops.speculative.reject_sampling",),
+        imports=("sglang.srt.speculative",),
         params={
             "drafted": Choice("minus-inf", tuple(DRAFTS)),
             "coin": Integer(1, minimum=0),

@@ -36,7 +36,8 @@ def receive(link: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
     try:
         data, descriptors, _, _ = socket.recv_fds(link, LARGEST, 4)
     except ConnectionResetError:
-        return None
+        # The other end went without having read all; Linux tells that once, before what it had sent itself.
+        data, descriptors, _, _ = socket.recv_fds(link, LARGEST, 4)
     for descriptor in descriptors:
         os.set_inheritable(descriptor, False)
     return (json.loads(data), descriptors) if data else None

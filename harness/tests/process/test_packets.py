@@ -33,6 +33,24 @@ def test_an_end_that_is_gone_is_told_apart() -> None:
         assert not packets.send(ours, {"anybody": "there"})
 
 
+def test_what_an_end_said_before_it_went_arrives_though_it_had_not_read_all() -> None:
+    ours, theirs = packets.pair()
+    with ours:
+        assert packets.send(ours, {"answered": 1})
+        assert packets.send(theirs, {"code": 0})
+        theirs.close()
+        assert packets.receive(ours) == ({"code": 0}, [])
+        assert packets.receive(ours) is None
+
+
+def test_an_end_that_went_without_a_word_and_without_reading_is_gone() -> None:
+    ours, theirs = packets.pair()
+    with ours:
+        assert packets.send(ours, {"answered": 1})
+        theirs.close()
+        assert packets.receive(ours) is None
+
+
 def test_a_message_too_long_is_refused_rather_than_cut() -> None:
     ours, theirs = packets.pair()
     with ours, theirs, pytest.raises(Unresolved, match="too long"):

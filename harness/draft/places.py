@@ -9,7 +9,7 @@ import ast
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import chain
 
 import libcst as cst
@@ -23,12 +23,16 @@ from harness.source.match import Scope
 from harness.source.symbols import definitions
 from harness.source.tree import Tree
 
+_SCOPES = 4
+"""How many syntax trees are kept: one edit's pieces are looked for in one text after another."""
+
 
 class Texts:
     """What was found in each text, for every release that has it."""
 
     def __init__(self) -> None:
         self._counts: dict[tuple[str, str, str], int] = {}
+        self._scope = lru_cache(maxsize=_SCOPES)(_scope)
         self._defined: dict[str, tuple[_Lines, ...]] = {}
         self.moved: dict[tuple[str, str], list[str]] = {}
         """Files in which some release has what an edit is in."""
@@ -37,7 +41,7 @@ class Texts:
         """How often a pattern is found in the text of one function, class or module."""
         key = (_digest(part), local, pattern)
         if key not in self._counts:
-            self._counts[key] = len(match.find(_scope(part, local), match.pattern(pattern)))
+            self._counts[key] = len(match.find(self._scope(part, local), match.pattern(pattern)))
         return self._counts[key]
 
     def parts(self, source: bytes, local: str) -> tuple[str, ...]:

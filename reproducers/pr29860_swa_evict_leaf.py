@@ -8,11 +8,11 @@ leaf's pages over once more at its end: they are kept and free at the same time,
 of its pools ends the scheduler for, and which gives one page to two requests where that check is off. The
 fix holds a page or a window back, whichever is longer.
 
-What becomes of it hangs on the release. 0.5.14 does not make the leaf and frees its pages while the request
+What becomes of it depends on the release. 0.5.14 does not make the leaf and frees its pages while the request
 uses them. From 0.5.15 on the leaf is made. 0.5.22 asserts at the request's end that it can be matched.
 Since 0.5.23 a request holds what it inserted, matched or not: nothing is freed twice any more, and the
 leaf that nobody can match is all that is left. So that is what the default point looks at, and what
-a request leads to at its end (`decoded`) is declared to hang on the release.
+a request leads to at its end (`decoded`) is declared to depend on the release.
 """
 
 from __future__ import annotations

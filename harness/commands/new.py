@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import re
 import shlex
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -106,25 +103,14 @@ def command(
         raise BadInput("give the pull request's number, or --name WORDS for a bug without one")
     kept = Releases(default_workspace().releases)
     tree, fix = resolve(sglang, kept.folder), obtained.obtained(pr, file, commit, checkout)
-    with _no_collection():
-        proven = derived(kept, tree, fix, only)
-        known = around(proven, fix, homes.own().folder / "rigs")
+    proven = derived(kept, tree, fix, only)
+    known = around(proven, fix, homes.own().folder / "rigs")
     module = _module(pr, name, proven)
     target = output or (folder or _here()) / f"{module}.py"
     _write(target, render(pr, proven, known, module))
     _told(target, proven)
     _tell_known(pr, target, folder)
     _tell_next(str(pr or target.stem), target, folder)
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Without a search for garbage: among so many nodes of syntax it takes a quarter of the time."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 def _tell_next(called: str, target: Path, folder: Path | None) -> None:

@@ -59,7 +59,7 @@ class ExpectedFault:
         return self.only is None or _holds(self.only, params)
 
     def varies_at(self, params: Params) -> bool:
-        """Whether it hangs on the release what the bug leads to at this point."""
+        """Whether it depends on the release what the bug leads to at this point."""
         return self.varies is not None and _holds(self.varies, params)
 
 

@@ -129,7 +129,7 @@ def kept(file: Path) -> Ready | None:
 
 
 def key(content_hash: str, modules: Sequence[str], *, deep: bool) -> str:
-    """A name for all it hangs on: the tree's content, what is asked for, Python, and this module."""
+    """A name for all it depends on: the tree's content, what is asked for, Python, and this module."""
     own = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
     said = [content_hash, sorted(modules), deep, sys.version, importlib.util.MAGIC_NUMBER.hex(), own]
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()

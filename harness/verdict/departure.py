@@ -40,7 +40,7 @@ def binding(case: Evidence, name: ArmName) -> str | None:
 
 
 def _varies(case: Evidence, name: ArmName, point: Point) -> bool:
-    """Whether what this point shows is declared to hang on the release, and this is another one."""
+    """Whether what this point shows is declared to depend on the release, and this is another one."""
     if name != "reverted" or case.is_golden_tree or case.expect is None:
         return False
     return case.expected.varies_at(asked_as(case, point))

@@ -364,7 +364,7 @@ def test_other_names_at_several_points_drift_in_one_line() -> None:
 
 
 def led_elsewhere(tree: str, *, seen: Fault | None) -> Judgement:
-    """The judgement of a reverted arm whose second point hangs on the release."""
+    """The judgement of a reverted arm whose second point depends on the release."""
     expect = expecting(only=None, varies={"page_size": [1]})
     recorded = arm("reverted", point(16, STRAY), point(1, STRAY))
     stored = golden(case(expect=expect, reverted=recorded, golden=None))

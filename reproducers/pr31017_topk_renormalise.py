@@ -29,12 +29,14 @@ from harness.facts import (
     ReportedServer,
     Reproducer,
     Revert,
+    ServerCase,
     Tolerance,
+    Traffic,
     edit,
     faults,
     watch,
 )
-from reproducers.rigs.servers import on_both, random_load
+from reproducers.rigs.servers import COARSER, COMMON, FLOAT32, HOSTS, on_both, random_load
 
 MODULE = "sglang.srt.layers.moe.topk"
 EXPERTS, CHOSEN = 8, 2
@@ -153,5 +155,20 @@ REPRODUCER = Reproducer(
             reason="bfloat16 keeps 8 bits of a sigmoid, and float16 few of one that is 9 below zero",
         ),
     ),
-    expect=Expect(reverted=faults("nan", buffer="weights", only=underflows)),
+    # The second prompt has a token of the class that no expert takes, the first has none.
+    server=ServerCase(
+        model="tiny-moe",
+        flags={**COMMON, "attention-backend": "triton"},
+        on=HOSTS,
+        traffic=Traffic(
+            seed=31017, requests=2, prompt_tokens=(20, 60), output_tokens=4, concurrency=2, stream="some"
+        ),
+        watch=watch("nan", "wrong-value", "oob-read", "oob-write"),
+        tolerance=FLOAT32,
+        coarser=COARSER,
+    ),
+    expect=Expect(
+        reverted=faults("nan", buffer="weights", only=underflows),
+        server=faults("nan", buffer="logprobs"),
+    ),
 )

@@ -23,6 +23,8 @@ class Model(Word):
     """Dense attention."""
     LLAMA_EAGLE3 = "tiny-llama-eagle3"
     """The same with a draft model for EAGLE3."""
+    MOE = "tiny-moe"
+    """A mixture of experts whose router is made of sigmoids; no expert takes tokens of one class."""
     QWEN3 = "tiny-qwen3"
     """Dense attention that upstream divides over data-parallel ranks."""
     SWA = "tiny-swa"

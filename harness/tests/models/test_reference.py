@@ -18,7 +18,9 @@ PAGE, TOKENS, SEQUENCES = 16, 96, 8
 FIRST_WORD = 3
 
 
-@pytest.fixture(scope="module", params=["tiny-llama", "tiny-llama-eagle3", "tiny-qwen3", "tiny-swa"])
+@pytest.fixture(
+    scope="module", params=["tiny-llama", "tiny-llama-eagle3", "tiny-moe", "tiny-qwen3", "tiny-swa"]
+)
 def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
     return make(request.param, tmp_path_factory.mktemp("models"))
 

@@ -203,9 +203,7 @@ REPRODUCER = Reproducer(
         model="tiny-llama-eagle3",
         flags={**COMMON, **_CHAIN, "attention-backend": "triton", "page-size": "4", "context-length": "256"},
         on={**HOSTS, "cpu": {**HOSTS["cpu"], "context-length": "256"}},
-        traffic=Traffic(
-            seed=26972, requests=1, prompt_tokens=(243, 243), output_tokens=None, stream="all", rests=True
-        ),
+        traffic=Traffic(seed=26972, requests=1, prompt_tokens=(243, 243), output_tokens=None, stream="all"),
         watch=watch("leak", "wrong-value", "nan"),
         tolerance=FLOAT32,
         coarser=COARSER,

@@ -158,9 +158,7 @@ REPRODUCER = Reproducer(
         on=HOSTS,
         environment=_UNIFIED,
         params={"page_size": Integer(64)},
-        traffic=Traffic(
-            seed=29860, requests=6, prompt_tokens=(90, 200), output_tokens=4, concurrency=2, rests=True
-        ),
+        traffic=Traffic(seed=29860, requests=6, prompt_tokens=(90, 200), output_tokens=4, concurrency=2),
         watch=watch("leak", "wrong-value", "nan"),
         tolerance=FLOAT32,
         coarser=COARSER,

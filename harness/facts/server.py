@@ -184,8 +184,8 @@ class ServerCase(Space):
     traffic: Traffic
     """The load."""
     watch: Watch
-    """The fault kinds, and buffers, that are judged. A `DeclaredKind` cannot be. With `leak` the server is left
-    alone behind the last answer until it has been idle, and so has looked for leaks itself."""
+    """The fault kinds, and buffers, that are judged. A `DeclaredKind` cannot be. With `leak` the server is
+    left alone behind the last answer until it has been idle, and so has looked for leaks itself."""
     tolerance: Tolerance
     """How far log-probabilities may be from the reference."""
     on: Mapping[str, Mapping[str, str]] = field(default_factory=dict)

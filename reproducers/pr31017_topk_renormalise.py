@@ -29,14 +29,13 @@ from harness.facts import (
     ReportedServer,
     Reproducer,
     Revert,
-    ServerCase,
     Tolerance,
     Traffic,
     edit,
     faults,
     watch,
 )
-from reproducers.rigs.servers import COARSER, COMMON, FLOAT32, HOSTS, on_both, random_load
+from reproducers.rigs.servers import on_both, random_load, served
 
 MODULE = "sglang.srt.layers.moe.topk"
 EXPERTS, CHOSEN = 8, 2
@@ -156,16 +155,13 @@ REPRODUCER = Reproducer(
         ),
     ),
     # The second prompt has a token of the class that no expert takes, the first has none.
-    server=ServerCase(
-        model="tiny-moe",
-        flags={**COMMON, "attention-backend": "triton"},
-        on=HOSTS,
+    server=served(
+        "tiny-moe",
+        flags={"attention-backend": "triton"},
         traffic=Traffic(
             seed=31017, requests=2, prompt_tokens=(20, 60), output_tokens=4, concurrency=2, stream="some"
         ),
         watch=watch("nan", "wrong-value", "oob-read", "oob-write"),
-        tolerance=FLOAT32,
-        coarser=COARSER,
     ),
     expect=Expect(
         reverted=faults("nan", buffer="weights", only=underflows),

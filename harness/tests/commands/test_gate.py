@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from typing import Any
 import pytest
 
 from harness.process.pool import Pool
+from harness.source import tree
 from harness.tests.gate.invented import ON_CPU
 from harness.tests.toyland import recorded, upstream
 from harness.tests.toyland.checkout import Checkout
@@ -24,6 +27,15 @@ owner = "ann"
 reason = "waits"
 expires = {YESTERDAY}
 """
+
+OTHER_TABLE = """
+from pathlib import Path
+from harness.source import known
+known.TABLE = Path("known.toml")
+from harness.cli import main
+main()
+"""
+"""The command, with a table of its own of the releases whose content is known."""
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +104,24 @@ def test_an_expired_quarantine_blocks(toys: Checkout) -> None:
 def test_repeats_are_run_and_counted(toys: Checkout) -> None:
     code, told, _ = gate(toys, policy="twice")
     assert code == 0 and told["passed"][0]["reason"].endswith("(in 2 of 2 runs)")
+
+
+def test_a_release_from_before_the_bug_is_not_asked_to_run_it(toys: Checkout) -> None:
+    """9.9.0 brought #101, and the toy's content is known here as the release before that one."""
+    published = tree.at(toys.root).content_hash
+    (toys.root / "known.toml").write_text(f'[sglang]\n"9.8.0" = "{published}"\n')
+    words = ["gate", "--policy", "cpu.toml", "--report", "older"]
+    command = [sys.executable, "-P", "-c", OTHER_TABLE, *words]
+    done = subprocess.run(command, cwd=toys.root, env=toys.environment, capture_output=True, timeout=120)
+    left = toys.root / "older"
+    ran, told = (json.loads((left / name).read_text()) for name in ("results.json", "decision.json"))
+    assert ran["results"] == []
+    assert [(one["reproducer"], one["reason"]) for one in told["spared"]] == [
+        (NAMES[0], "asked from 9.9.0 on: that release brought the bug")
+    ]
+    assert (done.returncode, told["sglang"]["release"]) == (1, "9.8.0")
+    (nothing,) = told["blocking"]
+    assert nothing["reason"].startswith("not one result is a PASS")
 
 
 def test_an_unrecorded_case_blocks(toys: Checkout) -> None:

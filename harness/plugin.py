@@ -101,7 +101,8 @@ class CaseItem(pytest.Item):
     def runtest(self) -> None:
         (judged,) = _suite(self.config).run([self._request])
         result = judged.result
-        self.user_properties += [("verdict", str(result.verdict)), ("reason", result.reason)]
+        told = {"verdict": result.verdict, "evidence": result.evidence, "reason": result.reason}
+        self.user_properties += [(name, str(word)) for name, word in told.items()]
         _raise_unless_passed(result)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: object = None) -> str:

@@ -59,15 +59,15 @@ def test_passing_failing_and_skipping(place: Checkout) -> None:
     assert verdict.startswith("UNRECORDED pr104_short_indptr kernel cpu (#104): no golden")
     assert any("short-buffer indptr numel=4 needed=5" in line for line in evidence)
     assert "this machine lacks cuda, rocm" in done.stdout
-    assert _properties(report, "pr101") == {"verdict": "PASS"}
+    assert _properties(report, "pr101") == {"verdict": "PASS", "evidence": "fault"}
 
 
 def _properties(report: Path, short_id: str) -> dict[str, str | None]:
-    """The verdict that a report's test case of this reproducer carries."""
+    """Verdict and evidence that a report's test case of this reproducer carries."""
     cases = ElementTree.parse(report).iter("testcase")
     (case,) = (case for case in cases if short_id in f"{case.get('classname')} {case.get('name')}")
     pairs = {one.get("name", ""): one.get("value") for one in case.iter("property")}
-    return {"verdict": pairs["verdict"]}
+    return {name: pairs[name] for name in ("verdict", "evidence")}
 
 
 def test_a_tree_without_the_package_is_one_line(place: Checkout, tmp_path: Path) -> None:

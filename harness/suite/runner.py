@@ -121,7 +121,7 @@ class Suite:
             if waiting and not ready:
                 _wait_for_one(waiting)
         self._assemblies.keep(self._pool, self._new_folder("assembly"), self.environment("codegen"))
-        self._environments.save(self._pool)
+        self._environments.save(self._pool, self._new_folder("common"))
 
     def submit(self, job: Job) -> Future[Ended]:
         """Run something else than a case in an arm of its own; it ends with the suite."""

@@ -91,7 +91,7 @@ def test_an_answer_that_was_altered_is_found_anew(
 
 def test_nothing_is_kept_without_a_folder_or_where_it_cannot_be_told(tmp_path: Path) -> None:
     kept = _at(tmp_path / "folder")
-    kept.of(("which",), lambda: 1, lambda answer: None, _never)
+    kept.of(("which",), lambda: 1, lambda answer: None, lambda told: 2)
     assert not (tmp_path / "folder").exists()
     kept.keep_in(None)
     assert (_ask(kept, lambda: 1), _ask(kept, lambda: 2)) == (1, 2)

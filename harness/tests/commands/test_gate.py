@@ -12,13 +12,10 @@ from typing import Any
 
 import pytest
 
-from harness.commands import gate as gate_command
 from harness.process.pool import Pool
-from harness.source import known, tree
-from harness.tests.gate import invented
+from harness.source import tree
 from harness.tests.gate.invented import ON_CPU
 from harness.tests.toyland import recorded, upstream
-from harness.tests.toyland.bench import Bench
 from harness.tests.toyland.checkout import Checkout
 
 NAMES = ("pr101_stray_store", "pr104_short_indptr")
@@ -132,15 +129,6 @@ def test_an_unrecorded_case_blocks(toys: Checkout) -> None:
     code, told, _ = gate(toys, policy="all")
     assert code == 1
     assert [(one["reproducer"], one["verdict"]) for one in told["blocking"]] == [(NAMES[1], "UNRECORDED")]
-
-
-@pytest.mark.parametrize(("release", "asked"), [("9.8.9", []), ("9.9.0", ["pr101"]), (None, ["pr101"])])
-def test_a_release_from_before_a_bug_is_not_run_for_it(
-    release: str | None, asked: list[str], fresh: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(known, "release", lambda tree: release)
-    requests = gate_command.requests(invented.policy(tmp_path, ON_CPU), invented.KNOWN, (), fresh.setting)
-    assert [one.reproducer.short_id for one in requests] == asked
 
 
 BAD: list[tuple[tuple[str, ...], str]] = [

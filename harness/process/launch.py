@@ -128,7 +128,9 @@ class ForkServer:
         self._lock = threading.Lock()
         with theirs:
             command = _command(supervisor.scratch, environment)
-            self._log = supervisor.spawn(name, command, _variables(environment), theirs.fileno())
+            # What a module makes as it is imported goes with the pool: torch's inductor makes its cache so.
+            variables = {**_variables(environment), "TMPDIR": str(supervisor.scratch)}
+            self._log = supervisor.spawn(name, command, variables, theirs.fileno())
         self._listener = threading.Thread(target=self._listen, name=f"refault-{name}", daemon=True)
         self._listener.start()
 

@@ -82,14 +82,21 @@ def vocabulary(model: Path) -> dict[str, int]:
 
 
 def drive(
-    traffic: Traffic, server: Reachable, words: Mapping[str, int], patience: float = PATIENCE
+    traffic: Traffic,
+    server: Reachable,
+    words: Mapping[str, int],
+    patience: float = PATIENCE,
+    *,
+    rests: bool = False,
 ) -> Driven:
     """All rounds of `traffic`, then its requests that are asked alone, each after a flush of the cache.
+
+    With `rests` the server is then left alone until it was idle, and so has looked for leaks.
 
     Stops after the round in which the server was lost or hung. Raises Unresolved where the cache cannot be
     flushed between requests.
     """
-    return asyncio.run(_drive(traffic, server, words, patience))
+    return asyncio.run(_drive(traffic, server, words, patience, rests))
 
 
 def send(
@@ -108,7 +115,9 @@ def send(
     return asyncio.run(go())
 
 
-async def _drive(traffic: Traffic, server: Reachable, words: Mapping[str, int], patience: float) -> Driven:
+async def _drive(
+    traffic: Traffic, server: Reachable, words: Mapping[str, int], patience: float, rests: bool
+) -> Driven:
     async with _Client(server, words) as client:
         rounds: list[tuple[Answer, ...]] = []
         for index in range(traffic.rounds):
@@ -117,7 +126,7 @@ async def _drive(traffic: Traffic, server: Reachable, words: Mapping[str, int], 
             if Driven(rounds=tuple(rounds)).is_over:
                 return Driven(rounds=tuple(rounds), moments=tuple(client.moments))
         alone = await _alone(traffic, client, patience)
-        if traffic.rests and not Driven(rounds=tuple(rounds), alone=alone).is_over:
+        if rests and not Driven(rounds=tuple(rounds), alone=alone).is_over:
             await client.rest(patience)
         return Driven(rounds=tuple(rounds), alone=alone, moments=tuple(client.moments))
 

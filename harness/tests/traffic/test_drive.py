@@ -107,7 +107,7 @@ def test_a_server_that_rests_is_asked_twice_behind_the_last_answer(server: Serve
     before = len(server.tail())
     drive(replace(MIXED, rounds=1, aborts=0), server, WORDS)
     assert "told its state" not in server.tail()[before:]
-    drive(replace(MIXED, rounds=1, aborts=0, rests=True), server, WORDS)
+    drive(replace(MIXED, rounds=1, aborts=0), server, WORDS, rests=True)
     assert server.tail()[before:].count("told its state") == 2
 
 
@@ -118,7 +118,7 @@ def test_a_server_that_ends_instead_of_resting_is_left_to_tell_why(
         raise aiohttp.ServerDisconnectedError
 
     monkeypatch.setattr(native, "state", gone)
-    assert not drive(replace(MIXED, rounds=1, aborts=0, rests=True), server, WORDS).is_over
+    assert not drive(replace(MIXED, rounds=1, aborts=0), server, WORDS, rests=True).is_over
 
 
 def test_a_cache_that_cannot_be_flushed_is_unresolved(

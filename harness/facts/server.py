@@ -210,9 +210,9 @@ class ServerCase(Space):
     recorded: Tolerance = SERVED
     """How far floats may be from those of the golden."""
     ready_seconds: float = 150.0
-    """How long a server may take to start."""
+    """How long a server may take to start, less what it waits for a processor."""
     patience: float = 90.0
-    """How long it may send no token."""
+    """How long it may send no token, less what it waits for a processor."""
     seconds: float = 400.0
     """How long an arm may take for one answer: a server's start, its load and its end."""
 

@@ -149,8 +149,10 @@ class ForkServer:
         """Has the process started; its log."""
         if self._base:
             return self._base.branch(self.name, environment, descriptor)
-        command = _command(self._supervisor.scratch, environment)
-        return self._supervisor.spawn(self.name, command, _variables(environment), descriptor)
+        scratch = self._supervisor.scratch
+        # What a module makes as it is imported goes with the pool: torch's inductor makes its cache so.
+        variables = {**_variables(environment), "TMPDIR": str(scratch)}
+        return self._supervisor.spawn(self.name, _command(scratch, environment), variables, descriptor)
 
     def branch(self, name: str, environment: Environment, descriptor: int) -> Path:
         """Has this process forked into another fork server, which `descriptor` goes to; its log."""

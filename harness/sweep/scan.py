@@ -125,7 +125,7 @@ def walk(suite: Suite, tree: Tree, platform: Platform, named: Sequence[str]) -> 
     """
     table, ask = _Table(nothing(platform, named)), _Asker(suite, tree, platform, suite.bytecode(named))
     shares = [named[begin : begin + _SHARE] for begin in range(0, len(named), _SHARE)]
-    waiting = {ask(step, share): (step, share) for step in passes(platform) for share in shares}
+    waiting = {ask(step, share): (step, share) for share in shares for step in passes(platform)}
     while waiting:
         for future in wait(waiting, return_when=FIRST_COMPLETED).done:
             step, share = waiting.pop(future)

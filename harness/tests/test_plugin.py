@@ -48,6 +48,13 @@ def test_one_test_per_reproducer_and_tier_and_a_line_for_a_broken_one(place: Che
     assert "Traceback" not in done.stdout and "harness/catalogue.py" not in done.stdout
 
 
+@pytest.mark.parametrize(("ending", "left"), [("gfx950", 3), ("kernel", 0)])
+def test_rows_that_the_setting_names_are_the_night_s(place: Checkout, ending: str, left: int) -> None:
+    words = ("--collect-only", "-q", "-o", f"refault_nightly={ending} sm90", "-m", "not nightly")
+    done = pytest_run(place, "reproducers", *words)
+    assert len([line for line in done.stdout.splitlines() if "::" in line]) == left, done.stdout
+
+
 def test_passing_failing_and_skipping(place: Checkout) -> None:
     report = place.root / "junit.xml"
     told = ("reproducers", "-rs", f"--junit-xml={report}", "--continue-on-collection-errors")

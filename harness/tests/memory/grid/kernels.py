@@ -161,3 +161,18 @@ def take_right(values: Any) -> None:
 def copy_tail(out: Any, source: Any) -> None:
     at = 4 + 2 * tl.program_id(0) + tl.arange(0, 2)
     tl.store(out + at, tl.load(source + at))
+
+
+@interpreted
+def race_within(out: Any, BLOCK: tl.constexpr) -> None:
+    """All lanes of a program store to its one element, each another value."""
+    at = tl.arange(0, BLOCK)
+    tl.store(out + tl.program_id(0) + 0 * at, at)
+
+
+@interpreted
+def mend_within(out: Any, BLOCK: tl.constexpr) -> None:
+    """As that, and then all lanes store the same."""
+    at = tl.arange(0, BLOCK)
+    tl.store(out + tl.program_id(0) + 0 * at, at)
+    tl.store(out + tl.program_id(0) + 0 * at, 7)

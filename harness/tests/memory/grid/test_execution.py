@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from triton.runtime import interpreter as triton_interpreter
 from triton.runtime.errors import InterpreterError
 
 from harness.errors import Runaway
+from harness.host import interpreter
+from harness.memory.grid import language
 from harness.memory.grid.compared import COMPARED, VARIABLE
-from harness.memory.grid.execution import ALONE, AT_ONCE
+from harness.memory.grid.execution import ALONE, AT_ONCE, FOREIGN, TURNED
 from harness.memory.grid.habits import habit_of
 from harness.memory.oracle import Oracle
+from harness.memory.stores import Stores
+from harness.tests.memory import battery_kernels
 from harness.tests.memory.grid import kernels
 
 HERE = Path(__file__).parent
@@ -23,11 +30,12 @@ HERE = Path(__file__).parent
 @pytest.fixture(autouse=True)
 def both_ways(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, "1")
+    monkeypatch.setattr(triton_interpreter, "_patch_lang", triton_interpreter._patch_lang)
     habit_of.cache_clear()
 
 
-def watched(call: Callable[[], Any]) -> Oracle:
-    oracle = Oracle()
+def watched(call: Callable[[], Any], stores: Stores | None = None) -> Oracle:
+    oracle = Oracle(stores=stores)
     with oracle.watching(HERE, entered=lambda kernel: None):
         call()
     return oracle
@@ -59,6 +67,10 @@ def test_programs_along_three_axes() -> None:
 
 def test_a_single_program_is_the_interpreters_own() -> None:
     assert ways(watched(lambda: kernels.three_axes[(1,)](torch.zeros(1, dtype=torch.int32)))) == {ALONE}
+
+
+def test_a_grid_without_programs_does_nothing() -> None:
+    assert ways(watched(lambda: kernels.three_axes[(0,)](torch.zeros(1, dtype=torch.int32)))) == {ALONE}
 
 
 @pytest.mark.parametrize("kernel", [kernels.sum_lengths, kernels.halve_until_odd])
@@ -186,3 +198,61 @@ def test_later_launches_keep_no_reads_and_still_see_who_meets() -> None:
     oracle = watched(run)
     assert oracle.ran[COMPARED] == 2 and oracle.ran["a program meets what another wrote"] == 1
     assert out.tolist() == [3, 15, 75, 375]
+
+
+@pytest.mark.parametrize("kernel", [kernels.race_within, kernels.mend_within])
+def test_lanes_of_one_program_that_race_are_seen(kernel: Any) -> None:
+    out, stores = torch.zeros(3, dtype=torch.int32), Stores()
+    oracle = watched(lambda: kernel[(3,)](out, BLOCK=4), stores)
+    races = kernel is kernels.race_within
+    assert ways(oracle) == {AT_ONCE, COMPARED} and out.tolist() == [3 if races else 7] * 3
+    assert stores.racing == ({"race_within": 2} if races else {})
+
+
+def test_programs_that_race_are_seen_in_turn() -> None:
+    stores = Stores()
+    oracle = watched(lambda: kernels.all_store[(3,)](torch.zeros(1, dtype=torch.int32), 0), stores)
+    assert ways(oracle) == {"a program meets what another wrote"} and stores.racing == {"all_store": 2}
+
+
+def test_programs_that_are_turned_run_in_turn() -> None:
+    out = torch.zeros(3, dtype=torch.int32)
+    oracle = watched(lambda: kernels.race_within[(3,)](out, BLOCK=4), Stores(1))
+    assert ways(oracle) == {TURNED} and out.tolist() == [0] * 3
+
+
+def test_of_a_table_that_is_only_reserved_the_rows_stored_are_told() -> None:
+    rows, table = torch.tensor([0, (1 << 25) - 1]), torch.empty(1 << 25, 4, dtype=torch.int32)
+    values = torch.arange(8, dtype=torch.int32).reshape(2, 4)
+    oracle = at_once(lambda: battery_kernels.put_rows[(2,)](table, rows, values, 4, BLOCK=4))
+    told = oracle.trace()[0]["args"]["table"]
+    assert told["written"] == [0, (1 << 27) - 1] and told["wrote"] == {"values": list(range(8))}
+
+
+def test_nothing_of_a_launch_outlives_it() -> None:
+    interpreter.exchange_once()
+
+    def launch() -> weakref.ref[torch.Tensor]:
+        out = torch.zeros(4)
+        at_once(lambda: kernels.scale[(2,)](out, torch.ones(4), 4, 2, BLOCK=2))
+        return weakref.ref(out)
+
+    kept = launch()
+    gc.collect()
+    assert kept() is None
+
+
+def test_an_exchange_that_was_remembered_without_watching_is_made_anew() -> None:
+    """Else the programs would not be told apart where one of them asks for a number."""
+    interpreter.exchange_once()
+    out = torch.zeros(6, dtype=torch.int32)
+    kernels.only_even[(6,)](out, 5)
+    out.zero_()
+    at_once(lambda: kernels.only_even[(6,)](out, 5))
+    assert out.tolist() == [5, -5] * 3
+
+
+def test_where_the_language_is_not_ours_programs_run_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(language, "in_force", lambda: False)
+    out = torch.zeros(6, dtype=torch.int32)
+    assert ways(watched(lambda: kernels.only_even[(6,)](out, 5))) == {FOREIGN}

@@ -126,7 +126,7 @@ def _said(program: Any, planted: bool) -> str:
 def main() -> int:
     from harness.host.environment import CPU_KERNELS
 
-    os.environ.update(CPU_KERNELS)
+    os.environ.update({**CPU_KERNELS, "SGLANG_USE_CPU_ENGINE": "0"})  # else a library is asked for
     warnings.filterwarnings("ignore")
     importlib.import_module("harness.host.preload")
     _, what, *words = sys.argv

@@ -11,6 +11,8 @@ NEW_ENOUGH := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
 PYTHON ?= $(or $(shell for name in python3.11 python3; do \
     $$name $(NEW_ENOUGH) 2>/dev/null && echo $$name && break; done),python3)
 LANES ?= 2
+# What a file's tests set up they share, so that one worker runs them. The tree's last files are short ones.
+BY_FILE := --dist loadfile --no-loadscope-reorder
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -31,7 +33,7 @@ help: ## list these targets
 setup: $(READY) ## make .venv with the pinned dependencies, if it is not there
 
 test: setup ## run the tests of the harness and the reproducers
-	$(BIN)/python -m pytest -n $(LANES) $(ARGS)
+	$(BIN)/python -m pytest -n $(LANES) $(BY_FILE) $(ARGS)
 
 reproduce: setup ## run every reproducer, print the verdicts, write build/refault.json
 	@mkdir -p build

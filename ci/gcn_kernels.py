@@ -2,7 +2,8 @@
 
 For each chip and arm it prints what was executed (waves, instructions, distinct opcodes, seconds), whether
 every launch wrote what the interpreter wrote, the faults that the machine code shows, and what is
-UNSUPPORTED, by name. A launch that differs on the fixed arm is a disagreement: shown, and no verdict.
+UNSUPPORTED, by name. A launch that differs on the fixed arm is a disagreement: shown, and no verdict. Each
+row is told and written as soon as it is known; standard error says how many arms are over.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,9 @@ from harness import catalogue, homes
 from harness.errors import BadInput
 from harness.facts import CPU, Host, Params, Platform, Reproducer, Tier
 from harness.observation import Observation, Point
+from harness.process.job import Ended
 from harness.process.pool import Pool
+from harness.report.steps import Steps
 from harness.source import revert
 from harness.source.symbols import functions_by_module
 from harness.source.tree import Tree
@@ -53,6 +57,7 @@ class Row:
     only_interpreted: tuple[str, ...] = ()
     only_emulated: tuple[str, ...] = ()
     unsupported: str | None = None
+    unresolved: str | None = None
 
     @property
     def waves(self) -> int:
@@ -71,16 +76,26 @@ class Row:
 
 
 def rows(
-    reproducer: Reproducer, setting: Setting, pool: Pool, chips: Sequence[str], points: Sequence[Params]
+    reproducer: Reproducer,
+    setting: Setting,
+    pool: Pool,
+    chips: Sequence[str],
+    points: Sequence[Params],
+    steps: Steps,
 ) -> Iterator[Row]:
-    """Both arms on each chip, beside the interpreter."""
+    """Both arms on each chip, beside the interpreter; `steps` is told of each arm that is over."""
     reverted = revert.apply(setting.tree, reproducer.revert, setting.workspace.trees)
-    for name, tree in (("fixed", setting.tree), ("reverted", reverted.tree)):
-        plan = _plan(reproducer, name, tree, points)
-        expected, _ = _observed(plan, None, pool, setting)
-        for chip in chips:
-            found, emulated = _observed(plan, chip, pool, setting)
-            yield _row(reproducer, chip, found, expected, emulated)
+    trees = {"fixed": setting.tree, "reverted": reverted.tree}
+    plans = [_plan(reproducer, name, tree, points) for name, tree in trees.items()]
+    asked = [(plan, chip, _submitted(plan, chip, pool, setting)) for plan in plans for chip in (None, *chips)]
+    for plan, chip, future in asked:
+        ended = future.result()
+        found = arms.observation(plan, ended)
+        steps.done(f"{reproducer.short_id} {plan.name} {chip or 'interpreter'}")
+        if chip is None:
+            expected = found
+        else:
+            yield _row(reproducer, chip, found, expected, (ended.result or {}).get("emulated", {}))
 
 
 def _points(reproducer: Reproducer, given: Sequence[str]) -> list[Params]:
@@ -101,16 +116,12 @@ def _plan(reproducer: Reproducer, name: str, tree: Tree, points: Sequence[Params
     )  # fmt: skip
 
 
-def _observed(
-    plan: ArmPlan, chip: str | None, pool: Pool, setting: Setting
-) -> tuple[Observation, Mapping[str, Any]]:
-    """An arm in the interpreter, or on a chip in the emulator, with what was executed there."""
+def _submitted(plan: ArmPlan, chip: str | None, pool: Pool, setting: Setting) -> Future[Ended]:
+    """An arm in the interpreter, or on a chip in the emulator."""
     plan = replace(plan, platform=Platform(Host.EMULATED, chip)) if chip else plan
     shared = arms.environment(arms.kind(plan.tier, plan.platform), plan.tree.package)
     folder = setting.workspace.new_run() / plan.name
-    job = arms.job(plan, folder, shared)
-    ended = pool.submit(job).result()
-    return arms.observation(plan, ended), (ended.result or {}).get("emulated", {})
+    return pool.submit(arms.job(plan, folder, shared))
 
 
 # --- comparing -------------------------------------------------------------------------------
@@ -119,6 +130,9 @@ def _observed(
 def _row(
     reproducer: Reproducer, chip: str, found: Observation, expected: Observation, kernels: Mapping[str, Any]
 ) -> Row:
+    whole = found.unresolved or expected.unresolved
+    missing = f"{len(found.points)} of {len(expected.points)} points of the interpreter's"
+    short = missing if len(found.points) != len(expected.points) else None
     pairs = list(zip(found.points, expected.points, strict=False))
     seen = {fault.signature: fault for point in found.points for fault in point.faults}
     known = {fault.signature for point in expected.points for fault in point.faults}
@@ -135,7 +149,8 @@ def _row(
         places=tuple(fault.seen.place for fault in seen.values() if fault.seen),
         only_interpreted=tuple(sorted(known - set(seen))),
         only_emulated=tuple(sorted(set(seen) - known)),
-        unsupported=found.unresolved,
+        unsupported=found.unsupported,
+        unresolved=None if found.unsupported else whole or short,
     )
 
 
@@ -178,6 +193,8 @@ def _show(row: Row) -> None:
     if row.unsupported:
         print(f"{row.bug} {row.chip} {row.arm}: UNSUPPORTED: {row.unsupported}")
         return
+    if row.unresolved:
+        print(f"{row.bug} {row.chip} {row.arm}: UNRESOLVED: {row.unresolved}")
     agreement = (
         f"{len(row.disagreements)} disagreements" if row.disagreements else "agrees with the interpreter"
     )
@@ -211,22 +228,30 @@ def main() -> None:
     options = parser.parse_args()
     known = catalogue.load_all()
     setting = Bench.here((homes.own(),)).given(options.sglang)
-    found: list[Row] = []
-    with Pool(setting.lanes) as pool:
-        for bug in options.bugs:
-            subject = catalogue.find(bug, known)
-            points = _points(subject, options.set)
-            for row in rows(subject, setting, pool, options.chip or CHIPS, points):
+    chips, found = options.chip or CHIPS, list[Row]()
+    subjects = [catalogue.find(bug, known) for bug in options.bugs]
+    asked = [(subject, _points(subject, options.set)) for subject in subjects]
+    steps = Steps(len(asked) * 2 * (1 + len(chips)), "arms")
+    with Pool(setting.lanes) as pool, steps.running():
+        for subject, points in asked:
+            for row in rows(subject, setting, pool, chips, points, steps):
                 _show(row)
                 sys.stdout.flush()
                 found.append(row)
+                if options.json:
+                    _write(options.json, found)
     opcodes = {chip: {op for row in found if row.chip == chip for op in row.opcodes} for chip in CHIPS}
     print(
         "distinct opcodes: "
         + ", ".join(f"{len(names)} on {chip}" for chip, names in opcodes.items() if names)
     )
-    if options.json:
-        options.json.write_text(json.dumps([asdict(row) for row in found], indent=1) + "\n", encoding="utf-8")
+
+
+def _write(path: Path, found: Sequence[Row]) -> None:
+    """The table so far, whole or not at all."""
+    half = path.with_name(f"{path.name}.half")
+    half.write_text(json.dumps([asdict(row) for row in found], indent=1) + "\n", encoding="utf-8")
+    half.replace(path)
 
 
 if __name__ == "__main__":

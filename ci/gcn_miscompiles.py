@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import random
+import signal
 import sys
 import tempfile
 from collections import Counter
@@ -293,4 +294,5 @@ def _show(found: Sequence[Mutation]) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # temporary folders go as with Ctrl-C
     main()

@@ -6,6 +6,7 @@ A program of its own, so that it can run with any release of Triton (`ci/gcn_tri
 from __future__ import annotations
 
 import json
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -51,5 +52,6 @@ def _facts(kernel: RandomKernel, found: Executed) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # temporary folders go as with Ctrl-C
     ran = list(told(sys.argv[1].removeprefix("rocm-"), int(sys.argv[2])))
     print(json.dumps({"triton": triton.__version__, "ran": ran}))

@@ -18,6 +18,8 @@ from harness.suite import Bench, Request, Suite, selection
 from harness.suite.selection import WITHOUT_SERVERS
 from harness.verdict import Result, Verdict
 
+NIGHTLY = "refault_nightly"
+"""The setting that names rows for the night."""
 SUITE = pytest.StashKey[Suite]()
 HOMES = pytest.StashKey[tuple[Home, ...]]()
 
@@ -44,6 +46,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="a folder of reproducers beside Refault's own, collected where no path is given; repeatable "
         f"(default: what {homes.VARIABLE} names)",
     )
+    text = "rows whose names end so, such as gfx950, get the marker nightly"
+    parser.addini(NIGHTLY, type="args", default=[], help=text)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -77,7 +81,10 @@ class ReproducerFile(pytest.File):
         subject = catalogue.load(f"{self._home.package}.{self.path.stem}")
         tiers = set(subject.tiers) & set(self.config.getoption("--tier") or WITHOUT_SERVERS)
         for request in selection.select([subject.id], tuple(tiers), [subject]) if tiers else ():
-            yield CaseItem.from_parent(self, name=request.name, request=request)
+            item = CaseItem.from_parent(self, name=request.name, request=request)
+            if request.name.endswith(tuple(self.config.getini(NIGHTLY))):
+                item.add_marker("nightly")
+            yield item
 
     def repr_failure(
         self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None
@@ -101,7 +108,8 @@ class CaseItem(pytest.Item):
     def runtest(self) -> None:
         (judged,) = _suite(self.config).run([self._request])
         result = judged.result
-        self.user_properties += [("verdict", str(result.verdict)), ("reason", result.reason)]
+        told = {"verdict": result.verdict, "evidence": result.evidence, "reason": result.reason}
+        self.user_properties += [(name, str(word)) for name, word in told.items()]
         _raise_unless_passed(result)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: object = None) -> str:

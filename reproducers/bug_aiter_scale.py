@@ -24,7 +24,6 @@ from harness.facts import (
     Integers,
     KernelCase,
     KernelLab,
-    Launch,
     Params,
     ReportedServer,
     Reproducer,
@@ -34,8 +33,10 @@ from harness.facts import (
     faults,
     watch,
 )
+from reproducers.rigs import paging
 from reproducers.rigs.aiter import handed
 from reproducers.rigs.aiter import rig as aiter
+from reproducers.rigs.servers import on_rocm
 
 SCALE = "softmax_scale"
 _CONTEXT_LEN, _HEAD_DIM = 64, 8
@@ -68,8 +69,7 @@ def expected(*, attention: str, scaling: str, page_size: int, seq_lens: tuple[in
 def refuse(params: Params) -> None:
     if (longest := max(params["seq_lens"])) > _CONTEXT_LEN:
         raise BadInput(f"seq_lens: {longest} is more than a context of {_CONTEXT_LEN}: lower it")
-    if params["page_size"] & (params["page_size"] - 1):
-        raise BadInput("page_size: give a power of two, upstream's paged allocator takes no other")
+    paging.refuse(params["page_size"])
 
 
 def has_its_own(params: Params) -> bool:
@@ -86,18 +86,7 @@ REPRODUCER = Reproducer(
     requires=frozenset({"torch", "triton"}),
     reported=ReportedServer(
         model="google/gemma-3-27b-it",
-        launches=(
-            Launch(
-                platform="rocm",
-                flags={"attention-backend": "aiter"},
-                environment={"SGLANG_USE_AITER_UNIFIED_ATTN": "1"},
-            ),
-            Launch(
-                platform="cuda",
-                flags={"attention-backend": "triton"},
-                note="the nearest there is: aiter is for AMD, so the bug cannot show",
-            ),
-        ),
+        launches=on_rocm({"attention-backend": "aiter"}, environment={"SGLANG_USE_AITER_UNIFIED_ATTN": "1"}),
         client=(
             "curl http://localhost:30000/generate -H 'Content-Type: application/json' -d '{\"text\": "
             '"The capital of France is", "sampling_params": {"temperature": 0, "max_new_tokens": 128}}\''

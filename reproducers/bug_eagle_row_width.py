@@ -24,7 +24,6 @@ from harness.facts import (
     ReportedServer,
     Reproducer,
     Revert,
-    ServerCase,
     Tolerance,
     Traffic,
     edit,
@@ -32,8 +31,8 @@ from harness.facts import (
     form,
     watch,
 )
-from reproducers.rigs import eagle, moved
-from reproducers.rigs.servers import COARSER, COMMON, EAGLE3, FLOAT32, HOSTS, on_both
+from reproducers.rigs import eagle, moved, paging
+from reproducers.rigs.servers import EAGLE3, HOSTS, on_both, served
 
 NEIGHBOUR = "neighbour"
 SIZING = "get_req_to_token_extra_context_len"
@@ -112,8 +111,7 @@ def refuse(params: Params) -> None:
         raise BadInput(
             f"seq_len: a request has fewer tokens than context_len {params['context_len']}: lower it"
         )
-    if params["page_size"] & (params["page_size"] - 1):
-        raise BadInput("page_size: give a power of two, upstream's paged allocator takes no other")
+    paging.refuse(params["page_size"])
     if params["context_len"] % params["page_size"]:
         raise BadInput("context_len: give a multiple of page_size")
 
@@ -199,16 +197,12 @@ REPRODUCER = Reproducer(
         tolerance=Tolerance(absolute=0, relative=0, reason="an entry changed or did not"),
     ),
     # A request that states how many tokens it wants never comes so near to the context's end.
-    server=ServerCase(
-        model="tiny-llama-eagle3",
-        flags={**COMMON, **_CHAIN, "attention-backend": "triton", "page-size": "4", "context-length": "256"},
+    server=served(
+        "tiny-llama-eagle3",
+        flags={**_CHAIN, "attention-backend": "triton", "page-size": "4", "context-length": "256"},
         on={**HOSTS, "cpu": {**HOSTS["cpu"], "context-length": "256"}},
-        traffic=Traffic(
-            seed=26972, requests=1, prompt_tokens=(243, 243), output_tokens=None, stream="all", rests=True
-        ),
+        traffic=Traffic(seed=26972, requests=1, prompt_tokens=(243, 243), output_tokens=None, stream="all"),
         watch=watch("leak", "wrong-value", "nan"),
-        tolerance=FLOAT32,
-        coarser=COARSER,
     ),
     expect=Expect(
         reverted=faults("wrong-value", buffer=NEIGHBOUR, only=overflows),

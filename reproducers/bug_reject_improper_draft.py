@@ -147,6 +147,7 @@ REPRODUCER = Reproducer(
     ),
     kernel=KernelCase(
         call=verify,
+        emulated=("gfx942", "gfx950"),
         imports=("sglang.srt.speculative",),
         params={
             "drafted": Choice("minus-inf", tuple(DRAFTS)),

@@ -22,7 +22,6 @@ from harness.facts import (
     Integers,
     KernelCase,
     KernelLab,
-    Launch,
     Lists,
     Params,
     ReportedServer,
@@ -34,7 +33,7 @@ from harness.facts import (
     watch,
 )
 from reproducers.rigs import given_slots, moved
-from reproducers.rigs.servers import random_load
+from reproducers.rigs.servers import on_rocm, random_load
 
 _MODULES = ("sglang.kernels.ops.kvcache.triton_store_cache", "sglang.jit_kernel.triton_store_cache")
 """What dispatches the stores on ROCm: since 0.5.17 among upstream's kernels."""
@@ -110,6 +109,8 @@ def wraps(params: Params) -> bool:
     return bool(max(params["slots"]) * _SLOT[cache] + first >= _LIMIT or (scale and first + behind >= _LIMIT))
 
 
+_REPORTED = {"tp": "8", "trust-remote-code": "", "page-size": "256"}
+
 REPRODUCER = Reproducer(
     bug=Bug(
         introduced_in="0.5.13",
@@ -119,13 +120,10 @@ REPRODUCER = Reproducer(
     requires=frozenset({"torch", "triton"}),
     reported=ReportedServer(
         model="deepseek-ai/DeepSeek-V4-Flash",
-        launches=(
-            Launch(platform="rocm", flags={"tp": "8", "trust-remote-code": "", "page-size": "256"}),
-            Launch(
-                platform="cuda",
-                flags={"tp": "8", "trust-remote-code": "", "page-size": "256"},
-                note="the nearest there is: CUDA stores by a kernel of its own, so the bug cannot show",
-            ),
+        launches=on_rocm(
+            _REPORTED,
+            cuda=_REPORTED,
+            note="the nearest there is: CUDA stores by a kernel of its own, so the bug cannot show",
         ),
         client=random_load(8192, 256, prompts=4096, at_once=256),
         expect="after minutes of load a memory access fault in prefill, on every rank",

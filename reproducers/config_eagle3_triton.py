@@ -5,21 +5,18 @@ request. Whatever the draft proposes, the answers are the target's own: they mus
 reference's greedy tokens.
 """
 
-from harness.facts import Configuration, Grid, Integer, ServerCase
-from reproducers.rigs.servers import COARSER, COMMON, EAGLE3, FLOAT32, HOSTS, MEMORY, eagle_traffic
+from harness.facts import Configuration, Grid, Integer
+from reproducers.rigs.servers import EAGLE3, MEMORY, eagle_traffic, served
 
 CONFIGURATION = Configuration(
     requires=frozenset({"torch", "triton"}),
     enters=("EAGLEWorkerV2.verify", "EAGLEWorker.verify"),
-    server=ServerCase(
-        model="tiny-llama-eagle3",
-        flags={**COMMON, **EAGLE3, "attention-backend": "triton", "page-size": "{page_size}"},
-        on=HOSTS,
+    server=served(
+        "tiny-llama-eagle3",
+        flags={**EAGLE3, "attention-backend": "triton", "page-size": "{page_size}"},
         params={"page_size": Integer(16)},
         grid=Grid(page_size=[2, 16]),
         traffic=eagle_traffic(8),
         watch=MEMORY,
-        tolerance=FLOAT32,
-        coarser=COARSER,
     ),
 )

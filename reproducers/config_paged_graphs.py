@@ -5,21 +5,19 @@ those of three and four to six, so that every step runs in a graph. On a GPU tha
 runs in graphs, as upstream serves there; this one is for machines without.
 """
 
-from harness.facts import Configuration, CpuGraphs, ServerCase
-from reproducers.rigs.servers import COARSER, COMMON, FLOAT32, MEMORY, paged_traffic, with_graphs
+from harness.facts import Configuration, CpuGraphs
+from reproducers.rigs.servers import MEMORY, paged_traffic, served, with_graphs
 
 CONFIGURATION = Configuration(
     requires=frozenset({"torch", "triton"}),
     enters=("DecodeCudaGraphRunner.execute", "CudaGraphRunner.replay"),
-    server=ServerCase(
-        model="tiny-llama",
+    server=served(
+        "tiny-llama",
         requires=frozenset({"cpu-servers"}),
-        flags={**COMMON, "attention-backend": "triton", "page-size": "16"},
+        flags={"attention-backend": "triton", "page-size": "16"},
         on=with_graphs(),
         graphs=CpuGraphs(sizes=(2, 6)),
         traffic=paged_traffic(),
         watch=MEMORY,
-        tolerance=FLOAT32,
-        coarser=COARSER,
     ),
 )

@@ -4,19 +4,16 @@ It reproduces no bug. A tree on which this configuration does not start, does no
 float64 reference, or strays, has a problem that no reproducer covers.
 """
 
-from harness.facts import Configuration, ServerCase
-from reproducers.rigs.servers import COARSER, COMMON, FLOAT32, HOSTS, MEMORY, paged_traffic
+from harness.facts import Configuration
+from reproducers.rigs.servers import MEMORY, paged_traffic, served
 
 CONFIGURATION = Configuration(
     requires=frozenset({"torch", "triton"}),
     enters=("TritonAttnBackend.init_forward_metadata",),
-    server=ServerCase(
-        model="tiny-llama",
-        flags={**COMMON, "attention-backend": "triton", "page-size": "16"},
-        on=HOSTS,
+    server=served(
+        "tiny-llama",
+        flags={"attention-backend": "triton", "page-size": "16"},
         traffic=paged_traffic(),
         watch=MEMORY,
-        tolerance=FLOAT32,
-        coarser=COARSER,
     ),
 )

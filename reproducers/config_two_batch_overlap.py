@@ -6,8 +6,8 @@ attention backend of its own. Nothing is really overlapped: without an expert-pa
 upstream model has two-batch operations that start (docs/gpu.md), so each batch is computed whole.
 """
 
-from harness.facts import Configuration, ServerCase
-from reproducers.rigs.servers import COARSER, COMMON, FLOAT32, HOSTS, MEMORY, TWO_RANKS, two_batch_traffic
+from harness.facts import Configuration
+from reproducers.rigs.servers import MEMORY, TWO_RANKS, served, two_batch_traffic
 
 CONFIGURATION = Configuration(
     requires=frozenset({"torch", "triton"}),
@@ -15,11 +15,10 @@ CONFIGURATION = Configuration(
         "TboForwardBatchPreparer.filter_batch",
         "TboAttnBackend._dispatch_children_from_replay_view",
     ),
-    server=ServerCase(
-        model="tiny-qwen3",
+    server=served(
+        "tiny-qwen3",
         ranks=2,
         flags={
-            **COMMON,
             "attention-backend": "triton",
             "page-size": "16",
             "dp-size": "2",
@@ -27,12 +26,9 @@ CONFIGURATION = Configuration(
             "enable-two-batch-overlap": "",
             "disable-custom-all-reduce": "",
         },
-        on=HOSTS,
         environment=TWO_RANKS,
         traffic=two_batch_traffic(requests=5, output_tokens=8),
         watch=MEMORY,
-        tolerance=FLOAT32,
-        coarser=COARSER,
         ready_seconds=200.0,
     ),
 )

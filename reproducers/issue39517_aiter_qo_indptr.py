@@ -24,7 +24,6 @@ from harness.facts import (
     Integers,
     KernelCase,
     KernelLab,
-    Launch,
     Lists,
     Params,
     ReportedServer,
@@ -37,6 +36,7 @@ from harness.facts import (
 )
 from reproducers.rigs.aiter import handed
 from reproducers.rigs.aiter import rig as aiter
+from reproducers.rigs.servers import on_rocm
 
 CU_SEQLENS_Q = "cu_seqlens_q"
 _CONTEXT_LEN = 64
@@ -94,14 +94,7 @@ REPRODUCER = Reproducer(
     requires=frozenset({"torch", "triton"}),
     reported=ReportedServer(
         model="deepseek-ai/DeepSeek-V3",
-        launches=(
-            Launch(platform="rocm", flags={"attention-backend": "aiter", **_FLAGS}),
-            Launch(
-                platform="cuda",
-                flags={"attention-backend": "triton", **_FLAGS},
-                note="the nearest there is: aiter is for AMD, so the bug cannot show",
-            ),
-        ),
+        launches=on_rocm({"attention-backend": "aiter", **_FLAGS}),
         client=(
             "curl http://localhost:30000/generate -H 'Content-Type: application/json' -d "
             '\'{"text": "The capital of France is", "sampling_params": {"temperature": 0}}\''

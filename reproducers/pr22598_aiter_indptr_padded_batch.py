@@ -20,12 +20,10 @@ from harness.facts import (
     Integer,
     KernelCase,
     KernelLab,
-    Launch,
     Params,
     ReportedServer,
     Reproducer,
     Revert,
-    ServerCase,
     edit,
     faults,
     watch,
@@ -35,12 +33,11 @@ from reproducers.rigs.aiter import buffers as aiter_buffers
 from reproducers.rigs.aiter import draft as aiter_draft
 from reproducers.rigs.aiter import rig as aiter
 from reproducers.rigs.servers import (
-    COARSER,
-    COMMON,
-    FLOAT32,
     MEMORY,
     TWO_RANKS,
+    on_rocm,
     random_load,
+    served,
     two_batch_traffic,
     with_graphs,
 )
@@ -121,32 +118,16 @@ REPRODUCER = Reproducer(
     requires=frozenset({"torch", "triton"}),
     reported=ReportedServer(
         model="deepseek-ai/DeepSeek-V3",
-        launches=(
-            Launch(
-                platform="rocm",
-                flags={
-                    "attention-backend": "aiter",
-                    "tp": "8",
-                    "dp": "8",
-                    "enable-dp-attention": "",
-                    "enable-two-batch-overlap": "",
-                    "moe-a2a-backend": "deepep",
-                    "max-running-requests": "40",
-                },
-            ),
-            Launch(
-                platform="cuda",
-                flags={
-                    "attention-backend": "triton",
-                    "tp": "8",
-                    "dp": "8",
-                    "enable-dp-attention": "",
-                    "enable-two-batch-overlap": "",
-                    "moe-a2a-backend": "deepep",
-                    "max-running-requests": "40",
-                },
-                note="the nearest there is: aiter is for AMD, so the bug cannot show",
-            ),
+        launches=on_rocm(
+            {
+                "attention-backend": "aiter",
+                "tp": "8",
+                "dp": "8",
+                "enable-dp-attention": "",
+                "enable-two-batch-overlap": "",
+                "moe-a2a-backend": "deepep",
+                "max-running-requests": "40",
+            }
         ),
         client=random_load(1024, 128, prompts=80, at_once=40),
         expect=(
@@ -173,12 +154,11 @@ REPRODUCER = Reproducer(
         grid=Grid(max_bs=[4, 6], mode=aiter.MODES, attention=aiter.ATTENTION),
         watch=watch("short-buffer", "exception", buffers=aiter_buffers.POINTERS),
     ),
-    server=ServerCase(
-        model="tiny-qwen3",
+    server=served(
+        "tiny-qwen3",
         ranks=2,
         requires=frozenset({"rocm", "aiter"}),
         flags={
-            **COMMON,
             "attention-backend": "aiter",
             "page-size": "16",
             "dp-size": "2",
@@ -197,8 +177,6 @@ REPRODUCER = Reproducer(
         traffic=two_batch_traffic(requests=20, output_tokens=16),
         watch=SILENT,
         answers_bind=False,
-        tolerance=FLOAT32,
-        coarser=COARSER,
         ready_seconds=200.0,
     ),
     expect=Expect(

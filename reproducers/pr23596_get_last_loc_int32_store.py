@@ -32,7 +32,6 @@ from harness.facts import (
     ReportedServer,
     Reproducer,
     Revert,
-    ServerCase,
     Tolerance,
     Traffic,
     edit,
@@ -41,7 +40,7 @@ from harness.facts import (
     watch,
 )
 from reproducers.rigs import last_loc
-from reproducers.rigs.servers import COARSER, COMMON, EAGLE3, FLOAT32, HOSTS, MEMORY, random_load
+from reproducers.rigs.servers import EAGLE3, MEMORY, random_load, served
 
 _DTYPES = Choice("int64", last_loc.DTYPES)
 _NARROW = Choice("int32", last_loc.DTYPES)
@@ -116,22 +115,18 @@ REPRODUCER = Reproducer(
         symptom="wild last_loc values on AMD GPUs under EAGLE, page size above 1: GPU faults, wrong tokens",
     ),
     requires=frozenset({"torch", "triton"}),
-    server=ServerCase(
-        model="tiny-llama-eagle3",
+    server=served(
+        "tiny-llama-eagle3",
         requires=frozenset({"rocm"}),
         flags={
-            **COMMON,
             **EAGLE3,
             "speculative-eagle-topk": "1",
             "speculative-num-draft-tokens": "4",
             "attention-backend": "triton",
             "page-size": "16",
         },
-        on=HOSTS,
         traffic=Traffic(seed=23596, requests=32, prompt_tokens=(5, 200), output_tokens=32, concurrency=8),
         watch=MEMORY,
-        tolerance=FLOAT32,
-        coarser=COARSER,
     ),
     reported=ReportedServer(
         model="meta-llama/Llama-3.1-8B-Instruct",

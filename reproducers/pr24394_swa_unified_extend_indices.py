@@ -21,19 +21,17 @@ from harness.facts import (
     Integers,
     KernelCase,
     KernelLab,
-    Launch,
     Params,
     ReportedServer,
     Reproducer,
     Revert,
-    ServerCase,
     Tolerance,
     Traffic,
     edit,
     faults,
     watch,
 )
-from reproducers.rigs.servers import COARSER, COMMON, FLOAT32, HOSTS, random_load
+from reproducers.rigs.servers import on_cuda, random_load, served
 from reproducers.rigs.swa import model as swa_model
 from reproducers.rigs.swa import rig as swa
 from reproducers.rigs.swa.pages import new_pages
@@ -213,12 +211,7 @@ REPRODUCER = Reproducer(
     requires=frozenset({"torch", "triton"}),
     reported=ReportedServer(
         model="google/gemma-4-26B-A4B-it",
-        launches=(
-            Launch(platform="cuda", flags=SERVER_FLAGS),
-            Launch(
-                platform="rocm", flags=SERVER_FLAGS, note="reported on CUDA; the Triton kernel is the same"
-            ),
-        ),
+        launches=on_cuda(SERVER_FLAGS, note="reported on CUDA; the Triton kernel is the same"),
         client=random_load(2048, 256, prompts=200, at_once=128),
         expect="an illegal memory access once requests have come and gone, or wrong tokens without one",
     ),
@@ -232,10 +225,9 @@ REPRODUCER = Reproducer(
     ),
     kernel=_KERNEL,
     device=_KERNEL.on("cuda"),
-    server=ServerCase(
-        model="tiny-swa",
+    server=served(
+        "tiny-swa",
         flags={
-            **COMMON,
             "attention-backend": "triton",
             "enable-deterministic-inference": "",
             "page-size": "1",
@@ -244,7 +236,6 @@ REPRODUCER = Reproducer(
             "swa-full-tokens-ratio": "0.4",
             "chunked-prefill-size": "64",
         },
-        on=HOSTS,
         # In deterministic mode the scheduler cuts prompts at multiples of this, by default of 4096: a
         # prompt that is longer than a smaller chunk would wait for ever.
         environment={"SGLANG_TRITON_PREFILL_TRUNCATION_ALIGN_SIZE": "16"},
@@ -270,8 +261,6 @@ REPRODUCER = Reproducer(
             alone=1,
         ),
         watch=watch("oob-read", "oob-write", "wrong-value", "nan"),
-        tolerance=FLOAT32,
-        coarser=COARSER,
     ),
     expect=Expect(
         reverted=faults("oob-read", kernel="_fwd_kernel_unified", only=spaces_part),

@@ -23,13 +23,11 @@ from harness.facts import (
     Integers,
     KernelCase,
     KernelLab,
-    Launch,
     Lists,
     Params,
     ReportedServer,
     Reproducer,
     Revert,
-    ServerCase,
     Traffic,
     edit,
     faults,
@@ -38,7 +36,13 @@ from harness.facts import (
 from reproducers.rigs.aiter import buffers as aiter_buffers
 from reproducers.rigs.aiter import draft as aiter_draft
 from reproducers.rigs.aiter import rig as aiter
-from reproducers.rigs.servers import COARSER, COMMON, FLOAT32, MEMORY, random_load, with_graphs
+from reproducers.rigs.servers import (
+    MEMORY,
+    on_rocm,
+    random_load,
+    served,
+    with_graphs,
+)
 
 
 def replay_long_sequences(
@@ -149,17 +153,7 @@ REPRODUCER = Reproducer(
     requires=frozenset({"torch", "triton"}),
     reported=ReportedServer(
         model="meta-llama/Llama-3.1-8B-Instruct",
-        launches=(
-            Launch(
-                platform="rocm",
-                flags={"attention-backend": "aiter", "page-size": "16", "cuda-graph-max-bs": "16"},
-            ),
-            Launch(
-                platform="cuda",
-                flags={"attention-backend": "triton", "page-size": "16", "cuda-graph-max-bs": "16"},
-                note="the nearest there is: aiter is for AMD, so the bug cannot show",
-            ),
-        ),
+        launches=on_rocm({"attention-backend": "aiter", "page-size": "16", "cuda-graph-max-bs": "16"}),
         client=random_load(16384, 256, prompts=64, at_once=16),
         expect=(
             "a memory fault or wrong tokens once the batch's lengths add up to more than its pages; "
@@ -196,10 +190,10 @@ REPRODUCER = Reproducer(
         grid=Grid(page_size=[1, 16], mode=aiter.MODES, attention=aiter.ATTENTION),
         watch=watch("oob-write", "oob-read", buffers=("cuda_graph_kv_indices",)),
     ),
-    server=ServerCase(
-        model="tiny-llama",
+    server=served(
+        "tiny-llama",
         requires=frozenset({"rocm", "aiter"}),
-        flags={**COMMON, "attention-backend": "aiter", "page-size": "16", "context-length": "256"},
+        flags={"attention-backend": "aiter", "page-size": "16", "context-length": "256"},
         on=with_graphs(context_length="256"),
         # One request at a time: what a batch adds up to depends on nothing but the request then.
         graphs=CpuGraphs(
@@ -209,8 +203,6 @@ REPRODUCER = Reproducer(
         ),
         traffic=Traffic(seed=24587, requests=16, prompt_tokens=(180, 200), output_tokens=32, concurrency=8),
         watch=MEMORY,
-        tolerance=FLOAT32,
-        coarser=COARSER,
     ),
     expect=Expect(
         reverted=faults(

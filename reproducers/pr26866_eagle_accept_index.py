@@ -26,23 +26,19 @@ from harness.facts import (
     ReportedServer,
     Reproducer,
     Revert,
-    ServerCase,
     Tolerance,
     edit,
     faults,
     form,
     watch,
 )
-from reproducers.rigs import accept, eagle
+from reproducers.rigs import accept, eagle, paging
 from reproducers.rigs.servers import (
-    COARSER,
-    COMMON,
     EAGLE3,
-    FLOAT32,
-    HOSTS,
     eagle_traffic,
     on_both,
     random_load,
+    served,
 )
 
 INDEX = "accept_index"
@@ -99,8 +95,7 @@ def refuse(params: Params) -> None:
         raise BadInput(f"accepted: {max(params['accepted'])} is more than num_steps {steps}: lower it")
     if params["draft_tokens"] <= steps:
         raise BadInput(f"draft_tokens: must be more than num_steps {steps}: a chain alone has {steps + 1}")
-    if params["page_size"] & (params["page_size"] - 1):
-        raise BadInput("page_size: give a power of two, upstream's paged allocator takes no other")
+    paging.refuse(params["page_size"])
 
 
 def surplus_programs(params: Params) -> bool:
@@ -171,15 +166,12 @@ REPRODUCER = Reproducer(
     kernel=_KERNEL,
     # One point: what is read behind the index is no slot of any pool, and ends the device's context.
     device=_KERNEL.on("cuda", grid=Grid()),
-    server=ServerCase(
-        model="tiny-llama-eagle3",
-        flags={**COMMON, **EAGLE3, "attention-backend": "triton", "page-size": "{page_size}"},
-        on=HOSTS,
+    server=served(
+        "tiny-llama-eagle3",
+        flags={**EAGLE3, "attention-backend": "triton", "page-size": "{page_size}"},
         params={"page_size": Integer(16)},
         traffic=eagle_traffic(26866),
         watch=watch("oob-read", "oob-write", buffers=(INDEX,)),
-        tolerance=FLOAT32,
-        coarser=COARSER,
     ),
     expect=Expect(
         reverted=faults("oob-read", buffer=INDEX, only=surplus_programs),

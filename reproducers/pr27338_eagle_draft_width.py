@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from harness.errors import BadInput
 from harness.facts import (
     Bug,
     Choice,
@@ -25,20 +24,18 @@ from harness.facts import (
     Integers,
     KernelCase,
     KernelLab,
-    Launch,
     Lists,
     Params,
     ReportedServer,
     Reproducer,
     Revert,
-    ServerCase,
     Traffic,
     edit,
     faults,
     watch,
 )
-from reproducers.rigs import drafts
-from reproducers.rigs.servers import COARSER, COMMON, EAGLE3, FLOAT32, HOSTS, random_load
+from reproducers.rigs import drafts, paging
+from reproducers.rigs.servers import EAGLE3, HOSTS, on_cuda, random_load, served
 
 GRAPH = "cuda_graph_kv_indices"
 KERNEL = "generate_draft_decode_kv_indices"
@@ -66,15 +63,8 @@ def plan_draft(
 
 
 def refuse(params: Params) -> None:
-    lengths, steps, context = params["seq_lens"], params["num_steps"], params["context_len"]
-    if len(lengths) > params["max_bs"]:
-        raise BadInput(f"seq_lens: {len(lengths)} requests are more than max_bs {params['max_bs']}: raise it")
-    if max(lengths) > context:
-        raise BadInput(f"seq_lens: {max(lengths)} is more than context_len {context}: lower it")
-    if params["page_size"] & (params["page_size"] - 1):
-        raise BadInput("page_size: give a power of two, upstream's paged allocator takes no other")
-    if steps < 2:
-        raise BadInput("num_steps: a draft of one step has no attention: give 2 or more")
+    paging.refuse(params["page_size"])
+    drafts.refuse(params["num_steps"], params["context_len"], params["max_bs"], params["seq_lens"])
 
 
 def overflows(params: Params) -> bool:
@@ -96,13 +86,10 @@ REPRODUCER = Reproducer(
     requires=frozenset({"torch", "triton"}),
     reported=ReportedServer(
         model="meta-llama/Llama-3.1-8B-Instruct",
-        launches=(
-            Launch(platform="cuda", flags={**_REPORTED, "attention-backend": "flashinfer"}),
-            Launch(
-                platform="rocm",
-                flags={**_REPORTED, "attention-backend": "triton"},
-                note="FlashInfer has no ROCm build, and Triton's buffer was right in the affected releases",
-            ),
+        launches=on_cuda(
+            {**_REPORTED, "attention-backend": "flashinfer"},
+            rocm={**_REPORTED, "attention-backend": "triton"},
+            note="FlashInfer has no ROCm build, and Triton's buffer was right in the affected releases",
         ),
         client=random_load(16384, 256, prompts=64, at_once=16),
         expect="an illegal memory access once a batch's prompts fill a top-k'th of its context",
@@ -146,15 +133,13 @@ REPRODUCER = Reproducer(
         watch=watch("oob-write", "oob-read", buffers=drafts.BUFFERS),
     ),
     # On a CPU each batch has a buffer of its own, Triton's; on an H200 or the like FlashInfer's graph.
-    server=ServerCase(
-        model="tiny-llama-eagle3",
-        flags={**COMMON, **EAGLE3, "attention-backend": "triton", "page-size": "1"},
+    server=served(
+        "tiny-llama-eagle3",
+        flags={**EAGLE3, "attention-backend": "triton", "page-size": "1"},
         on={**HOSTS, "cuda": {**HOSTS["cuda"], "attention-backend": "flashinfer", "context-length": "512"}},
         fences=Fences(only=frozenset({GRAPH})),
         traffic=Traffic(seed=27338, requests=2, prompt_tokens=(80, 120), output_tokens=6, concurrency=2),
         watch=watch("oob-write", buffers=drafts.BUFFERS),
-        tolerance=FLOAT32,
-        coarser=COARSER,
     ),
     expect=Expect(
         reverted=faults("oob-write", buffer=GRAPH, kernel=KERNEL, only=overflows),

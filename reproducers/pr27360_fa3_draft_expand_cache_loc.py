@@ -25,20 +25,25 @@ from harness.facts import (
     Integers,
     KernelCase,
     KernelLab,
-    Launch,
     Lists,
     Params,
     ReportedServer,
     Reproducer,
     Revert,
-    ServerCase,
     Traffic,
     edit,
     faults,
     watch,
 )
-from reproducers.rigs import eagle, fa3
-from reproducers.rigs.servers import COARSER, COMMON, EAGLE3, FLOAT32, MEMORY, random_load, with_graphs
+from reproducers.rigs import eagle, fa3, paging
+from reproducers.rigs.servers import (
+    EAGLE3,
+    MEMORY,
+    on_cuda,
+    random_load,
+    served,
+    with_graphs,
+)
 
 TABLE = "page_table"
 _EAGLE = {
@@ -71,8 +76,7 @@ def refuse(params: Params) -> None:
         raise BadInput(
             f"seq_lens: {requests} sequences do not fit max_bs {max_bs}: drop some or raise max_bs"
         )
-    if page & (page - 1):
-        raise BadInput("page_size: give a power of two, upstream's paged allocator takes no other")
+    paging.refuse(page)
 
 
 # --- where the bug bites -------------------------------------------------------------------
@@ -157,13 +161,10 @@ REPRODUCER = Reproducer(
     formerly=("FlashAttentionBackend.init_forward_metadata_replay_cuda_graph",),  # up to 0.5.12.post1
     reported=ReportedServer(
         model="meta-llama/Llama-3.1-8B-Instruct",
-        launches=(
-            Launch(platform="cuda", flags=_EAGLE | {"attention-backend": "fa3", "page-size": "2"}),
-            Launch(
-                platform="rocm",
-                flags=_EAGLE | {"attention-backend": "triton", "page-size": "2"},
-                note="the nearest there is: FA3 is for NVIDIA, so the bug cannot show",
-            ),
+        launches=on_cuda(
+            _EAGLE | {"attention-backend": "fa3", "page-size": "2"},
+            rocm=_EAGLE | {"attention-backend": "triton", "page-size": "2"},
+            note="the nearest there is: FA3 is for NVIDIA, so the bug cannot show",
         ),
         client=random_load(1024, 512, prompts=64, at_once=16),
         expect=(
@@ -173,11 +174,10 @@ REPRODUCER = Reproducer(
     ),
     kernel=_KERNEL,
     device=_KERNEL.on("cuda", requires=frozenset({fa3.LIBRARY})),
-    server=ServerCase(
-        model="tiny-llama-eagle3",
+    server=served(
+        "tiny-llama-eagle3",
         requires=frozenset({"cuda", "sgl_kernel"}),
         flags={
-            **COMMON,
             **EAGLE3,
             "attention-backend": "fa3",
             "page-size": "2",
@@ -195,8 +195,6 @@ REPRODUCER = Reproducer(
         dtype="bfloat16",  # what FA3 takes
         traffic=Traffic(seed=27360, requests=16, prompt_tokens=(5, 200), output_tokens=32, concurrency=8),
         watch=MEMORY,
-        tolerance=FLOAT32,
-        coarser=COARSER,
     ),
     expect=Expect(
         reverted=faults("index-range", buffer=TABLE, kernel="scatter_", only=overflows),

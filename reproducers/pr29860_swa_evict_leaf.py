@@ -34,7 +34,6 @@ from harness.facts import (
     Reproducer,
     Retired,
     Revert,
-    ServerCase,
     Tolerance,
     Traffic,
     edit,
@@ -42,7 +41,8 @@ from harness.facts import (
     form,
     watch,
 )
-from reproducers.rigs.servers import COARSER, COMMON, FLOAT32, HOSTS, on_both, random_load
+from reproducers.rigs import paging
+from reproducers.rigs.servers import on_both, random_load, served
 from reproducers.rigs.swa import model as swa_model
 from reproducers.rigs.swa import tree as swa_tree
 
@@ -82,8 +82,7 @@ def expected(*, window: int, page_size: int, prompts: tuple[int, ...], decoded: 
 
 def refuse(params: Params) -> None:
     page, prompts, decoded = params["page_size"], params["prompts"], params["decoded"]
-    if _POOL % page:
-        raise BadInput(f"page_size: {page} does not divide the pools' {_POOL} slots: give a power of two")
+    paging.refuse_for(page, _POOL)
     if max(prompts) + decoded > _CONTEXT:
         raise BadInput(f"prompts: {max(prompts)} and {decoded} tokens are more than a context of {_CONTEXT}")
     if sum(-(-(length + decoded) // page) for length in prompts) * page > _POOL:
@@ -152,18 +151,13 @@ REPRODUCER = Reproducer(
         reference=expected,
         tolerance=Tolerance(absolute=0, relative=0, reason="tokens and slots are counted"),
     ),
-    server=ServerCase(
-        model="tiny-swa",
-        flags={**COMMON, "attention-backend": "triton", "page-size": "{page_size}"},
-        on=HOSTS,
+    server=served(
+        "tiny-swa",
+        flags={"attention-backend": "triton", "page-size": "{page_size}"},
         environment=_UNIFIED,
         params={"page_size": Integer(64)},
-        traffic=Traffic(
-            seed=29860, requests=6, prompt_tokens=(90, 200), output_tokens=4, concurrency=2, rests=True
-        ),
+        traffic=Traffic(seed=29860, requests=6, prompt_tokens=(90, 200), output_tokens=4, concurrency=2),
         watch=watch("leak", "wrong-value", "nan"),
-        tolerance=FLOAT32,
-        coarser=COARSER,
     ),
     expect=Expect(
         reverted=faults("wrong-value", buffer="matched", only=leaf_left_empty, varies={"decoded": [4]}),

@@ -93,6 +93,7 @@ REPRODUCER = Reproducer(
     ),
     kernel=KernelCase(
         call=expand,
+        emulated=("gfx942", "gfx950"),
         check=refuse,
         imports=("sglang.srt.layers.attention",),
         params={

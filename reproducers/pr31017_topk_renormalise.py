@@ -30,11 +30,12 @@ from harness.facts import (
     Reproducer,
     Revert,
     Tolerance,
+    Traffic,
     edit,
     faults,
     watch,
 )
-from reproducers.rigs.servers import on_both, random_load
+from reproducers.rigs.servers import on_both, random_load, served
 
 MODULE = "sglang.srt.layers.moe.topk"
 EXPERTS, CHOSEN = 8, 2
@@ -153,5 +154,17 @@ REPRODUCER = Reproducer(
             reason="bfloat16 keeps 8 bits of a sigmoid, and float16 few of one that is 9 below zero",
         ),
     ),
-    expect=Expect(reverted=faults("nan", buffer="weights", only=underflows)),
+    # The second prompt has a token of the class that no expert takes, the first has none.
+    server=served(
+        "tiny-moe",
+        flags={"attention-backend": "triton"},
+        traffic=Traffic(
+            seed=31017, requests=2, prompt_tokens=(20, 60), output_tokens=4, concurrency=2, stream="some"
+        ),
+        watch=watch("nan", "wrong-value", "oob-read", "oob-write"),
+    ),
+    expect=Expect(
+        reverted=faults("nan", buffer="weights", only=underflows),
+        server=faults("nan", buffer="logprobs"),
+    ),
 )

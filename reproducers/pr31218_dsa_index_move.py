@@ -22,7 +22,6 @@ from harness.facts import (
     Integers,
     KernelCase,
     KernelLab,
-    Launch,
     Lists,
     Params,
     ReportedServer,
@@ -33,8 +32,8 @@ from harness.facts import (
     faults,
     watch,
 )
-from reproducers.rigs import given_slots
-from reproducers.rigs.servers import EAGLE3, random_load
+from reproducers.rigs import given_slots, pools
+from reproducers.rigs.servers import EAGLE3, on_cuda, random_load
 
 PAGE = 64
 """Upstream takes no other off ROCm."""
@@ -45,13 +44,16 @@ _DIM = 8
 def move(
     lab: KernelLab, *, pages: int, source: tuple[int, ...], target: tuple[int, ...]
 ) -> Mapping[str, Any]:
-    """Move tokens between slots of a pool of so many pages; returns every token's key and scale."""
+    """Move tokens between slots of a pool of so many pages; returns every token's key and scale.
+
+    Of these pages upstream has one for padding.
+    """
     import torch
 
     lab.single_rank()
     with lab.configuration(page_size=PAGE), lab.undivided():
-        pool = _pool(lab, pages)
-        (index_k,) = _buffers(pool)
+        pool = pools.dsa(_DIM, _KEY_BYTES)((pages - 1) * PAGE, PAGE, lab.device)
+        (index_k,) = pools.index_keys(pool)
         tokens = torch.tensor(_keys(pages), dtype=torch.uint8).reshape(-1, PAGE, 1)
         keys = index_k[:, : PAGE * _KEY_BYTES].view(-1, PAGE, _KEY_BYTES)
         scales = index_k[:, PAGE * _KEY_BYTES :].view(-1, PAGE, _SCALE_BYTES)
@@ -61,23 +63,6 @@ def move(
         with lab.observe("move"):
             pool.move_kv_cache(target_slots, source_slots)
         return {name: part.amin(2).flatten().int() for name, part in (("keys", keys), ("scales", scales))}
-
-
-def _pool(lab: KernelLab, pages: int) -> Any:
-    """A pool of one layer; one page more than asked for is upstream's, for padding."""
-    import torch
-    from sglang.srt.mem_cache.memory_pool import DSATokenToKVPool
-
-    return DSATokenToKVPool(
-        size=(pages - 1) * PAGE, page_size=PAGE, kv_lora_rank=_DIM, qk_rope_head_dim=_DIM,
-        dtype=torch.bfloat16, layer_num=1, device=lab.device, index_head_dim=_KEY_BYTES,
-        enable_memory_saver=False, kv_cache_dim=2 * _DIM,
-    )  # fmt: skip
-
-
-def _buffers(pool: Any) -> Any:
-    """The indexer's tables: since 0.5.18 a cache of their own."""
-    return pool.index_key_cache.buffer if hasattr(pool, "index_key_cache") else pool.index_k_with_scale_buffer
 
 
 def _keys(pages: int) -> list[int]:
@@ -95,8 +80,7 @@ def expected(*, pages: int, source: tuple[int, ...], target: tuple[int, ...]) ->
 
 def refuse(params: Params) -> None:
     source, target, slots = params["source"], params["target"], params["pages"] * PAGE
-    if len(source) != len(target):
-        raise BadInput(f"source: give one slot for each of the {len(target)} in target")
+    given_slots.refuse_unpaired("source", source, "target", target)
     if max(source) >= slots:
         raise BadInput(f"source: {max(source)} is none of the {slots} slots: lower it")
     given_slots.refuse("target", target, slots)
@@ -126,13 +110,8 @@ REPRODUCER = Reproducer(
     requires=frozenset({"torch"}),
     reported=ReportedServer(
         model="deepseek-ai/DeepSeek-V3.2",
-        launches=(
-            Launch(platform="cuda", flags=_REPORTED),
-            Launch(
-                platform="rocm",
-                flags=_REPORTED,
-                note="without aiter's shuffled keys pages have one token, and the move is right",
-            ),
+        launches=on_cuda(
+            _REPORTED, note="without aiter's shuffled keys pages have one token, and the move is right"
         ),
         client=random_load(4096, 256, prompts=64, at_once=16),
         expect="a device assertion of an index, in the first verify step that accepts a token off the front",

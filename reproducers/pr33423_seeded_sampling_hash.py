@@ -30,7 +30,6 @@ from harness.facts import (
     Reproducer,
     Revert,
     Sampling,
-    ServerCase,
     Tolerance,
     Traffic,
     edit,
@@ -38,7 +37,7 @@ from harness.facts import (
     watch,
 )
 from reproducers.rigs import murmur
-from reproducers.rigs.servers import COARSER, COMMON, FLOAT32, HOSTS, on_both
+from reproducers.rigs.servers import on_both, served
 
 MODULE = "sglang.srt.layers.sampler"
 _NATIVE, _BLOCK = "sgl_kernel::murmur_hash32_cpu", 1024
@@ -166,10 +165,9 @@ REPRODUCER = Reproducer(
         reference=expected,
         tolerance=Tolerance(absolute=0, relative=0, reason="tokens are whole numbers"),
     ),
-    server=ServerCase(
-        model="tiny-llama",
-        flags={**COMMON, "attention-backend": "triton", "enable-deterministic-inference": ""},
-        on=HOSTS,
+    server=served(
+        "tiny-llama",
+        flags={"attention-backend": "triton", "enable-deterministic-inference": ""},
         traffic=Traffic(
             seed=33423,
             requests=4,
@@ -182,8 +180,6 @@ REPRODUCER = Reproducer(
             sampling=Sampling(seed=_RULED_OUT, top_k=20),
         ),
         watch=watch("wrong-value", "nan", "oob-read", "oob-write"),
-        tolerance=FLOAT32,
-        coarser=COARSER,
     ),
     expect=Expect(
         reverted=faults("wrong-value", buffer="token", only=is_drawn_all_the_same),

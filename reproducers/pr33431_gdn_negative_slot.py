@@ -99,8 +99,7 @@ def expected(
 
 def refuse(params: Params) -> None:
     lengths, slots = params["lengths"], params["slots"]
-    if len(lengths) != len(slots):
-        raise BadInput(f"lengths: give one number for each of the {len(slots)} rows in slots")
+    given_slots.refuse_unpaired("lengths", lengths, "slots", slots)
     if not sum(lengths):
         raise BadInput("lengths: a batch has a token: raise one")
     given_slots.refuse("slots", slots, _POOL)

@@ -32,6 +32,7 @@ from harness.facts import (
     form,
     watch,
 )
+from reproducers.rigs import paging
 from reproducers.rigs.servers import EAGLE3, on_both
 from reproducers.rigs.swa import model as swa_model
 from reproducers.rigs.swa import tree as swa_tree
@@ -68,8 +69,7 @@ def _key(keys: str, prompt: int) -> int:
 
 def refuse(params: Params) -> None:
     page, prompt = params["page_size"], params["prompt"]
-    if _POOL % page:
-        raise BadInput(f"page_size: {page} does not divide the pools' {_POOL} slots: give a power of two")
+    paging.refuse_for(page, _POOL)
     if prompt + _DECODED > _CONTEXT:
         raise BadInput(f"prompt: {prompt} and {_DECODED} tokens are more than a context of {_CONTEXT}")
 

@@ -90,6 +90,7 @@ REPRODUCER = Reproducer(
     ),
     kernel=KernelCase(
         call=walk_greedily,
+        emulated=("gfx942", "gfx950"),
         imports=("sglang.kernels.ops.speculative.dflash",),
         params={
             "slots": Integer(3),

@@ -182,7 +182,7 @@ def _run(
     key: Path | None,
 ) -> Results:
     setting = running.setting(sglang, lanes, known)
-    asked = _requests(policy, known.subjects, platforms, setting)
+    asked = requests(policy, known.subjects, platforms, setting)
     judged, stopped = running.judge(asked, setting) if asked else ([], None)
     results = running.ordered(judged)
     partial = interruption.partial(stopped, len(asked))
@@ -199,7 +199,7 @@ def _run(
     return gather([own], build, lambda document, result: None)
 
 
-def _requests(
+def requests(
     policy: Policy, known: Sequence[Subject], platforms: Sequence[Platform], setting: Setting
 ) -> list[Request]:
     """What the policy asks and this machine can show, as often as the policy asks."""

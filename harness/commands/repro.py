@@ -107,6 +107,7 @@ def command(
 
 def _here(setting: Setting) -> Here:
     return Here(
+        tree=setting.tree,
         machine=setting.machine,
         lanes=setting.lanes,
         past=report_command.past(None),

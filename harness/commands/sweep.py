@@ -22,6 +22,7 @@ from harness.report.steps import Steps
 from harness.suite import Bench, Setting, Suite, selection
 from harness.sweep import scan, space
 from harness.sweep.outcomes import Book, Outcome
+from harness.sweep.scan import Found
 from harness.sweep.survey import Survey, so_far, survey
 from harness.sweep.walk import Walker
 
@@ -130,14 +131,37 @@ def _others(reproducer: Reproducer, only: str, setting: Setting, target: json_re
         raise BadInput(
             f"--others: {reproducer.short_id} has no codegen case, whose store could be looked for"
         )
-    modules = scan.modules(setting.tree, only)
-    steps = Steps(len(modules), "modules", lines=_LINES)
-    with Suite(setting) as suite, steps.running():
-        platform = reproducer.codegen.platforms[0]
-        found = scan.run(suite, setting.tree, platform, modules, lambda n: steps.done("compiled", n))
+    modules, platform = scan.modules(setting.tree, only), reproducer.codegen.platforms[0]
+    found = scan.nothing(platform, modules)
+    steps = Steps(found.wanted, "modules", lines=_LINES)
+    try:
+        with Suite(setting) as suite, steps.running():
+            for step in scan.walk(suite, setting.tree, platform, modules):
+                found = step.found
+                steps.done(step.ended, step.modules)
+                if isinstance(target, Path) and (target.is_file() or not target.exists()):
+                    _scanned(reproducer, found, setting, target)
+    except (KeyboardInterrupt, RefaultError) as stopped:
+        with interruption.held():
+            scan_report.show(reproducer, found, terminal.console(stderr=True))
+            _scanned(reproducer, found, setting, target, stopped)
+        raise
     scan_report.show(reproducer, found, terminal.console(stderr=target == "-"))
+    _scanned(reproducer, found, setting, target)
+
+
+def _scanned(
+    reproducer: Reproducer,
+    found: Found,
+    setting: Setting,
+    target: json_report.Target | None,
+    stopped: KeyboardInterrupt | RefaultError | None = None,
+) -> None:
+    """Write the table as it is by now, where it was asked for."""
     if target is not None:
-        json_report.write(target, scan_report.document(reproducer, found, _head(setting)))
+        told = scan_report.document(reproducer, found, _head(setting))
+        with interruption.held():
+            json_report.write(target, interruption.marked(told, stopped, found.wanted))
 
 
 def _case_of(reproducer: Reproducer, tier: Tier | None) -> tuple[Tier, Platform | None]:

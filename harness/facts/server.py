@@ -23,6 +23,8 @@ class Model(Word):
     """Dense attention."""
     LLAMA_EAGLE3 = "tiny-llama-eagle3"
     """The same with a draft model for EAGLE3."""
+    MOE = "tiny-moe"
+    """A mixture of experts whose router is made of sigmoids; no expert takes tokens of one class."""
     QWEN3 = "tiny-qwen3"
     """Dense attention that upstream divides over data-parallel ranks."""
     SWA = "tiny-swa"
@@ -93,9 +95,6 @@ class Traffic:
     """Whether log-probabilities are asked for and compared."""
     sampling: Sampling | None = None
     """How tokens are drawn; None: greedily."""
-    rests: bool = False
-    """Whether the server is left alone behind the last answer until it has been idle, and so has looked for
-    leaks: where a leak is all that the bug shows, its end could come before that."""
 
     def __post_init__(self) -> None:
         for name in ("requests", "output_tokens", "concurrency", "rounds"):
@@ -185,7 +184,8 @@ class ServerCase(Space):
     traffic: Traffic
     """The load."""
     watch: Watch
-    """The fault kinds, and buffers, that are judged. A `DeclaredKind` cannot be."""
+    """The fault kinds, and buffers, that are judged. A `DeclaredKind` cannot be. With `leak` the server is
+    left alone behind the last answer until it has been idle, and so has looked for leaks itself."""
     tolerance: Tolerance
     """How far log-probabilities may be from the reference."""
     on: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -210,9 +210,9 @@ class ServerCase(Space):
     recorded: Tolerance = SERVED
     """How far floats may be from those of the golden."""
     ready_seconds: float = 150.0
-    """How long a server may take to start."""
+    """How long a server may take to start, less what it waits for a processor."""
     patience: float = 90.0
-    """How long it may send no token."""
+    """How long it may send no token, less what it waits for a processor."""
     seconds: float = 400.0
     """How long an arm may take for one answer: a server's start, its load and its end."""
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from harness.history.series import ArmNight, Night, Series
-from harness.verdict import Verdict
+from harness.verdict import EvidenceClass, Verdict
 
 WINDOW = 10
 """How many earlier runs the latest is held against."""
@@ -35,7 +35,7 @@ def notable(series: Series) -> list[Notable]:
     before, latest = ran[-WINDOW:], series.latest
     if not before or latest.verdict is Verdict.UNSUPPORTED:
         return []
-    texts = [text] if (text := _changed(before, latest)) else []
+    texts = [text for text in (_changed(before, latest), _weakened(before, latest)) if text]
     for name, arm in latest.arms.items():
         earlier = [night for night in before if name in night.arms]
         # A duration says nothing beside one of another machine.
@@ -48,6 +48,13 @@ def _changed(before: Sequence[Night], latest: Night) -> str | None:
     if before[-1].verdict is latest.verdict:
         return None
     return f"{before[-1].verdict.value} became {latest.verdict.value}: {latest.reason}"
+
+
+def _weakened(before: Sequence[Night], latest: Night) -> str | None:
+    was, now = before[-1].evidence, latest.evidence
+    if was is None or now is None or EvidenceClass.weakest((was, now)) is was:
+        return None
+    return f"evidence weaker: {was} became {now}"
 
 
 def _moved(name: str, before: Sequence[ArmNight], latest: ArmNight) -> Iterator[str]:

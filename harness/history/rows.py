@@ -13,7 +13,7 @@ from harness.facts import CaseKey, Platform, Tier
 from harness.history.line import Home, home_of
 from harness.history.series import ArmNight, Night, Series
 from harness.observation.compare import one_line
-from harness.verdict import SEVERITY, Result, Verdict
+from harness.verdict import SEVERITY, EvidenceClass, Result, Verdict
 
 
 class Row(NamedTuple):
@@ -40,6 +40,7 @@ class Row(NamedTuple):
     reverted_seconds: float | None
     reverted_faults: int
     reverted_runs: int
+    evidence: str | None
 
     @property
     def key(self) -> CaseKey:
@@ -62,7 +63,7 @@ def verdict_row(result: Result) -> tuple[str | float | None, ...]:
     identity = (*result.key.to_json().values(), one_line(result.params))
     assert result.verdict is not None  # the caller leaves those out
     arms = (*_arm_row(result, "fixed"), *_arm_row(result, "reverted"))
-    return (*identity, result.verdict.value, result.reason, result.seconds, *arms)
+    return (*identity, result.verdict.value, result.reason, result.seconds, *arms, result.evidence.value)
 
 
 def _arm_row(result: Result, name: str) -> tuple[float | None, int, int]:
@@ -105,9 +106,15 @@ def _night(repeats: Sequence[Row]) -> Night:
     return Night(
         at=datetime.fromisoformat(run.at).astimezone(UTC), sglang=run.sglang, tree=run.tree,
         hardware=run.home.hardware, verdict=Verdict(worst.verdict), reason=worst.reason,
-        seconds=median(row.seconds for row in repeats),
+        seconds=median(row.seconds for row in repeats), evidence=_evidence(repeats),
         arms={name: arm for name, arm in arms.items() if arm},
     )  # fmt: skip
+
+
+def _evidence(repeats: Sequence[Row]) -> EvidenceClass | None:
+    """The weakest class of the repeats; None where it was not kept of one."""
+    told = [EvidenceClass(row.evidence) for row in repeats if row.evidence is not None]
+    return EvidenceClass.weakest(told) if len(told) == len(repeats) else None
 
 
 def _arm(repeats: Sequence[tuple[float | None, int, int]]) -> ArmNight | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from harness.facts import CaseKey, OfCase
-from harness.verdict import Verdict
+from harness.verdict import EvidenceClass, Verdict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +25,7 @@ class Night:
     """What one run showed of one series. Where it has several results of it, their worst verdict stands.
 
     `arms` has the arms that were observed, by name; `hardware` is what they ran on, empty if it is not known.
+    `evidence` is the weakest class of its results; None for a run kept by a version that did not keep it.
     """
 
     at: datetime
@@ -35,6 +36,13 @@ class Night:
     seconds: float
     arms: Mapping[str, ArmNight]
     hardware: str = ""
+    evidence: EvidenceClass | None = None
+
+    @property
+    def word(self) -> str:
+        """The verdict, with its evidence where that is less than a fault seen on the real thing."""
+        less = self.evidence not in (None, EvidenceClass.FAULT)
+        return f"{self.verdict.value} ({self.evidence})" if less else self.verdict.value
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,7 @@ from harness.history import rows
 from harness.history.rows import Row
 from harness.history.series import Series
 
-FORMAT = 2
+FORMAT = 3
 LARGEST = 1 << 30
 """Bytes of a store that is read; a night of all bugs adds some 20 KiB."""
 PATIENCE = 10.0
@@ -37,7 +37,8 @@ CREATE TABLE IF NOT EXISTS verdicts (
     run INTEGER NOT NULL REFERENCES runs(id), reproducer TEXT NOT NULL, tier TEXT NOT NULL,
     platform TEXT NOT NULL, params TEXT NOT NULL, verdict TEXT NOT NULL, reason TEXT NOT NULL,
     seconds REAL NOT NULL, fixed_seconds REAL, fixed_faults INTEGER NOT NULL, fixed_runs INTEGER NOT NULL,
-    reverted_seconds REAL, reverted_faults INTEGER NOT NULL, reverted_runs INTEGER NOT NULL
+    reverted_seconds REAL, reverted_faults INTEGER NOT NULL, reverted_runs INTEGER NOT NULL,
+    evidence TEXT
 );
 CREATE INDEX IF NOT EXISTS by_series ON verdicts (reproducer, tier, platform, run);
 """
@@ -45,17 +46,23 @@ _ROWS = """
 SELECT v.reproducer, v.tier, v.platform, v.params, r.id, r.at,
        r.sglang, r.origin, r.tree, r.root, r.branch, r.machine,
        v.verdict, v.reason, v.seconds,
-       v.fixed_seconds, v.fixed_faults, v.fixed_runs, v.reverted_seconds, v.reverted_faults, v.reverted_runs
+       v.fixed_seconds, v.fixed_faults, v.fixed_runs, v.reverted_seconds, v.reverted_faults, v.reverted_runs,
+       v.evidence
 FROM verdicts v JOIN runs r ON r.id = v.run
 ORDER BY r.at, r.id, v.rowid
 """
-_FROM_1 = """
+_FROM = {
+    1: """
 ALTER TABLE runs DROP COLUMN track;
 ALTER TABLE runs ADD COLUMN root TEXT;
 ALTER TABLE runs ADD COLUMN branch TEXT;
-PRAGMA user_version = 2;
-"""
-"""What makes a store of format 1 one of format 2; its runs have no root, branch or hardware."""
+""",
+    2: """
+ALTER TABLE verdicts ADD COLUMN evidence TEXT;
+""",
+}
+"""What makes a store of a format one of the next: runs of the first have no root, branch or hardware, and
+verdicts of the second no class of evidence."""
 
 
 _BAD_ROWS = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError)
@@ -80,7 +87,7 @@ class History:
             if not run.rowcount:
                 return False
             told = [(run.lastrowid, *rows.verdict_row(one)) for one in document.results if one.verdict]
-            store.executemany(f"INSERT INTO verdicts VALUES ({', '.join('?' * 14)})", told)
+            store.executemany(f"INSERT INTO verdicts VALUES ({', '.join('?' * 15)})", told)
         return True
 
     def series(self) -> list[Series]:
@@ -133,8 +140,9 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     if tables and not tables >= _OURS:
         raise _refused(path, f"it is another program's, with a table {shown(min(tables), 40)!r}")
-    if tables and found == 1:
-        connection.executescript(f"BEGIN IMMEDIATE; {_FROM_1} COMMIT;")
+    if tables and found in _FROM:
+        steps = "".join(_FROM[number] for number in range(found, FORMAT))
+        connection.executescript(f"BEGIN IMMEDIATE; {steps} PRAGMA user_version = {FORMAT}; COMMIT;")
         found = FORMAT
     if tables and found != FORMAT:
         raise _refused(path, f"it is of format {found}, and this version reads {FORMAT}")

@@ -18,14 +18,16 @@ _NO_ACCELERATOR: Mapping[str, str] = {
     "HIP_VISIBLE_DEVICES": "-1",  # to HIP an empty list of either kind is none, and hides nothing
 }
 
-CPU_KERNELS: Mapping[str, str] = {**_REPEATABLE, **_NO_ACCELERATOR, "TRITON_INTERPRET": "1"}
+WITHOUT_TRITON: Mapping[str, str] = {**_REPEATABLE, **_NO_ACCELERATOR}
+"""What the next two have in common: nothing that Triton asks for when it is imported."""
+
+CPU_KERNELS: Mapping[str, str] = {**WITHOUT_TRITON, "TRITON_INTERPRET": "1"}
 """Upstream's kernels run on the CPU, in Triton's interpreter."""
 
 # Triton's functions are made for the interpreter or for the compiler when they are imported, so that
 # the two cannot share a process. TRITON_KERNEL_OVERRIDE and its like would change what is compiled.
 COMPILED_KERNELS: Mapping[str, str | None] = {
-    **_REPEATABLE,
-    **_NO_ACCELERATOR,
+    **WITHOUT_TRITON,
     "TRITON_INTERPRET": None,
     "TRITON_KERNEL_OVERRIDE": None,
     "TRITON_KERNEL_DUMP": None,

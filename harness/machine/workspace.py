@@ -66,6 +66,11 @@ class Workspace:
         return self.root / "bytecode"
 
     @property
+    def answers(self) -> Path:
+        """What was found out about trees, where no arm can write it."""
+        return self.root / "answers"
+
+    @property
     def runs(self) -> Path:
         return self.root / "runs"
 

@@ -61,12 +61,16 @@ class Poison:
         real = {torch.complex64: torch.float32, torch.complex128: torch.float64}.get(dtype, dtype)
         return _word(real, self.pattern), real.itemsize
 
+    def numbered(self, dtype: torch.dtype, number: int) -> int:
+        """The unsigned word of a real type in the fill of this number; other fills' differ where they can."""
+        return _word(dtype, self.pattern) ^ (number & _room(dtype))
+
     def fill(self, tensor: torch.Tensor, number: int = 0) -> None:
-        """Overwrite every element of a plain tensor; fills of other numbers differ where they can."""
+        """Overwrite every element of a plain tensor with the word of this number."""
         if tensor.is_complex():
             tensor = torch.view_as_real(tensor)
-        word, room = _word(tensor.dtype, self.pattern), _room(tensor.dtype)
-        tensor.view(_WORDS[tensor.dtype.itemsize]).fill_(_signed(word ^ (number & room), tensor.itemsize))
+        word = _signed(self.numbered(tensor.dtype, number), tensor.itemsize)
+        tensor.view(_WORDS[tensor.dtype.itemsize]).fill_(word)
 
     def of_numpy(self, dtype: np.dtype[Any], scalar: tl.dtype | None = None) -> Any:
         """The value a stray load reads; `scalar` is Triton's type, which numpy may only hold the bits of."""

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from harness.errors import BadInput
-from harness.models import eagle3, llama, qwen3, swa
+from harness.models import eagle3, glm4_moe, llama, qwen3, swa
 from harness.models.files import Checkpoint
 from harness.models.mixing import Heads, Layout
 
@@ -56,9 +56,14 @@ def _qwen3(seed: int, dtype: torch.dtype) -> Parts:
     return {"": qwen3.checkpoint(Layout(), qwen3.HEADS, llama.LAYERS, seed, dtype)}
 
 
+def _glm4_moe(seed: int, dtype: torch.dtype) -> Parts:
+    return {"": glm4_moe.checkpoint(Layout(), Heads(), seed, dtype)}
+
+
 _MAKERS: Mapping[str, Callable[[int, torch.dtype], Parts]] = {
     "tiny-llama": _llama,
     "tiny-llama-eagle3": _llama_eagle3,
+    "tiny-moe": _glm4_moe,
     "tiny-qwen3": _qwen3,
     "tiny-swa": _swa,
 }

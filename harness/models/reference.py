@@ -48,7 +48,11 @@ class Reference:
         from transformers import AutoModelForCausalLM
 
         network: Any = AutoModelForCausalLM.from_pretrained(
-            model.path, dtype=dtype, attn_implementation="eager", local_files_only=True
+            model.path,
+            dtype=dtype,
+            attn_implementation="eager",
+            experts_implementation="eager",
+            local_files_only=True,
         )
         self.network = network.eval()
         self._dtype, self._short = dtype, decoded_short

@@ -1,6 +1,7 @@
 """A process that has imported what arms share and forks one watchdog, and so one arm, per job.
 
-It never imports the code under test and keeps to one thread, so that a fork is a clean start.
+It never imports the code under test and keeps to one thread, so that a fork is a clean start. One may be the
+base of others: a branch is a fork that goes on as a fork server of its own, with variables of its own.
 """
 
 from __future__ import annotations
@@ -49,6 +50,8 @@ class _ForkServer:
             message, descriptors = packet
             if "preload" in message:
                 self._preload(Path(message["preload"]))
+            elif "branch" in message:
+                self._branch(message, *descriptors)
             else:
                 self._fork(message, descriptors)
 
@@ -58,6 +61,23 @@ class _ForkServer:
         packets.send(self._link, {"preloaded": str(listed)})
         # What is here now will stay: keeping the collector off it keeps its pages shared with the arms.
         gc.freeze()
+
+    def _branch(self, message: Mapping[str, Any], descriptor: int) -> None:
+        """In the fork: goes on as another fork server, on a link of its own."""
+        me = os.getpid()
+        if os.fork():
+            os.close(descriptor)
+            return
+        prctl.die_with(me)
+        written = os.open(message["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        for standard in (1, 2):
+            os.dup2(written, standard)
+        os.close(written)
+        for name, value in message["variables"].items():
+            os.environ.pop(name, None) if value is None else os.environ.update({name: value})
+        self._link.close()
+        self._link, self._arm_only = socket.socket(fileno=descriptor), frozenset(message["arm_only"])
+        packets.send(self._link, {"branched": os.getpid()})
 
     def _fork(self, message: Mapping[str, Any], descriptors: Sequence[int]) -> None:
         threads = usage.threads(os.getpid())

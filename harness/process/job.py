@@ -31,13 +31,15 @@ class Environment:
     differ in them: the code under test, and whatever stands in for a module that is not there. A
     third-party module that asks for one of them while it is imported is left to the arms. Without `learns`
     nothing that arms were seen to import is imported ahead of them: an import may ask for an accelerator,
-    and a forked process cannot use what its parent asked.
+    and a forked process cannot use what its parent asked. Environments of one `base` are forks of one
+    process, which has imported what they have in common and leaves alone what their own variables decide on.
     """
 
     variables: Mapping[str, str | None] = field(default_factory=dict)
     preload: tuple[str, ...] = ()
     arm_only: frozenset[str] = frozenset()
     learns: bool = True
+    base: Environment | None = None
 
     @property
     def key(self) -> str:

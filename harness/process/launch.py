@@ -72,13 +72,22 @@ class Supervisor:
 
         `descriptor` goes to it; its number there is added to `command`.
         """
-        written = self.scratch / f"{name}.log"
+        written = self.log_of(name)
         message = {"spawn": name, "command": command, "variables": dict(variables), "log": str(written)}
         with self._lock:
             self._wait_until_ready()
             if not packets.send(self._link, message, [descriptor]):
                 raise Unresolved("the process that watches over the arms has ended: run again")
         return written
+
+    def log_of(self, name: str) -> Path:
+        """Where a process below the supervisor writes what it has to say."""
+        return self.scratch / f"{name}.log"
+
+    def branched(self, name: str, pid: int) -> None:
+        """Tells of a process that one of those below has forked, so that `kill` finds it."""
+        with self._lock:
+            packets.send(self._link, {"branched": name, "pid": pid})
 
     def _wait_until_ready(self) -> None:
         if not self._is_ready and packets.receive(self._link) is None:
@@ -115,22 +124,43 @@ def _temporary() -> Path:
 
 
 class ForkServer:
-    """One fork server below the supervisor; it starts at once and takes requests from the start."""
+    """One fork server below the supervisor; it starts at once and takes requests from the start.
 
-    def __init__(self, supervisor: Supervisor, name: str, environment: Environment) -> None:
-        self.name, self._supervisor = name, supervisor
+    With a `base` it is a fork of that one, once that has imported what it was asked for so far.
+    """
+
+    def __init__(
+        self, supervisor: Supervisor, name: str, environment: Environment, base: ForkServer | None = None
+    ) -> None:
+        self.name, self._supervisor, self._base = name, supervisor, base
         self._link, theirs = packets.pair()
         self._asked: list[str] = []
         self._dropped: set[str] = set()
         self._notes: list[str] = []
-        self.threaded = False
+        self.threaded = self._has_branched = False
         self._ended = threading.Event()
         self._lock = threading.Lock()
         with theirs:
-            command = _command(supervisor.scratch, environment)
-            self._log = supervisor.spawn(name, command, _variables(environment), theirs.fileno())
+            self._log = self._begin(environment, theirs.fileno())
         self._listener = threading.Thread(target=self._listen, name=f"refault-{name}", daemon=True)
         self._listener.start()
+
+    def _begin(self, environment: Environment, descriptor: int) -> Path:
+        """Has the process started; its log."""
+        if self._base:
+            return self._base.branch(self.name, environment, descriptor)
+        scratch = self._supervisor.scratch
+        # What a module makes as it is imported goes with the pool: torch's inductor makes its cache so.
+        variables = {**_variables(environment), "TMPDIR": str(scratch)}
+        return self._supervisor.spawn(self.name, _command(scratch, environment), variables, descriptor)
+
+    def branch(self, name: str, environment: Environment, descriptor: int) -> Path:
+        """Has this process forked into another fork server, which `descriptor` goes to; its log."""
+        written, arm_only = self._supervisor.log_of(name), sorted(environment.arm_only)
+        message = {"branch": name, "variables": _variables(environment), "arm_only": arm_only}
+        with self._lock:
+            packets.send(self._link, {**message, "log": str(written)}, [descriptor])
+        return written
 
     def preload(self, modules: Iterable[str]) -> None:
         """Has these imported, those apart that were asked for before, ahead of any later arm."""
@@ -173,6 +203,9 @@ class ForkServer:
         return " / ".join(log.tail(self._log, 400).split("\n")[-4:]).strip(" /")
 
     def kill(self) -> None:
+        """Ends it. One that its base has not come to fork yet ends with that."""
+        if self._base and not self._has_branched:
+            self._base.kill()
         self._supervisor.kill(self.name)
 
     def close(self) -> None:
@@ -187,6 +220,9 @@ class ForkServer:
             message, _ = packet
             if "problem" in message:
                 self._take_note(message["module"], message["problem"])
+            elif "branched" in message:
+                self._has_branched = True
+                self._supervisor.branched(self.name, message["branched"])
             elif "threads" in message and not self.threaded:
                 self.threaded = True
                 self._note(f"it had {message['threads']} threads when it forked an arm")

@@ -207,13 +207,20 @@ class Pool:
             fork_servers = self._fork_servers.setdefault(environment.key, [])
             if not fork_servers or (fork_servers[-1].has_ended() and len(fork_servers) < _STARTS):
                 name = f"fork-server-{len(self._fork_servers)}.{len(fork_servers) + 1}"
-                fork_servers.append(ForkServer(self._supervisor, name, environment))
+                base = None if fork_servers else self._base(environment)
+                fork_servers.append(ForkServer(self._supervisor, name, environment, base))
             # One that died may have died of an import: the second leaves all of them to the arms.
             if len(fork_servers) == 1:
                 learns = self._learn and environment.learns
                 learned = self._learned.get(environment.key, {}) if learns else {}
                 fork_servers[0].preload([*environment.preload, *learned])
             return fork_servers[-1]
+
+    def _base(self, environment: Environment) -> ForkServer | None:
+        """The fork server that an environment's first one is a fork of; None where it stands by itself."""
+        if environment.base is None or (found := self._fork_server(environment.base)).has_ended():
+            return None
+        return found
 
     def _await_report(
         self, job: Job, fork_server: ForkServer, link: socket.socket, hearing: Hearing

@@ -75,6 +75,8 @@ class _Supervisor:
         message, descriptors = packet
         if "spawn" in message:
             self._spawn(message["spawn"], message, descriptors[0])
+        elif "branched" in message:
+            self._fork_servers[message["branched"]] = look_up(message["pid"])
         elif fork_server := self._fork_servers.pop(message["kill"], None):
             send_signal(fork_server, signal.SIGKILL)
         return True

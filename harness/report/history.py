@@ -38,7 +38,7 @@ def _told(one: Series, series: Sequence[Series]) -> list[str]:
     params = f" at {named_params(told_params(one))}" if len(same) > 1 else ""
     lines = [
         f"{_name(one)}{params}",
-        f"  {signs}  {latest.verdict.value} on {latest.at:%Y-%m-%d}{_arms(latest)}",
+        f"  {signs}  {latest.word} on {latest.at:%Y-%m-%d}{_arms(latest)}",
     ]
     if changed := one.changed:
         lines.append(
@@ -75,5 +75,9 @@ def _run(night: Night) -> dict[str, Any]:
         "tree": night.tree,
         "hardware": night.hardware,
     }
-    told = {"verdict": night.verdict.value, "reason": night.reason, "seconds": night.seconds}
+    told: dict[str, Any] = {
+        "verdict": night.verdict.value,
+        "evidence": night.evidence and night.evidence.value,
+    }
+    told |= {"reason": night.reason, "seconds": night.seconds}
     return {**where, **told, "arms": {name: asdict(arm) for name, arm in night.arms.items()}}

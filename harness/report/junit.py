@@ -16,7 +16,7 @@ def render(documents: Sequence[Document]) -> str:
     """One suite per document, one case per result.
 
     UNSUPPORTED, and one arm run alone, are skipped; UNRESOLVED is an error; the other failing verdicts
-    are failures, with the evidence as their text.
+    are failures, with the evidence as their text. The property `evidence` of a case is its class.
     """
     suites = Element("testsuites", name="refault")
     for document in documents:
@@ -54,6 +54,7 @@ _COUNTED = {"failures": "failure", "errors": "error", "skipped": "skipped"}
 def _case(result: Result) -> Element:
     name = _xml(f"{result.tier} {result.platform}")
     case = Element("testcase", classname=_xml(result.reproducer), name=name, time=_seconds(result.seconds))
+    SubElement(SubElement(case, "properties"), "property", name="evidence", value=result.evidence.value)
     word = result.verdict.value if result.verdict else "one arm"
     told = {"message": _xml(f"{word}: {result.reason}")}
     if result.failed:

@@ -150,7 +150,7 @@ def _by_hand(ending: Ending) -> Iterator[str]:
     if any(result.arms for result in ending.results):
         arms = "both arms side by side, with all evidence" if is_bug else "all of the evidence"
         commands[f"refault repro {name} --detail{tree}"] = arms
-    if any(step.request.tier is Tier.SERVER and not step.missing for step in ending.steps):
+    if any(step.request.tier is Tier.SERVER and not step.lacks for step in ending.steps):
         arm, what = ("reverted", "its server with the fix undone") if is_bug else ("fixed", "its server")
         commands[f"refault serve {name} --arm {arm}{tree}"] = f"{what}, left up"
         if is_bug:
@@ -161,16 +161,15 @@ def _by_hand(ending: Ending) -> Iterator[str]:
 
 
 def _not_shown(ending: Ending) -> Iterator[str]:
-    """What this machine lacks, what was put off, and what a signature does not prove."""
+    """What this machine or tree lacks, what was put off, and what a signature does not prove."""
     told = list(_untold(ending))
     yield from told or ["nothing: every case that was asked for ran here"]
 
 
 def _untold(ending: Ending) -> Iterator[str]:
     for step in ending.steps:
-        if step.missing:
-            case = " on ".join(step.request.words)
-            yield f"{case}: this machine lacks {', '.join(step.missing)}"
+        if step.lacks:
+            yield f"{' on '.join(step.request.words)}: {step.lacks}"
     for step in ending.steps:
         if step.put_off:
             yield f"{step.request.tier} on {step.platform}, though it can be: {step.command}"

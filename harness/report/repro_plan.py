@@ -23,8 +23,8 @@ def lines(subject: Subject, tree: Tree, steps: Sequence[Step]) -> Iterator[str]:
 
 
 def _told(step: Step) -> str:
-    if step.missing:
-        return f"this machine lacks {', '.join(step.missing)}"
+    if step.lacks:
+        return step.lacks
     if step.put_off:
         return f"{step.put_off}; ask for it: {step.command}"
     return f"{_points(step.request)}; {_last(step)}"

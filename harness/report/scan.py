@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
@@ -23,12 +24,15 @@ def document(reproducer: Reproducer, found: Found, head: Mapping[str, Any]) -> d
     """The JSON of a scan; its form is in docs/sweep.md."""
     told = {"reproducer": reproducer.id, "platform": str(found.platform), "modules": found.modules}
     counts = {"kernels": found.kernels, "left_out": dict(found.left_out)}
+    passes = {"done": found.done, "wanted": found.wanted}
     return {
         "refault": __version__,
         **head,
         "others": {
             **told,
             **counts,
+            "passes": passes,
+            "dropped": [asdict(one) for one in found.dropped],
             "candidates": [dict(one) for one in found.candidates],
             "executed": [{**one.emulated, "outcome": one.outcome} for one in found.executed],
         },
@@ -46,6 +50,11 @@ def _lines(reproducer: Reproducer, found: Found) -> Iterator[str]:
     yield f"{holding} hold the store of {reproducer.short_id}, of {scanned}"
     yield "a candidate is a kernel whose store has the form; nothing here says that it goes wrong"
     yield from _executed(found.executed)
+    for lost in found.dropped:
+        modules = ", ".join(lost.modules)
+        yield f"dropped, not {lost.step}: {modules}: its arm ended: {lost.ended} (log: {lost.log})"
+    if found.done < found.wanted:
+        yield f"{found.wanted - found.done} of {found.wanted} passes of a module did not come about"
     for reason, number in sorted(found.left_out.items(), key=lambda item: -item[1]):
         yield f"left out, {reason}: {number}"
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import http.client
 import select
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Literal
 
+from harness.process.patience import Patience
 from harness.serving.ports import HOST
 
 LOOK_EVERY = 0.1
@@ -17,21 +17,21 @@ _ANSWER_WITHIN = 2.0
 State = Literal["ready", "died", "time-out"]
 
 
-def wait(pidfd: int, port: int, key: str, seconds: float, meanwhile: Callable[[], None]) -> State:
+def wait(pidfd: int, port: int, key: str, seconds: float, meanwhile: Callable[[], Iterable[int]]) -> State:
     """Until `/health` answers 200, the process behind `pidfd` ends, or `seconds` have passed.
 
     Upstream answers 503 until its own warm-up request came back, in every release from 0.5.9 to 0.5.23.
-    `meanwhile` is called once a look.
+    `meanwhile` is called once a look, and gives the server's processes: what they waited for a processor
+    is not counted.
     """
     end = select.poll()
     end.register(pidfd, select.POLLIN)
-    deadline = time.monotonic() + seconds
+    patience = Patience(seconds)
     while not end.poll(LOOK_EVERY * 1000):
         if is_healthy(port, key):
             return "ready"
-        if time.monotonic() > deadline:
+        if patience.is_over(meanwhile()):
             return "time-out"
-        meanwhile()
     return "died"
 
 

@@ -10,7 +10,7 @@ import select
 import shutil
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -59,6 +59,7 @@ class Server:
         self._ending: Ending | None = None
         self._segments = Segments()
         self._looked = 0.0
+        self._family: Sequence[int] = ()
         self._working: tuple[tuple[str, descendants.Process], ...] = ()
         self.started = self.ready = 0.0
 
@@ -115,15 +116,18 @@ class Server:
             return self.stop()
         return self.stop((Fault(kind="hang", process="server", message=f"not ready within {seconds:g} s"),))
 
-    def _look(self) -> None:
+    def _look(self) -> Sequence[int]:
+        """Its processes, as of the last look around."""
         now = time.monotonic()
         if now - self._looked > _LOOK_AT_SEGMENTS_EVERY or self._segments.has_news:
             self._looked = now
             self._note_segments()
             log.trim(self.log)
+        return self._family
 
     def _note_segments(self) -> None:
-        self._segments.look([self.pid, *(process.pid for process in family.of(self.pid))])
+        self._family = [self.pid, *(process.pid for process in family.of(self.pid))]
+        self._segments.look(self._family)
         with contextlib.suppress(OSError):  # it is for the case that we are killed, and no loss before it
             scratch.note(self._temporary, self._segments.mine())
 

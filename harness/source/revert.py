@@ -12,9 +12,10 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from dataclasses import astuple, dataclass, replace
+from functools import lru_cache, partial
 from pathlib import Path
+from typing import Any
 
 import libcst as cst
 
@@ -23,6 +24,7 @@ from harness.facts import Edit, Revert
 from harness.facts.revert import MODULE
 from harness.foreign import shown
 from harness.source import match
+from harness.source.answers import answers
 from harness.source.symbols import (
     Site,
     definitions,
@@ -124,6 +126,24 @@ def plan(tree: Tree, revert: Revert) -> Plan:
 
 @lru_cache(maxsize=32)
 def _plan(tree: Tree, content_hash: str, revert: Revert) -> Plan:
+    forms = [[astuple(edit) for edit in form.edits] for form in revert.forms]
+    question = ("plan", tree.package, content_hash, forms)
+    return answers().of(question, lambda: _planned(tree, revert), _told, partial(_read, tree, revert))
+
+
+def _told(plan: Plan) -> dict[str, Any]:
+    """A plan as JSON has it: each byte of a file is a character."""
+    files = {path: data.decode("latin-1") for path, data in plan.files.items()}
+    return {"form": plan.form, "sites": [astuple(site) for site in plan.sites], "files": files}
+
+
+def _read(tree: Tree, revert: Revert, told: Mapping[str, Any]) -> Plan:
+    sites = tuple(Site(*site) for site in told["sites"])
+    files = {path: data.encode("latin-1") for path, data in told["files"].items()}
+    return Plan(tree, told["form"], revert.forms[told["form"] - 1].edits, sites, files)
+
+
+def _planned(tree: Tree, revert: Revert) -> Plan:
     modules: _Modules = {}
     found = [[_search(tree, edit, modules) for edit in form.edits] for form in revert.forms]
     fitting = [number for number, searches in enumerate(found, 1) if all(len(s.hits) == 1 for s in searches)]

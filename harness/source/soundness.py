@@ -6,9 +6,10 @@ Only what the edits brought in counts, and only what is certain.
 from __future__ import annotations
 
 import ast
+import hashlib
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from pyflakes import messages
 from pyflakes.checker import Checker
 
 from harness.errors import StaleRevert
+from harness.source.answers import answers
 from harness.source.bindings import unbound_calls
 from harness.source.revert import Plan
 from harness.source.symbols import definitions, module_name, parse
@@ -39,10 +41,20 @@ def breaks(plan: Plan) -> tuple[Break, ...]:
 
     StaleRevert if they are nested too deeply for that to be told.
     """
+    made = {path: hashlib.sha256(new).hexdigest() for path, new in sorted(plan.files.items())}
+    question = ("breaks", plan.tree.package, plan.tree.content_hash, made)
     try:
-        return tuple(_breaks(plan))
+        return answers().of(question, lambda: tuple(_breaks(plan)), _told, _read)
     except RecursionError:
         raise StaleRevert(f"{' and '.join(plan.files)} are nested too deeply to be checked") from None
+
+
+def _told(found: tuple[Break, ...]) -> list[list[str]]:
+    return [list(astuple(one)) for one in found]
+
+
+def _read(told: list[list[str]]) -> tuple[Break, ...]:
+    return tuple(Break(*one) for one in told)
 
 
 def _breaks(plan: Plan) -> list[Break]:

@@ -8,13 +8,15 @@ import re
 import sys
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from harness.errors import BadInput
 from harness.facts.revert import MODULE
 from harness.foreign import cause, shown
+from harness.source.answers import answers
 from harness.source.tree import Tree
 
 _DEFINITION = re.compile(rb"^([ \t]*)(?:async[ \t]+)?(def|class)[ \t]+(\w+)", re.MULTILINE)
@@ -32,6 +34,10 @@ class Site:
     path: str
     qualname: str
     line: int
+
+
+_Found = tuple[tuple[Site, ...], tuple[str, ...]]
+"""The definitions of a name, and why files that may hold more cannot be searched."""
 
 
 def find_function(tree: Tree, qualname: str) -> tuple[Site, ...]:
@@ -106,11 +112,22 @@ def module_name(tree: Tree, path: str) -> str:
 
 # The content hash is part of the key: a Tree made anew after a change finds anew.
 @lru_cache(maxsize=256)
-def _find(tree: Tree, content_hash: str, qualname: str) -> tuple[tuple[Site, ...], tuple[str, ...]]:
-    return _search(tree, qualname)
+def _find(tree: Tree, content_hash: str, qualname: str) -> _Found:
+    question = ("sites", tree.package, content_hash, qualname)
+    return answers().of(question, lambda: _search(tree, qualname), _told, _read)
 
 
-def _search(tree: Tree, qualname: str) -> tuple[tuple[Site, ...], tuple[str, ...]]:
+def _told(found: _Found) -> list[list[str | int]] | None:
+    """The sites as JSON has them; None where there were problems, which name the place of the tree."""
+    places, problems = found
+    return None if problems else [list(astuple(site)) for site in places]
+
+
+def _read(told: list[list[Any]]) -> _Found:
+    return tuple(Site(*site) for site in told), ()
+
+
+def _search(tree: Tree, qualname: str) -> _Found:
     sites: list[Site] = []
     problems: list[str] = []
     module, _, local = qualname.rpartition(":")

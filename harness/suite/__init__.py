@@ -2,7 +2,7 @@
 
 from harness.suite.foreseen import Foreseen, foresee
 from harness.suite.judging import Judged, judge_again
-from harness.suite.planning import attested, lacks_fix, plan
+from harness.suite.planning import absent, attested, lacks_fix, plan
 from harness.suite.recorded import golden
 from harness.suite.request import Request, missing
 from harness.suite.runner import Suite
@@ -15,6 +15,7 @@ __all__ = [
     "Request",
     "Setting",
     "Suite",
+    "absent",
     "attested",
     "foresee",
     "golden",

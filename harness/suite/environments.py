@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from harness.machine import Machine
 from harness.process.job import Environment
 from harness.process.pool import Pool
 from harness.process.preload_cache import PreloadCache
+from harness.suite.common_modules import CommonModules
 from harness.suite.setting import Setting
 from harness.tiers import arms
 
@@ -16,23 +19,32 @@ class Environments:
     def __init__(self, setting: Setting) -> None:
         self._setting = setting
         self._made: dict[str, Environment] = {}
+        self._common = CommonModules(self._cache("common"), self._cache("apart"))
 
     def of(self, kind: str) -> Environment:
         """The environment of a kind, as `harness.tiers.arms.kind` names it."""
         if kind not in self._made:
-            package = self._setting.tree.package
+            learned, common = self._cache(kind).load(), self._common.known
             self._made[kind] = arms.environment(
-                kind, package, self._learned(kind).load(), self._setting.homes
+                kind, self._setting.tree.package, learned, self._setting.homes, common
             )
         return self._made[kind]
 
-    def save(self, pool: Pool) -> None:
-        """Keep for the next suite what the pool's processes imported in this one."""
-        for kind, environment in self._made.items():
-            self._learned(kind).save(pool.learned(environment))
+    def save(self, pool: Pool, folder: Path) -> None:
+        """Keep for the next suite what the pool's processes imported in this one.
 
-    def _learned(self, kind: str) -> PreloadCache:
-        return PreloadCache(self._setting.workspace.preload(kind), _software(self._setting.machine))
+        Where kinds of BRANCHES stood side by side it is found out, in `folder`, what they have in common.
+        """
+        learned = {kind: pool.learned(environment) for kind, environment in self._made.items()}
+        for kind, modules in learned.items():
+            self._cache(kind).save(modules)
+        if learned.keys() >= arms.BRANCHES:
+            both = dict.fromkeys(name for kind in sorted(arms.BRANCHES) for name in learned[kind])
+            shared = arms.base(self._setting.tree.package, self._common.known, self._setting.homes)
+            self._common.sort(tuple(both), pool, folder, shared)
+
+    def _cache(self, name: str) -> PreloadCache:
+        return PreloadCache(self._setting.workspace.preload(name), _software(self._setting.machine))
 
 
 def _software(machine: Machine) -> str:

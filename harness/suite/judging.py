@@ -87,6 +87,7 @@ def _evidence(case: Planned, shown: Mapping[ArmName, Arm], setting: Setting) -> 
         stale=case.stale,
         broken=case.broken,
         unfixed=case.unfixed,
+        older=case.older,
         released=_released(case),
         retired=case.retired,
         by_hand=request.by_hand,

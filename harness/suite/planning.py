@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from harness.errors import FixAbsent, StaleRevert, Unresolved
 from harness.facts import CPU, Configuration, Released, Reproducer, Retired, Subject, Tier
 from harness.golden import Golden
-from harness.source import age, revert, soundness
+from harness.source import age, known, revert, soundness
+from harness.source.releases import order
 from harness.source.symbols import functions_by_module
 from harness.source.tree import Tree
 from harness.suite.request import Request, expected, missing
@@ -24,7 +25,8 @@ class Planned:
     Where the arms' machine code is emulated the fixed one has a plan for the interpreter as well.
     `missing` are features that the machine lacks, `stale` says why the fix cannot be undone, `broken`
     what keeps the code without it from running, and `edited` are the modules in which it was. `unfixed` says
-    how the tree shows to be older than the fix, where that is not in it. `tree` is that of the fixed arm, and
+    how the tree shows to be older than the fix, where that is not in it, and `older` how it shows to be older
+    than the bug, where nothing of the code in question is in it. `tree` is that of the fixed arm, and
     `retired` says why it is not the one under test. `failed`
     says why it could not be planned, and `ungolden` why its golden cannot be read.
     """
@@ -36,6 +38,7 @@ class Planned:
     stale: str | None = None
     broken: str | None = None
     unfixed: str | None = None
+    older: str | None = None
     edited: tuple[str, ...] = ()
     tree: Tree | None = None
     retired: Retired | None = None
@@ -49,9 +52,12 @@ def plan(request: Request, golden: Golden | None, setting: Setting) -> Planned:
         return Planned(request=request, golden=golden, missing=lacking)
     try:
         here, retired = place(request, setting)
+        if early := absent(request, here.tree):
+            return Planned(request=request, golden=golden, tree=here.tree, retired=retired, older=early)
         planned = _planned(request, golden, here)
         late = unfixed(here.tree, request.reproducer)
-        return replace(planned, tree=here.tree, retired=retired, unfixed=late)
+        early = older(here.tree, request.reproducer) if planned.stale else None
+        return replace(planned, tree=here.tree, retired=retired, unfixed=late, older=early)
     except Unresolved as error:  # this case's trouble; the others go on
         return Planned(request=request, golden=golden, failed=str(error))
 
@@ -88,6 +94,27 @@ def unfixed(tree: Tree, subject: Subject) -> str | None:
         return None
     told = f"{subject.bug.fixed_in} has the fix, and this tree {found.told}"
     return told if lacks_fix(tree, subject) else None
+
+
+def absent(request: Request, tree: Tree) -> str | None:
+    """Why a tree has nothing to be run: it is older than the bug, and has none of the functions in question.
+
+    None for a request that is to run in place, as the matrix has it: that measures what is declared.
+    """
+    if request.in_place or not (early := older(tree, request.reproducer)):
+        return None
+    names = attested(tree, request.reproducer)
+    has_none = not functions_by_module(tree, names)
+    return f"{early}, and has no function {' or '.join(names)}" if has_none else None
+
+
+def older(tree: Tree, subject: Subject) -> str | None:
+    """How a tree shows to be older than a bug, in words; None for one that is no published release."""
+    introduced = subject.bug.introduced_in if isinstance(subject, Reproducer) else None
+    release = known.release(tree) if introduced else None
+    if not introduced or not release or order(release) >= order(introduced):
+        return None
+    return f"{release} is older than this bug, which came with {introduced}"
 
 
 def place(request: Request, setting: Setting) -> tuple[Setting, Retired | None]:

@@ -11,7 +11,8 @@ from harness.golden import GoldenStore
 from harness.history import Series
 from harness.machine import Machine
 from harness.observation.compare import one_line
-from harness.suite import Request, missing
+from harness.source.tree import Tree
+from harness.suite import Request, absent, missing
 from harness.verdict import Verdict
 
 QUICK = 90.0
@@ -34,23 +35,34 @@ class Last:
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """One case: what it lacks here, and, if it could be run but is not, why and by which command it is."""
+    """One case: why it cannot run here, and, if it could be run but is not, why and by which command it is.
+
+    `missing` are features that the machine lacks; `absent` says why there is nothing of the bug in the tree.
+    """
 
     request: Request
     platform: Platform
     missing: tuple[str, ...] = ()
+    absent: str | None = None
     last: Last | None = None
     put_off: str | None = None
     command: str | None = None
 
     @property
     def runs(self) -> bool:
-        return not self.missing and self.put_off is None
+        return not self.lacks and self.put_off is None
+
+    @property
+    def lacks(self) -> str | None:
+        """Why it cannot run here at all, in words."""
+        return f"this machine lacks {', '.join(self.missing)}" if self.missing else self.absent
 
 
 @dataclass(frozen=True, kw_only=True)
 class Here:
-    """What decides: the machine, its lanes, what it ran before, and for what it has goldens."""
+    """What decides: the tree, the machine, its lanes, what it ran before, and for what it has goldens."""
+
+    tree: Tree
 
     machine: Machine
     lanes: int
@@ -71,18 +83,18 @@ def of(requests: Sequence[Request], here: Here, *, asked: bool) -> list[Step]:
 
 def wanted(steps: Sequence[Step]) -> list[Request]:
     """What is handed to the suite: what runs, and what it will find UNSUPPORTED."""
-    return [step.request for step in steps if step.runs or step.missing]
+    return [step.request for step in steps if step.runs or step.lacks]
 
 
 def _step(request: Request, here: Here) -> Step:
     platform = request.platform_on(here.machine)
-    lacks = missing(request, here.machine)
-    return Step(request=request, platform=platform, missing=lacks, last=_last(request, here))
+    lacks, gone = missing(request, here.machine), absent(request, here.tree)
+    return Step(request=request, platform=platform, missing=lacks, absent=gone, last=_last(request, here))
 
 
 def _put_off(step: Step, here: Here) -> Step:
     request = step.request
-    if request.tier is not Tier.SERVER or step.missing:
+    if request.tier is not Tier.SERVER or step.lacks:
         return step
     why = _too_long(step, here) or _unrecorded(step, here)
     command = f"refault repro {request.reproducer.short_id} --tier server"

@@ -20,6 +20,8 @@ from harness.machine import gpu_leases
 from harness.observation.compare import one_line
 from harness.process.job import Ended, Environment, Job
 from harness.process.pool import Pool
+from harness.process.protection import Protection
+from harness.source.answers import answers
 from harness.source.bytecode import Bytecode, Making, Ready
 from harness.suite import planning, recorded
 from harness.suite.assemblies import Assemblies
@@ -76,6 +78,8 @@ class Suite:
         seats = gpu_leases.Seats(gpu_leases.of_this_machine(setting.machine.host), setting.lanes)
         self._pool = pool or Pool(setting.lanes, lease=seats.seat)
         self._owns_pool = pool is None
+        if self._pool.protection is Protection.READ_ONLY:  # elsewhere an arm could write what is kept
+            answers().keep_in(setting.workspace.answers)
         self._bytecodes = Bytecodes(setting, self._folder, self._pool.protection)
         self._numbers = count(1)
         self._interpreted: dict[str, Future[Ended]] = {}
@@ -95,6 +99,7 @@ class Suite:
         if self._owns_pool:
             self._pool.close()
         self._bytecodes.discard()
+        answers().keep_in(None)
 
     @property
     def folder(self) -> Path:
@@ -121,7 +126,7 @@ class Suite:
             if waiting and not ready:
                 _wait_for_one(waiting)
         self._assemblies.keep(self._pool, self._new_folder("assembly"), self.environment("codegen"))
-        self._environments.save(self._pool)
+        self._environments.save(self._pool, self._new_folder("common"))
 
     def submit(self, job: Job) -> Future[Ended]:
         """Run something else than a case in an arm of its own; it ends with the suite."""

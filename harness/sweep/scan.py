@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import as_completed
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +22,26 @@ from harness.suite import Suite
 from harness.tiers.arms import MEMORY_MB, kind
 
 _SHARE = 12
-"""Modules that one arm takes: what ends an arm costs no more than these."""
+"""Modules that one arm takes; those of one that dies are asked for one by one."""
 _SECONDS = 600.0
+
+
+class Pass(StrEnum):
+    """What is done with each module, in this order."""
+
+    COMPILED = "compiled"
+    EXECUTED = "executed"
+    INTERPRETED = "interpreted"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dropped:
+    """Modules of which a pass told nothing, since their arm `ended` so; its log is in `log`."""
+
+    step: Pass
+    modules: tuple[str, ...]
+    ended: str
+    log: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,15 +49,28 @@ class Found:
     """What a scan found: `candidates` as tiers.codegen.store_scan.Candidate has them, in order of module.
 
     `kernels` is how many were compiled, of so many `modules`; `left_out` counts the others by reason.
-    `executed` are those whose machine code was executed, where the platform's can be.
+    `executed` are those whose machine code was executed, where the platform's can be, and which the
+    interpreter was asked for, too. `done` of `wanted` passes of a module are over.
     """
 
     platform: Platform
     modules: int
-    kernels: int
-    candidates: tuple[Mapping[str, Any], ...]
-    left_out: Mapping[str, int]
+    kernels: int = 0
+    candidates: tuple[Mapping[str, Any], ...] = ()
+    left_out: Mapping[str, int] = field(default_factory=dict)
     executed: tuple[Executed, ...] = ()
+    dropped: tuple[Dropped, ...] = ()
+    done: int = 0
+    wanted: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """A pass is over for so many modules more; `found` is the table as it is by then."""
+
+    ended: Pass
+    modules: int
+    found: Found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,80 +108,107 @@ def modules(tree: Tree, only: str) -> list[str]:
     return named
 
 
-def run(
-    suite: Suite,
-    tree: Tree,
-    platform: Platform,
-    named: Sequence[str],
-    done: Callable[[int], None] = lambda modules: None,
-) -> Found:
-    """Compile the integer kernels of these modules for one platform. `done` is told of so many more."""
+def passes(platform: Platform) -> tuple[Pass, ...]:
+    """What is done for a platform: the machine code of AMD's is executed, too."""
+    return tuple(Pass) if platform.host is Host.ROCM else (Pass.COMPILED,)
+
+
+def nothing(platform: Platform, named: Sequence[str]) -> Found:
+    """The table before anything was done."""
+    return Found(platform=platform, modules=len(named), wanted=len(named) * len(passes(platform)))
+
+
+def walk(suite: Suite, tree: Tree, platform: Platform, named: Sequence[str]) -> Iterator[Step]:
+    """Compile the integer kernels of these modules for one platform, and execute them where that can be.
+
+    An arm that dies is asked again for each of its modules by itself: what ends it costs no other module.
+    """
+    table, ask = _Table(nothing(platform, named)), _Asker(suite, tree, platform, suite.bytecode(named))
     shares = [named[begin : begin + _SHARE] for begin in range(0, len(named), _SHARE)]
-    bytecode = suite.bytecode(named)
-    jobs = [_job(suite, tree, platform, share, n, bytecode) for n, share in enumerate(shares)]
-    futures = {suite.submit(job): share for job, share in zip(jobs, shares, strict=True)}
-    rows, left_out, count = [], Counter[str](), 0
-    for future in as_completed(futures):
-        result = _result(future.result(), futures[future])
-        rows += result["candidates"]
-        left_out.update(result["left_out"])
-        count += result["kernels"]
-        done(len(futures[future]))
-    rows.sort(key=lambda row: (row["module"], row["kernel"]))
-    return Found(
-        platform=platform, modules=len(named), kernels=count, candidates=tuple(rows), left_out=dict(left_out),
-        executed=tuple(_executed(suite, tree, platform, shares, bytecode)),
-    )  # fmt: skip
+    waiting = {ask(step, share): (step, share) for share in shares for step in passes(platform)}
+    while waiting:
+        for future in wait(waiting, return_when=FIRST_COMPLETED).done:
+            step, share = waiting.pop(future)
+            ended = future.result()
+            if ended.result is None and len(share) > 1:
+                waiting |= {ask(step, [module]): (step, [module]) for module in share}
+                continue
+            table.take(step, share, ended)
+            yield Step(ended=step, modules=len(share), found=table.found)
 
 
-def _executed(
-    suite: Suite, tree: Tree, platform: Platform, shares: Sequence[Sequence[str]], bytecode: Bytecode
-) -> Iterator[Executed]:
-    """The kernels of a platform whose machine code can be executed here, beside the interpreter."""
-    if platform.host is not Host.ROCM:
-        return
-    emulated = Platform(Host.EMULATED, platform.chip)
-    code, interpreted = (_ran(suite, tree, place, shares, bytecode) for place in (emulated, CPU))
-    for name, one in sorted(code.items()):
-        yield Executed(emulated=one, interpreted=interpreted.get(name))
+class _Asker:
+    """Has arms asked for modules."""
+
+    def __init__(self, suite: Suite, tree: Tree, platform: Platform, bytecode: Bytecode) -> None:
+        self._suite, self._tree, self._platform, self._bytecode = suite, tree, platform, bytecode
+        self._numbers = count()
+
+    def __call__(self, step: Pass, share: Sequence[str]) -> Future[Ended]:
+        return self._suite.submit(self._job(step, share))
+
+    def _job(self, step: Pass, share: Sequence[str]) -> Job:
+        module = "store_scan" if step is Pass.COMPILED else "execution"
+        platform = self._place(step)
+        tier = "codegen" if step is Pass.COMPILED else kind(Tier.KERNEL, platform)
+        return Job(
+            entry=f"harness.tiers.codegen.{module}:enter",
+            payload={
+                "root": str(self._tree.root),
+                "package": self._tree.package,
+                "bytecode": self._bytecode.to_json(),
+                "platform": str(platform),
+                "modules": list(share),
+            },
+            folder=Path(self._suite.folder) / f"scan.{next(self._numbers)}.{step}",
+            limits=Limits(seconds=_SECONDS, memory_mb=MEMORY_MB["codegen"]),
+            environment=self._suite.environment(tier),
+        )
+
+    def _place(self, step: Pass) -> Platform:
+        """Where the code of a pass runs, or for what it is compiled."""
+        if step is Pass.COMPILED:
+            return self._platform
+        return Platform(Host.EMULATED, self._platform.chip) if step is Pass.EXECUTED else CPU
 
 
-def _ran(
-    suite: Suite, tree: Tree, platform: Platform, shares: Sequence[Sequence[str]], bytecode: Bytecode
-) -> dict[str, Mapping[str, Any]]:
-    """What became of each kernel on one platform, by its name; an arm that dies leaves its modules out."""
-    futures = []
-    for number, share in enumerate(shares):
-        job = _job(suite, tree, platform, share, number, bytecode)
-        folder = job.folder.with_name(f"{platform}.{number}")
-        shared = suite.environment(kind(Tier.KERNEL, platform))
-        job = replace(job, entry="harness.tiers.codegen.execution:enter", folder=folder, environment=shared)
-        futures.append(suite.submit(job))
-    ended = [future.result() for future in futures]
-    return {one["kernel"]: one for end in ended for one in (end.result or {}).get("executed", ())}
+class _Table:
+    """The table as it grows."""
 
+    def __init__(self, empty: Found) -> None:
+        self._empty, self._done, self._kernels = empty, 0, 0
+        self._rows: list[Mapping[str, Any]] = []
+        self._left_out = Counter[str]()
+        self._dropped: list[Dropped] = []
+        self._ran: dict[Pass, dict[str, Mapping[str, Any]]] = {step: {} for step in Pass}
+        self._over: set[str] = set()
 
-def _job(
-    suite: Suite, tree: Tree, platform: Platform, share: Sequence[str], number: int, bytecode: Bytecode
-) -> Job:
-    return Job(
-        entry="harness.tiers.codegen.store_scan:enter",
-        payload={
-            "root": str(tree.root),
-            "package": tree.package,
-            "bytecode": bytecode.to_json(),
-            "platform": str(platform),
-            "modules": list(share),
-        },
-        folder=Path(suite.folder) / f"scan.{number}",
-        limits=Limits(seconds=_SECONDS, memory_mb=MEMORY_MB["codegen"]),
-        environment=suite.environment("codegen"),
-    )
+    def take(self, step: Pass, share: Sequence[str], ended: Ended) -> None:
+        """What an arm handed back, or that it told nothing."""
+        self._done += len(share)
+        if step is Pass.INTERPRETED:
+            self._over.update(share)
+        if ended.result is None:
+            how = ", ".join(filter(None, (ended.exit.how, ended.exit.signal, ended.exit.message)))
+            self._dropped.append(Dropped(step=step, modules=tuple(share), ended=how, log=str(ended.log)))
+        elif step is Pass.COMPILED:
+            self._rows += ended.result["candidates"]
+            self._left_out.update(ended.result["left_out"])
+            self._kernels += ended.result["kernels"]
+        else:
+            self._ran[step] |= {one["kernel"]: one for one in ended.result["executed"]}
 
+    @property
+    def found(self) -> Found:
+        dropped = sorted(self._dropped, key=lambda one: (list(Pass).index(one.step), one.modules))
+        rows = sorted(self._rows, key=lambda row: (row["module"], row["kernel"]))
+        return replace(
+            self._empty, kernels=self._kernels, candidates=tuple(rows), left_out=dict(self._left_out),
+            executed=tuple(self._executed()), dropped=tuple(dropped), done=self._done,
+        )  # fmt: skip
 
-def _result(ended: Ended, share: Sequence[str]) -> Mapping[str, Any]:
-    """What an arm handed back; one that ended otherwise leaves its modules out."""
-    if ended.result is not None:
-        return ended.result
-    why = f"in one of {len(share)} modules whose arm ended as {ended.exit.how} (log: {ended.log})"
-    return {"candidates": [], "kernels": 0, "left_out": {why: 1}}
+    def _executed(self) -> Iterator[Executed]:
+        """Each kernel that was executed, once the interpreter was asked for its module."""
+        for name, one in sorted(self._ran[Pass.EXECUTED].items()):
+            if name.rpartition(".")[0] in self._over:
+                yield Executed(emulated=one, interpreted=self._ran[Pass.INTERPRETED].get(name))

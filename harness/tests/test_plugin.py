@@ -48,6 +48,13 @@ def test_one_test_per_reproducer_and_tier_and_a_line_for_a_broken_one(place: Che
     assert "Traceback" not in done.stdout and "harness/catalogue.py" not in done.stdout
 
 
+@pytest.mark.parametrize(("ending", "left"), [("gfx950", 3), ("kernel", 0)])
+def test_rows_that_the_setting_names_are_the_night_s(place: Checkout, ending: str, left: int) -> None:
+    words = ("--collect-only", "-q", "-o", f"refault_nightly={ending} sm90", "-m", "not nightly")
+    done = pytest_run(place, "reproducers", *words)
+    assert len([line for line in done.stdout.splitlines() if "::" in line]) == left, done.stdout
+
+
 def test_passing_failing_and_skipping(place: Checkout) -> None:
     report = place.root / "junit.xml"
     told = ("reproducers", "-rs", f"--junit-xml={report}", "--continue-on-collection-errors")
@@ -59,15 +66,15 @@ def test_passing_failing_and_skipping(place: Checkout) -> None:
     assert verdict.startswith("UNRECORDED pr104_short_indptr kernel cpu (#104): no golden")
     assert any("short-buffer indptr numel=4 needed=5" in line for line in evidence)
     assert "this machine lacks cuda, rocm" in done.stdout
-    assert _properties(report, "pr101") == {"verdict": "PASS"}
+    assert _properties(report, "pr101") == {"verdict": "PASS", "evidence": "fault"}
 
 
 def _properties(report: Path, short_id: str) -> dict[str, str | None]:
-    """The verdict that a report's test case of this reproducer carries."""
+    """Verdict and evidence that a report's test case of this reproducer carries."""
     cases = ElementTree.parse(report).iter("testcase")
     (case,) = (case for case in cases if short_id in f"{case.get('classname')} {case.get('name')}")
     pairs = {one.get("name", ""): one.get("value") for one in case.iter("property")}
-    return {"verdict": pairs["verdict"]}
+    return {name: pairs[name] for name in ("verdict", "evidence")}
 
 
 def test_a_tree_without_the_package_is_one_line(place: Checkout, tmp_path: Path) -> None:

@@ -41,6 +41,9 @@ _VARIABLES: Mapping[str, Mapping[str, str | None]] = {
     "server": variables.SERVER_DRIVER,
 }
 """The kinds of environment that arms run in."""
+BRANCHES = frozenset({"codegen", "kernel"})
+"""Those whose processes are forks of one: they differ in what Triton asks for when it is imported."""
+_PRELOAD = "harness.host.preload"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,23 +79,43 @@ def kind(tier: Tier, platform: Platform) -> str:
     return "device" if platform.host.has_devices else "codegen" if platform.emulates else tier.value
 
 
+def base(package: str, common: Sequence[str] = (), homes: Sequence[Home] = ()) -> Environment:
+    """What BRANCHES are forks of: it imports what they have in common, and never asks for Triton."""
+    return Environment(
+        variables=dict(variables.WITHOUT_TRITON),
+        preload=(_PRELOAD, *common),
+        arm_only=_arm_only(package, homes) | {"triton"},
+        learns=False,
+    )
+
+
 def environment(
-    kind: str, package: str, learned: Sequence[str] = (), homes: Sequence[Home] = ()
+    kind: str,
+    package: str,
+    learned: Sequence[str] = (),
+    homes: Sequence[Home] = (),
+    common: Sequence[str] = (),
 ) -> Environment:
     """What the arms of one kind share: nothing of the package under test, nor of any home.
 
-    Kinds that differ never share a process.
+    Kinds that differ never share a process with any arm in it; BRANCHES are forks of one that has imported
+    what is `common` to them, where something is.
     """
     tier = f"harness.tiers.{'kernel' if kind == 'device' else kind}.arm"
     compiles = ("harness.host.compiler",) if kind == "codegen" else ()
-    base = ("harness.host.preload", tier, *compiles)
+    needed = (_PRELOAD, tier, *compiles)
     learns = kind != "device"
     return Environment(
         variables=dict(_VARIABLES[kind]),
-        preload=(*base, *learned) if learns else base,
-        arm_only=frozenset({package, OWN, *(home.top for home in homes)}),
+        preload=(*needed, *learned) if learns else needed,
+        arm_only=_arm_only(package, homes),
         learns=learns,
+        base=base(package, common, homes) if common and kind in BRANCHES else None,
     )
+
+
+def _arm_only(package: str, homes: Sequence[Home]) -> frozenset[str]:
+    return frozenset({package, OWN, *(home.top for home in homes)})
 
 
 def job(plan: ArmPlan, folder: Path, shared: Environment, protected: Protected = _NOTHING) -> Job:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import aiohttp
 import httpx
@@ -17,24 +18,27 @@ import openai
 
 from harness.errors import Unresolved
 from harness.facts import Traffic
+from harness.process.patience import Patience
 from harness.traffic import completions, native
 from harness.traffic.answers import Answer
 from harness.traffic.prompts import Request, requests
 from harness.traffic.streamed_answer import StreamedAnswer
 
 PATIENCE = 60.0
-"""Seconds without a sign of life after which a server is said to hang."""
-_LOOK_EVERY = 0.1
+"""Seconds without a sign of life after which a server is said to hang: see harness.process.patience."""
+_LOOK_EVERY, _LOOK_FOR_PROCESSES_EVERY = 0.1, 1.0
 _FLUSH_TRIES, _FLUSH_EVERY = 100, 0.1
 
 
 class Reachable(Protocol):
-    """Where a server is and what opens it: `harness.serving.Server`, or anything like it."""
+    """Where a server is, what opens it and what it runs: `harness.serving.Server`, or anything like it."""
 
     @property
     def url(self) -> str: ...
     @property
     def key(self) -> str: ...
+    def processes(self) -> tuple[tuple[str, int], ...]:
+        """(role, pid) of everything of this server that runs now."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,14 +82,21 @@ def vocabulary(model: Path) -> dict[str, int]:
 
 
 def drive(
-    traffic: Traffic, server: Reachable, words: Mapping[str, int], patience: float = PATIENCE
+    traffic: Traffic,
+    server: Reachable,
+    words: Mapping[str, int],
+    patience: float = PATIENCE,
+    *,
+    rests: bool = False,
 ) -> Driven:
     """All rounds of `traffic`, then its requests that are asked alone, each after a flush of the cache.
+
+    With `rests` the server is then left alone until it was idle, and so has looked for leaks.
 
     Stops after the round in which the server was lost or hung. Raises Unresolved where the cache cannot be
     flushed between requests.
     """
-    return asyncio.run(_drive(traffic, server, words, patience))
+    return asyncio.run(_drive(traffic, server, words, patience, rests))
 
 
 def send(
@@ -104,7 +115,9 @@ def send(
     return asyncio.run(go())
 
 
-async def _drive(traffic: Traffic, server: Reachable, words: Mapping[str, int], patience: float) -> Driven:
+async def _drive(
+    traffic: Traffic, server: Reachable, words: Mapping[str, int], patience: float, rests: bool
+) -> Driven:
     async with _Client(server, words) as client:
         rounds: list[tuple[Answer, ...]] = []
         for index in range(traffic.rounds):
@@ -113,7 +126,7 @@ async def _drive(traffic: Traffic, server: Reachable, words: Mapping[str, int], 
             if Driven(rounds=tuple(rounds)).is_over:
                 return Driven(rounds=tuple(rounds), moments=tuple(client.moments))
         alone = await _alone(traffic, client, patience)
-        if traffic.rests and not Driven(rounds=tuple(rounds), alone=alone).is_over:
+        if rests and not Driven(rounds=tuple(rounds), alone=alone).is_over:
             await client.rest(patience)
         return Driven(rounds=tuple(rounds), alone=alone, moments=tuple(client.moments))
 
@@ -133,7 +146,7 @@ async def _send_all(
     asked: Sequence[Request], client: _Client, concurrency: int, patience: float
 ) -> tuple[Answer, ...]:
     """One round. Each request leaves only when the one before it was sent: they leave in one order always."""
-    watch, slots = _Watch(patience), asyncio.Semaphore(concurrency)
+    watch, slots = _Watch(patience, client.server), asyncio.Semaphore(concurrency)
     in_flight = [StreamedAnswer(request) for request in asked]
 
     async def ask(streamed: StreamedAnswer, sent: asyncio.Event) -> None:
@@ -160,36 +173,49 @@ async def _send_all(
 
 
 class _Watch:
-    """Ends the work when nothing has moved for too long."""
+    """Ends the work when nothing has moved for too long, not counting how long a processor was waited for.
 
-    def __init__(self, patience: float) -> None:
-        self._patience, self._last = patience, time.monotonic()
+    That may have been the server, or the client, which then could not hear what the server had sent.
+    """
+
+    def __init__(self, patience: float, server: Reachable) -> None:
+        self._patience, self._server = Patience(patience), server
+        self._pids: tuple[int, ...] = ()
+        self._looked = float("-inf")
 
     def moved(self) -> None:
-        self._last = time.monotonic()
+        self._patience.answered()
 
-    async def over(self, work: Awaitable[None]) -> bool:
+    async def over(self, work: Coroutine[Any, Any, None]) -> bool:
         """Whether the work came to its end."""
         task = asyncio.ensure_future(work)
         while not task.done():
             await asyncio.wait([task], timeout=_LOOK_EVERY)
-            if time.monotonic() - self._last > self._patience and not task.done():
+            if self._patience.is_over(self._processes()) and not task.done():
                 task.cancel()
                 await asyncio.wait([task])
                 return False
         await task
         return True
 
+    def _processes(self) -> tuple[int, ...]:
+        """Our own process and the server's, as of a moment ago: to look for them reads all of /proc."""
+        now = time.monotonic()
+        if now - self._looked > _LOOK_FOR_PROCESSES_EVERY:
+            self._pids = (os.getpid(), *(pid for _, pid in self._server.processes()))
+            self._looked = now
+        return self._pids
+
 
 class _Client:
     """Both clients on one server."""
 
     def __init__(self, server: Reachable, words: Mapping[str, int]) -> None:
-        self._server, self.words = server, words
+        self.server, self.words = server, words
         self.moments: list[float] = []
 
     async def __aenter__(self) -> _Client:
-        self._native = native.session(self._server.url, self._server.key)
+        self._native = native.session(self.server.url, self.server.key)
         self._openai: openai.AsyncOpenAI | None = None
         self._model = asyncio.Lock()
         self._name: str | None = None
@@ -217,7 +243,7 @@ class _Client:
     async def _complete(
         self, streamed: StreamedAnswer, sent: asyncio.Event, moved: Callable[[], None]
     ) -> None:
-        self._openai = self._openai or completions.client(self._server.url, self._server.key)
+        self._openai = self._openai or completions.client(self.server.url, self.server.key)
         try:
             async with self._model:
                 self._name = self._name or await completions.model_name(self._openai)
@@ -230,10 +256,12 @@ class _Client:
 
         A server that ends meanwhile says why itself.
         """
-        with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
-            async with asyncio.timeout(patience):
-                await native.state(self._native)
-                await native.state(self._native)
+        with contextlib.suppress(aiohttp.ClientError, OSError):
+            await _Watch(patience, self.server).over(self._ask_twice())
+
+    async def _ask_twice(self) -> None:
+        await native.state(self._native)
+        await native.state(self._native)
 
     async def flush(self) -> None:
         """Upstream refuses while anything runs, and goes on for a moment after an abort."""

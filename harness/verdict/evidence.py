@@ -45,6 +45,7 @@ class Evidence:
     `missing` are the required features this machine lacks, `tree` is the content hash of the tree
     under test, `stale` the text of its StaleRevert, `broken` what the reverted code lacks to be run.
     `unfixed` says how the tree shows to be older than the fix, which is not in it; None where it does not.
+    `older` says the same of the bug, where there is nothing in the tree to be run, or to be undone.
     `points` are the parameters that were asked for (empty: those the fixed arm shows). `asked` leaves an
     arm out where the user did. `tolerance` is the case's, for floats beside those of the golden.
     `released` is the published release that stands for the reverted arm, `retired` says where both arms ran
@@ -64,6 +65,7 @@ class Evidence:
     stale: str | None = None
     broken: str | None = None
     unfixed: str | None = None
+    older: str | None = None
     released: str | None = None
     retired: Retired | None = None
     by_hand: bool = False

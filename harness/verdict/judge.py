@@ -86,9 +86,9 @@ def golden_of(
 
 
 def _unsupported(case: Evidence) -> Judgement | None:
-    if not case.missing:
-        return None
-    return Judgement(Verdict.UNSUPPORTED, f"this machine lacks {', '.join(case.missing)}")
+    if case.missing:
+        return Judgement(Verdict.UNSUPPORTED, f"this machine lacks {', '.join(case.missing)}")
+    return Judgement(Verdict.UNSUPPORTED, case.older) if case.older and not case.stale else None
 
 
 def _fixed(case: Evidence) -> Judgement | None:
@@ -151,6 +151,8 @@ def _found(case: Evidence) -> Disagreement | None:
 def _stale(case: Evidence) -> Judgement | None:
     if case.stale is None or "reverted" not in case.asked:
         return None
+    if case.older:
+        return Judgement(Verdict.UNSUPPORTED, f"{case.older}: {case.stale}")
     return Judgement(Verdict.STALE, case.stale)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from harness.errors import BadInput
 from harness.facts import KernelLab
 from reproducers.rigs import eagle
 from reproducers.rigs.eagle import Tree
@@ -80,6 +81,16 @@ def rig(
     module, name = BACKENDS[attention]
     cls = getattr(importlib.import_module(module), name)
     return Draft(made, max_bs, cls, _itself(lab, made, cls, context_len))
+
+
+def refuse(num_steps: int, context_len: int, max_bs: int, seq_lens: Sequence[int]) -> None:
+    """Refuse sizes that such a back end does not take, and requests that it has no room for."""
+    if len(seq_lens) > max_bs:
+        raise BadInput(f"seq_lens: {len(seq_lens)} requests are more than max_bs {max_bs}: raise it")
+    if max(seq_lens) > context_len:
+        raise BadInput(f"seq_lens: {max(seq_lens)} is more than context_len {context_len}: lower it")
+    if num_steps < 2:
+        raise BadInput("num_steps: a draft of one step has no attention: give 2 or more")
 
 
 def _itself(lab: KernelLab, made: eagle.Rig, cls: Any, context_len: int) -> Any:

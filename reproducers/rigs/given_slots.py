@@ -7,6 +7,12 @@ from collections.abc import Sequence
 from harness.errors import BadInput
 
 
+def refuse_unpaired(name: str, given: Sequence[int], of: str, others: Sequence[int]) -> None:
+    """Refuse two lists of which one is longer than the other."""
+    if len(given) != len(others):
+        raise BadInput(f"{name}: give one number for each of the {len(others)} in {of}")
+
+
 def refuse(name: str, slots: Sequence[int], size: int) -> None:
     """Refuse slots that a pool of `size` has not got, and one that is given twice; below 0 is none at all."""
     if max(slots) >= size:

@@ -72,6 +72,28 @@ def mla(lora_rank: int, rope_dim: int) -> Cache:
     return make
 
 
+def dsa(dim: int, key_bytes: int) -> Cache:
+    """One layer of DeepSeek's sparse attention in bfloat16, with keys of so many bytes for its indexer.
+
+    The pool has one page more than asked for, for padding.
+    """
+
+    def make(tokens: int, page_size: int, device: str) -> Any:
+        import torch
+        from sglang.srt.mem_cache.memory_pool import DSATokenToKVPool
+
+        sizes = dict(kv_lora_rank=dim, qk_rope_head_dim=dim, kv_cache_dim=2 * dim, index_head_dim=key_bytes)
+        layer = {**_layer(page_size, device), "dtype": torch.bfloat16}
+        return DSATokenToKVPool(size=tokens, **sizes, **layer)
+
+    return make
+
+
+def index_keys(pool: Any) -> Any:
+    """The tables of the indexer's keys in such a pool, one a layer: since 0.5.18 a cache of their own."""
+    return pool.index_key_cache.buffer if hasattr(pool, "index_key_cache") else pool.index_k_with_scale_buffer
+
+
 def _layer(page_size: int, device: str) -> dict[str, Any]:
     import torch
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
-from harness.facts import Launch, Tolerance, Traffic, Watch, watch
+from harness.facts import Launch, ServerCase, Tolerance, Traffic, Watch, watch
 
 Flags = Mapping[str, str]
 
@@ -41,10 +42,28 @@ def with_graphs(**cpu: str) -> Mapping[str, Flags]:
     return {**HOSTS, "cpu": {**own, **{name.replace("_", "-"): value for name, value in cpu.items()}}}
 
 
+_AITER_ALONE = "the nearest there is: aiter is for AMD, so the bug cannot show"
+
+
 def on_both(flags: Flags, environment: Flags | None = None) -> tuple[Launch, ...]:
     """The report's server with the same flags on either vendor's devices."""
     own = environment or {}
     return tuple(Launch(platform=vendor, flags=flags, environment=own) for vendor in ("cuda", "rocm"))
+
+
+def on_cuda(flags: Flags, *, rocm: Flags | None = None, note: str) -> tuple[Launch, ...]:
+    """The report's server on NVIDIA's, and the nearest to it on AMD's, with the same flags unless told."""
+    other = Launch(platform="rocm", flags=flags if rocm is None else rocm, note=note)
+    return Launch(platform="cuda", flags=flags), other
+
+
+def on_rocm(
+    flags: Flags, *, cuda: Flags | None = None, environment: Flags | None = None, note: str = _AITER_ALONE
+) -> tuple[Launch, ...]:
+    """The report's server on AMD's, and the nearest to it on NVIDIA's: the same on Triton unless told."""
+    nearest = {**flags, "attention-backend": "triton"} if cuda is None else cuda
+    own = Launch(platform="rocm", flags=flags, environment=environment or {})
+    return own, Launch(platform="cuda", flags=nearest, note=note)
 
 
 def random_load(tokens_in: int, tokens_out: int, *, prompts: int, at_once: int) -> str:
@@ -76,6 +95,12 @@ COARSER: Mapping[str, Tolerance] = {
     ),
 }
 """What devices compute in."""
+
+
+def served(model: str, *, flags: Flags, traffic: Traffic, watch: Watch, **own: Any) -> ServerCase:
+    """A case whose server has small pools, and whose answers are held to what its type can tell apart."""
+    usual: dict[str, Any] = {"on": HOSTS, "tolerance": FLOAT32, "coarser": COARSER}
+    return ServerCase(model=model, flags={**COMMON, **flags}, traffic=traffic, watch=watch, **(usual | own))
 
 
 def paged_traffic() -> Traffic:

@@ -42,6 +42,7 @@ COMMON = (
 ).split()
 FLAGS = {
     "tiny-llama": (),
+    "tiny-moe": (),
     "tiny-qwen3": (),
     "tiny-swa": ("--enable-deterministic-inference",),
     "tiny-llama-eagle3": (

@@ -76,6 +76,7 @@ def test_a_slice_two_tokens_too_wide_shows_fewer(run: Run, alter: Alter) -> None
     assert result.fixed and result.fixed.main.signatures == (row_overflow(2, 2, 8),)
 
 
+@pytest.mark.nightly
 def test_upstreams_toggle_keeps_the_guard_which_fires_where_nothing_was_wrong(
     upstream: Tree, workspace: Workspace, pool: Pool
 ) -> None:
@@ -120,6 +121,7 @@ def test_where_the_bug_cannot_show_the_reason_is_arithmetic(point: dict[str, Any
     assert pr27360.arithmetic({**pr27360.REPRODUCER.case(Tier.KERNEL).default, **point}) in reason
 
 
+@pytest.mark.nightly
 def test_stray_stores_are_those_that_arithmetic_predicts(run: Run) -> None:
     axes: dict[str, Any] = {
         "page_size": [2, 4],

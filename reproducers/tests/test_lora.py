@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import torch
 
 from harness.errors import BadInput
 from harness.facts import Tier
@@ -97,3 +99,10 @@ def test_segments_are_of_one_adapter_and_of_sixteen_tokens_at_most(
 def test_an_adapter_that_there_is_not_is_refused() -> None:
     with pytest.raises(BadInput, match="3 is none: the highest is 2"):
         pr28371.REPRODUCER.case(Tier.KERNEL).point({"adapters": (0, 3)})
+
+
+def test_a_back_end_that_leaves_embeddings_out_answers_nothing() -> None:
+    """As upstream's of 0.5.9: a wrong value at these points, beside the bug at the others."""
+    silent = SimpleNamespace(run_lora_a_embedding=lambda *args, **sizes: None)
+    rig = lora.Rig(SimpleNamespace(), "embedding", silent, torch.ones(4), (torch.ones(1),), None)
+    assert rig._forward().numel() == 0

@@ -1,6 +1,6 @@
 """What README and docs/reproduce.md tell to type does what they say, on the real thing.
 
-One command of each kind: the night runs all of them, and those of the other pages (`ci/documented.py`).
+The night runs all of them here, and those of the other pages, too (`ci/documented.py`).
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ PAGES = {"README.md": "## Reproduce one bug", "docs/reproduce.md": "# Reproducin
 """Pages, and the heading above the block in question."""
 NETWORK = ("0.5.12.post1",)
 """Words of commands that fetch a release first; the tests of releases and of the matrix have their own."""
-NIGHTLY = ("--detail", "../sglang")
-"""Words of commands that differ little from another one of the page, and run all rows of the bug again."""
+BY_DAY = ("refault list", "refault show 24587", "refault repro 24587")
+"""README's own. The others run rows of the same bug again and again, or walk through releases."""
 
 
 def section(page: str, heading: str) -> list[list[str]]:
@@ -34,9 +34,9 @@ def section(page: str, heading: str) -> list[list[str]]:
 
 
 COMMANDS = [
-    list(words)
+    pytest.param(list(words), marks=[] if " ".join(words) in BY_DAY else pytest.mark.nightly)
     for words in dict.fromkeys(tuple(words) for page in PAGES.items() for words in section(*page))
-    if not any(word in " ".join(words) for word in (*NETWORK, *NIGHTLY))
+    if not any(word in " ".join(words) for word in NETWORK)
 ]
 ENDS = {"page_size=1": (1, "3 TOOTHLESS"), "--json": (0, '"count": 240'), "sweep": (0, "the bug bites at")}
 """What a command's words make of its exit code and of what it prints; the others end 0 and name the bug."""

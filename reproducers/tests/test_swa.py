@@ -120,6 +120,7 @@ def test_a_fresh_pool_hides_the_bug_and_the_reason_is_measured(run: Run) -> None
     assert "0 of 40 new tokens have one slot in the full and another in the window pool" in reason
 
 
+@pytest.mark.nightly
 def test_stray_slots_are_those_that_the_free_lists_predict(run: Run) -> None:
     axes: dict[str, Any] = {
         "swa_tokens": [32, 48],

@@ -11,7 +11,7 @@ import weakref
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import count, islice
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ import torch
 from harness.memory.device import zones
 from harness.memory.device.ledger import Entry, Ledger
 from harness.memory.device.memory import Region, Source
-from harness.memory.device.sweep import Sweeper
+from harness.memory.device.sweep import Sweeper, Watched
 from harness.memory.device.zones import Layout, Zone
 from harness.memory.poison import Poison
 from harness.memory.violations import Elements, Violations, Where
@@ -111,9 +111,10 @@ class DeviceFences:
         if not self._sweeper.room_for(len(wanted)):
             self.leave_out("without red zones: more of them than a device's table holds")
             return block
-        views = [block.region.view(zone.offset, zone.nbytes) for zone in wanted]
-        canaries = [zones.canaries(view, dtype, next(self._numbers), self._poison) for view in views]
-        slots = dict(zip(self._sweeper.add(views, canaries), wanted, strict=True))
+        canaries = [zones.canary(dtype, next(self._numbers), self._poison) for _ in wanted]
+        _fill(block, canaries)
+        pieces = [Watched(block.region, zone, word) for zone, word in zip(wanted, canaries, strict=True)]
+        slots = dict(zip(self._sweeper.add(pieces), wanted, strict=True))
         block = Block(block.name, block.layout, block.region, slots)
         self._by_slot.update({slot: (block, zone) for slot, zone in slots.items()})
         return block
@@ -208,6 +209,14 @@ class DeviceFences:
             f"{count} allocations without a fence: {reason}"
             for reason, count in sorted(self.unfenced.items())
         ]
+
+
+def _fill(block: Block, canaries: Iterable[int]) -> None:
+    """Write a block's zones, whose pieces have these canaries, in turn."""
+    left = iter(canaries)
+    for zone in block.layout.zones:
+        mine = list(islice(left, len(zones.pieces(zone))))
+        block.region.view(zone.offset, zone.nbytes).copy_(zones.filled(mine, zone.nbytes))
 
 
 def _bytes(like: torch.Tensor) -> int:

@@ -56,6 +56,10 @@ class Ledger:
             with self._file.open("a", encoding="utf-8") as out:
                 out.write(json.dumps(asdict(entry)) + "\n")
 
+    def starting(self, address: int) -> Entry | None:
+        """The last buffer whose first byte is at this address, whoever else is near."""
+        return next((entry for entry in reversed(self._entries) if entry.address == address), None)
+
     def at(self, address: int) -> Entry | None:
         """The buffer that an access to this address was meant for, as far as that can be known."""
         for entry in reversed(self._entries):

@@ -34,7 +34,7 @@ class NamedAllocations:
         return False
 
     def name_of(self, tensor: torch.Tensor) -> str | None:
-        entry = self._ledger.at(tensor.untyped_storage().data_ptr())
+        entry = self._ledger.starting(tensor.untyped_storage().data_ptr())
         return entry.name if entry else None
 
     def release(self, tensor: torch.Tensor) -> None:

@@ -17,7 +17,9 @@ import torch
 import triton
 import triton.language as tl
 
-from harness.memory.device.zones import RED_ZONE_BYTES, WORD
+from harness.memory.device import zones
+from harness.memory.device.memory import Region
+from harness.memory.device.zones import RED_ZONE_BYTES, WORD, Zone
 
 CAPACITY = 1 << 16
 """Zones that one device can have; 24 bytes each."""
@@ -54,6 +56,23 @@ _KERNEL = triton.jit(sweep)
 
 
 @dataclass(frozen=True)
+class Watched:
+    """A piece of a zone, in whose memory it lies, and the word that fills it."""
+
+    region: Region
+    zone: Zone
+    canary: int
+
+    def row(self) -> list[int]:
+        """What the device's table tells of it."""
+        return [self.region.address + self.zone.offset, self.zone.nbytes, self.canary]
+
+    def memory(self) -> torch.Tensor:
+        """uint8 [nbytes]."""
+        return self.region.view(self.zone.offset, self.zone.nbytes)
+
+
+@dataclass(frozen=True)
 class _Tables:
     zones: torch.Tensor
     count: torch.Tensor
@@ -75,18 +94,16 @@ class Sweeper:
         self._device = device
         self._used = 0
         self._free: list[int] = []
-        self._zones: dict[int, tuple[torch.Tensor, int]] = {}
+        self._watched: dict[int, Watched] = {}
 
-    def room_for(self, zones: int) -> bool:
-        return zones <= CAPACITY - self._used + len(self._free)
+    def room_for(self, pieces: int) -> bool:
+        return pieces <= CAPACITY - self._used + len(self._free)
 
-    def add(self, zones: Sequence[torch.Tensor], canaries: Sequence[int]) -> list[int]:
-        """Take zones (uint8, each filled with its canary) into the table; returns the slot of each."""
-        slots = [self._slot() for _ in zones]
-        known = list(zip(zones, canaries, strict=True))
-        rows = [[zone.data_ptr(), zone.numel(), canary] for zone, canary in known]
-        self._zones.update(zip(slots, known, strict=True))
-        self._write(slots, rows)
+    def add(self, pieces: Sequence[Watched]) -> list[int]:
+        """Take pieces that are filled with their canaries into the table; returns the slot of each."""
+        slots = [self._slot() for _ in pieces]
+        self._watched.update(zip(slots, pieces, strict=True))
+        self._write(slots, [piece.row() for piece in pieces])
         return slots
 
     def remove(self, slots: Sequence[int]) -> None:
@@ -94,7 +111,7 @@ class Sweeper:
         self._write(slots, [[0, 0, 0]] * len(slots))
         self._free += slots
         for slot in slots:
-            del self._zones[slot]
+            del self._watched[slot]
 
     def launch(self) -> None:
         """Ask the device for a sweep, behind what the current stream has to do; does not wait."""
@@ -111,22 +128,21 @@ class Sweeper:
     def damaged(self) -> dict[int, npt.NDArray[np.int64]]:
         """Wait for the device; the slots of damaged zones with the bytes that were written, set anew."""
         if self._device.type == "cpu":
-            slots = list(self._zones)
+            slots = list(self._watched)
         else:
             torch.cuda.synchronize(self._device)
             slots = self._tables.marks.nonzero().ravel().tolist() if self.raised else []
             self._tables.marks.zero_()
         self._tables.flag.zero_()
-        found = {slot: self._written(slot) for slot in slots if slot in self._zones}
+        found = {slot: self._written(slot) for slot in slots if slot in self._watched}
         return {slot: places for slot, places in found.items() if places.size}
 
     def _written(self, slot: int) -> npt.NDArray[np.int64]:
-        zone, pattern = self._zones[slot]
-        wanted = np.frombuffer(pattern.to_bytes(WORD, "little", signed=True), np.uint8)
-        wanted = np.resize(wanted, zone.numel())
-        places = np.flatnonzero(zone.cpu().numpy() != wanted)
+        piece = self._watched[slot]
+        memory, wanted = piece.memory(), zones.filled([piece.canary], piece.zone.nbytes)
+        places = np.flatnonzero((memory.cpu() != wanted).numpy())
         if places.size:
-            zone.copy_(torch.from_numpy(wanted))
+            memory.copy_(wanted)
         return places
 
     def _slot(self) -> int:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from harness.memory.poison import Poison
@@ -107,16 +108,24 @@ def span(shape: Sequence[int], stride: Sequence[int]) -> int:
     return sum((size - 1) * step for size, step in zip(shape, stride, strict=True)) + 1
 
 
-def canaries(memory: torch.Tensor, dtype: torch.dtype, number: int, poison: Poison | None = None) -> int:
-    """Fill a zone (uint8, whole elements of this type) and return its canary, a signed 64-bit word.
+def canary(dtype: torch.dtype, number: int, poison: Poison | None = None) -> int:
+    """What a piece of a zone of a buffer of this type is filled with: a signed 64-bit word.
 
     It is the poison of the buffer's type, so that a stray read of a zone shows in the outputs as one of
-    memory never written does; `number` tells it from other zones', so that a copy of theirs shows here.
+    memory never written does; `number` tells it from other pieces', so that a copy of theirs shows here.
     """
-    word = torch.zeros(WORD, dtype=torch.uint8, device="cpu")
-    for where in (word, memory):
-        (poison or Poison()).fill(where.view(_as_poisoned(dtype)), number)
-    return int(word.view(torch.int64).item())
+    real = _as_poisoned(dtype)
+    word = (poison or Poison()).numbered(real, number).to_bytes(real.itemsize, "little")
+    return int.from_bytes(word * (WORD // real.itemsize), "little", signed=True)
+
+
+def filled(canaries: Sequence[int], nbytes: int) -> torch.Tensor:
+    """What a zone holds whose pieces have these canaries, in turn: uint8 [nbytes] on the CPU.
+
+    Made here and copied in one go: a device asked for every piece by itself does little else.
+    """
+    words = np.repeat(np.array(canaries, np.int64), RED_ZONE_BYTES // WORD)
+    return torch.from_numpy(words.view(np.uint8)[:nbytes])
 
 
 def _as_poisoned(dtype: torch.dtype) -> torch.dtype:

@@ -50,5 +50,5 @@ def test_one_number_has_no_slope() -> None:
 
 
 def test_bugs_that_are_emulated_are_left_out() -> None:
-    assert "pr40245_dflash_nan_scores" in growth.plain_bugs()
+    assert "pr27779_swa_free_pages" in growth.plain_bugs()
     assert "pr24587_aiter_kv_indices_page_size" not in growth.plain_bugs()

@@ -119,6 +119,7 @@ def test_history_goes_on_and_a_lost_fix_fails_the_night(toys: Checkout, tmp_path
     assert "PASS" in told.stdout and "REGRESSED" in told.stdout
 
 
+@pytest.mark.nightly
 def test_what_needs_a_step_that_left_nothing_is_not_run(toys: Checkout, tmp_path: Path) -> None:
     done = run_night(toys, tmp_path / "night", "--bugs", "999")
     assert done.returncode == 1

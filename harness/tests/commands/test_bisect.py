@@ -45,6 +45,7 @@ def test_releases(tmp_path: Path, toys: Checkout, monkeypatch: pytest.MonkeyPatc
     assert "9.9.6 was given as bad and cannot be judged" in unclear.stderr
 
 
+@pytest.mark.nightly
 def test_what_lives_elsewhere(tmp_path: Path, toys: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
     package = elsewhere.lay_out(tmp_path / "company")
     for version, changes in (("9.9.7", {"moved = slots - window": "moved = slots"}), ("9.9.8", {})):

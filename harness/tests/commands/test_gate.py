@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from typing import Any
 import pytest
 
 from harness.process.pool import Pool
+from harness.source import tree
 from harness.tests.gate.invented import ON_CPU
 from harness.tests.toyland import recorded, upstream
 from harness.tests.toyland.checkout import Checkout
@@ -25,6 +28,15 @@ reason = "waits"
 expires = {YESTERDAY}
 """
 
+OTHER_TABLE = """
+from pathlib import Path
+from harness.source import known
+known.TABLE = Path("known.toml")
+from harness.cli import main
+main()
+"""
+"""The command, with a table of its own of the releases whose content is known."""
+
 
 @pytest.fixture(scope="module")
 def toys(tmp_path_factory: pytest.TempPathFactory, cache: Path, kernel_pool: Pool) -> Checkout:
@@ -35,7 +47,11 @@ def toys(tmp_path_factory: pytest.TempPathFactory, cache: Path, kernel_pool: Poo
     policies = {"cpu": ON_CPU, "both": both, "expired": ON_CPU + EXPIRED, "twice": ON_CPU + "repeats = 2\n"}
     for name, text in policies.items():
         (laid.root / f"{name}.toml").write_text(text)
-    assert gate(laid)[0] == 0
+    code, told, _ = gate(laid)
+    assert (code, told["decision"], told["blocking"]) == (0, "pass", [])
+    assert {file.name for file in (laid.root / "gate").iterdir()} == {
+        "decision.json", "decision.md", "decision.html", "results.json",
+    }  # fmt: skip
     shutil.copy(laid.root / "gate/results.json", laid.root / "cpu.json")
     return laid
 
@@ -48,12 +64,8 @@ def gate(toys: Checkout, *words: str, policy: str = "cpu") -> tuple[int, dict[st
     return done.returncode, told, done.stdout + done.stderr
 
 
-def test_a_build_passes_and_a_lost_fix_blocks(toys: Checkout) -> None:
-    code, told, _ = gate(toys)
-    assert (code, told["decision"], told["blocking"]) == (0, "pass", [])
-    assert {file.name for file in (toys.root / "gate").iterdir()} == {
-        "decision.json", "decision.md", "decision.html", "results.json",
-    }  # fmt: skip
+def test_a_build_that_lost_a_fix_is_blocked(toys: Checkout) -> None:
+    """One that has it passed as the checkout was laid out."""
     code, told, printed = gate(toys, "--sglang", "lost")
     assert (code, told["decision"]) == (1, "block")
     (entry,) = told["blocking"]
@@ -78,7 +90,7 @@ def test_merging(toys: Checkout) -> None:
 
 def test_a_merge_leaves_its_results_alone(toys: Checkout) -> None:
     """They may lie where the decision goes."""
-    assert gate(toys)[0] == 0
+    shutil.copy(toys.root / "cpu.json", toys.root / "gate/results.json")
     before = (toys.root / "gate/results.json").read_bytes()
     assert gate(toys, "--merge", "gate/results.json")[0] == 0
     assert (toys.root / "gate/results.json").read_bytes() == before
@@ -94,6 +106,24 @@ def test_repeats_are_run_and_counted(toys: Checkout) -> None:
     assert code == 0 and told["passed"][0]["reason"].endswith("(in 2 of 2 runs)")
 
 
+def test_a_release_from_before_the_bug_is_not_asked_to_run_it(toys: Checkout) -> None:
+    """9.9.0 brought #101, and the toy's content is known here as the release before that one."""
+    published = tree.at(toys.root).content_hash
+    (toys.root / "known.toml").write_text(f'[sglang]\n"9.8.0" = "{published}"\n')
+    words = ["gate", "--policy", "cpu.toml", "--report", "older"]
+    command = [sys.executable, "-P", "-c", OTHER_TABLE, *words]
+    done = subprocess.run(command, cwd=toys.root, env=toys.environment, capture_output=True, timeout=120)
+    left = toys.root / "older"
+    ran, told = (json.loads((left / name).read_text()) for name in ("results.json", "decision.json"))
+    assert ran["results"] == []
+    assert [(one["reproducer"], one["reason"]) for one in told["spared"]] == [
+        (NAMES[0], "asked from 9.9.0 on: that release brought the bug")
+    ]
+    assert (done.returncode, told["sglang"]["release"]) == (1, "9.8.0")
+    (nothing,) = told["blocking"]
+    assert nothing["reason"].startswith("not one result is a PASS")
+
+
 def test_an_unrecorded_case_blocks(toys: Checkout) -> None:
     (toys.root / "all.toml").write_text(ON_CPU.replace('["101"]', '"all"'))
     code, told, _ = gate(toys, policy="all")
@@ -101,18 +131,19 @@ def test_an_unrecorded_case_blocks(toys: Checkout) -> None:
     assert [(one["reproducer"], one["verdict"]) for one in told["blocking"]] == [(NAMES[1], "UNRECORDED")]
 
 
-@pytest.mark.parametrize(
-    ("words", "told"),
-    [
-        (("cpu.json",), "cpu.json: results are only read with --merge"),
-        (("--merge",), "no results file was named"),
-        (("--merge", "cpu.toml"), "cpu.toml: is no JSON"),
-        (("--platform", "cuda-sm90", "--merge", "cpu.json"), "--platform cuda-sm90: cpu.toml asks nothing"),
-        (("--platform", "tpu", "--merge", "cpu.json"), "--platform 'tpu' is not like cpu, cuda, cuda-sm90"),
-        (("--policy", "none.toml"), "none.toml: cannot be read"),
-        (("--report", "cpu.toml"), "--report cpu.toml: cannot be written"),
-    ],
-)
-def test_bad_input_is_one_line(toys: Checkout, words: tuple[str, ...], told: str) -> None:
-    code, _, printed = gate(toys, *words)
-    assert code == 2 and told in printed and len(printed.splitlines()) == 1
+BAD: list[tuple[tuple[str, ...], str]] = [
+    (("cpu.json",), "cpu.json: results are only read with --merge"),
+    (("--merge",), "no results file was named"),
+    (("--merge", "cpu.toml"), "cpu.toml: is no JSON"),
+    (("--platform", "cuda-sm90", "--merge", "cpu.json"), "--platform cuda-sm90: cpu.toml asks nothing"),
+    (("--platform", "tpu", "--merge", "cpu.json"), "--platform 'tpu' is not like cpu, cuda, cuda-sm90"),
+    (("--policy", "none.toml"), "none.toml: cannot be read"),
+    (("--report", "cpu.toml"), "--report cpu.toml: cannot be written"),
+]
+
+
+def test_bad_input_is_one_line(toys: Checkout) -> None:
+    common = ("gate", "--policy", "cpu.toml", "--report", "gate")
+    for (_, told), done in zip(BAD, toys.refault_each([(*common, *words) for words, _ in BAD]), strict=True):
+        printed = done.stdout + done.stderr
+        assert done.returncode == 2 and told in printed and len(printed.splitlines()) == 1

@@ -42,15 +42,16 @@ def begun(place: Checkout, *words: str) -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
-def standing(process: subprocess.Popen[str], count: int) -> list[tuple[str, str]]:
-    """(address, key) of so many servers, as soon as the command has told them."""
+def standing(process: subprocess.Popen[str], count: int) -> list[tuple[str, str, str]]:
+    """(address, key, how to ask it) of so many servers, as soon as the command has told them."""
     assert process.stdout
     told = ""
     while told.count("ask it") < count:
         line = process.stdout.readline()
         assert line, f"it ended: {told} {process.communicate()}"
         told += line
-    return list(zip(re.findall(r"arm: (\S+)", told), re.findall(r"Bearer (\w+)", told), strict=True))
+    patterns = (r"arm: (\S+)", r"Bearer (\w+)", r"ask it\s+(.*)")
+    return list(zip(*(re.findall(pattern, told) for pattern in patterns), strict=True))
 
 
 def interrupt(process: subprocess.Popen[str]) -> str:
@@ -64,35 +65,28 @@ def interrupt(process: subprocess.Popen[str]) -> str:
 
 def test_serve_tells_how_to_talk_to_the_server_and_ctrl_c_ends_it(place: Checkout) -> None:
     with begun(place, "serve", "toy", "--arm", "fixed") as process:
-        ((url, key),) = standing(process, 1)
+        ((url, key, command),) = standing(process, 1)
         assert is_healthy(url, key) and not is_healthy(url, "another key")
-        interrupt(process)
-        assert process.returncode == 130
-        assert processes_of(place) == [] and not is_healthy(url, key)
-
-
-def test_the_request_that_serve_tells_is_answered(place: Checkout) -> None:
-    with begun(place, "serve", "202") as process:
-        assert process.stdout
-        lines = iter(process.stdout.readline, "")
-        command = next(line for line in lines if "ask it" in line).partition("ask it")[2].strip()
         # The toy takes an id and a word on streaming with each request, which upstream does not need.
         command = command.replace('{"input_ids"', '{"rid": "a", "stream": false, "input_ids"')
         answered = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=60)
         assert '"output_ids"' in answered.stdout, answered
         interrupt(process)
+        assert process.returncode == 130
+        assert processes_of(place) == [] and not is_healthy(url, key)
 
 
-def test_keep_leaves_both_arms_up_after_the_verdict(place: Checkout) -> None:
-    with begun(place, "repro", "202", "--tier", "server", "--keep") as process:
-        servers = standing(process, 2)
+@pytest.mark.parametrize(("name", "arms"), [("toy", 1), pytest.param("202", 2, marks=pytest.mark.nightly)])
+def test_keep_leaves_every_arm_up_after_the_verdict(name: str, arms: int, place: Checkout) -> None:
+    with begun(place, "repro", name, "--tier", "server", "--keep") as process:
+        servers = [(url, key) for url, key, _ in standing(process, arms)]
         assert all(is_healthy(*server) for server in servers)
         interrupt(process)
         assert process.returncode == 1  # UNRECORDED, which is the run's own end
         assert processes_of(place) == []
 
 
-@pytest.mark.parametrize("end", ["interrupt", "kill"])
+@pytest.mark.parametrize("end", [pytest.param("interrupt", marks=pytest.mark.nightly), "kill"])
 def test_nothing_outlives_a_run_that_is_ended_under_way(end: str, place: Checkout) -> None:
     with begun(place, "run", "206", "--tier", "server") as process:
         wait_until(lambda: _scheduling(place) >= 2, STARTED)

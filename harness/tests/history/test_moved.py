@@ -17,7 +17,7 @@ from harness.facts import CPU, CaseKey, Tier
 from harness.history import ArmNight, Night, Series, chance
 from harness.tests.history.nights import START, kept, named, night
 from harness.tests.report.runs import passing, regressed, unsupported
-from harness.verdict import Verdict
+from harness.verdict import EvidenceClass, Verdict
 
 
 def series(*nights: tuple[int, int, float], verdict: Verdict = Verdict.PASS) -> Series:
@@ -42,6 +42,14 @@ def test_a_verdict_that_changes_is_named(tmp_path: Path) -> None:
     (one,) = kept(tmp_path / "h", night(0, passing()), night(1, regressed()))
     assert named(one)[0].startswith("PASS became REGRESSED: fixed arm faults")
     assert "fixed arm's rate moved: faults in 1 of 1 runs" in named(one)[1]
+
+
+def test_evidence_that_is_weaker_than_the_night_before_is_named(tmp_path: Path) -> None:
+    emulated = replace(passing(), evidence=EvidenceClass.EMULATED)
+    (one,) = kept(tmp_path / "h", night(0, passing()), night(1, emulated))
+    assert named(one) == ["evidence weaker: fault became emulated"]
+    (one,) = kept(tmp_path / "h", night(2, passing()))
+    assert named(one) == []
 
 
 def test_what_chance_explains_is_not_named() -> None:

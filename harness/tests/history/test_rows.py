@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from harness.history import ArmNight
 from harness.tests.history.nights import kept, night
 from harness.tests.report.runs import passing, regressed
 from harness.tests.samples import TREE
-from harness.verdict import Verdict
+from harness.verdict import EvidenceClass, Verdict
 
 
 def test_nights_come_in_the_order_of_their_time(tmp_path: Path) -> None:
@@ -23,6 +24,12 @@ def test_repeats_in_one_run_are_one_night_with_a_rate(tmp_path: Path) -> None:
     seen = one.latest
     assert len(one.nights) == 1 and seen.verdict is Verdict.REGRESSED
     assert [(arm.faults, arm.runs) for arm in seen.arms.values()] == [(1, 4), (4, 4)]
+
+
+def test_the_weakest_evidence_of_a_night_is_its_own(tmp_path: Path) -> None:
+    emulated = replace(passing(), evidence=EvidenceClass.EMULATED)
+    (one,) = kept(tmp_path / "h", night(0, passing(), emulated, passing()))
+    assert one.latest.evidence is EvidenceClass.EMULATED and one.latest.word == "PASS (emulated)"
 
 
 def test_a_result_that_sums_repeats_brings_its_rates(tmp_path: Path) -> None:

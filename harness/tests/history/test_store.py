@@ -11,6 +11,7 @@ from harness.errors import BadInput
 from harness.history import opened
 from harness.tests.history.nights import kept, night
 from harness.tests.report.runs import passing
+from harness.verdict import EvidenceClass
 
 
 def test_the_same_document_is_kept_once(tmp_path: Path) -> None:
@@ -40,7 +41,8 @@ def test_a_store_of_the_first_format_is_taken_over(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "h") as store:  # as the first format had it
         store.executescript(
             "ALTER TABLE runs DROP COLUMN root; ALTER TABLE runs DROP COLUMN branch;"
-            "ALTER TABLE runs ADD COLUMN track TEXT NOT NULL DEFAULT 'release'; PRAGMA user_version = 1;"
+            "ALTER TABLE runs ADD COLUMN track TEXT NOT NULL DEFAULT 'release';"
+            "ALTER TABLE verdicts DROP COLUMN evidence; PRAGMA user_version = 1;"
         )
     store.close()
     with opened(tmp_path / "h") as taken:
@@ -48,6 +50,16 @@ def test_a_store_of_the_first_format_is_taken_over(tmp_path: Path) -> None:
         (one,) = taken.series()
     assert [seen.at.day for seen in one.nights] == [1, 2] and one.nights[0].hardware == ""
     kept(tmp_path / "h")  # and once more
+
+
+def test_a_store_of_the_second_format_is_taken_over_without_evidence(tmp_path: Path) -> None:
+    kept(tmp_path / "h", night(0, passing()))
+    with sqlite3.connect(tmp_path / "h") as store:
+        store.executescript("ALTER TABLE verdicts DROP COLUMN evidence; PRAGMA user_version = 2;")
+    store.close()
+    (one,) = kept(tmp_path / "h", night(1, passing()))
+    assert [seen.evidence for seen in one.nights] == [None, EvidenceClass.FAULT]
+    assert [seen.word for seen in one.nights] == ["PASS", "PASS"]
 
 
 def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:

@@ -216,28 +216,26 @@ def _large(keys: Keys, path: Path) -> None:
 
 
 BADLY_SIGNED: Sequence[tuple[Callable[[Keys, Path], None], str]] = (
-    (_unsigned, "refused     spoiled.json does not count: it is not signed"),
+    (_unsigned, "spoiled0.json does not count: it is not signed"),
     (_by_a_stranger, "does not count: its signature is of nobody that is trusted"),
     (_for_something_else, "does not count: its signature does not fit what it says"),
     (_of_another_file, "does not count: its signature does not fit what it says"),
     (_altered_after, "does not count: its signature does not fit what it says"),
     (_garbage, "does not count: its signature is of nobody that is trusted"),
-    (_endless, "spoiled.json.sig: is a FIFO"),
+    (_endless, ".json.sig: is a FIFO"),
     (_large, "has more than 65536 bytes"),
 )
 
 
 @needs_openssh
-@pytest.mark.parametrize(("make", "told"), BADLY_SIGNED, ids=lambda one: getattr(one, "__name__", ""))
-def test_what_nobody_trusted_signed_does_not_count(
-    toys: Checkout, keys: Keys, make: Callable[[Keys, Path], None], told: str
-) -> None:
-    path = spoiled(toys, "spoiled.json")
-    make(keys, path)
-    done = toys.refault(*gate("spoiled.json", "--trust", "signers"), timeout=60)
-    assert done.returncode == 1 and "Traceback" not in done.stderr
-    assert told in done.stdout and "-> sign it with --sign where it is made" in done.stdout
-    assert done.stdout.startswith("refused ") and done.stdout.splitlines()[-1].startswith("BLOCK: ")
+def test_what_nobody_trusted_signed_does_not_count(toys: Checkout, keys: Keys) -> None:
+    for number, (make, _) in enumerate(BADLY_SIGNED):
+        make(keys, spoiled(toys, f"spoiled{number}.json"))
+    typed = [gate(f"spoiled{number}.json", "--trust", "signers") for number in range(len(BADLY_SIGNED))]
+    for (_, told), done in zip(BADLY_SIGNED, toys.refault_each(typed), strict=True):
+        assert done.returncode == 1 and "Traceback" not in done.stderr
+        assert told in done.stdout and "-> sign it with --sign where it is made" in done.stdout
+        assert done.stdout.startswith("refused ") and done.stdout.splitlines()[-1].startswith("BLOCK: ")
 
 
 @needs_openssh
@@ -267,27 +265,28 @@ RUN, MERGE = (
 )
 
 
-@needs_openssh
-@pytest.mark.parametrize(
-    ("words", "told"),
-    [
-        ((*RUN, "none"), "none: cannot be read"),
-        ((*RUN, "locked"), "--sign locked: cannot sign (it has a passphrase)"),
-        ((*RUN, "open"), "--sign open: cannot sign (others may read it)"),
-        ((*RUN, "ours.pub"), "--sign ours.pub: cannot sign ("),
-        ((*RUN, "cpu.toml"), "--sign cpu.toml: cannot sign ("),
-        ((*RUN, "/dev/zero"), "/dev/zero: is a device"),
-        (("run", "101", "--sign", "ours"), "--sign ours: there is no file to sign: add --json FILE"),
-        (("run", "101", "--json", "-", "--sign", "ours"), "there is no file to sign"),
-        (("repro", "101", "--sign", "ours"), "there is no file to sign"),
-        ((*MERGE, "--sign", "ours"), "sign them where they are made"),
-        (("gate", "--report", "out", "--trust", "signers"), "signers are only asked for with --merge"),
-        ((*MERGE, "--trust", "gone"), "gone: cannot be read"),
-        ((*MERGE, "--trust", "nobody"), "names no signer"),
-    ],
+BAD_KEYS: Sequence[tuple[Sequence[str], str]] = (
+    ((*RUN, "none"), "none: cannot be read"),
+    ((*RUN, "locked"), "--sign locked: cannot sign (it has a passphrase)"),
+    ((*RUN, "open"), "--sign open: cannot sign (others may read it)"),
+    ((*RUN, "ours.pub"), "--sign ours.pub: cannot sign ("),
+    ((*RUN, "cpu.toml"), "--sign cpu.toml: cannot sign ("),
+    ((*RUN, "/dev/zero"), "/dev/zero: is a device"),
+    (("run", "101", "--sign", "ours"), "--sign ours: there is no file to sign: add --json FILE"),
+    (("run", "101", "--json", "-", "--sign", "ours"), "there is no file to sign"),
+    (("repro", "101", "--sign", "ours"), "there is no file to sign"),
+    ((*MERGE, "--sign", "ours"), "sign them where they are made"),
+    (("gate", "--report", "out", "--trust", "signers"), "signers are only asked for with --merge"),
+    ((*MERGE, "--trust", "gone"), "gone: cannot be read"),
+    ((*MERGE, "--trust", "nobody"), "names no signer"),
 )
-def test_a_bad_key_is_one_line(toys: Checkout, keys: Keys, words: Sequence[str], told: str) -> None:
-    check(toys.refault(*words, timeout=60), 2, told)
+
+
+@needs_openssh
+def test_a_bad_key_is_one_line(toys: Checkout, keys: Keys) -> None:
+    each = toys.refault_each([words for words, _ in BAD_KEYS])
+    for (_, told), done in zip(BAD_KEYS, each, strict=True):
+        check(done, 2, told)
 
 
 def test_without_openssh_that_is_said(toys: Checkout) -> None:

@@ -60,18 +60,35 @@ def pool(request: pytest.FixtureRequest) -> Iterator[Pool]:
         yield shared
 
 
-@pytest.fixture
-def place(tmp_path: Path, cache: Path, pool: Pool, request: pytest.FixtureRequest) -> Place:
-    """The package has a name of its own in each test: this process keeps what it imported."""
-    company = tmp_path / "company"
-    number = sum(map(ord, request.node.name))
-    folder = elsewhere.lay_out(company).rename(company / f"acme_{number}_{len(request.node.name)}")
-    (golden := company / "golden" / MODULE).mkdir(parents=True)
-    (golden / "kernel.cpu.json").write_text("[]")
-    one = bench.lay_out(tmp_path / "bench", cache, pool)
+@pytest.fixture(scope="module")
+def company(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """Somebody else's package, under a name that no other test imports; a fork server of ours serves it."""
+    folder = tmp_path_factory.mktemp("company")
+    elsewhere.lay_out(folder).rename(package := folder / "acme_out_of_reach")
+    (home,) = (home for home in homes.every([package]) if home.folder == package)
+    return home
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory, cache: Path, pool: Pool) -> Bench:
+    one = bench.lay_out(tmp_path_factory.mktemp("bench"), cache, pool)
     one.record(STORE)
-    (home,) = (home for home in homes.every([folder]) if home.folder == folder)
-    return Place(one, home, catalogue.load(f"{home.package}.{MODULE}"))
+    return one
+
+
+@pytest.fixture
+def place(tmp_path: Path, company: Home, recorded: Bench) -> Iterator[Place]:
+    """What a test does to the package's files is undone."""
+    golden = company.goldens / MODULE / "kernel.cpu.json"
+    golden.parent.mkdir(parents=True)
+    golden.write_text("[]")
+    texts = {path: path.read_bytes() for path in company.folder.glob("*.py")}
+    shutil.copytree(recorded.goldens.folder, tmp_path / "golden")
+    subject = catalogue.load(f"{company.package}.{MODULE}")
+    yield Place(replace(recorded, folder=tmp_path), company, subject)
+    for path, text in texts.items():
+        path.write_bytes(text)
+    shutil.rmtree(company.goldens)
 
 
 @pytest.mark.parametrize("what", FILES)

@@ -323,7 +323,12 @@ def started(place: Checkout, words: Sequence[str]) -> Iterator[subprocess.Popen[
 
 @pytest.mark.parametrize(
     ("command", "number"),
-    [("run", signal.SIGTERM), ("run", signal.SIGHUP), ("gate", signal.SIGTERM), ("gate", signal.SIGINT)],
+    [
+        ("run", signal.SIGTERM),
+        ("gate", signal.SIGINT),
+        pytest.param("run", signal.SIGHUP, marks=pytest.mark.nightly),
+        pytest.param("gate", signal.SIGTERM, marks=pytest.mark.nightly),
+    ],
 )
 def test_what_was_judged_is_written_whatever_ends_the_run(
     command: str, number: signal.Signals, slow: Checkout

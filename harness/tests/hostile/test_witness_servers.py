@@ -72,9 +72,10 @@ def hostile(served: Bench, folder: Path, early: str) -> Bench:
     return Bench(folder, served.cache, served.pool, at(root))
 
 
-@pytest.mark.parametrize("early", [SILENCE, ATTEST], ids=["faults are deleted", "attestations are written"])
-def test_files_of_reports_change_nothing(early: str, served: Bench, tmp_path: Path) -> None:
-    judged = hostile(served, tmp_path, early).judge(subject("pr201_stray_store"), tier=Tier.SERVER).result
+def test_files_of_reports_change_nothing(served: Bench, tmp_path: Path) -> None:
+    """Faults are deleted there, and attestations written."""
+    place = hostile(served, tmp_path, SILENCE + ATTEST)
+    judged = place.judge(subject("pr201_stray_store"), tier=Tier.SERVER).result
     assert judged.verdict is Verdict.UNRECORDED, judged.reason
     assert judged.reverted and any(one.startswith(STRAY) for one in judged.reverted.main.signatures)
     assert judged.fixed and judged.fixed.main.faults == () and judged.fixed.attestation

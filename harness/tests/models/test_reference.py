@@ -11,14 +11,14 @@ import pytest
 import torch
 
 from harness.facts import Sampling
-from harness.models import make
+from harness.models import NAMES, make
 from harness.models.reference import Reference, score
 
 PAGE, TOKENS, SEQUENCES = 16, 96, 8
 FIRST_WORD = 3
 
 
-@pytest.fixture(scope="module", params=["tiny-llama", "tiny-llama-eagle3", "tiny-qwen3", "tiny-swa"])
+@pytest.fixture(scope="module", params=NAMES)
 def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
     return make(request.param, tmp_path_factory.mktemp("models"))
 

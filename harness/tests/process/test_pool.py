@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import signal
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -346,6 +347,22 @@ def test_threads_in_a_fork_server_are_reported(
         assert pool.submit(used).result(timeout=30).exit.how == "clean"
         assert pool.threaded
         assert any("m_with_thread started a thread" in note for note in pool.notes)
+
+
+def test_what_a_module_leaves_as_it_is_imported_goes_with_the_pool(
+    job: MakeJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """torch's inductor makes the folder of its cache."""
+    text = "import os, tempfile; os.makedirs(os.path.join(tempfile.gettempdir(), 'cache_of_a_module'))"
+    (tmp_path / "m_caching.py").write_text(text)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    with Pool(lanes=1) as pool:
+        used = dataclasses.replace(job("returns"), environment=Environment(preload=("m_caching",)))
+        assert pool.submit(used).result(timeout=30).exit.how == "clean"
+        assert [path.parent.name[:8] for path in tmp_path.rglob("cache_of_a_module")] == ["refault-"]
+    assert list(tmp_path.rglob("cache_of_a_module")) == []
 
 
 # --- the machinery fails ---------------------------------------------------------------------

@@ -15,6 +15,7 @@ import pytest
 
 from harness.errors import Unresolved
 from harness.facts import Traffic
+from harness.process import usage
 from harness.serving import family, ports
 from harness.serving.ending import Ending
 from harness.serving.launch import Command
@@ -114,6 +115,12 @@ def test_a_server_that_never_gets_ready_hangs(toy: Start) -> None:
     assert ending is not None
     assert [fault.signature for fault in ending.faults] == ["hang in server (not ready within 1.5 s)"]
     assert is_gone(server, ending)
+
+
+def test_a_server_without_a_processor_has_its_time_still(toy: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    with toy("--slow", "2") as server:
+        monkeypatch.setattr(usage, "run_delay", lambda pid: time.monotonic() if pid == server.pid else 0.0)
+        assert server.wait_ready(0.5) is None
 
 
 def test_an_orphan_that_ignores_sigterm_is_found_and_ended(toy: Start) -> None:

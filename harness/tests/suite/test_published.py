@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.facts import Released, Reproducer, Retired, Tier
-from harness.source import age
+from harness.source import age, known
 from harness.source.age import Age
 from harness.source.tree import Tree
 from harness.suite import planning
@@ -99,6 +99,41 @@ def test_a_release_that_cannot_be_had_is_this_case_s_trouble(published: Bench) -
     nowhere = replace(RETIRED, retired=Retired(since="9.9.9", on="9.9.8.post1", reason="gone"))
     result = published.on(GONE).judge(nowhere).result
     assert "9.9.8.post1 is no release that can be had" in told(result, Verdict.UNRESOLVED)
+
+
+# --- older than the bug ------------------------------------------------------------------------------
+
+LATER = replace(STORE, bug=replace(STORE.bug, introduced_in="9.9.7"))
+"""The toy's bug, as though it had come with 9.9.7."""
+
+
+def test_a_release_from_before_the_bug_has_nothing_to_show(
+    published: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(known, "release", lambda tree: "9.9.6")
+    result = published.on(GONE).judge(LATER).result
+    why = "9.9.6 is older than this bug, which came with 9.9.7, and has no function build_table"
+    assert told(result, Verdict.UNSUPPORTED) == why and not result.arms
+
+
+def test_code_from_before_the_bug_is_run_and_has_nothing_to_be_undone(
+    published: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(known, "release", lambda tree: "9.9.6")
+    clean = published.on(upstream.altered("numel = pages * page_size", "numel = page_size * pages"))
+    reason = told(clean.judge(LATER).result, Verdict.UNSUPPORTED)
+    assert reason.startswith("9.9.6 is older than this bug, which came with 9.9.7: ")
+    faulty = published.on(upstream.altered("numel = pages * page_size", "numel = pages * 1"), "faulty")
+    assert STRAY in told(faulty.judge(LATER).result, Verdict.REGRESSED)
+
+
+@pytest.mark.parametrize("release", [None, "9.9.7"])
+def test_only_a_published_release_shows_to_be_older_than_a_bug(
+    release: str | None, published: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(known, "release", lambda tree: release)
+    result = published.on(GONE).judge(LATER).result
+    assert "has no function build_table" in told(result, Verdict.UNRESOLVED)
 
 
 # --- released ----------------------------------------------------------------------------------------

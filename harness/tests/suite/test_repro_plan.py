@@ -15,7 +15,9 @@ from harness.golden import GoldenStore
 from harness.history import ArmNight, Night, Series
 from harness.machine import Machine
 from harness.observation.compare import one_line
-from harness.suite import repro_plan, selection
+from harness.source import known
+from harness.source.tree import Tree
+from harness.suite import planning, repro_plan, selection
 from harness.suite.repro_plan import QUICK, Here, Step
 from harness.tests.golden.samples import stored
 from harness.tests.toyland.bench import bug, subject
@@ -24,6 +26,7 @@ from harness.verdict import Verdict
 BOTH = replace(bug("pr101_stray_store"), server=subject("pr202_wrong_token").server)
 """A kernel case and a server."""
 HERE = Machine(platform=CPU, features=frozenset(Feature) - {Feature.CUDA, Feature.ROCM})
+TREE = Tree(root=Path("/toy/sglang"), version="9.9.8", origin="path")
 BARE = Machine(platform=CPU, features=frozenset({Feature.TORCH, Feature.TRITON}))
 
 
@@ -37,6 +40,12 @@ def past(tier: Tier, *nights: Night, params: dict[str, Any] | None = None) -> Se
     told = one_line(BOTH.case(tier).points()[0] if params is None else params)
     key = CaseKey(BOTH.id, tier, CPU)
     return Series(key=key, line="release 9", host="cpu", params=told, nights=nights)
+
+
+@pytest.fixture(autouse=True)
+def unpublished(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tree is no release by its content."""
+    monkeypatch.setattr(known, "release", lambda tree: None)
 
 
 @pytest.fixture
@@ -56,7 +65,7 @@ def planned(
     of: Reproducer = BOTH,
 ) -> dict[str, Step]:
     asked = selection.one(of, tiers or of.tiers, (), None)
-    here = Here(machine=machine, lanes=lanes, past=kept, goldens=goldens)
+    here = Here(tree=TREE, machine=machine, lanes=lanes, past=kept, goldens=goldens)
     return {step.request.tier: step for step in repro_plan.of(asked, here, asked=bool(tiers))}
 
 
@@ -119,3 +128,15 @@ def test_what_other_hardware_took_is_not_told(goldens: GoldenStore) -> None:
     assert planned(goldens, kept)["server"].put_off == "a server takes minutes"
     alike = replace(HERE, hardware="Other, 2 CPUs")
     assert planned(goldens, kept, machine=alike)["server"].runs
+
+
+def test_a_release_from_before_the_bug_has_nothing_to_be_run(
+    goldens: GoldenStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(known, "release", lambda tree: "9.8.0")
+    monkeypatch.setattr(planning, "functions_by_module", lambda tree, names: {})
+    steps = planned(goldens)
+    why = "9.8.0 is older than this bug, which came with 9.9.0, and has no function build_table"
+    assert [step.lacks for step in steps.values()] == [why, why]
+    assert not any(step.runs or step.put_off for step in steps.values())
+    assert len(repro_plan.wanted(list(steps.values()))) == 2  # the suite gives them their verdicts

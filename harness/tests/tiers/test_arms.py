@@ -75,6 +75,18 @@ def test_kinds_of_environment_that_differ_never_share_a_process() -> None:
     assert arms.environment("kernel", "sglang").key == arms.environment("kernel", "sglang", ("more",)).key
 
 
+def test_kinds_that_differ_for_triton_alone_are_forks_of_one_that_never_asks_for_it() -> None:
+    kernel, codegen = (arms.environment(kind, "sglang", common=("openai",)) for kind in ("kernel", "codegen"))
+    base = kernel.base
+    assert base is not None and base == codegen.base
+    assert base.arm_only == {"sglang", "reproducers", "triton"} and base.preload[-1] == "openai"
+    for branch in (kernel, codegen):
+        other = {name: value for name, value in branch.variables.items() if "TRITON" not in name}
+        assert dict(base.variables) == other
+    assert arms.environment("kernel", "sglang").base is None  # before it is known what is common
+    assert arms.environment("server", "sglang", common=("openai",)).base is None
+
+
 def test_a_result_is_read_as_it_was_written(plan: ArmPlan, tmp_path: Path) -> None:
     points = [Point(params=params) for params in POINTS]
     seen = arms.observation(plan, clean(tmp_path, *points))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,12 +15,13 @@ import pytest
 
 from harness.errors import Unresolved
 from harness.facts import Traffic
+from harness.process import usage
 from harness.serving.server import Server
 from harness.tests.serving import toy_server
 from harness.tests.serving.conftest import command
 from harness.traffic import native
 from harness.traffic.answers import compare
-from harness.traffic.drive import _Client, drive, send, vocabulary
+from harness.traffic.drive import _Client, _Watch, drive, send, vocabulary
 from harness.traffic.prompts import Request, requests
 from harness.traffic.streamed_answer import StreamedAnswer
 
@@ -104,7 +107,7 @@ def test_a_server_that_rests_is_asked_twice_behind_the_last_answer(server: Serve
     before = len(server.tail())
     drive(replace(MIXED, rounds=1, aborts=0), server, WORDS)
     assert "told its state" not in server.tail()[before:]
-    drive(replace(MIXED, rounds=1, aborts=0, rests=True), server, WORDS)
+    drive(replace(MIXED, rounds=1, aborts=0), server, WORDS, rests=True)
     assert server.tail()[before:].count("told its state") == 2
 
 
@@ -115,7 +118,7 @@ def test_a_server_that_ends_instead_of_resting_is_left_to_tell_why(
         raise aiohttp.ServerDisconnectedError
 
     monkeypatch.setattr(native, "state", gone)
-    assert not drive(replace(MIXED, rounds=1, aborts=0, rests=True), server, WORDS).is_over
+    assert not drive(replace(MIXED, rounds=1, aborts=0), server, WORDS, rests=True).is_over
 
 
 def test_a_cache_that_cannot_be_flushed_is_unresolved(
@@ -138,6 +141,16 @@ def test_a_server_that_is_not_there_is_lost(endpoint: str, tmp_path: Path) -> No
     driven = drive(replace(MIXED, endpoint=endpoint, rounds=3), absent, WORDS, patience=5)
     assert {answer.trouble for answer in driven.all} == {"lost"}
     assert len(driven.rounds) == 1, "what is left is not asked"
+
+
+@pytest.mark.parametrize(("waits", "ends"), [("server", True), ("client", True), ("nobody", False)])
+def test_what_waits_for_a_processor_is_not_silent(
+    waits: str, ends: bool, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody has had no processor ever since; work of half a second is given a fifth of one."""
+    pids = {"server": max(pid for _, pid in server.processes()), "client": os.getpid(), "nobody": 0}
+    monkeypatch.setattr(usage, "run_delay", lambda pid: time.monotonic() if pid == pids[waits] else 0.0)
+    assert asyncio.run(_Watch(0.2, server).over(asyncio.sleep(0.5))) is ends
 
 
 def test_a_word_that_is_no_token_is_a_failure(server: Server) -> None:

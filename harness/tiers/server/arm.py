@@ -169,7 +169,11 @@ class Run:
             if ending := server.wait_ready(self.case.ready_seconds):
                 return Driven(rounds=((),)), ending
             driven = drive(
-                self.case.traffic_at(self.params), server, vocabulary(model.path), self.case.patience
+                self.case.traffic_at(self.params),
+                server,
+                vocabulary(model.path),
+                self.case.patience,
+                rests=FaultKind.LEAK in self.case.watch.kinds,
             )
             if driven.is_over:
                 server.wait_end(_LAST_WORDS)

@@ -67,4 +67,4 @@ def _night_told(night: Night) -> str:
         f"{name} {arm.seconds:.1f} s{f', faults in {arm.faults} of {arm.runs}' if arm.runs > 1 else ''}"
         for name, arm in night.arms.items()
     ]
-    return "; ".join([f"{night.at:%Y-%m-%d}: {night.verdict.value}, {night.sglang or 'unknown tree'}", *arms])
+    return "; ".join([f"{night.at:%Y-%m-%d}: {night.word}, {night.sglang or 'unknown tree'}", *arms])

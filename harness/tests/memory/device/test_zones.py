@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from harness.memory.device import zones
 from harness.memory.device.zones import RED_ZONE_BYTES, ROW_ZONE_BYTES, Zone
+from harness.memory.poison import Poison
 
 SHAPES = st.lists(st.integers(1, 5), min_size=2, max_size=4)
 CANARIED = (torch.int32, torch.int64, torch.float16, torch.bfloat16, torch.float32, torch.complex64)
@@ -59,15 +60,26 @@ def test_pieces_make_up_their_zone(nbytes: int) -> None:
 
 
 @pytest.mark.parametrize("dtype", CANARIED)
-def test_canaries_of_two_numbers_differ(dtype: torch.dtype) -> None:
-    made = [torch.zeros(24, dtype=torch.uint8) for _ in range(2)]
-    words = [zones.canaries(memory, dtype, number) for number, memory in enumerate(made)]
-    assert words[0] != words[1] and not torch.equal(*made)
-    for word, memory in zip(words, made, strict=True):
-        assert memory.view(torch.int64).tolist() == [word] * 3
+def test_canaries_of_two_numbers_differ_and_are_the_poison_of_their_type(dtype: torch.dtype) -> None:
+    words = [zones.canary(dtype, number) for number in range(2)]
+    assert words[0] != words[1]
+    for number, word in enumerate(words):
+        memory = torch.zeros(48, dtype=torch.uint8)
+        Poison().fill(memory.view(dtype), number)
+        assert memory.view(torch.int64).tolist() == [word] * 6
 
 
 def test_canaries_of_booleans_are_not_what_a_true_one_writes() -> None:
-    memory = torch.zeros(8, dtype=torch.uint8)
-    zones.canaries(memory, torch.bool, 0)
-    assert 1 not in memory.tolist()
+    assert 1 not in zones.canary(torch.bool, 0).to_bytes(zones.WORD, "little", signed=True)
+
+
+@given(st.integers(1, 3000))
+def test_a_zone_holds_the_canary_of_each_of_its_pieces(nbytes: int) -> None:
+    parts = zones.pieces(Zone(0, nbytes))
+    words = [zones.canary(torch.int64, number) for number in range(len(parts))]
+    made = zones.filled(words, nbytes)
+    assert made.shape == (nbytes,)
+    for part, word in zip(parts, words, strict=True):
+        piece = made[part.offset : part.offset + part.nbytes]
+        assert torch.equal(piece, zones.filled([word], part.nbytes))
+        assert piece[0] == word & 255

@@ -49,8 +49,9 @@ def started(path: str, folder: Path) -> Iterator[Browser]:
                 yield browser
             finally:
                 browser.close()
+                process.wait(30)
     finally:
-        process.terminate()
+        process.kill()
         process.wait(30)
 
 
@@ -75,6 +76,8 @@ class Browser:
         self.send("Runtime.enable")
 
     def close(self) -> None:
+        """Have the browser end itself: only so it takes its folders with it."""
+        self.send("Browser.close")
         self._runner.run(self._socket.close())
         self._runner.run(self._session.close())
 

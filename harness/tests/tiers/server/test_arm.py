@@ -156,6 +156,15 @@ def test_a_server_s_times_are_kept_in_their_order(judged: Mapping[str, Judged]) 
     assert 0 < times["ready"] < times["first"] < times["last"] < times["end"] < fixed.seconds
 
 
+def test_a_server_that_is_watched_for_leaks_is_left_alone_until_it_has_looked(
+    judged: Mapping[str, Judged],
+) -> None:
+    fixed = judged["config_toy"].result.fixed
+    assert fixed and fixed.log and CONFIGURATION.server and "leak" in CONFIGURATION.server.watch.kinds
+    log = (Path(fixed.log).parent / "server-0" / "server.log").read_text()
+    assert log.count("told its state") == 2
+
+
 def test_nothing_of_a_server_is_left(judged: Mapping[str, Judged], served: Bench) -> None:
     """Ten servers have ended, in five different ways."""
     assert judged

@@ -44,7 +44,7 @@ def checkpoint(layout: Layout, heads: Heads, seed: int, dtype: torch.dtype) -> C
 
 def router(layout: Layout, random: torch.Generator) -> torch.Tensor:
     """Shape [EXPERTS, hidden]: ordinary tokens give scores of unit spread, those of the deep class none."""
-    rows = normal(random, EXPERTS, layout.hidden) * layout.hidden**-0.5
+    rows: torch.Tensor = normal(random, EXPERTS, layout.hidden) * layout.hidden**-0.5
     rows[:, layout.class_codes] = 0.0
     rows[:, layout.class_codes.start + DEEP_CLASS] = -_DEPTH
     return rows

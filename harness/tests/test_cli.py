@@ -113,7 +113,7 @@ def test_repro_shows_both_arms_of_a_point_by_hand(bare: Checkout) -> None:
 
 def test_a_number_alone_is_planned_run_and_closed(recorded: Checkout, tmp_path: Path) -> None:
     place = replace(recorded, cache=tmp_path / "cache")
-    first, second = (place.refault("repro", name) for name in ("1001", "#101"))
+    first, second = (place.refault("repro", *words) for words in (("1001",), ("#101", "--detail")))
     assert first.returncode == second.returncode == 0, first.stderr
     assert "  run      kernel  cpu  " in first.stderr and "no record yet" in first.stderr
     assert "; last time " in second.stderr and "pr101 kernel fixed ended after " in second.stderr
@@ -122,17 +122,14 @@ def test_a_number_alone_is_planned_run_and_closed(recorded: Checkout, tmp_path: 
     assert "affected   declared: from 9.9.0 on, fixed in 9.9.8" in first.stdout
     assert "           measured: not yet; refault matrix pr101" in lines
     assert len(lines) < 24 and "attestation" not in first.stdout
+    assert "attestation fixed" in second.stdout
+    assert "PASS pr101_stray_store kernel cpu (#101)" in second.stdout
 
 
 def test_a_plan_and_its_end_leave_standard_output_to_the_json(recorded: Checkout) -> None:
     done = recorded.refault("repro", "101", "--json", "-")
     assert schema.validate(json.loads(done.stdout)) == []
     assert "  run      kernel" in done.stderr and "by hand    refault show pr101" in done.stderr
-
-
-def test_detail_shows_both_arms_after_a_number_alone(recorded: Checkout) -> None:
-    done = recorded.refault("repro", "101", "--detail")
-    assert "attestation fixed" in done.stdout and "PASS pr101_stray_store kernel cpu (#101)" in done.stdout
 
 
 def test_unresolved_alone_ends_with_3(bare: Checkout) -> None:

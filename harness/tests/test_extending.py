@@ -113,16 +113,16 @@ def test_an_installed_distribution_is_found_by_its_entry_point(
     assert "is installed, and nothing is written there: record in a checkout" in refused.stderr
 
 
-def test_pytest_collects_the_folder(typed: dict[str, Ended], ours: Checkout, tmp_path: Path) -> None:
+@pytest.mark.parametrize("words", [["--reproducers"], pytest.param([], marks=pytest.mark.nightly)])
+def test_pytest_collects_the_folder(
+    words: list[str], typed: dict[str, Ended], ours: Checkout, tmp_path: Path
+) -> None:
     company = Path(typed["folder"].stdout)
     program = ["-m", "pytest", "-p", "harness.plugin", "-p", "no:cacheprovider", "-p", "no:xdist", "-v"]
-    command = [ours.command()[0], "-P", *program]
-    for words in (["--reproducers", str(company / PACKAGE)], [str(company / PACKAGE)]):
-        variables = {**ours.environment, "REFAULT_REPRODUCERS": str(company / PACKAGE)}
-        done = subprocess.run(
-            [*command, *words], cwd=tmp_path, env=variables, capture_output=True, text=True, timeout=120
-        )
-        assert done.returncode == 0 and f"{MODULE}.py::kernel PASSED" in done.stdout, done.stdout
+    command = [ours.command()[0], "-P", *program, *words, str(company / PACKAGE)]
+    variables = {**ours.environment, "REFAULT_REPRODUCERS": str(company / PACKAGE)}
+    done = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0 and f"{MODULE}.py::kernel PASSED" in done.stdout, done.stdout
 
 
 def test_the_lines_of_a_real_module_are_its_lines() -> None:

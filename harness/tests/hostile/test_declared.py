@@ -244,7 +244,7 @@ def test_what_a_trusted_key_signed_counts(toys: Checkout, keys: Keys) -> None:
 
 
 @needs_openssh
-@pytest.mark.parametrize("command", ["run", "repro"])
+@pytest.mark.parametrize("command", ["run", pytest.param("repro", marks=pytest.mark.nightly)])
 def test_what_a_run_signs_a_merge_trusts(toys: Checkout, keys: Keys, command: str) -> None:
     """A run's `--sign` was once taken, checked, and then forgotten."""
     done = toys.refault(command, "101", "--json", f"{command}.json", "--sign", "ours")

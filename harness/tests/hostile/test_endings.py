@@ -56,8 +56,8 @@ def _odd_rows(path: Path) -> None:
         file.execute(
             "INSERT INTO runs VALUES (1, 'd', 'someday', '1', '9', 'path', 't', 'no json', 'r', 'b')"
         )
-        told = (1, "r", "kernel", "cpu", "{}", "MAYBE", "told", 1.0, 1.0, 0, 1, 1.0, 0, 1)
-        file.execute(f"INSERT INTO verdicts VALUES ({', '.join('?' * 14)})", told)
+        told = (1, "r", "kernel", "cpu", "{}", "MAYBE", "told", 1.0, 1.0, 0, 1, 1.0, 0, 1, "sworn")
+        file.execute(f"INSERT INTO verdicts VALUES ({', '.join('?' * len(told))})", told)
 
 
 def _half_journal(path: Path) -> None:

@@ -42,6 +42,7 @@ def test_the_survey_names_the_point_that_the_arithmetic_got_wrong(fresh: Bench) 
     assert found.smallest is not None and found.smallest.params == {"tokens": 2, "page_size": 2}
 
 
+@pytest.mark.nightly  # the survey above shrinks, too
 def test_shrinking_ends_at_the_smallest_point(fresh: Bench) -> None:
     assert CASE is not None
     (seen,) = walker(fresh).walk([CASE.default])

@@ -1,8 +1,9 @@
 """Measures launches of six upstream kernels by their number of programs, under the oracle and without it.
 
-Seconds are of the processor's time, the best of some rounds in which both take turns. The bare interpreter is
-without its int32 overflow arithmetic, which the oracle leaves out as well; a share of the oracle's of what is
-not the interpreter's is seen so. Triton-Viz's sanitizer is measured by ci/bench/oracle.py.
+The oracle runs the programs of a launch one after another, and at once. Seconds are of the processor's time,
+the best of some rounds in which all ways take turns. The bare interpreter is without its int32 overflow
+arithmetic, which the oracle leaves out as well; a share of the oracle's of what is not the interpreter's is
+seen so. Triton-Viz's sanitizer runs beside them, where it is installed.
 """
 
 from __future__ import annotations
@@ -15,12 +16,15 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from ci.bench import oracle as bench  # noqa: E402 - a script finds the package only now
+from ci.bench import triton_viz_sanitizer  # noqa: E402
 from harness.host.environment import CPU_KERNELS  # noqa: E402
 
 PROGRAMS = (1, 8, 64, 512)
@@ -43,22 +47,63 @@ def bare(call: Call) -> float:
         return seconds(call)
 
 
-def rows(programs: int, rounds: int) -> Iterator[tuple[str, float, float]]:
-    """Of each kernel the best seconds, bare and watched."""
+@contextmanager
+def in_turn() -> Iterator[None]:
+    """Launches of the block run program by program."""
+    from harness.memory.grid import execution
+
+    original = execution.Grid.at_once
+    execution.Grid.at_once = lambda *_: "asked for"  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        execution.Grid.at_once = original  # type: ignore[method-assign]
+
+
+@dataclass(frozen=True)
+class Row:
+    """The best seconds of one kernel's launch: bare, and under the oracle in turn and at once.
+
+    `viz` are those of one launch under Triton-Viz, or why there was none.
+    """
+
+    kernel: str
+    programs: int
+    bare: float
+    in_turn: float
+    at_once: float
+    viz: float | str
+
+    def __str__(self) -> str:
+        viz = f"{self.viz:.4f}" if isinstance(self.viz, float) else self.viz
+        times = f"{self.bare:9.4f} {self.in_turn:9.4f} {self.at_once:9.4f} {viz:>12}"
+        ratios = f"{self.in_turn / self.bare:7.2f} {self.ratio:7.2f} {self.in_turn / self.at_once:7.1f}"
+        return f"{self.kernel:50} {self.programs:8} {times} {ratios}"
+
+    @property
+    def ratio(self) -> float:
+        """What the oracle costs as a multiple of the bare interpreter."""
+        return self.at_once / self.bare
+
+
+def rows(programs: int, rounds: int) -> Iterator[Row]:
+    """A row for each kernel."""
     from ci.bench.oracle_workloads import of_programs
 
+    viz = triton_viz_sanitizer.run("launches", str(programs)) or {}
     for workload in of_programs(programs):
         watched = bench.watched(workload.call)
         workload.call()  # the interpreter rewrites a kernel when it first runs
-        taken = [(bare(workload.call), seconds(watched)) for _ in range(rounds)]
-        alone, checked = map(min, zip(*taken, strict=True))
-        yield workload.name, alone, checked
+        taken = [_round(workload.call, watched) for _ in range(rounds)]
+        best = [min(column) for column in zip(*taken, strict=True)]
+        yield Row(workload.name, programs, *best, viz.get(workload.name, "not run"))
 
 
-def line(name: str, programs: int, alone: float, checked: float) -> str:
-    """A row of the table: milliseconds for a program, and the ratio of the two."""
-    each = f"{1000 * alone / programs:12.3f} {1000 * checked / programs:12.3f}"
-    return f"{name:50} {programs:8} {alone:9.4f} {checked:9.4f} {checked / alone:6.2f} {each}"
+def _round(call: Call, watched: Call) -> tuple[float, float, float]:
+    alone = bare(call)
+    with in_turn():
+        checked = seconds(watched)
+    return alone, checked, seconds(watched)
 
 
 def main() -> int:
@@ -73,13 +118,13 @@ def main() -> int:
     from harness.host import interpreter
 
     interpreter.without_repetition()
-    head = f"{'bare':>9} {'oracle':>9} {'ratio':>6} {'ms each':>12} {'ms, oracle':>12}"
-    print(f"{'kernel':50} {'programs':>8} {head}")
+    head = f"{'bare':>9} {'in turn':>9} {'at once':>9} {'Triton-Viz':>12}"
+    print(f"{'kernel':50} {'programs':>8} {head} {'in turn':>7} {'at once':>7} {'gain':>7}")
     ratios = []
     for programs in asked.programs:
-        for name, alone, checked in rows(programs, asked.rounds):
-            ratios.append(checked / alone)
-            print(line(name, programs, alone, checked), flush=True)
+        for row in rows(programs, asked.rounds):
+            ratios.append(row.ratio)
+            print(row, flush=True)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(f"oracle: at most {max(ratios):.2f} times the bare interpreter ({MOST} wanted)")
     print(f"memory: {peak:.1f} GiB at the peak")

@@ -24,12 +24,15 @@ MISSING = 'triton_viz is not installed (`pip install "refault[bench]"`): its col
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def run(what: str) -> Mapping[str, Any] | None:
-    """Results by name, of `costs` (seconds) or `battery` (words); None, with a line on stderr, if none."""
+def run(what: str, *words: str) -> Mapping[str, Any] | None:
+    """Results by name; None, with a line on stderr, if there are none.
+
+    `what` is `costs` or, with a number of programs, `launches` (seconds), or `battery` (words).
+    """
     if importlib.util.find_spec("triton_viz") is None:
         print(f"bench: {MISSING}", file=sys.stderr)
         return None
-    command = [sys.executable, str(Path(__file__).resolve()), what]
+    command = [sys.executable, str(Path(__file__).resolve()), what, *words]
     try:
         ended = subprocess.run(command, stdout=subprocess.PIPE, timeout=LIMIT_SECONDS, text=True, check=False)
     except subprocess.TimeoutExpired:
@@ -78,14 +81,22 @@ def costs() -> dict[str, Any]:
     """Seconds for each workload, or why it cannot be run."""
     from ci.bench.oracle_workloads import workloads
 
-    return {workload.name: _seconds(workload) for workload in workloads()}
+    return {workload.name: _seconds(workload, time.perf_counter) for workload in workloads()}
 
 
-def _seconds(workload: Any) -> float | str:
+def launches(programs: str) -> dict[str, Any]:
+    """Seconds of the processor's time for each launch of so many programs, or why it cannot be run."""
+    from ci.bench.oracle_workloads import of_programs
+
+    chosen = of_programs(int(programs))
+    return {workload.name: _seconds(workload, time.process_time) for workload in chosen}
+
+
+def _seconds(workload: Any, clock: Callable[[], float]) -> float | str:
     with traced(workload.module, workload.kernels):
-        start = time.perf_counter()
+        start = clock()
         problem = _outcome(workload.call)
-        return problem or time.perf_counter() - start
+        return problem or clock() - start
 
 
 def battery() -> dict[str, Any]:
@@ -115,11 +126,12 @@ def _said(program: Any, planted: bool) -> str:
 def main() -> int:
     from harness.host.environment import CPU_KERNELS
 
-    os.environ.update(CPU_KERNELS)
+    os.environ.update({**CPU_KERNELS, "SGLANG_USE_CPU_ENGINE": "0"})  # else a library is asked for
     warnings.filterwarnings("ignore")
     importlib.import_module("harness.host.preload")
-    chosen = {"costs": costs, "battery": battery}[sys.argv[1]]
-    print(json.dumps(chosen()))
+    _, what, *words = sys.argv
+    chosen: Callable[..., dict[str, Any]] = {"costs": costs, "launches": launches, "battery": battery}[what]
+    print(json.dumps(chosen(*words)))
     return 0
 
 

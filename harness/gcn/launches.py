@@ -21,7 +21,7 @@ from harness.gcn.space import Space
 from harness.host import targets
 from harness.host.targets import Target
 from harness.memory.journal import Journal
-from harness.memory.lanes import Launch
+from harness.memory.launch import Launch
 from harness.memory.live import LiveTensors
 from harness.memory.names import names_of
 from harness.memory.poison import Poison

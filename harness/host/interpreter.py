@@ -65,7 +65,9 @@ def _remembered(original: Callable[[Any], Any]) -> Callable[[Any, list[Any]], An
     known: dict[tuple[Any, ...], list[tuple[Any, str, Any, Any]]] = {}
 
     def exchange(fn: Any, languages: list[Any]) -> Any:
-        key = *map(id, languages), *(len(vars(one)) for one in (tl, tl.core, tl.math, tl.tensor))
+        sizes = (len(vars(one)) for one in (tl, tl.core, tl.math, tl.tensor))
+        # Whoever watches launches has tensors patched in another way.
+        key = *map(id, languages), *sizes, interpreter._patch_lang_tensor
         if key in known and (scope := _again(known[key])) is not None:
             return scope
         plain, interpreter._LangPatchScope = interpreter._LangPatchScope, _Told

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from harness.observation import Event, Store
 
 if TYPE_CHECKING:
-    from harness.memory.lanes import Launch
+    from harness.memory.launch import Launch
     from harness.memory.windows import Argument
 
 Stored = Callable[[int], Store | None]

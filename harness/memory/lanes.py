@@ -8,34 +8,33 @@ stray loads read poison, stray stores are dropped, and both are reported.
 from __future__ import annotations
 
 import dataclasses
-import inspect
-import sys
+import math
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from types import FrameType
 from typing import Any
 
 import numpy as np
 import torch
 import triton.language as tl
 from triton.runtime import interpreter
-from triton.tools.tensor_descriptor import TensorDescriptor
 
-from harness.errors import Runaway, Unresolved
+from harness.errors import Unresolved
+from harness.memory.grid import language
+from harness.memory.grid.execution import Grid
+from harness.memory.grid.records import Access, Record
 from harness.memory.journal import Journal
+from harness.memory.launch import Launch, opened
 from harness.memory.live import LiveTensors
 from harness.memory.names import names_of
 from harness.memory.poison import Poison
 from harness.memory.reads import Reads
 from harness.memory.stores import Stores, Written
-from harness.memory.unwritten import Unwritten, among
-from harness.memory.violations import Violations, Where
+from harness.memory.unwritten import among
+from harness.memory.violations import Violations
 from harness.memory.windows import FAR_BITS, Addresses, Argument, Lanes, Offsets, Window, Windows
 from harness.observation import Fault
 
-ASTRAY = 4096
-"""So many accesses of one program in a row without a lane inside: a loop over a bound that is poison."""
 UNKNOWN = "an address that was derived from no argument and no live tensor"
 
 _BUILDER = interpreter.InterpreterBuilder
@@ -50,6 +49,9 @@ _PATCHED: tuple[tuple[str, Any, str], ...] = (
     ("InterpreterBuilder", _BUILDER, "create_atomic_cas"),
     ("InterpreterBuilder", _BUILDER, "set_grid_idx"),
     ("interpreter_builder", interpreter.interpreter_builder, "options"),
+    ("", interpreter, "_patch_lang_tensor"),
+    ("", interpreter, "ReduceOps"),
+    ("", interpreter, "ScanOps"),
 )
 _ORIGINALS = tuple(getattr(owner, name) for _, owner, name in _PATCHED)
 PATCHES = tuple(
@@ -57,57 +59,18 @@ PATCHES = tuple(
 )
 
 
-class OfAllocations(interpreter.GridExecutor):  # type: ignore[misc]
-    """A launch that knows its tensors by addresses alone: each may reach all of the allocation it lies in."""
-
-
-@dataclass
-class Launch:
-    """A kernel launch while it runs, asked for in `frame`.
-
-    `arguments` grow by the tensors that are found through tables of addresses.
-    """
-
-    kernel: str
-    file: str
-    grid: list[int]
-    scalars: dict[str, Any]
-    arguments: list[Argument]
-    frame: FrameType
-    converted: int = 0
-    live: LiveTensors | None = None
-    written: Written | None = None
-
-    def __post_init__(self) -> None:
-        self.given = len(self.arguments)
-        self.astray = 0
-        self.program: tuple[int, int, int] | None = None
-        self.by_address: dict[int, Window | None] = {}
-        self.unwritten: list[Unwritten] = []
-
-    def event(self) -> dict[str, Any]:
-        reached = self.arguments[self.given :]
-        event: dict[str, Any] = {
-            "event": "launch",
-            "kernel": self.kernel,
-            "grid": self.grid,
-            "scalars": self.scalars,
-            "args": {argument.name: argument.facts() for argument in self.arguments[: self.given]},
-        }
-        return event | ({"reached": [argument.facts() for argument in reached]} if reached else {})
-
-
 class LaneChecks:
     """The lane checker of one run. `events` takes the launches (None: nobody asks), `violations` the faults.
 
     `entered` is told the name of each kernel, `after` as well, once it ran, with its tensors. `journal` keeps
-    what an argument held then.
+    what an argument held then. `ran` counts launches by how their programs ran: see `grid.execution`.
     """
 
     def __init__(
         self, violations: Violations, events: list[dict[str, Any]] | None, entered: Callable[[str], None],
         after: Callable[[str, list[torch.Tensor]], None], poison: Poison | None = None,
         reads: Reads | None = None, journal: Journal | None = None, stores: Stores | None = None,
+        ran: Counter[str] | None = None,
     ) -> None:  # fmt: skip
         self._journal = journal
         self._violations = violations
@@ -119,6 +82,12 @@ class LaneChecks:
         self._stores = stores
         self._windows = Windows()
         self._launch: Launch | None = None
+        self._grid = Grid(violations, Counter() if ran is None else ran)
+
+    @property
+    def _record(self) -> Record:
+        assert self._grid.record is not None
+        return self._grid.record
 
     # --- launches --------------------------------------------------------------------------
 
@@ -126,17 +95,18 @@ class LaneChecks:
         self, call: Callable[..., Any], executor: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         """Run one launch with its tensors in windows, then record what it touched."""
-        outer, launch = self._launch, _opened(executor, args, kwargs)
+        outer, launch = self._launch, opened(executor, args, kwargs)
         self._entered(launch.kernel)
         if self._reads:
             launch.unwritten = self._reads.of_launch([argument.tensor for argument in launch.arguments])
-        launch.written = Written() if self._stores else None
+        if self._stores:
+            launch.written, launch.turned = Written(), self._stores.turned(launch.kernel)
         self._launch = launch
         try:
-            return call(executor, *args, **kwargs)
+            return self._grid.launch(call, executor, args, kwargs, launch)
         finally:
             self._launch = outer
-            self._windows.close(launch.arguments)
+            self._windows.close(launch.arguments + launch.forgotten)
             if self._journal and self._journal.is_next(self._events):
                 self._journal.keep(self._journal.find(launch))
             if self._stores and launch.written and launch.written.race:
@@ -181,9 +151,13 @@ class LaneChecks:
             return handle
         addresses, launch = handle.data, self._launch
         moved = addresses.copy()
-        for address in np.unique(addresses).tolist():
-            if self._windows.find(address) is None and (window := self._table_window(launch, address)):
-                moved[addresses == address] -= window.delta
+        found, places = np.unique(addresses, return_index=True)
+        rows = places // math.prod(addresses.shape[1:])
+        for address, row in zip(found.tolist(), rows.tolist(), strict=True):
+            if self._windows.find(address) is None:
+                self._record.pointed(address, row)
+                if window := self._table_window(launch, address):
+                    moved[addresses == address] -= window.delta
         return interpreter.TensorHandle(moved, handle.dtype)
 
     def _table_window(self, launch: Launch, address: int) -> Window | None:
@@ -203,14 +177,12 @@ class LaneChecks:
 
     def turned(self) -> bool:
         """Whether the programs of the launch that runs, and its lanes, go in the other direction."""
-        launch, stores = self._launch, self._stores
-        return launch is not None and stores is not None and stores.turned(launch.kernel)
+        return self._launch is not None and self._launch.turned
 
     # --- accesses --------------------------------------------------------------------------
 
     def resolve(self, ptrs: Any, mask: Any, kind: str) -> tuple[Addresses, Lanes, bool]:
         """Real addresses, the active lanes that may touch them, and whether others were stray."""
-        assert self._launch is not None
         addresses, active, width = ptrs.data, _lanes(mask), _width(ptrs)
         if active.shape != addresses.shape:
             active = np.broadcast_to(active, addresses.shape)
@@ -218,16 +190,18 @@ class LaneChecks:
         if not chosen.size:
             return addresses, active, False
         low, high = (chosen.item(),) * 2 if chosen.size == 1 else (int(chosen.min()), int(chosen.max()))
-        window = self._windows.find(low)
+        window, record, writes = self._windows.find(low), self._record, kind == "oob-write"
         if window is not None and window is self._windows.find(high):
             argument, start = window.argument, window.bias - window.base
             within = low + start >= argument.floor and high + start + width <= argument.nbytes
             if within and not argument.gaps:
-                argument.touch(low + start, high + start + width - 1, kind == "oob-write")
-                if kind == "oob-write":
-                    argument.stored(window.offsets(chosen), width)
-                self._launch.astray = 0
-                return addresses + window.delta, active, False
+                record.touch(argument, low + start, high + start + width - 1, writes)
+                if writes and argument.stores is not None:
+                    record.elements(argument, window.offsets(chosen), width)
+                record.sound(active)
+                real = addresses + window.delta
+                record.access(Access((argument,), real, active, width, writes))
+                return real, active, False
         return self._by_lane(addresses, active, width, kind)
 
     def poisoned(self, value: Any, ptrs: Any, violation: Lanes) -> Any:
@@ -238,16 +212,13 @@ class LaneChecks:
 
     def stored(self, addresses: Addresses, values: Any, inside: Lanes) -> None:
         """Keep what a store writes, to see which stores race."""
-        launch = self._launch
-        if launch is not None and launch.written is not None:
+        if self._launch is not None and self._launch.written is not None:
             bits = np.ascontiguousarray(np.broadcast_to(values, addresses.shape))
-            bits = bits.view(f"u{bits.dtype.itemsize}").astype(np.uint64)
-            launch.written.add(addresses[inside], bits[inside], interpreter.interpreter_builder.grid_idx)
+            self._record.stored(addresses, bits.view(f"u{bits.dtype.itemsize}").astype(np.uint64), inside)
 
     def ordered(self) -> None:
         """The launch has an atomic operation, by which its programs may wait for each other."""
-        if self._launch is not None and self._launch.written is not None:
-            self._launch.written.orders = True
+        self._record.updates()
 
     def loaded(self, value: Any) -> None:
         """Look for poison of allocations that this launch was given."""
@@ -259,32 +230,38 @@ class LaneChecks:
         self, addresses: Addresses, active: Lanes, width: int, kind: str
     ) -> tuple[Addresses, Lanes, bool]:
         real, inside = addresses.copy(), active.copy()
+        arguments = []
         for window, here in self._windows.split(addresses):
             lanes = here & active
             if not lanes.any():
                 continue
             if window is None:
                 inside[lanes] = False
-                self._report_unknown(kind)
+                self._report_unknown(kind, lanes)
                 continue
             real[lanes] += window.delta
-            inside[lanes] = self._in_window(window, window.offsets(addresses[lanes]), width, kind)
-        self._stop_if_lost(bool(inside.any()))
+            inside[lanes] = self._in_window(window, addresses, lanes, width, kind)
+            arguments.append(window.argument)
+        self._record.astray(active, inside)
+        self._record.access(Access(tuple(arguments), real, inside, width, kind == "oob-write"))
         return real, inside, not np.array_equal(inside, active)
 
-    def _in_window(self, window: Window, offsets: Offsets, width: int, kind: str) -> Lanes:
-        argument = window.argument
+    def _in_window(self, window: Window, addresses: Addresses, lanes: Lanes, width: int, kind: str) -> Lanes:
+        argument, offsets = window.argument, window.offsets(addresses[lanes])
         good = argument.inside(offsets, width)
         if good.any():
-            fine = offsets[good]
-            argument.touch(int(fine.min()), int(fine.max()) + width - 1, kind == "oob-write")
-            if kind == "oob-write":
-                argument.stored(fine, width)
+            self._touched(argument, offsets[good], width, kind == "oob-write")
         if not good.all():
-            self._report(argument, offsets[~good], width, kind)
+            self._report(argument, offsets[~good], _rows(lanes)[~good], width, kind)
         return good
 
-    def _report(self, argument: Argument, offsets: Offsets, width: int, kind: str) -> None:
+    def _touched(self, argument: Argument, offsets: Offsets, width: int, writes: bool) -> None:
+        """Lanes at these offsets are inside; there is at least one."""
+        self._record.touch(argument, int(offsets.min()), int(offsets.max()) + width - 1, writes)
+        if writes and argument.stores is not None:
+            self._record.elements(argument, offsets, width)
+
+    def _report(self, argument: Argument, offsets: Offsets, rows: Offsets, width: int, kind: str) -> None:
         """Stray elements, counted in the type that the kernel's pointer has at the access."""
         assert self._launch is not None
         past = (offsets < argument.floor) | (offsets + width > argument.nbytes)
@@ -298,65 +275,18 @@ class LaneChecks:
                     numel=numel,
                     message=message,
                 )
-                self._violations.access(
-                    fault, offsets[lanes] // width, self._where(f", argument {argument.name}")
-                )
+                what = f", argument {argument.name}"
+                self._record.stray(fault, offsets[lanes] // width, what, int(rows[lanes][0]))
 
-    def _stop_if_lost(self, inside: bool) -> None:
-        launch, program = self._launch, interpreter.interpreter_builder.grid_idx
-        assert launch is not None
-        launch.astray = 0 if inside or program != launch.program else launch.astray + 1
-        launch.program = program
-        if launch.astray >= ASTRAY:
-            raise Runaway(f"{launch.kernel}: stopped after {ASTRAY} accesses in a row that were all stray")
-
-    def _report_unknown(self, kind: str) -> None:
+    def _report_unknown(self, kind: str, lanes: Lanes) -> None:
         assert self._launch is not None
-        self._violations.add(Fault(kind=kind, kernel=self._launch.kernel, message=UNKNOWN), self._where())
-
-    def _where(self, what: str = "") -> Where:
-        assert self._launch is not None
-        return Where(f"{self._launch.kernel}:{self._line()}{what}", interpreter.interpreter_builder.grid_idx)
-
-    def _line(self) -> int:
-        """The line of the kernel that is running: its frame is the innermost from the kernel's file."""
-        frame = sys._getframe(1)
-        while frame is not None:
-            if self._launch and frame.f_code.co_filename == self._launch.file:
-                return frame.f_lineno
-            frame = frame.f_back  # type: ignore[assignment]
-        return 0
+        fault = Fault(kind=kind, kernel=self._launch.kernel, message=UNKNOWN)
+        self._record.stray(fault, None, "", int(_rows(lanes)[0]))
 
 
-def _opened(executor: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Launch:
-    known = inspect.getfullargspec(executor.fn).args
-    bound = inspect.getcallargs(executor.fn, *args, **{k: v for k, v in kwargs.items() if k in known})
-    given = [
-        pair
-        for name, value in bound.items()
-        if name not in executor.constexprs
-        for pair in _tensors(name, value)
-    ]
-    frame = sys._getframe(3)
-    names = names_of([tensor for _, tensor in given], frame)
-    pairs = zip(given, names, strict=True)
-    whole = isinstance(executor, OfAllocations)
-    arguments = [Argument(name, tensor, found or name, whole=whole) for (name, tensor), found in pairs]
-    scalars = {name: value for name, value in bound.items() if isinstance(value, bool | int | float | str)}
-    grid = executor.grid(bound) if callable(executor.grid) else executor.grid
-    code = executor.fn.__code__
-    return Launch(executor.fn.__name__, code.co_filename, [int(n) for n in grid], scalars, arguments, frame)
-
-
-def _tensors(name: str, value: Any) -> Iterator[tuple[str, torch.Tensor]]:
-    """The tensors in an argument, in the order in which the interpreter converts them."""
-    if isinstance(value, tuple):
-        for index, item in enumerate(value):
-            yield from _tensors(f"{name}[{index}]", item)
-    elif isinstance(value, TensorDescriptor):
-        yield from _tensors(name, value.base)
-    elif hasattr(value, "data_ptr"):
-        yield name, value if isinstance(value, torch.Tensor) else value.base
+def _rows(lanes: Lanes) -> Offsets:
+    """Of each active lane its place on the first axis: where several programs run at once, that of those."""
+    return np.nonzero(np.atleast_1d(lanes))[0]
 
 
 def _width(ptrs: Any) -> int:
@@ -377,8 +307,8 @@ def _backwards(lanes: Any) -> Any:
 @contextmanager
 def checked(checks: LaneChecks) -> Iterator[None]:
     """Patch the interpreter of this process for as long as the block runs; the innermost checker sees all."""
-    raw_call, raw_convert, raw_move, raw_point, raw_load, *raw_writes, raw_place, options = _ORIGINALS
-    raw_store, raw_rmw, raw_cas = raw_writes
+    raw_call, raw_convert, raw_move, raw_point, raw_load, *others = _ORIGINALS
+    raw_store, raw_rmw, raw_cas, raw_place, options, *_ = others
     handle = interpreter.TensorHandle
 
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -433,7 +363,8 @@ def checked(checks: LaneChecks) -> Iterator[None]:
     # The interpreter computes every int32 overflow check and then drops it for want of debug mode;
     # the assertions that code under test makes itself are what debug mode is for here.
     asserting = dataclasses.replace(options, debug=True, sanitize_overflow=False)
-    replacements = (call, convert, move, point, load, store, rmw, cas, place, asserting)
+    of_programs = language.patch_lang_tensor, language.reduce_ops, language.scan_ops
+    replacements = (call, convert, move, point, load, store, rmw, cas, place, asserting, *of_programs)
     with _patched(replacements):
         yield
 

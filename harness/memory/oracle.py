@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from harness.memory.device import gone, launches
 from harness.memory.device.fences import DeviceFences
 from harness.memory.device.memory import AllocatorSource
 from harness.memory.fences import Fences
+from harness.memory.grid import compared
 from harness.memory.journal import Journal
 from harness.memory.poison import Poison
 from harness.memory.reads import Reads
@@ -54,6 +56,8 @@ class Oracle:
     poison: Poison = field(default_factory=Poison)
     journal: Journal | None = None
     stores: Stores | None = None
+    ran: Counter[str] = field(default_factory=Counter)
+    """Launches of the interpreter, by how their programs ran: at once, or in turn and why."""
     fences: Fences | DeviceFences = field(init=False)
 
     def __post_init__(self) -> None:
@@ -126,6 +130,7 @@ class Oracle:
                 self._reads,
                 self.journal,
                 self.stores,
+                self.ran,
             )
             return lanes.checked(checks)
         return launches.checked(launches.Launches(self.violations, events, entered, after=self._after_launch))
@@ -138,6 +143,10 @@ class Oracle:
 
     def _after_launch(self, kernel: str, tensors: list[Any]) -> None:
         self.fences.check_some(tensors, kernel)
+
+    def notes(self) -> list[str]:
+        """What is to be said beside the faults, for people."""
+        return [*self.fences.notes(), *compared.notes(self.ran)]
 
     def mark(self, **facts: Any) -> None:
         """Put an event of the case's own into the trace, such as the beginning of a phase."""

@@ -6,7 +6,6 @@ last, and the programs of a kernel run in the other direction. What then comes o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -88,18 +87,21 @@ class Written:
 
     addresses: list[npt.NDArray[np.uint64]] = field(default_factory=list)
     values: list[npt.NDArray[np.uint64]] = field(default_factory=list)
-    programs: list[int] = field(default_factory=list)
+    programs: list[npt.NDArray[np.int64]] = field(default_factory=list)
     orders: bool = False
     """Whether the launch has atomic operations, by which its programs may order themselves."""
 
     def add(
-        self, addresses: npt.NDArray[np.uint64], values: npt.NDArray[np.uint64], program: Sequence[int]
+        self,
+        addresses: npt.NDArray[np.uint64],
+        values: npt.NDArray[np.uint64],
+        programs: npt.NDArray[np.int64],
     ) -> None:
-        """One store: the lanes that are active, with the bits that they write."""
+        """One store: of each lane that is active, the bits that it writes and the program that it is of."""
         if addresses.size:
             self.addresses.append(addresses)
             self.values.append(values)
-            self.programs.append(hash(tuple(program)))
+            self.programs.append(programs)
 
     @property
     def race(self) -> bool:
@@ -111,7 +113,7 @@ class Written:
             return False
         sizes = [one.size for one in self.addresses]
         stores = np.repeat(np.arange(len(sizes)), sizes)
-        programs = np.repeat(np.array(self.programs, np.int64), sizes)
+        programs = np.concatenate(self.programs)
         order = np.lexsort((stores, programs, addresses))
         addresses, values, stores, programs = (one[order] for one in (addresses, values, stores, programs))
         left = _last_of_each_program(addresses, programs, stores)

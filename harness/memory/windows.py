@@ -78,6 +78,11 @@ class Argument:
         self.floor = 0
         if self.whole:
             self._widen()
+        self.forget()
+
+    def forget(self) -> None:
+        """Know of nothing that was touched."""
+        self.read, self.written = Extent(), Extent()
         self.stores = Stored(self.itemsize) if self.nbytes - self.floor >= WIDE else None
 
     def _widen(self) -> None:
@@ -106,6 +111,11 @@ class Argument:
             good &= rest // stride < size
             rest = rest % stride if stride else rest
         return np.asarray(good & (rest == 0))
+
+    def overlaps(self, other: Argument) -> bool:
+        """Whether the memory from its first to its last byte is partly that of another."""
+        low, high = self.real + self.floor, self.real + self.nbytes
+        return low < other.real + other.nbytes and other.real + other.floor < high
 
     def touch(self, low: int, high: int, writes: bool) -> None:
         """Note that the bytes from `low` to `high` were accessed."""

@@ -13,7 +13,7 @@ from typing import Any
 from torch.utils._python_dispatch import _disable_current_modes
 from triton.runtime import interpreter
 
-from harness.memory import lanes
+from harness.memory import lanes, launch
 from harness.memory.graphs import stage
 from harness.memory.graphs.aliases import frozen, tensors_in
 from harness.memory.graphs.places import caller
@@ -22,7 +22,7 @@ from harness.memory.violations import Violations
 PATCHES = ("triton.runtime.interpreter.GridExecutor.__call__",)
 
 
-class Repeated(lanes.OfAllocations):
+class Repeated(launch.OfAllocations):
     """A launch as a graph knows it: fixed grid and scalars, and of each tensor an address."""
 
 

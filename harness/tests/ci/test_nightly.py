@@ -68,7 +68,9 @@ def run_night(
         "ci/gate-cpu.toml": str(toys.root / "cpu.toml"),
         "4": "2",
     }
-    words = [own.get(word, word) for word in night("cpu") if word not in ("--documented", "--portable")]
+    words = [
+        own.get(word, word) for word in night("cpu") if word not in ("--documented", "--portable", "--grid")
+    ]
     return script(toys, *words, *SHORT, *more, GITHUB_STEP_SUMMARY=str(out.parent / "step.md"))
 
 
@@ -155,7 +157,7 @@ def test_the_workflows_fit_their_schema() -> None:
 
 def test_every_pool_runs_the_same_night() -> None:
     options = [{word for word in night(job) if word.startswith("-")} for job in ("cpu", "h100", "mi300")]
-    assert options[1] == options[2] == options[0] - {"--policy", "--documented", "--portable"}
+    assert options[1] == options[2] == options[0] - {"--policy", "--documented", "--portable", "--grid"}
 
 
 def test_one_pool_runs_the_commands_of_the_docs() -> None:

@@ -20,6 +20,7 @@ from harness.memory.lanes import UNKNOWN
 from harness.memory.oracle import Oracle
 from harness.memory.outputs import compare, joined
 from harness.memory.poison import Pattern, Poison
+from harness.memory.stores import Stores
 from harness.memory.undefined import UNINITIALISED, dependent, kept
 from harness.observation import Fault
 from harness.tests.memory import battery_kernels as kernels
@@ -66,6 +67,16 @@ def faults_of(program: Program, planted: bool) -> list[Fault]:
     wanted = program.reference() if program.reference else {}
     compared = [compare(name, outputs[name], expected, EXACT).faults for name, expected in wanted.items()]
     return [*oracle.violations.faults(), *joined(depends, itertools.chain.from_iterable(compared))]
+
+
+def ways_of(program: Program, planted: bool) -> Mapping[str, int]:
+    """The launches of one run of a program, by how their programs ran; Unresolved where ways differ."""
+    oracle = Oracle(stores=Stores())
+    try:
+        _outputs(program, planted, oracle)
+    except Exception as error:  # noqa: BLE001 - Unresolved is raised again, and what is planted may end a run
+        as_fault(error, ROOT)
+    return oracle.ran
 
 
 def _outputs(program: Program, planted: bool, oracle: Oracle) -> Outputs:

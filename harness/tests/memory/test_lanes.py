@@ -191,7 +191,8 @@ def test_an_argument_that_moves_is_no_fault_of_the_kernel() -> None:
             Restless.asked += 1
             return self.base.data_ptr() + Restless.asked
 
-    from harness.memory.lanes import LaneChecks, Launch
+    from harness.memory.lanes import LaneChecks
+    from harness.memory.launch import Launch
     from harness.memory.violations import Violations
     from harness.memory.windows import Argument
 

@@ -152,7 +152,7 @@ def test_a_race_is_two_programs_that_disagree(stores: list[tuple[int, int, int]]
     """Each store is one lane of (address, value, program); what counts is what each program leaves."""
     written = Written()
     for address, value, program in stores:
-        written.add(np.array([address], np.uint64), np.array([value], np.uint64), (program, 0, 0))
+        written.add(np.array([address], np.uint64), np.array([value], np.uint64), np.array([program]))
     left = {(address, program): value for address, value, program in stores}
     disagree = any(
         one[0] == other[0] and value != left[other] for one, value in left.items() for other in left

@@ -200,7 +200,7 @@ def _judged(
         results=results,
         compared=compared,
         either=either,
-        notes=(*lab.notes, *places, *lab.oracle.fences.notes(), *_chances(either)),
+        notes=(*lab.notes, *places, *lab.oracle.notes(), *_chances(either)),
         trace=lab.oracle.trace(),
     )
 

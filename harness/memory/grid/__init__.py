@@ -1,0 +1,1 @@
+"""Runs the programs of a Triton launch at once in the interpreter, to the same end as one after another."""

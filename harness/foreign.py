@@ -56,8 +56,10 @@ def _bytes(descriptor: int, path: str | os.PathLike[str], largest: int) -> bytes
 
 
 def _at_most(descriptor: int, most: int, expected: int) -> bytes:
-    """Up to so many bytes. What is expected comes in one piece, which is not copied; files of the system's tell
-    no size, and others may have grown."""
+    """Up to so many bytes: what is expected in one piece, which is not copied, then what else there is.
+
+    Files of the system's tell no size, and others may have grown.
+    """
     pieces: list[bytes] = []
     size = min(most, expected + 1 if expected else _STEP)
     while piece := os.read(descriptor, size):

@@ -19,27 +19,28 @@ class Environments:
     def __init__(self, setting: Setting) -> None:
         self._setting = setting
         self._made: dict[str, Environment] = {}
+        self._before: dict[str, tuple[str, ...]] = {}
         self._common = CommonModules(self._cache("common"), self._cache("apart"))
 
     def of(self, kind: str) -> Environment:
         """The environment of a kind, as `harness.tiers.arms.kind` names it."""
         if kind not in self._made:
-            learned, common = self._cache(kind).load(), self._common.known
+            self._before[kind], common = self._cache(kind).load(), self._common.known
             self._made[kind] = arms.environment(
-                kind, self._setting.tree.package, learned, self._setting.homes, common
+                kind, self._setting.tree.package, self._before[kind], self._setting.homes, common
             )
         return self._made[kind]
 
     def save(self, pool: Pool, folder: Path) -> None:
         """Keep for the next suite what the pool's processes imported in this one.
 
-        Where kinds of BRANCHES stood side by side it is found out, in `folder`, what they have in common.
+        Where kinds of BRANCHES stood side by side it is found out, in `folder`, what they have in common: of
+        what earlier suites learned, since a cache that is used once gains nothing from that.
         """
-        learned = {kind: pool.learned(environment) for kind, environment in self._made.items()}
-        for kind, modules in learned.items():
-            self._cache(kind).save(modules)
-        if learned.keys() >= arms.BRANCHES:
-            both = dict.fromkeys(name for kind in sorted(arms.BRANCHES) for name in learned[kind])
+        for kind, environment in self._made.items():
+            self._cache(kind).save(pool.learned(environment))
+        if self._before.keys() >= arms.BRANCHES:
+            both = dict.fromkeys(name for kind in sorted(arms.BRANCHES) for name in self._before[kind])
             shared = arms.base(self._setting.tree.package, self._common.known, self._setting.homes)
             self._common.sort(tuple(both), pool, folder, shared)
 

@@ -56,11 +56,15 @@ def _bytes(descriptor: int, path: str | os.PathLike[str], largest: int) -> bytes
 
 
 def _at_most(descriptor: int, most: int, expected: int) -> bytes:
-    """Up to so many bytes, in steps of what is expected: files of the system's tell no size."""
-    found = bytearray()
-    while step := os.read(descriptor, min(most - len(found), max(expected, _STEP) + 1)):
-        found += step
-    return bytes(found)
+    """Up to so many bytes. What is expected comes in one piece, which is not copied; files of the system's tell
+    no size, and others may have grown."""
+    pieces: list[bytes] = []
+    size = min(most, expected + 1 if expected else _STEP)
+    while piece := os.read(descriptor, size):
+        pieces.append(piece)
+        most -= len(piece)
+        size = min(most, _STEP)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
 def text(path: str | os.PathLike[str], *, largest: int = LARGEST_DOCUMENT) -> str:

@@ -199,9 +199,9 @@ REPRODUCER = Reproducer(
     # A request that states how many tokens it wants never comes so near to the context's end.
     server=served(
         "tiny-llama-eagle3",
-        flags={**_CHAIN, "attention-backend": "triton", "page-size": "4", "context-length": "256"},
-        on={**HOSTS, "cpu": {**HOSTS["cpu"], "context-length": "256"}},
-        traffic=Traffic(seed=26972, requests=1, prompt_tokens=(243, 243), output_tokens=None, stream="all"),
+        flags={**_CHAIN, "attention-backend": "triton", "page-size": "4", "context-length": "64"},
+        on={**HOSTS, "cpu": {**HOSTS["cpu"], "context-length": "64"}},
+        traffic=Traffic(seed=26972, requests=1, prompt_tokens=(51, 51), output_tokens=None, stream="all"),
         watch=watch("leak", "wrong-value", "nan"),
     ),
     expect=Expect(

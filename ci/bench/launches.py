@@ -95,8 +95,9 @@ def rows(programs: int, rounds: int) -> Iterator[Row]:
         watched = bench.watched(workload.call)
         workload.call()  # the interpreter rewrites a kernel when it first runs
         taken = [_round(workload.call, watched) for _ in range(rounds)]
-        best = [min(column) for column in zip(*taken, strict=True)]
-        yield Row(workload.name, programs, *best, viz.get(workload.name, "not run"))
+        alone, checked, together = map(min, zip(*taken, strict=True))
+        beside = viz.get(workload.name, "not run")
+        yield Row(workload.name, programs, alone, checked, together, beside)
 
 
 def _round(call: Call, watched: Call) -> tuple[float, float, float]:

@@ -65,7 +65,7 @@ def test_another_guard_of_the_same_is_never_regressed(run: Run, alter: Alter) ->
     [
         ({"slots": (1, 1, -1)}, "a slot is given twice"),
         ({"slots": (1, 4, -1)}, "4 is none of the 4 slots"),
-        ({"slots": (1,)}, "one number for each of the 1 rows"),
+        ({"slots": (1,)}, "one number for each of the 1 in slots"),
         ({"lengths": (0, 0, 0)}, "a batch has a token"),
         ({"head_dim": 96}, "give 64 or 128"),
     ],

@@ -56,7 +56,7 @@ def test_the_move_in_another_order_is_never_regressed(run: Run, alter: Alter) ->
 @pytest.mark.parametrize(
     ("point", "told"),
     [
-        ({"source": (1,), "target": (2, 3)}, "one slot for each of the 2"),
+        ({"source": (1,), "target": (2, 3)}, "one number for each of the 2 in target"),
         ({"source": (1, 400)}, "400 is none of the 320 slots"),
         ({"target": (3, 3)}, "a slot is given twice"),
     ],

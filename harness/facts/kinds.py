@@ -44,6 +44,8 @@ class FaultKind(Word):
     """The arm, or a server, was out of its time. It always counts."""
     LEAK = "leak"
     """A server that logs a leak of its pools."""
+    RACE = "race"
+    """Two programs of a launch touch an element, and what is read or kept depends on which comes first."""
 
     @property
     def violations(self) -> bool:

@@ -216,6 +216,10 @@ class LaneChecks:
             bits = np.ascontiguousarray(np.broadcast_to(values, addresses.shape))
             self._record.stored(addresses, bits.view(f"u{bits.dtype.itemsize}").astype(np.uint64), inside)
 
+    def done(self) -> None:
+        """What was resolved last was a store, and is done."""
+        self._record.done()
+
     def ordered(self) -> None:
         """The launch has an atomic operation, by which its programs may wait for each other."""
         self._record.updates()
@@ -329,13 +333,14 @@ def checked(checks: LaneChecks) -> Iterator[None]:
         checks.loaded(value)
         return checks.poisoned(value, ptrs, _lanes(mask) & ~inside) if violation else value
 
-    def store(self: Any, ptrs: Any, value: Any, mask: Any, *rest: Any, **named: Any) -> Any:
+    def store(self: Any, ptrs: Any, value: Any, mask: Any, *rest: Any, **named: Any) -> None:
         real, inside, _ = checks.resolve(ptrs, mask, "oob-write")
         checks.stored(real, value.data, inside)
         if checks.turned():
             real, inside = _backwards(real), _backwards(np.broadcast_to(inside, ptrs.data.shape))
             value = handle(_backwards(np.broadcast_to(value.data, ptrs.data.shape)), value.dtype)
-        return raw_store(self, handle(real, ptrs.dtype), value, handle(inside, tl.int1), *rest, **named)
+        raw_store(self, handle(real, ptrs.dtype), value, handle(inside, tl.int1), *rest, **named)
+        checks.done()
 
     def rmw(self: Any, op: Any, ptr: Any, value: Any, mask: Any, *rest: Any) -> Any:
         checks.ordered()

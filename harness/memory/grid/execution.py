@@ -19,6 +19,7 @@ from harness.memory.grid import compared, language
 from harness.memory.grid.groups import Groups
 from harness.memory.grid.habits import Habit, habit_of
 from harness.memory.grid.kernel import Body
+from harness.memory.grid.races import Races
 from harness.memory.grid.records import InTurn, Record
 from harness.memory.grid.signals import InOrder
 from harness.memory.grid.transaction import Transaction
@@ -134,10 +135,14 @@ class Grid:
     def _in_turn(
         self, kernel: Kernel, arguments: dict[str, Any], launch: Launch, violations: Violations
     ) -> None:
-        self.record = InTurn(launch, violations)
-        for number in range(launch.programs):
-            interpreter.interpreter_builder.set_grid_idx(*launch.place_of(number))
-            kernel(**arguments)
+        races = Races(launch)
+        self.record = InTurn(launch, violations, races)
+        try:
+            for number in range(launch.programs):
+                interpreter.interpreter_builder.set_grid_idx(*launch.place_of(number))
+                kernel(**arguments)
+        finally:
+            races.tell(violations)
 
 
 def _alone(launch: Launch) -> str | None:

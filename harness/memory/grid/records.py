@@ -10,6 +10,7 @@ import numpy.typing as npt
 from triton.runtime import interpreter
 
 from harness.errors import Runaway
+from harness.memory.grid.races import Races
 from harness.memory.launch import Launch
 from harness.memory.violations import Elements, Violations, Where
 from harness.memory.windows import Addresses, Argument, Lanes, Offsets
@@ -70,6 +71,9 @@ class Record(Protocol):
     def stored(self, addresses: Addresses, bits: Bits, lanes: Lanes) -> None:
         """These lanes are about to store these bits; nobody says so where nobody asks what is stored."""
 
+    def done(self) -> None:
+        """The last access was a store, and is done."""
+
     def updates(self) -> None:
         """Memory is about to be accessed by an atomic operation."""
 
@@ -77,9 +81,11 @@ class Record(Protocol):
 class InTurn:
     """The record of programs that run one after another, in their order: what it is told holds at once."""
 
-    def __init__(self, launch: Launch, violations: Violations) -> None:
+    def __init__(self, launch: Launch, violations: Violations, races: Races | None = None) -> None:
         self._launch = launch
         self._violations = violations
+        self._races = races
+        self._last: tuple[Access, Any] | None = None
         self._in_a_row = 0
         self._program: tuple[int, int, int] | None = None
 
@@ -111,7 +117,19 @@ class InTurn:
             raise Runaway(f"{kernel}: stopped after {ASTRAY} accesses in a row that were all stray")
 
     def access(self, access: Access) -> None:
-        """Nothing is ever taken back."""
+        if self._races is None:
+            return
+        if access.writes:
+            self._last = access, access.memory()
+        else:
+            self._races.read(access.addresses, access.lanes, access.width)
+
+    def done(self) -> None:
+        if self._races is None or self._last is None:
+            return
+        (access, before), self._last = self._last, None
+        changed = access.memory() != before
+        self._races.write(access.addresses, access.lanes, access.width, changed)
 
     def stored(self, addresses: Addresses, bits: Bits, lanes: Lanes) -> None:
         if self._launch.written is not None:
@@ -122,3 +140,6 @@ class InTurn:
     def updates(self) -> None:
         if self._launch.written is not None:
             self._launch.written.orders = True
+        if self._races is not None:
+            self._races.void()
+            self._races = None

@@ -169,6 +169,9 @@ class Transaction:
         self._keep(2 * chosen.nbytes)
         self._stored.append((chosen, bits[lanes], programs))
 
+    def done(self) -> None:
+        """What was there is kept already."""
+
     def updates(self) -> None:
         raise InOrder("atomic operations", always=True)
 

@@ -113,6 +113,7 @@ REPRODUCER = Reproducer(
         imports=drafts.IMPORTS,
         stand_ins=("sgl_kernel",),
         pretends="cuda",
+        emulated=("gfx942", "gfx950"),
         params={
             "attention": Choice("flashinfer", tuple(drafts.BACKENDS)),
             "path": Choice("graph", ("graph", "eager")),

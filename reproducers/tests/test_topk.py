@@ -100,6 +100,16 @@ def test_a_server_shows_a_wrong_fix_by_the_answers_that_it_spoils(
     assert sorted({note.partition(":")[0] for note in notes}) == off, notes
 
 
+@pytest.mark.nightly
+def test_a_server_is_clean_with_a_smaller_epsilon_that_float32_holds(
+    run: Run, alter_grouped: AlterGrouped
+) -> None:
+    altered = alter_grouped(DIVIDED, "topk_weights / (topk_weights_sum + 1e-30)")
+    result = run(pr31017.REPRODUCER, altered, asked=("fixed",), tier=Tier.SERVER).result
+    assert result.fixed and result.fixed.main.outcome == "clean", result.reason
+    assert result.verdict is not Verdict.REGRESSED
+
+
 def test_sums_beside_the_epsilon_are_no_longer_one(run: Run) -> None:
     """Upstream's fix pays with it; see docs/findings.md."""
     result = run(pr31017.REPRODUCER, None, {"depths": (50,)}, asked=("fixed",)).result

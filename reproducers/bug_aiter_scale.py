@@ -36,7 +36,7 @@ from harness.facts import (
 from reproducers.rigs import paging
 from reproducers.rigs.aiter import handed
 from reproducers.rigs.aiter import rig as aiter
-from reproducers.rigs.servers import on_rocm
+from reproducers.rigs.servers import on_rocm, one_request
 
 SCALE = "softmax_scale"
 _CONTEXT_LEN, _HEAD_DIM = 64, 8
@@ -87,9 +87,9 @@ REPRODUCER = Reproducer(
     reported=ReportedServer(
         model="google/gemma-3-27b-it",
         launches=on_rocm({"attention-backend": "aiter"}, environment={"SGLANG_USE_AITER_UNIFIED_ATTN": "1"}),
-        client=(
-            "curl http://localhost:30000/generate -H 'Content-Type: application/json' -d '{\"text\": "
-            '"The capital of France is", "sampling_params": {"temperature": 0, "max_new_tokens": 128}}\''
+        client=one_request(
+            '\'{"text": "The capital of France is", '
+            '"sampling_params": {"temperature": 0, "max_new_tokens": 128}}\''
         ),
         expect="an answer that is another than with --attention-backend triton",
     ),

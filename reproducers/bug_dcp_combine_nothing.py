@@ -111,6 +111,7 @@ REPRODUCER = Reproducer(
     kernel=KernelCase(
         call=combine,
         imports=("sglang.kernels.ops.attention.dcp_kernels",),
+        emulated=("gfx942", "gfx950"),
         params={
             "tokens": Integers((5, 0, 1), minimum=0, sweep=Lists(lengths=(1, 2, 3), values=(0, 1, 2, 9))),
             "ranks": Integer(2, sweep=(1, 2, 3, 4, 8)),

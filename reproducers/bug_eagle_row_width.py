@@ -16,6 +16,7 @@ from harness.errors import BadInput
 from harness.facts import (
     Bug,
     Expect,
+    Form,
     Grid,
     Integer,
     KernelCase,
@@ -32,7 +33,7 @@ from harness.facts import (
     watch,
 )
 from reproducers.rigs import eagle, moved, paging
-from reproducers.rigs.servers import EAGLE3, HOSTS, on_both, served
+from reproducers.rigs.servers import EAGLE3, HOSTS, LLAMA_DRAFT, on_both, one_request, served
 
 NEIGHBOUR = "neighbour"
 SIZING = "get_req_to_token_extra_context_len"
@@ -85,7 +86,7 @@ def expected(
 
 def reserved(tree: eagle.Tree, page_size: int, seq_len: int) -> int:
     """Where the reserve of a request ends: two drafts ahead, in whole pages."""
-    return _aligned(seq_len + _two_drafts(tree, page_size), page_size)
+    return paging.whole(seq_len + _two_drafts(tree, page_size), page_size)
 
 
 def _two_drafts(tree: eagle.Tree, page_size: int) -> int:
@@ -93,10 +94,6 @@ def _two_drafts(tree: eagle.Tree, page_size: int) -> int:
     if page_size > 1 and tree.topk > 1:  # each branch has pages of its own, and repeats a part of one
         branch = (2 * (page_size - 1) + tree.num_steps) // page_size * page_size
     return 2 * max(branch * tree.topk, tree.draft_tokens)
-
-
-def _aligned(tokens: int, page_size: int) -> int:
-    return -(-tokens // page_size) * page_size
 
 
 def overflows(params: Params) -> bool:
@@ -116,11 +113,22 @@ def refuse(params: Params) -> None:
         raise BadInput("context_len: give a multiple of page_size")
 
 
-_SPECULATES = "server_args.speculative_algorithm is not None and server_args.page_size > 1"
-_SPECULATES_LATER = "get_spec().speculative_algorithm is not None and page_size > 1"
-_TREE = "(get_spec().speculative_eagle_topk or 1) > 1"
-_RESERVE = "get_alloc_reserve_per_decode()"
-_UNROUNDED = edit(in_function=SIZING, replace=f"{_RESERVE} + page_size - 1", by=_RESERVE)
+def _undone(
+    paged: str,
+    rest: str = "",
+    *,
+    spec: str = "get_spec()",
+    reserve: str = "get_alloc_reserve_per_decode()",
+    page_size: str = "page_size",
+) -> Form:
+    """Room for top-k above 1 alone, and none to round the reserve up, as a release spells what it asks."""
+    branches = f"({spec}.speculative_eagle_topk or 1) > 1"
+    return form(
+        edit(in_function=SIZING, replace=f"{paged}{rest}", by=f"{paged} and {branches}{rest}"),
+        edit(in_function=SIZING, replace=f"{reserve} + {page_size} - 1", by=reserve),
+    )
+
+
 _CHAIN = {
     **EAGLE3,
     "speculative-num-steps": "11",
@@ -129,7 +137,7 @@ _CHAIN = {
 }
 _REPORTED = {
     **_CHAIN,
-    "speculative-draft-model-path": "lmsys/sglang-EAGLE3-LLaMA3.1-Instruct-8B",
+    **LLAMA_DRAFT,
     "attention-backend": "triton",
     "page-size": "16",
     "context-length": "2048",
@@ -145,36 +153,19 @@ REPRODUCER = Reproducer(
     reported=ReportedServer(
         model="meta-llama/Llama-3.1-8B-Instruct",
         launches=on_both(_REPORTED),
-        client=(
-            "curl http://localhost:30000/generate -H 'Content-Type: application/json' -d "
+        client=one_request(
             '"{\\"input_ids\\": [$(seq -s, 1000 3025)]}"  # 2026 tokens, and no max_new_tokens'
         ),
         expect="an answer, then a pool memory leak that ends the scheduler once it is idle",
     ),
     revert=Revert(
-        form(  # from 0.5.20 on
-            edit(
-                in_function=SIZING,
-                replace="page_size > 1 or spec_algo.is_uno()",
-                by=f"page_size > 1 and {_TREE} or spec_algo.is_uno()",
-            ),
-            _UNROUNDED,
-        ),
-        form(  # 0.5.18 and 0.5.19
-            edit(in_function=SIZING, replace=_SPECULATES_LATER, by=f"{_SPECULATES_LATER} and {_TREE}"),
-            _UNROUNDED,
-        ),
-        form(  # 0.5.16 and 0.5.17
-            edit(
-                in_function=SIZING,
-                replace=_SPECULATES,
-                by=f"{_SPECULATES} and (server_args.speculative_eagle_topk or 1) > 1",
-            ),
-            edit(
-                in_function=SIZING,
-                replace="get_alloc_reserve_per_decode(server_args) + server_args.page_size - 1",
-                by="get_alloc_reserve_per_decode(server_args)",
-            ),
+        _undone("page_size > 1", " or spec_algo.is_uno()"),  # from 0.5.20 on
+        _undone("get_spec().speculative_algorithm is not None and page_size > 1"),  # 0.5.18 and 0.5.19
+        _undone(  # 0.5.16 and 0.5.17
+            "server_args.speculative_algorithm is not None and server_args.page_size > 1",
+            spec="server_args",
+            reserve="get_alloc_reserve_per_decode(server_args)",
+            page_size="server_args.page_size",
         ),
     ),
     kernel=KernelCase(

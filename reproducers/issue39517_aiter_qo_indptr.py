@@ -36,7 +36,7 @@ from harness.facts import (
 )
 from reproducers.rigs.aiter import handed
 from reproducers.rigs.aiter import rig as aiter
-from reproducers.rigs.servers import on_rocm
+from reproducers.rigs.servers import TWO_BATCHES_OF_EIGHT, on_rocm, one_request
 
 CU_SEQLENS_Q = "cu_seqlens_q"
 _CONTEXT_LEN = 64
@@ -75,15 +75,6 @@ def is_padded(params: Params) -> bool:
     return bool(params["max_bs"] > params["pool_size"])
 
 
-_FLAGS = {
-    "tp": "8",
-    "dp": "8",
-    "enable-dp-attention": "",
-    "enable-two-batch-overlap": "",
-    "moe-a2a-backend": "deepep",
-    "max-running-requests": "40",
-}
-
 REPRODUCER = Reproducer(
     bug=Bug(
         issue=39517,
@@ -94,11 +85,8 @@ REPRODUCER = Reproducer(
     requires=frozenset({"torch", "triton"}),
     reported=ReportedServer(
         model="deepseek-ai/DeepSeek-V3",
-        launches=on_rocm({"attention-backend": "aiter", **_FLAGS}),
-        client=(
-            "curl http://localhost:30000/generate -H 'Content-Type: application/json' -d "
-            '\'{"text": "The capital of France is", "sampling_params": {"temperature": 0}}\''
-        ),
+        launches=on_rocm({"attention-backend": "aiter", **TWO_BATCHES_OF_EIGHT}),
+        client=one_request('\'{"text": "The capital of France is", "sampling_params": {"temperature": 0}}\''),
         expect="an answer that has nothing to do with the prompt",
     ),
     revert=Revert(

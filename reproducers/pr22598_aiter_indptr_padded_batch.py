@@ -34,6 +34,7 @@ from reproducers.rigs.aiter import draft as aiter_draft
 from reproducers.rigs.aiter import rig as aiter
 from reproducers.rigs.servers import (
     MEMORY,
+    TWO_BATCHES_OF_EIGHT,
     TWO_RANKS,
     on_rocm,
     random_load,
@@ -118,17 +119,7 @@ REPRODUCER = Reproducer(
     requires=frozenset({"torch", "triton"}),
     reported=ReportedServer(
         model="deepseek-ai/DeepSeek-V3",
-        launches=on_rocm(
-            {
-                "attention-backend": "aiter",
-                "tp": "8",
-                "dp": "8",
-                "enable-dp-attention": "",
-                "enable-two-batch-overlap": "",
-                "moe-a2a-backend": "deepep",
-                "max-running-requests": "40",
-            }
-        ),
+        launches=on_rocm({"attention-backend": "aiter", **TWO_BATCHES_OF_EIGHT}),
         client=random_load(1024, 128, prompts=80, at_once=40),
         expect=(
             "dies while capturing CUDA graphs: the size of a tensor must match, "

@@ -35,6 +35,7 @@ from harness.facts import (
 from reproducers.rigs import accept, eagle, paging
 from reproducers.rigs.servers import (
     EAGLE3,
+    LLAMA_DRAFT,
     eagle_traffic,
     on_both,
     random_load,
@@ -127,7 +128,7 @@ _REPORTED = {
     **EAGLE3,
     "attention-backend": "triton",
     "page-size": "16",
-    "speculative-draft-model-path": "lmsys/sglang-EAGLE3-LLaMA3.1-Instruct-8B",
+    **LLAMA_DRAFT,
 }
 
 REPRODUCER = Reproducer(

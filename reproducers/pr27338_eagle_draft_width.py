@@ -35,7 +35,7 @@ from harness.facts import (
     watch,
 )
 from reproducers.rigs import drafts, paging
-from reproducers.rigs.servers import EAGLE3, HOSTS, on_cuda, random_load, served
+from reproducers.rigs.servers import EAGLE3, HOSTS, LLAMA_DRAFT, on_cuda, random_load, served
 
 GRAPH = "cuda_graph_kv_indices"
 KERNEL = "generate_draft_decode_kv_indices"
@@ -74,7 +74,7 @@ def overflows(params: Params) -> bool:
     return bool(used > requests * params["context_len"])
 
 
-_REPORTED = {**EAGLE3, "speculative-draft-model-path": "lmsys/sglang-EAGLE3-LLaMA3.1-Instruct-8B"}
+_REPORTED = {**EAGLE3, **LLAMA_DRAFT}
 
 REPRODUCER = Reproducer(
     bug=Bug(
@@ -113,6 +113,7 @@ REPRODUCER = Reproducer(
         imports=drafts.IMPORTS,
         stand_ins=("sgl_kernel",),
         pretends="cuda",
+        emulated=("gfx942", "gfx950"),
         params={
             "attention": Choice("flashinfer", tuple(drafts.BACKENDS)),
             "path": Choice("graph", ("graph", "eager")),

@@ -38,6 +38,7 @@ from harness.facts import (
 from reproducers.rigs import eagle, fa3, paging
 from reproducers.rigs.servers import (
     EAGLE3,
+    LLAMA_DRAFT,
     MEMORY,
     on_cuda,
     random_load,
@@ -48,7 +49,7 @@ from reproducers.rigs.servers import (
 TABLE = "page_table"
 _EAGLE = {
     "speculative-algorithm": "EAGLE3",
-    "speculative-draft-model-path": "lmsys/sglang-EAGLE3-LLaMA3.1-Instruct-8B",
+    **LLAMA_DRAFT,
     "speculative-num-steps": "5",
     "speculative-eagle-topk": "8",
     "speculative-num-draft-tokens": "32",

@@ -32,6 +32,7 @@ from harness.facts import (
     faults,
     watch,
 )
+from reproducers.rigs import paging
 from reproducers.rigs.swa import model as swa_model
 from reproducers.rigs.swa import slots
 
@@ -65,7 +66,7 @@ def torn(page_size: int, parts: Sequence[int]) -> list[int]:
 
 def expected(*, page_size: int, parts: Sequence[int]) -> Mapping[str, Any]:
     """Every page of which a token was given back is free, once, and none of its tokens is mapped."""
-    gone = [-(-end // page_size) * page_size for end in accumulate(parts)]
+    gone = [paging.whole(end, page_size) for end in accumulate(parts)]
     return {
         "mapped": [token >= gone[-1] for token in range(_TOKENS)],
         "free": [_POOL - _TOKENS - _REST + freed for freed in gone],

@@ -66,12 +66,7 @@ def keep_prompts(
                 swa_tree.decode(rig, running)
             if decoded:
                 swa_tree.finish(rig, running)
-        return {"matched": matched, **(_counted(rig) if decoded else {})}
-
-
-def _counted(rig: swa_tree.Rig) -> dict[str, int]:
-    full, window = swa_tree.accounted(rig)
-    return {"full": full, "window": window}
+        return {"matched": matched, **(swa_tree.accounted(rig)._asdict() if decoded else {})}
 
 
 def expected(*, window: int, page_size: int, prompts: tuple[int, ...], decoded: int) -> Mapping[str, Any]:
@@ -85,7 +80,7 @@ def refuse(params: Params) -> None:
     paging.refuse_for(page, _POOL)
     if max(prompts) + decoded > _CONTEXT:
         raise BadInput(f"prompts: {max(prompts)} and {decoded} tokens are more than a context of {_CONTEXT}")
-    if sum(-(-(length + decoded) // page) for length in prompts) * page > _POOL:
+    if sum(paging.whole(length + decoded, page) for length in prompts) > _POOL:
         raise BadInput(f"prompts: {sum(prompts)} tokens in pages of {page} do not fit into {_POOL} slots")
 
 

@@ -37,12 +37,9 @@ from harness.facts import (
     watch,
 )
 from reproducers.rigs import murmur
-from reproducers.rigs.servers import on_both, served
+from reproducers.rigs.servers import on_both, one_request, served
 
 MODULE = "sglang.srt.layers.sampler"
-_NATIVE, _BLOCK = "sgl_kernel::murmur_hash32_cpu", 1024
-
-
 _PROMPT = 12
 _RULED_OUT = murmur.seed_of(murmur.LARGEST, position=_PROMPT + 1, column=200)
 """The seed with which, at the third token behind a prompt, the hash of the 201st likeliest is the largest."""
@@ -65,7 +62,7 @@ def sample(
     import torch
 
     seed = murmur.seed_of(murmur.LARGEST, position, column) + seed_shift
-    _hash_on_cpu()
+    murmur.on_cpu(importlib.import_module(MODULE).murmur_hash32)
     logprobs = torch.full((1, vocabulary), -math.log(vocabulary - 1))
     logprobs[0, column] = float(logprob)
     rows = lab.given("logprobs", logprobs.to(torch.float32))
@@ -75,23 +72,6 @@ def sample(
     with lab.observe("sample"):
         token = draw(rows, seeds, positions)
     return {"token": token.flatten()}
-
-
-def _hash_on_cpu() -> None:
-    """Register the operation that upstream's CPU build of sgl_kernel has, over upstream's Triton kernel."""
-    import torch
-
-    hash_function = importlib.import_module(MODULE).murmur_hash32
-    kernel = importlib.import_module(hash_function.__module__).murmur_hash32_kernel
-    if hasattr(torch.ops.sgl_kernel, "murmur_hash32_cpu"):
-        return
-
-    @torch.library.custom_op(_NATIVE, mutates_args=(), schema="(Tensor s, Tensor p, Tensor c) -> Tensor")
-    def hashed(seed: Any, positions: Any, columns: Any) -> Any:
-        rows, width = len(seed), len(columns)
-        out = torch.empty(rows, width, dtype=torch.uint32)
-        kernel[(rows, -(-width // _BLOCK))](seed, positions, columns, out, rows, width, BLOCK_SIZE=_BLOCK)
-        return out
 
 
 def expected(
@@ -131,8 +111,8 @@ REPRODUCER = Reproducer(
     reported=ReportedServer(
         model="Qwen/Qwen3-8B",
         launches=on_both({"enable-deterministic-inference": "", "attention-backend": "triton"}),
-        client=(
-            'curl http://localhost:30000/generate -H \'Content-Type: application/json\' -d \'{"text": "The", '
+        client=one_request(
+            '\'{"text": "The", '
             '"sampling_params": {"temperature": 1, "sampling_seed": 42, "max_new_tokens": 4096}}\''
         ),
         expect="a token of no probability in some 28,000: each token draws noise for 152,000 columns",

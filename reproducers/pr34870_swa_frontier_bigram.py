@@ -77,7 +77,7 @@ def refuse(params: Params) -> None:
 def ends_with_a_page(params: Params) -> bool:
     """Whether a key of pairs fills its last page, and more than a window, and a page, lies before its end."""
     page, key = params["page_size"], _key("pairs", params["prompt"])
-    held = -(-max(params["window"], page) // page) * page
+    held = paging.whole(max(params["window"], page), page)
     return bool(params["keys"] == "pairs" and page > 1 and key % page == 0 and key > held)
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,7 @@ sys.path.insert(0, str(ROOT))
 
 from ci.bench.growth import MOST_MIB, Cost, cost  # noqa: E402 - a script finds the package only now
 from harness import catalogue  # noqa: E402
+from harness.errors import BadInput  # noqa: E402
 from harness.facts import Subject, Tier  # noqa: E402
 from harness.machine import Machine, this_machine  # noqa: E402
 from harness.suite import foresee  # noqa: E402
@@ -62,7 +63,7 @@ def table(rows: Sequence[Row]) -> Iterator[str]:
 
 
 def main() -> int:
-    """0 if no bug had more memory than MOST_MIB."""
+    """0 if no bug had more memory than MOST_MIB. BadInput for an unknown bug, or where none runs here."""
     parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
     parser.add_argument("bugs", nargs="*", help="these bugs alone, by number or id")
     parser.add_argument(
@@ -71,13 +72,27 @@ def main() -> int:
     asked = parser.parse_args()
     everything, tiers = catalogue.read(()).subjects, asked.tiers or QUICK
     known = [catalogue.find(bug, everything) for bug in asked.bugs] or everything
-    rows = []
-    for name, cases in counted(known, tiers, this_machine()).items():
-        rows.append(Row(name, cases, cost(command(name, tiers))))
-        print(f"{name}: {rows[-1].cost.cpu:.1f} s", file=sys.stderr, flush=True)
-    print("\n".join(table(rows)))
-    return int(max((row.cost.mib for row in rows), default=0) > MOST_MIB)
+    cases = counted(known, tiers, this_machine())
+    if not cases:
+        raise BadInput(f"none of these has a case here in {', '.join(tiers)}: ask for another --tier")
+    rows: list[Row] = []
+    try:
+        rows.extend(measured(cases, tiers))
+    finally:  # a bug that fails ends it, and what the others cost is known
+        print("\n".join(table(rows)))
+    return int(max(row.cost.mib for row in rows) > MOST_MIB)
+
+
+def measured(cases: Mapping[str, int], tiers: Sequence[Tier]) -> Iterator[Row]:
+    """Runs bug after bug, and says how far that is."""
+    for number, (name, count) in enumerate(cases.items(), start=1):
+        row = Row(name, count, cost(command(name, tiers)))
+        print(f"[{number}/{len(cases)}] {name}: {row.cost.cpu:.1f} s", file=sys.stderr, flush=True)
+        yield row
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except BadInput as error:
+        sys.exit(f"each: {error}")

@@ -16,7 +16,7 @@ from harness.facts import CaseKey, Tier
 from harness.golden.form import FORMAT
 from harness.golden.record import Golden
 from harness.homes import Home
-from harness.observation.compare import plain
+from harness.observation.compare import plain, value_differences
 
 _LARGEST = 64 * foreign.MIB
 """The largest golden has some 200 KiB."""
@@ -92,7 +92,7 @@ class GoldenStore:
         path, old = self.path(golden.key), self.load(golden.key)
         if old is None:
             return Recorded(path, "new", _diff(path, "", golden.text))
-        if _lasting(old.to_json()) == _lasting(golden.to_json()):
+        if _agree(old, golden):
             return Recorded(path, "same")
         return Recorded(path, "differs", _diff(path, old.text, golden.text))
 
@@ -149,6 +149,21 @@ def _write_whole(path: Path, text: str) -> None:
         os.replace(draft, path)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def _agree(old: Golden, new: Golden) -> bool:
+    """Whether two goldens say the same: floats within the case's tolerance, as a verdict has it.
+
+    Their last digits are the processor's, and would have a golden written anew on each machine.
+    """
+    before, after = (_lasting(one.to_json()) for one in (old, new))
+    return _exact(old) == _exact(new) and not any(value_differences("", before, after, old.tolerance))
+
+
+def _exact(golden: Golden) -> Any:
+    """What has floats and is compared to the bit: it was written down, and not computed."""
+    points = {arm: [one.point.params for one in points] for arm, points in golden.arms.items()}
+    return golden.tolerance, points
 
 
 def _lasting(data: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The hash that upstream's seeded sampling draws its noise from, forwards and backwards, in plain arithmetic.
+"""The hash that upstream's seeded sampling draws its noise from, and the same in plain arithmetic, both ways.
 
 MurmurHash3 of 32 bits over four blocks: the seed's low and high half, the position and the column. Each step
 can be undone, so that for any position and column there is one seed below 2^32 with a given hash.
@@ -6,11 +6,35 @@ can be undone, so that for any position and column there is one seed below 2^32 
 
 from __future__ import annotations
 
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+_NATIVE, _BLOCK = "sgl_kernel::murmur_hash32_cpu", 1024
 LARGEST = 2**32 - 1
 _FIRST, _SECOND = 0xCC9E2D51, 0x1B873593
 _FACTOR, _ADDED = 5, 0xE6546B64
 _FINAL = (0x85EBCA6B, 0xC2B2AE35)
 _BYTES = 16
+
+
+def on_cpu(function: Callable[..., Any]) -> None:
+    """Register the operation that upstream's CPU build of sgl_kernel has, over upstream's own Triton kernel.
+
+    `function` is upstream's hash of tensors, whose module has the kernel.
+    """
+    import torch
+
+    kernel = importlib.import_module(function.__module__).murmur_hash32_kernel
+    if hasattr(torch.ops.sgl_kernel, "murmur_hash32_cpu"):
+        return
+
+    @torch.library.custom_op(_NATIVE, mutates_args=(), schema="(Tensor s, Tensor p, Tensor c) -> Tensor")
+    def hashed(seed: Any, positions: Any, columns: Any) -> Any:
+        rows, width = len(seed), len(columns)
+        out = torch.empty(rows, width, dtype=torch.uint32)
+        kernel[(rows, -(-width // _BLOCK))](seed, positions, columns, out, rows, width, BLOCK_SIZE=_BLOCK)
+        return out
 
 
 def hashed(seed: int, position: int, column: int) -> int:

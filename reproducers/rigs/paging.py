@@ -1,8 +1,13 @@
-"""Page sizes that a case is given by hand: those that upstream's allocators take."""
+"""Whole pages, and the page sizes that a case is given by hand: those that upstream's allocators take."""
 
 from __future__ import annotations
 
 from harness.errors import BadInput
+
+
+def whole(tokens: int, page_size: int) -> int:
+    """Slots of the pages that so many tokens lie in."""
+    return -(-tokens // page_size) * page_size
 
 
 def refuse(page_size: int) -> None:

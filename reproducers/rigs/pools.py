@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from reproducers.rigs import translation
+from reproducers.rigs import paging, translation
 
 Cache = Callable[[int, int, str], Any]
 """Makes a KV cache for so many tokens in pages of so many, on a device."""
@@ -38,7 +38,7 @@ def paged(*, rows: int, row_len: int, page_size: int, cache: Cache, device: str 
     from sglang.srt.mem_cache.allocator import PagedTokenToKVPoolAllocator, TokenToKVPoolAllocator
     from sglang.srt.mem_cache.memory_pool import ReqToTokenPool
 
-    tokens = rows * -(-row_len // page_size) * page_size
+    tokens = rows * paging.whole(row_len, page_size)
     table = ReqToTokenPool(size=rows, max_context_len=row_len, device=device, enable_memory_saver=False)
     stored = cache(tokens, page_size, device)
     in_pages = dict(page_size=page_size) if page_size > 1 else {}

@@ -73,6 +73,11 @@ def random_load(tokens_in: int, tokens_out: int, *, prompts: int, at_once: int) 
     return f"{bench} {load} --max-concurrency {at_once}"
 
 
+def one_request(body: str) -> str:
+    """The client's command for one request, whose body is given as a shell has it."""
+    return f"curl http://localhost:30000/generate -H 'Content-Type: application/json' -d {body}"
+
+
 EAGLE3: Flags = {
     "speculative-algorithm": "EAGLE3",
     "speculative-num-steps": "3",
@@ -80,6 +85,9 @@ EAGLE3: Flags = {
     "speculative-num-draft-tokens": "8",
 }
 """A tree of eight branches, of which a step accepts at most four tokens."""
+
+LLAMA_DRAFT: Flags = {"speculative-draft-model-path": "lmsys/sglang-EAGLE3-LLaMA3.1-Instruct-8B"}
+"""What the reports have draft for Llama 3.1."""
 
 MEMORY: Watch = watch("oob-read", "oob-write", "index-range", "wrong-value", "nan", "leak")
 
@@ -122,6 +130,16 @@ def eagle_traffic(seed: int) -> Traffic:
     """A load that a speculative server in the interpreter answers within a minute."""
     return Traffic(seed=seed, requests=2, prompt_tokens=(5, 40), output_tokens=6, concurrency=2)
 
+
+TWO_BATCHES_OF_EIGHT: Flags = {
+    "tp": "8",
+    "dp": "8",
+    "enable-dp-attention": "",
+    "enable-two-batch-overlap": "",
+    "moe-a2a-backend": "deepep",
+    "max-running-requests": "40",
+}
+"""Two-batch overlap as it was reported: eight ranks, and five requests at once for each."""
 
 TWO_RANKS: Flags = {
     "SGLANG_TBO_DEBUG": "1",  # the log says where each batch was cut

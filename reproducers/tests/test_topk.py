@@ -17,15 +17,31 @@ from reproducers.tests import trees
 from reproducers.tests.conftest import Run
 
 Alter = Callable[[str], Tree]
+AlterGrouped = Callable[[str, str], Tree]
 
+ROUTERS = "srt/layers/moe/topk.py"
 EPSILON = "_RENORMALIZE_SUM_EPSILON = 1e-20"
+DIVIDED = "topk_weights / (topk_weights_sum + _RENORMALIZE_SUM_EPSILON)"
 
 
 @pytest.fixture
 def alter(upstream: Tree, tmp_path: Path) -> Alter:
     """Upstream with another epsilon, or with none."""
-    path = "srt/layers/moe/topk.py"
-    return lambda instead: trees.altered(upstream, tmp_path / "altered", path, {EPSILON: instead})
+    return lambda instead: trees.altered(upstream, tmp_path / "altered", ROUTERS, {EPSILON: instead})
+
+
+@pytest.fixture
+def alter_grouped(upstream: Tree, tmp_path: Path) -> AlterGrouped:
+    """Upstream with a piece of text replaced in the router by groups of experts, and in no other."""
+    text = upstream.read(ROUTERS).decode()
+    begin = text.index("def biased_grouped_topk_impl(")
+    whole = text[begin : text.index("if apply_routed", begin)]
+
+    def altered(old: str, new: str) -> Tree:
+        assert old in whole
+        return trees.altered(upstream, tmp_path / "altered", ROUTERS, {whole: whole.replace(old, new)})
+
+    return altered
 
 
 @pytest.mark.parametrize(
@@ -44,16 +60,10 @@ def test_a_wrong_epsilon_is_seen(instead: str, kind: str, run: Run, alter: Alter
 
 
 def test_an_epsilon_that_float16_lacks_is_seen_in_float16_alone(
-    run: Run, upstream: Tree, tmp_path: Path
+    run: Run, alter_grouped: AlterGrouped
 ) -> None:
     """Where it is added in the type of the weights: the points of float32 and bfloat16 are clean."""
-    path = "srt/layers/moe/topk.py"
-    text = upstream.read(path).decode()
-    begin = text.index("def biased_grouped_topk_impl(")
-    whole = text[begin : text.index("if apply_routed", begin)]
-    altered = trees.altered(
-        upstream, tmp_path / "altered", path, {whole: whole.replace(", dtype=torch.float32", "")}
-    )
+    altered = alter_grouped(", dtype=torch.float32", "")
     result = run(pr31017.REPRODUCER, altered, goldens=False, asked=("fixed",)).result
     assert result.verdict is Verdict.REGRESSED, result.reason
     assert result.fixed
@@ -65,6 +75,39 @@ def test_a_smaller_epsilon_that_float32_holds_passes(run: Run, alter: Alter) -> 
     result = run(pr31017.REPRODUCER, alter("_RENORMALIZE_SUM_EPSILON = 1e-30"), goldens=False).result
     assert result.verdict is Verdict.UNRECORDED, result.reason
     assert result.fixed and result.fixed.main.outcome == "clean"
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize(
+    ("instead", "signatures", "off"),
+    [
+        ("topk_weights / (topk_weights_sum + 1e-50)", ("nan logprobs", "wrong-value tokens"), ["r0-001"]),
+        # The token whose experts all vanish is shared out evenly, where nothing is due to it.
+        ("(topk_weights / topk_weights_sum).nan_to_num(1 / topk)", ("wrong-value logprobs",), ["r0-001"]),
+        ("topk_weights / (topk_weights_sum + 1.0)", ("wrong-value logprobs",), ["r0-000", "r0-001"]),
+    ],
+    ids=["none in float32", "shared evenly", "as large as a sum"],
+)
+def test_a_server_shows_a_wrong_fix_by_the_answers_that_it_spoils(
+    instead: str, signatures: tuple[str, ...], off: list[str], run: Run, alter_grouped: AlterGrouped
+) -> None:
+    """Only the second prompt has a token that no expert takes; too large an epsilon spoils all weights."""
+    altered = alter_grouped(DIVIDED, instead)
+    result = run(pr31017.REPRODUCER, altered, goldens=False, asked=("fixed",), tier=Tier.SERVER).result
+    assert result.verdict is Verdict.REGRESSED, result.reason
+    assert result.fixed and result.fixed.main.signatures == signatures
+    notes = result.fixed.main.notes
+    assert sorted({note.partition(":")[0] for note in notes}) == off, notes
+
+
+@pytest.mark.nightly
+def test_a_server_is_clean_with_a_smaller_epsilon_that_float32_holds(
+    run: Run, alter_grouped: AlterGrouped
+) -> None:
+    altered = alter_grouped(DIVIDED, "topk_weights / (topk_weights_sum + 1e-30)")
+    result = run(pr31017.REPRODUCER, altered, asked=("fixed",), tier=Tier.SERVER).result
+    assert result.fixed and result.fixed.main.outcome == "clean", result.reason
+    assert result.verdict is not Verdict.REGRESSED
 
 
 def test_sums_beside_the_epsilon_are_no_longer_one(run: Run) -> None:

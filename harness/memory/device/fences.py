@@ -11,7 +11,7 @@ import weakref
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import count, islice
+from itertools import chain, count, islice
 
 import numpy as np
 import torch
@@ -107,12 +107,13 @@ class DeviceFences:
 
     def _with_zones(self, block: Block, dtype: torch.dtype) -> Block:
         # A zone behind an electric fence's buffer is what its size leaves over; often that is nothing.
-        wanted = [piece for zone in block.layout.zones for piece in zones.pieces(zone)]
+        cut = [zones.pieces(zone) for zone in block.layout.zones]
+        wanted = list(chain.from_iterable(cut))
         if not self._sweeper.room_for(len(wanted)):
             self.leave_out("without red zones: more of them than a device's table holds")
             return block
         canaries = [zones.canary(dtype, next(self._numbers), self._poison) for _ in wanted]
-        _fill(block, canaries)
+        _fill(block, map(len, cut), canaries)
         pieces = [Watched(block.region, zone, word) for zone, word in zip(wanted, canaries, strict=True)]
         slots = dict(zip(self._sweeper.add(pieces), wanted, strict=True))
         block = Block(block.name, block.layout, block.region, slots)
@@ -211,11 +212,11 @@ class DeviceFences:
         ]
 
 
-def _fill(block: Block, canaries: Iterable[int]) -> None:
-    """Write a block's zones, whose pieces have these canaries, in turn."""
+def _fill(block: Block, counts: Iterable[int], canaries: Iterable[int]) -> None:
+    """Write a block's zones, of so many pieces each, which have these canaries in turn."""
     left = iter(canaries)
-    for zone in block.layout.zones:
-        mine = list(islice(left, len(zones.pieces(zone))))
+    for zone, number in zip(block.layout.zones, counts, strict=True):
+        mine = list(islice(left, number))
         block.region.view(zone.offset, zone.nbytes).copy_(zones.filled(mine, zone.nbytes))
 
 

@@ -16,7 +16,7 @@ from harness.facts import CPU, CaseKey, Platform, Tier
 from harness.golden import Golden, GoldenStore
 from harness.golden.form import digest
 from harness.tests.golden.samples import stored
-from harness.tests.samples import STRAY, arm, case, golden, point
+from harness.tests.samples import LAUNCH, STRAY, arm, case, golden, point
 
 KEY = CaseKey("pr1_pages", Tier.KERNEL, CPU)
 
@@ -138,6 +138,35 @@ def test_recording_the_same_behaviour_again_leaves_the_file(store: GoldenStore) 
     later = replace(stored(), provenance={**stored().provenance, "recorded": "2030-01-01"})
     assert store.record(later, update=True).status == "same"
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(("factor", "status"), [(1 + 1e-7, "same"), (1 + 1e-3, "differs")])
+@pytest.mark.parametrize("where", ["results", "trace"])
+def test_floats_are_recorded_anew_only_beyond_their_tolerance(
+    store: GoldenStore, factor: float, status: str, where: str
+) -> None:
+    """The last digits are the processor's."""
+    path = store.save(stored())
+    before = path.read_bytes()
+    assert store.record(with_floats(stored(), where, 0.5 * factor)).status == status
+    assert path.read_bytes() == before
+
+
+def test_a_written_float_is_compared_to_the_bit(store: GoldenStore) -> None:
+    store.save(stored())
+    closer = replace(stored().tolerance, absolute=stored().tolerance.absolute * 0.9)
+    assert store.record(replace(stored(), tolerance=closer)).status == "differs"
+
+
+def with_floats(whole: Golden, where: str, value: float) -> Golden:
+    """The golden with another float in what its fixed arm's default point computed or wrote."""
+    default, *others = whole.arms["fixed"]
+    own: dict[str, Any] = {
+        "results": {**default.point.results, "scale": value},
+        "trace": (default.point.trace[0], {**LAUNCH, "wrote": {"rms": value, "shape": [4]}}),
+    }
+    moved = replace(default, point=replace(default.point, **{where: own[where]}))
+    return replace(whole, arms={**whole.arms, "fixed": (moved, *others)})
 
 
 def test_another_tree_is_worth_recording(store: GoldenStore) -> None:

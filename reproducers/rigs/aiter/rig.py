@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.facts import KernelLab
-from reproducers.rigs import pools
+from reproducers.rigs import paging, pools
 from reproducers.rigs.aiter import batch as aiter_batch
 from reproducers.rigs.pools import Pools
 
@@ -175,7 +175,7 @@ def seat(req_to_token: Any, allocator: Any, tokens: Sequence[int]) -> list[int]:
     """Rows of the page table with so many tokens each, in whole pages; returns the rows."""
     rows = [req_to_token.free_slots.pop(0) for _ in tokens]
     for row, total in zip(rows, tokens, strict=True):
-        slots = allocator.alloc(-(-total // allocator.page_size) * allocator.page_size)
+        slots = allocator.alloc(paging.whole(total, allocator.page_size))
         req_to_token.write((row, slice(0, total)), slots[:total].to(req_to_token.req_to_token.dtype))
     return rows
 

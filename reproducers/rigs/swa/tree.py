@@ -8,7 +8,7 @@ from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from harness.facts import KernelLab
 from reproducers.rigs.arguments import publish
@@ -172,9 +172,16 @@ def _keep(rig: Rig, request: Any, *, chunked: bool) -> None:
     common.maybe_cache_unfinished_req(request, rig.tree, chunked=chunked)
 
 
-def accounted(rig: Rig) -> tuple[int, int]:
-    """Slots of the full and of the window pool, free or kept, as upstream counts them to find a leak."""
+class Counted(NamedTuple):
+    """How many slots of each pool there are."""
+
+    full: int
+    window: int
+
+
+def accounted(rig: Rig) -> Counted:
+    """The slots that are free or kept, as upstream counts them to find a leak."""
     tree, allocator = rig.tree, rig.allocator
     full = allocator.full_available_size() + tree.full_evictable_size() + tree.full_protected_size()
     window = allocator.swa_available_size() + tree.swa_evictable_size() + tree.swa_protected_size()
-    return full, window
+    return Counted(full, window)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from harness.verdict import Result, Verdict
 NIGHTLY = "refault_nightly"
 """The setting that names rows for the night."""
 SUITE = pytest.StashKey[Suite]()
-ROWS = pytest.StashKey[list[Request]]()
+ROWS = pytest.StashKey[Sequence[Request]]()
 """The cases of all rows that were collected."""
 HOMES = pytest.StashKey[tuple[Home, ...]]()
 

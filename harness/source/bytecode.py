@@ -123,7 +123,7 @@ def kept(file: Path) -> Ready | None:
     found = _found(file)
     with contextlib.suppress(OSError):
         os.utime(file)  # the oldest are removed
-    return found and Ready(found)
+    return Ready(found) if found else None
 
 
 def _found(file: Path) -> Bytecode | None:

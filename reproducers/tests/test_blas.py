@@ -10,6 +10,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ MULTIPLY = (("run", "31017"), ("repro", "24394", "--set", "full_tokens=96"))
 and in float64 references. The other points of attention are the night's."""
 
 
+@cache
 def two_kernels() -> list[str]:
     """Two values of OPENBLAS_CORETYPE under which numpy really takes two kernels."""
     taken: dict[str, str] = {}

@@ -55,7 +55,9 @@ class Job:
     asked one at a time. What is `protected` it cannot write where the machine allows that; what it alters in
     the packages in `watched`, as in the harness, is told of it. `variables` are
     set in this arm alone, after the fork server's; it needs so many accelerators (`devices`) for itself.
-    `folder` takes the files named below. Raises BadInput for an entry or a payload that cannot be carried.
+    `folder` takes the files named below. Of the arms that wait those of the lowest `turn` come first, and of
+    these what has the largest `effort`: what takes long is not to be the last one, alone on a machine.
+    Raises BadInput for an entry or a payload that cannot be carried.
     """
 
     entry: str
@@ -68,6 +70,8 @@ class Job:
     questions: tuple[Any, ...] | None = None
     protected: Protected = field(default_factory=Protected)
     watched: frozenset[str] = frozenset()
+    turn: int = 0
+    effort: float = 0.0
 
     def __post_init__(self) -> None:
         if not _ENTRY.fullmatch(self.entry):

@@ -43,12 +43,19 @@ def _nothing(devices: int = 0) -> AbstractContextManager[Mapping[str, str]]:
 
 
 class _Waiting(NamedTuple):
-    job: Job
-    future: Future[Ended]
+    """What a lane takes next: what has the lowest place, and of equals the first that came."""
+
+    place: tuple[int, float]
+    number: int
+    given: tuple[Job, Future[Ended]] | None
+
+    @classmethod
+    def of(cls, job: Job, future: Future[Ended], number: int) -> _Waiting:
+        return cls((job.turn, -job.effort), number, (job, future))
 
 
 class Pool:
-    """At most `lanes` arms at a time, first come, first served. A context manager.
+    """At most `lanes` arms at a time, those of most effort first. A context manager.
 
     A fork server is started when an environment is first needed, and an arm has `start_seconds` from then
     until it runs. With `learn`, what one arm had to import itself is imported ahead of the next. What
@@ -72,8 +79,8 @@ class Pool:
             raise BadInput(f"arms need Linux, not {sys.platform}: run in a container")
         self._learn, self._start_seconds, self._lease = learn, start_seconds, lease
         self.protection = protection or chosen()
-        self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
-        self._numbers = count(1)
+        self._queue: queue.PriorityQueue[_Waiting] = queue.PriorityQueue()
+        self._numbers, self._asked = count(1), count(1)
         self._lock = threading.RLock()
         self._fork_servers: dict[str, list[ForkServer]] = {}
         self._learned: dict[str, dict[str, None]] = {}
@@ -99,7 +106,7 @@ class Pool:
         with self._lock:
             if self._closed:
                 raise Unresolved("the pool is closed: no arm can be started")
-            self._queue.put(_Waiting(job, future))
+            self._queue.put(_Waiting.of(job, future, next(self._asked)))
         return future
 
     def warm(self, environment: Environment) -> None:
@@ -157,17 +164,16 @@ class Pool:
 
     def _cancel_waiting(self) -> None:
         while not self._queue.empty():
-            waiting = self._queue.get()
-            if waiting:
-                waiting.future.cancel()
+            if given := self._queue.get().given:
+                given[1].cancel()
         for _ in self._lanes:
-            self._queue.put(None)
+            self._queue.put(_Waiting((0, 0.0), next(self._asked), None))
 
     # --- one lane ---------------------------------------------------------------------------
 
     def _work(self) -> None:
-        while waiting := self._queue.get():
-            job, future = waiting
+        while given := self._queue.get().given:
+            job, future = given
             if not future.set_running_or_notify_cancel():
                 continue
             try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field, replace
@@ -14,7 +15,7 @@ from typing import Self
 
 from harness import foreign
 from harness.errors import BadInput, GoldenError, RefaultError, Unresolved
-from harness.facts import Reproducer
+from harness.facts import CaseKey, Reproducer
 from harness.golden import Golden
 from harness.machine import gpu_leases
 from harness.observation.compare import one_line
@@ -85,6 +86,7 @@ class Suite:
         self._bytecodes = Bytecodes(setting, self._folder, self._pool.protection)
         self._numbers = count(1)
         self._interpreted: dict[str, Future[Ended]] = {}
+        self._turns: Counter[CaseKey] = Counter()
         self._shield = Shield(setting, self._pool.protection)
         self._assemblies = Assemblies(setting, self._pool.protection)
 
@@ -120,6 +122,7 @@ class Suite:
         """
         requests = [request.on(self._setting.machine) for request in requests]
         self._interpreted.clear()
+        self._turns.clear()
         self._warm(requests)
         self._shield.raise_it()
         making = self._bytecodes.of_cases([*self._expected, *requests])
@@ -209,7 +212,7 @@ class Suite:
 
     def _submit(self, running: _Running, making: Making | Ready) -> None:
         request = running.case.request
-        jobs = {}
+        jobs, key = {}, request.key(self._setting.machine)
         for name, planned in running.case.plans.items():
             if name == "interpreted" and (shared := self._interpreted.get(_interpreting(planned))):
                 running.futures[name] = shared
@@ -217,7 +220,8 @@ class Suite:
             plan = replace(planned, bytecode=making.done, assembly=self._assemblies.over(planned))
             folder = self._new_folder(f"{request.reproducer.id}.{request.name}.{name}")
             shared_by = self.environment(arms.kind(plan.tier, plan.platform))
-            jobs[name] = arms.job(plan, folder, shared_by, self._shield.over(plan))
+            jobs[name] = arms.job(plan, folder, shared_by, self._shield.over(plan), self._turns[key])
+        self._turns[key] += 1
         for name, job in jobs.items():
             self._started(running.arm(name))
             running.futures[name] = self._pool.submit(job)

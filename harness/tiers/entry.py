@@ -10,7 +10,7 @@ from typing import Any
 from harness import catalogue
 from harness.errors import FactsError
 from harness.facts import Case, Platform, Tier
-from harness.host import import_stand_ins, libraries
+from harness.host import collecting, import_stand_ins, libraries
 from harness.observation import Point
 from harness.process.testimony import Testimony
 from harness.source import importing
@@ -60,7 +60,8 @@ class Entry:
         testimony.tell("case", payload["reproducer"])  # so that it is looked at as it is now
         if case is None:
             raise FactsError(f"{payload['reproducer']}: {tier}: the reproducer has no such case")
-        listed += libraries.load(case.imports, case.stand_ins)
+        with collecting.later():
+            listed += libraries.load(case.imports, case.stand_ins)
         named = frozenset(name for names in payload["functions"].values() for name in names)
         code, undone = root / payload["package"], Undone.of(payload)
         return cls(code, folder, case, attestor, testimony, named, undone, listed)

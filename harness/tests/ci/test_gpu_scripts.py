@@ -156,7 +156,7 @@ def test_a_step_that_fails_or_hangs_stops_none_after_it(smoke: Any, out: Path, m
         ("fine", step(smoke, "print('well')")),
         ("clean", step(smoke, "")),
     ]
-    assert smoke._run(steps, out, 90.0) == 1
+    assert smoke.Run(out, steps, 90.0).all() == 1
     assert outcomes(out) == {"fails": "failed", "hangs": "time-out", "fine": "passed", "clean": "passed"}
     assert (out / "fine.log").read_text(encoding="utf-8") == "well\n"
 
@@ -166,7 +166,7 @@ def test_what_is_left_over_is_looked_for_when_all_time_is_spent(
 ) -> None:
     monkeypatch.setattr(smoke, "GRACE", 1.0)
     steps = [("long", step(smoke, "import time; time.sleep(60)")), ("clean", step(smoke, "", 7.0))]
-    assert smoke._run(steps, out, 15.0) == 1
+    assert smoke.Run(out, steps, 15.0).all() == 1
     assert outcomes(out) == {"long": "time-out", "clean": "passed"}
 
 
@@ -178,7 +178,7 @@ def test_what_is_left_over_is_looked_for_where_the_run_is_stopped(smoke: Any, ou
         ("never", step(smoke, "")),
         ("clean", step(smoke, "")),
     ]
-    assert smoke._run(steps, out, 90.0) == 1
+    assert smoke.Run(out, steps, 90.0).all() == 1
     assert outcomes(out) == {"first": "passed", "stops": "stopped", "clean": "passed"}
 
 
@@ -188,7 +188,38 @@ def test_logs_are_kept_after_each_step_and_not_at_the_end(smoke: Any, out: Path)
     log.write_text("what an arm said", encoding="utf-8")
     seen = f"import pathlib, sys; sys.exit(not pathlib.Path({str(out / 'runs.tgz')!r}).is_file())"
     steps = [("one", step(smoke, "")), ("two", step(smoke, seen))]
-    assert smoke._run(steps, out, 60.0) == 0
+    assert smoke.Run(out, steps, 60.0).all() == 0
+
+
+def test_what_goes_beside_a_step_runs_while_it_does(smoke: Any, out: Path) -> None:
+    meet = (
+        "import pathlib, sys, time\nhere, end = pathlib.Path(sys.argv[1]), time.time() + 30\n"
+        "(here / '{0}').touch()\n"
+        "while not (here / '{1}').exists(): time.sleep(0.05); assert time.time() < end"
+    )
+    steps = [
+        ("server", step(smoke, meet.format("server", "fences"))),
+        ("battery", step(smoke, "")),
+        ("kernel", step(smoke, "")),
+        ("fences", step(smoke, meet.format("fences", "server"))),
+    ]
+    assert smoke.Run(out, steps, 90.0).all() == 0
+    assert (
+        set(outcomes(out)) == {"server", "battery", "fences", "kernel"}
+        and list(outcomes(out))[-1] == "kernel"
+    )
+
+
+def test_a_signal_ends_every_lane(smoke: Any, out: Path) -> None:
+    asks = "import os, signal, time; time.sleep(0.5); os.kill(os.getppid(), signal.SIGTERM); time.sleep(60)"
+    steps = [
+        ("server", step(smoke, "import time; time.sleep(60)")),
+        ("battery", step(smoke, asks)),
+        ("fences", step(smoke, "")),
+        ("clean", step(smoke, "")),
+    ]
+    assert smoke.Run(out, steps, 90.0).all() == 1
+    assert outcomes(out) == {"server": "stopped", "battery": "stopped", "clean": "passed"}
 
 
 def test_repeats_have_their_time_in_what_gives_verdicts(smoke: Any) -> None:
@@ -198,7 +229,7 @@ def test_repeats_have_their_time_in_what_gives_verdicts(smoke: Any) -> None:
 
 def test_a_step_is_told_the_time_that_it_has(smoke: Any, out: Path) -> None:
     tell = "import pathlib, sys; pathlib.Path(sys.argv[1], 'told').write_text(sys.argv[2])"
-    smoke._run([("one", step(smoke, tell, 50.0))], out, 600.0)
+    smoke.Run(out, [("one", step(smoke, tell, 50.0))], 600.0).all()
     assert (out / "told").read_text() == "30"
 
 
@@ -222,7 +253,7 @@ def test_a_machine_runs_its_own_vendors_steps(
 ) -> None:
     ran: list[str] = []
     monkeypatch.setattr(torch_build, "hip", lambda: hip)
-    monkeypatch.setattr(smoke, "_run", lambda chosen, *_, **__: ran.extend(name for name, _ in chosen))
+    monkeypatch.setattr(smoke.Run, "all", lambda run: ran.extend(name for name, _ in run.steps))
     monkeypatch.setattr(sys, "argv", ["smoke", "--out", str(tmp_path)])
     smoke.main()
     assert ran == list(getattr(smoke, steps))

@@ -56,6 +56,14 @@ def test_steady_is_every_case_as_often_as_asked_and_pass_each_time(verdicts: Any
     assert not verdicts.Table(2, []).steady
 
 
+def test_a_release_from_before_a_fix_is_steady_where_it_always_says_so(verdicts: Any) -> None:
+    table = verdicts.Table(2, ["pr1 kernel"])
+    table.rows += [row(verdicts, "UNFIXED")] * 2
+    assert table.steady
+    table.rows[1] = row(verdicts, "PASS")
+    assert not table.steady
+
+
 def test_a_flip_is_told_with_its_rate_and_its_faults(verdicts: Any) -> None:
     table = verdicts.Table(4, ["pr1 kernel", "pr2 kernel"])
     table.rows += [row(verdicts, "PASS")] * 3 + [row(verdicts, "CHANGED", fixed=[], reverted=["nan"])]

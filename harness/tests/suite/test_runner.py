@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 from harness.facts import Revert, Tier, edit
 from harness.machine.workspace import Workspace
+from harness.process.job import Ended, Job
 from harness.process.pool import Pool
 from harness.source.bytecode import Making
 from harness.source.tree import at
@@ -90,6 +92,22 @@ def test_started_and_ended_are_told_of_every_arm(fresh: Bench) -> None:
     ]
     assert len(list(Suite(fresh.setting, told.append, ended.append, fresh.pool).run(cases))) == 2
     assert told == sorted(ended) == ["pr104 kernel fixed", "pr104 kernel reverted"]
+
+
+def test_a_case_asked_for_again_waits_for_the_others(fresh: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    turns: list[tuple[str, int]] = []
+    submit = fresh.pool.submit
+
+    def noted(job: Job) -> Future[Ended]:
+        turns.append((job.folder.name.split(".")[1], job.turn))
+        return submit(job)
+
+    monkeypatch.setattr(fresh.pool, "submit", noted)
+    requests = [
+        Request(reproducer=one, tier=Tier.KERNEL, asked=("fixed",)) for one in (STORE, STORE, TROUBLED)
+    ]
+    assert len(list(Suite(fresh.setting, pool=fresh.pool).run(requests))) == 3
+    assert turns == [(STORE.id, 0), (STORE.id, 1), (TROUBLED.id, 0)]
 
 
 def test_a_lost_fork_server_is_unresolved(fresh: Bench) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,20 @@ def test_a_job_carries_what_the_arm_needs(plan: ArmPlan, tmp_path: Path) -> None
     assert job.questions == POINTS and "points" not in payload  # an arm knows none before it is asked
     assert payload["functions"] == {"sglang.pages": ["build_table"]}
     assert shared.arm_only == {"sglang", "reproducers"} and shared.preload[-1] == "learned"
+
+
+def test_arms_that_take_longer_come_first_and_repeats_in_their_turn(plan: ArmPlan, tmp_path: Path) -> None:
+    shared = arms.environment("kernel", "sglang")
+    others = (
+        replace(plan, points=POINTS[:1]),
+        plan,
+        replace(plan, name="reverted"),
+        replace(plan, platform=Platform.parse("emulated-gfx942")),
+        replace(plan, name="reverted", platform=Platform.parse("emulated-gfx942")),
+    )
+    efforts = [arms.job(one, tmp_path / "arm", shared).effort for one in others]
+    assert efforts == sorted(efforts) and len(set(efforts)) == len(others)
+    assert arms.job(plan, tmp_path / "arm", shared, turn=2).turn == 2
 
 
 def test_kinds_of_environment_that_differ_never_share_a_process() -> None:

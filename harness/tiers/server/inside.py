@@ -16,7 +16,15 @@ from typing import Any
 from harness.errors import Unresolved
 from harness.facts import Host
 from harness.homes import OWN
-from harness.host import forking, import_stand_ins, imports, interpreter, preload, without_accelerator
+from harness.host import (
+    collecting,
+    forking,
+    import_stand_ins,
+    imports,
+    interpreter,
+    preload,
+    without_accelerator,
+)
 from harness.process import alterations
 from harness.process.job import write_json
 from harness.process.testimony import Testimony
@@ -120,6 +128,7 @@ def begin(settings: Mapping[str, Any]) -> None:
     report.patches += [*preload.PATCHES, *import_stand_ins.install()]
     imports.after({"setproctitle": functools.partial(_tell_titles, report=report)})
     if not Host(settings["host"]).has_devices:
+        collecting.after_the_first_fork()
         report.patches += [forking.fork_for_spawn(report.forked), *interpreter.without_repetition()]
         without_accelerator.answer(settings["package"], report.patched)
         batches = _watch_batches(settings, report) if settings["oracle"] else None

@@ -1,1 +1,23 @@
+"""What every test session has: the pytest door, and a clean end."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import tempfile
+from pathlib import Path
+
+import pytest
+
 pytest_plugins = ["harness.plugin"]
+
+LEFT_BY_TORCH = Path(tempfile.gettempdir()) / f"torchinductor_{getpass.getuser()}"
+"""torch's compiler makes it for all programs of a user when it is imported, by upstream or by a model."""
+WAS_THERE = LEFT_BY_TORCH.exists()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Takes it away where this session made it and put nothing there; workers leave that to the session."""
+    if not WAS_THERE and not hasattr(config, "workerinput"):
+        with contextlib.suppress(OSError):  # it is not there, or not empty
+            LEFT_BY_TORCH.rmdir()

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.process.pool import Pool
+from harness.tests.clean_end import pytest_unconfigure as pytest_unconfigure
 from harness.tests.toyland import bench
 from harness.tests.toyland.bench import Bench
 

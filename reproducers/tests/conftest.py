@@ -17,6 +17,7 @@ from harness.machine.workspace import Workspace, default
 from harness.process.pool import Pool
 from harness.source.tree import Tree, installed
 from harness.suite import Judged, Request, Setting, Suite
+from harness.tests.clean_end import pytest_unconfigure as pytest_unconfigure
 from harness.verdict import BOTH, ArmName
 
 Run = Callable[..., Judged]

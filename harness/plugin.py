@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,8 @@ from harness.verdict import Result, Verdict
 NIGHTLY = "refault_nightly"
 """The setting that names rows for the night."""
 SUITE = pytest.StashKey[Suite]()
+ROWS = pytest.StashKey[Sequence[Request]]()
+"""The cases of all rows that were collected."""
 HOMES = pytest.StashKey[tuple[Home, ...]]()
 
 
@@ -94,6 +96,10 @@ class ReproducerFile(pytest.File):
         return super().repr_failure(excinfo)
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    session.config.stash[ROWS] = [item.case for item in session.items if isinstance(item, CaseItem)]
+
+
 class NotPassed(Exception):
     """A verdict other than PASS; its text is the evidence."""
 
@@ -103,10 +109,10 @@ class CaseItem(pytest.Item):
 
     def __init__(self, *, request: Request, **rest: object) -> None:
         super().__init__(**rest)  # type: ignore[arg-type]
-        self._request = request
+        self.case = request
 
     def runtest(self) -> None:
-        (judged,) = _suite(self.config).run([self._request])
+        (judged,) = suite(self.config).run([self.case])
         result = judged.result
         told = {"verdict": result.verdict, "evidence": result.evidence, "reason": result.reason}
         self.user_properties += [(name, str(word)) for name, word in told.items()]
@@ -118,7 +124,7 @@ class CaseItem(pytest.Item):
         return str(super().repr_failure(excinfo))
 
     def reportinfo(self) -> tuple[Path, int, str]:
-        return self.path, 0, f"{self._request.reproducer.short_id} {self.name}"
+        return self.path, 0, f"{self.case.reproducer.short_id} {self.name}"
 
 
 def _raise_unless_passed(result: Result) -> None:
@@ -128,11 +134,11 @@ def _raise_unless_passed(result: Result) -> None:
         raise NotPassed(explain(result))
 
 
-def _suite(config: pytest.Config) -> Suite:
-    """This process's suite, made when the first case needs it."""
+def suite(config: pytest.Config) -> Suite:
+    """This process's suite, made when the first case needs it, for all rows that were collected."""
     if SUITE not in config.stash:
         found: tuple[Home, ...] = config.stash[HOMES]
         setting = Bench.here(found).given(config.getoption("--sglang"))
-        config.stash[SUITE] = Suite(setting).__enter__()
+        config.stash[SUITE] = Suite(setting, expected=config.stash.get(ROWS, ())).__enter__()
         config.add_cleanup(config.stash[SUITE].close)
     return config.stash[SUITE]

@@ -11,6 +11,7 @@ import builtins
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from operator import attrgetter
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
@@ -26,6 +27,7 @@ STANDARD = ("builtins", "hashlib", "hmac", "json", "json.decoder", "json.encoder
 _IGNORED = frozenset({"__builtins__", "__cached__", "__spec__", "__loader__", "__warningregistry__", "_"})
 _BUILTINS = frozenset(vars(builtins))
 _ABSENT: Any = object()
+_CODE_OF = attrgetter("__code__")
 
 Key = tuple[str, str]
 """Whose name and which."""
@@ -81,9 +83,11 @@ def _fingerprint(entries: Mapping[Key, Any], module: ModuleType) -> Holds:
     functions = [inner for value in entries.values() if (inner := _function(value)) is not None]
     facts = [value for value in entries.values() if type(value).__module__.startswith(FACTS)]
 
+    code_of = _CODE_OF
+
     def identities() -> list[Any]:
         names = [tuple(map(id, space.values())) for space in spaces]
-        return [*names, *(id(one.__code__) for one in functions), *map(repr, facts)]
+        return [*names, *map(id, map(code_of, functions)), *map(repr, facts)]
 
     before = identities()
     return lambda: identities() == before

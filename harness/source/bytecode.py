@@ -2,8 +2,9 @@
 
 None is taken over from a tree, and none from another run where an arm could have planted it. It is made in a
 process that executes none of it, and lies in one file whose digest arms are told; every piece is looked up
-by its source's digest. `sys.pycache_prefix` would not do: it moves the bytecode of torch and all others too,
-and arms would write what later ones read.
+by its source's digest. What a tree has in common with those of former runs comes from what they kept: where
+one module was changed, one is compiled. `sys.pycache_prefix` would not do: it moves the bytecode of torch and
+all others too, and arms would write what later ones read.
 """
 
 from __future__ import annotations
@@ -35,12 +36,14 @@ _LARGEST = 1 << 24
 """Bytes of an index: that of upstream as a whole has some 300 KiB."""
 _KEPT = 12
 """Files that stay from run to run; one has 20 MB, of a server's code 40 MB."""
-_IMPORT = dis.opmap["IMPORT_NAME"]
+_IMPORT, _CONSTANT = dis.opmap["IMPORT_NAME"], dis.opmap["LOAD_CONST"]
 _BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from harness.source.bytecode import main; main()"
 _Index = dict[str, tuple[int, int, str]]
 """Per digest of a source, where its piece begins, how long it is, and its own digest."""
 _SIZE = 8
 """Bytes that say how long the index is, which comes before all pieces."""
+_PYC_HEAD = 16
+"""Bytes before the code in a `.pyc` (PEP 552)."""
 
 
 @dataclass(frozen=True)
@@ -58,15 +61,16 @@ class Making:
     """Compiles what an import of these modules of the package may import, into a new file.
 
     It begins at once, in a process of its own. `deep` follows what functions import too, as servers do. Once
-    it is whole the file is moved to `kept`, where one is given, and stays there.
+    it is whole the file is moved to `kept`, where one is given, and stays there; sources that files beside it
+    hold are not compiled again.
     """
 
     def __init__(
         self, root: Path, package: str, modules: Sequence[str], file: Path, *, deep: bool,
         kept: Path | None = None,
     ) -> None:  # fmt: skip
-        home = str(Path(next(iter(harness.__path__))).parent)
-        words = [home, str(root), package, str(file), "deep" if deep else "shallow", *modules]
+        home, former = str(Path(next(iter(harness.__path__))).parent), str(kept.parent) if kept else ""
+        words = [home, str(root), package, str(file), former, "deep" if deep else "shallow", *modules]
         self._file, self._process = file, _started([sys.executable, "-I", "-S", "-c", _BOOT, *words])
         self._kept = kept
 
@@ -116,23 +120,34 @@ class Ready:
 
 def kept(file: Path) -> Ready | None:
     """What a former run has left there, if it did; to be used where no arm can write."""
-    try:
+    found = _found(file)
+    with contextlib.suppress(OSError):
         os.utime(file)  # the oldest are removed
+    return Ready(found) if found else None
+
+
+def _found(file: Path) -> Bytecode | None:
+    try:
         with open(file, "rb") as opened:
             size = int.from_bytes(opened.read(_SIZE), "little")
             head = opened.read(size) if size < _LARGEST else b""
-    except OSError:
+        json.loads(head)
+    except (OSError, ValueError):  # it is not there, or a disk has cut it off or altered it
         return None
-    if not head or len(head) < size:
-        return None
-    return Ready(Bytecode(str(file), hashlib.sha256(head).hexdigest()))
+    return Bytecode(str(file), hashlib.sha256(head).hexdigest())
 
 
 def key(content_hash: str, modules: Sequence[str], *, deep: bool) -> str:
-    """A name for all it depends on: the tree's content, what is asked for, Python, and this module."""
+    """A name for all it depends on: what compiles, the tree's content, and what is asked for."""
+    said = [content_hash, sorted(modules), deep]
+    return f"{_compiler()}-{hashlib.sha256(json.dumps(said).encode()).hexdigest()}"
+
+
+def _compiler() -> str:
+    """What makes of a source the same bytecode: Python, and this module."""
     own = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
-    said = [content_hash, sorted(modules), deep, sys.version, importlib.util.MAGIC_NUMBER.hex(), own]
-    return hashlib.sha256(json.dumps(said).encode()).hexdigest()
+    said = [sys.version, importlib.util.MAGIC_NUMBER.hex(), own]
+    return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:16]
 
 
 def _prune(folder: Path) -> None:
@@ -190,10 +205,12 @@ def _opened(file: str, sha256: str) -> tuple[int | None, bytes]:
 
 
 def main() -> None:
-    """Arguments: where Refault lies, the tree's root, the package, the file to write, how deep, modules."""
-    _, _, root, package, file, depth, *modules = sys.argv
+    """Arguments: where Refault lies, the tree's root, the package, the file to write, the folder of what
+    former runs kept, how deep, modules.
+    """
+    _, _, root, package, file, former, depth, *modules = sys.argv
     warnings.simplefilter("ignore")
-    pieces = dict(_Closure(root, package, deep=depth == "deep").pieces(modules))
+    pieces = dict(_Closure(root, package, _former(former), deep=depth == "deep").pieces(modules))
     print(_written(Path(file), pieces))
 
 
@@ -208,11 +225,22 @@ def _written(file: Path, pieces: Mapping[str, bytes]) -> str:
     return hashlib.sha256(head).hexdigest()
 
 
+def _former(folder: str) -> list[Shelf]:
+    """What this Python and this module compiled in former runs, the newest first; nothing without one."""
+    files = Path(folder).glob(f"{_compiler()}-*") if folder else ()
+    found: dict[Bytecode, float] = {}
+    for file in files:
+        with contextlib.suppress(OSError):  # another run may have removed it
+            if made := _found(file):
+                found[made] = file.stat().st_mtime
+    return [Shelf(made.to_json()) for made in sorted(found, key=found.__getitem__, reverse=True)]
+
+
 class _Closure:
     """Follows what modules import when they are imported, and what their functions import in turn."""
 
-    def __init__(self, root: str, package: str, *, deep: bool) -> None:
-        self._root, self._package, self._deep = root, package, deep
+    def __init__(self, root: str, package: str, former: Sequence[Shelf], *, deep: bool) -> None:
+        self._root, self._package, self._former, self._deep = root, package, former, deep
 
     def pieces(self, modules: Sequence[str]) -> Iterator[tuple[str, bytes]]:
         """The digest of every source with its bytecode, each module once."""
@@ -222,18 +250,28 @@ class _Closure:
             found = None if name in seen else self._compiled(name)
             seen.add(name)
             if found:
-                source, code, is_package = found
-                yield hashlib.sha256(source).hexdigest(), _pyc(source, code)
-                waiting += self._imports(name, code, is_package)
+                source, piece, is_package = found
+                yield hashlib.sha256(source).hexdigest(), piece
+                waiting += self._imports(name, marshal.loads(piece[_PYC_HEAD:]), is_package)
 
-    def _compiled(self, name: str) -> tuple[bytes, CodeType, bool] | None:
+    def _compiled(self, name: str) -> tuple[bytes, bytes, bool] | None:
+        """Source, bytecode, and whether it is a package; None for what is not the package's or not Python."""
         if name.partition(".")[0] != self._package:
             return None
         base = os.path.join(self._root, *name.split("."))
         for file, is_package in ((f"{base}/__init__.py", True), (f"{base}.py", False)):
             if os.path.isfile(file):
-                return _compiled(file, is_package)
+                read = self._piece(file)
+                return read and (*read, is_package)
         return None
+
+    def _piece(self, file: str) -> tuple[bytes, bytes] | None:
+        try:
+            source = foreign.read(file, largest=foreign.LARGEST_SOURCE)
+            made = next(filter(None, (shelf.of(source) for shelf in self._former)), None)
+            return source, made or _pyc(source, compile(source, file, "exec", dont_inherit=True))
+        except (BadInput, SyntaxError, ValueError, RecursionError, MemoryError, OverflowError):
+            return None  # whoever imports it is told why
 
     def _imports(self, name: str, code: CodeType, is_package: bool) -> Iterator[str]:
         parent = name.rpartition(".")[0]
@@ -244,14 +282,6 @@ class _Closure:
             module = _absolute(wanted, level, home)
             yield module
             yield from (f"{module}.{one}" for one in names)
-
-
-def _compiled(file: str, is_package: bool) -> tuple[bytes, CodeType, bool] | None:
-    try:
-        source = foreign.read(file, largest=foreign.LARGEST_SOURCE)
-        return source, compile(source, file, "exec", dont_inherit=True), is_package
-    except (BadInput, SyntaxError, ValueError, RecursionError, MemoryError, OverflowError):
-        return None  # whoever imports it is told why
 
 
 def _pyc(source: bytes, code: CodeType) -> bytes:
@@ -270,13 +300,17 @@ def _imported(code: CodeType, deep: bool) -> Iterator[tuple[str, int, tuple[str,
 
 
 def _imports_of(code: CodeType) -> Iterator[tuple[str, int, tuple[str, ...]]]:
+    """The constants loaded last are the level and the names; dis would put every instruction into words."""
     constants: list[Any] = [0, ()]
-    for one in dis.get_instructions(code):
-        if one.opname == "LOAD_CONST":
-            constants.append(one.argval)
-        elif one.opname == "IMPORT_NAME":
+    extended = 0
+    for operation, low in zip(code.co_code[::2], code.co_code[1::2], strict=True):
+        argument = extended << 8 | low
+        extended = argument if operation == dis.EXTENDED_ARG else 0
+        if operation == _CONSTANT:
+            constants.append(code.co_consts[argument])
+        elif operation == _IMPORT:
             level, names = constants[-2:]
-            yield one.argval, level or 0, names or ()
+            yield code.co_names[argument], level or 0, names or ()
 
 
 def _absolute(name: str, level: int, home: str) -> str:

@@ -10,7 +10,7 @@ from itertools import count
 from pathlib import Path
 
 from harness.errors import BadInput
-from harness.facts import Tier
+from harness.facts import Subject, Tier
 from harness.process.protection import Protection
 from harness.source import bytecode
 from harness.source.bytecode import Making, Ready
@@ -30,6 +30,7 @@ class Bytecodes:
         self._setting, self._folder = setting, folder
         self._stays = protection is Protection.READ_ONLY
         self._begun: dict[tuple[frozenset[str], bool], Making | Ready] = {}
+        self._homes: dict[str, frozenset[str]] = {}
         self._numbers = count(1)
 
     def of_cases(self, requests: Sequence[Request]) -> Making | Ready:
@@ -37,7 +38,8 @@ class Bytecodes:
         runnable = [request for request in requests if not missing(request, self._setting.machine)]
         served = any(request.tier is Tier.SERVER for request in runnable)
         launcher = [f"{self._setting.tree.package}.{_LAUNCHER}"] if served else []
-        return self.of([*launcher, *self._homes(runnable)], deep=served)
+        subjects = {request.reproducer.id: request.reproducer for request in runnable}.values()
+        return self.of([*launcher, *(home for one in subjects for home in self._homes_of(one))], deep=served)
 
     def of(self, modules: Iterable[str], *, deep: bool = False) -> Making | Ready:
         """Of these modules of the tree under test, and of what they import."""
@@ -67,11 +69,12 @@ class Bytecodes:
             making.discard()
         self._begun.clear()
 
-    def _homes(self, requests: Iterable[Request]) -> set[str]:
-        tree, found = self._setting.tree, set[str]()
-        for subject in {request.reproducer.id: request.reproducer for request in requests}.values():
+    def _homes_of(self, subject: Subject) -> frozenset[str]:
+        """The modules in which its functions are."""
+        if subject.id not in self._homes:
+            tree = self._setting.tree
             try:
-                found |= set(functions_by_module(tree, attested(tree, subject)))
+                self._homes[subject.id] = frozenset(functions_by_module(tree, attested(tree, subject)))
             except BadInput:  # its case will be told so when it is planned
-                continue
-        return found
+                return frozenset()
+        return self._homes[subject.id]

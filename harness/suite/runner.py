@@ -62,7 +62,7 @@ class Suite:
 
     With a `pool` of somebody else's it starts none, and leaves that one open: suites on several
     trees can share what its processes have imported. `started` and `ended` are called with the name of
-    each arm.
+    each arm. Bytecode is made once for all cases that are `expected`, where they are run one by one.
     """
 
     def __init__(
@@ -71,8 +71,10 @@ class Suite:
         started: Callable[[str], None] = lambda arm: None,
         ended: Callable[[str], None] = lambda arm: None,
         pool: Pool | None = None,
+        expected: Sequence[Request] = (),
     ) -> None:
         self._setting = setting
+        self._expected = [request.on(setting.machine) for request in expected]
         self._started, self._ended = started, ended
         self._folder = setting.workspace.new_run()
         self._environments = Environments(setting)
@@ -104,6 +106,11 @@ class Suite:
         answers().keep_in(None)
 
     @property
+    def pool(self) -> Pool:
+        """What its arms run in, for other suites that are to share it."""
+        return self._pool
+
+    @property
     def folder(self) -> Path:
         """Where the arms' logs are."""
         return self._folder
@@ -118,7 +125,7 @@ class Suite:
         self._turns.clear()
         self._warm(requests)
         self._shield.raise_it()
-        making = self._bytecodes.of_cases(requests)
+        making = self._bytecodes.of_cases([*self._expected, *requests])
         waiting: list[_Running] = []
         for request in requests:
             waiting.append(self._start(request, making))

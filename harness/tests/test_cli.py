@@ -238,7 +238,11 @@ def _orphan(place: Checkout) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "told"), [(_unreadable, "unreadable"), (_foreign, "is the golden of pr104_short_indptr")]
+    ("spoil", "told"),
+    [
+        (_unreadable, "unreadable"),
+        pytest.param(_foreign, "is the golden of pr104_short_indptr", marks=pytest.mark.nightly),
+    ],
 )
 def test_a_bad_golden_ends_its_own_case_and_is_wrong_to_doctor(
     spoil: Any, told: str, recorded: Checkout

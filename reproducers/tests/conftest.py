@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harness import catalogue
+from harness import catalogue, plugin
 from harness.facts import Platform, Reproducer, Tier
 from harness.golden import GoldenStore
 from harness.machine import this_machine
@@ -23,9 +23,9 @@ Run = Callable[..., Judged]
 
 
 @pytest.fixture(scope="session")
-def pool() -> Iterator[Pool]:
-    with Pool(2) as shared:
-        yield shared
+def pool(pytestconfig: pytest.Config) -> Pool:
+    """That of the reproducers' own rows, whose processes have imported the same."""
+    return plugin.suite(pytestconfig).pool
 
 
 @pytest.fixture(scope="session")
@@ -41,7 +41,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     What to preload is taken over from the user's, if that is known there.
     """
     own = Workspace(tmp_path_factory.mktemp("cache"))
-    for kind in ("kernel", "codegen"):
+    for kind in ("kernel", "codegen", "common", "apart"):
         learned = default().preload(kind)
         if learned.is_file():
             shutil.copy(learned, own.preload(kind))

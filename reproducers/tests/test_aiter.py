@@ -66,7 +66,11 @@ def overflow(numel: int, last: int) -> Fault:
     ("numel", "stray"),
     [
         ("max_bs * max_num_blocks_per_seq", overflow(16, 255)),
-        ("max_bs * (max_num_blocks_per_seq * (self.page_size // 2) + draft_slack)", overflow(128, 255)),
+        pytest.param(
+            "max_bs * (max_num_blocks_per_seq * (self.page_size // 2) + draft_slack)",
+            overflow(128, 255),
+            marks=pytest.mark.nightly,
+        ),
         ("max_bs * (max_num_blocks_per_seq * self.page_size + draft_slack) - 1", overflow(255, 255)),
     ],
     ids=["lost", "half the page size", "one entry short"],
@@ -81,7 +85,11 @@ def test_a_lost_or_missed_fix_is_regressed(numel: str, stray: Fault, run: Run, a
     "statements",
     [
         "buffer_numel = max_bs * max_num_blocks_per_seq * self.page_size + max_bs * draft_slack",
-        "entries = draft_slack + self.page_size * max_num_blocks_per_seq\nbuffer_numel = entries * max_bs",
+        pytest.param(
+            "entries = draft_slack + self.page_size * max_num_blocks_per_seq\n"
+            "buffer_numel = entries * max_bs",
+            marks=pytest.mark.nightly,
+        ),
     ],
     ids=["another order", "two statements"],
 )
@@ -116,7 +124,7 @@ def test_a_second_copy_of_the_statement_is_stale(run: Run, alter: Alter) -> None
 
 @pytest.mark.parametrize(
     ("seq_lens", "strays"),
-    [((5, 4, 4, 4), (overflow(16, 16),)), ((4, 4, 4, 4), ())],
+    [((5, 4, 4, 4), (overflow(16, 16),)), pytest.param((4, 4, 4, 4), (), marks=pytest.mark.nightly)],
     ids=["one too many", "just fits"],
 )
 def test_down_to_a_single_entry(seq_lens: tuple[int, ...], strays: tuple[Fault, ...], run: Run) -> None:
@@ -138,8 +146,18 @@ def spread(**axes: Any) -> Any:
     "axes",
     [
         {"mode": aiter.MODES, "attention": aiter.ATTENTION, "page_size": [16, 64]},
-        {"mode": ["decode", "target_verify"], "page_size": [2, 7], "seq_lens": [(1,), (33, 1), (64, 63, 62)]},
-        {"context_len": [64, 65, 100], "max_bs": [4, 6], "seq_lens": [(64,), (2, 3, 64), (16, 4, 8)]},
+        pytest.param(
+            {
+                "mode": ["decode", "target_verify"],
+                "page_size": [2, 7],
+                "seq_lens": [(1,), (33, 1), (64, 63, 62)],
+            },
+            marks=pytest.mark.nightly,
+        ),
+        pytest.param(
+            {"context_len": [64, 65, 100], "max_bs": [4, 6], "seq_lens": [(64,), (2, 3, 64), (16, 4, 8)]},
+            marks=pytest.mark.nightly,
+        ),
     ],
     ids=["modes", "lengths", "sizes"],
 )
@@ -170,6 +188,7 @@ def test_a_lost_reallocation_is_regressed(run: Run, alter: Alter) -> None:
     assert raised.message and raised.message.startswith("RuntimeError in AiterAttnBackend.")
 
 
+@pytest.mark.nightly
 def test_a_reallocation_one_entry_short_is_regressed(run: Run, alter: Alter) -> None:
     near = {ONE_MORE: ONE_MORE.replace("max_bs + 1", "max_bs")}
     result = run(pr22598.REPRODUCER, alter(near), {}, asked=("fixed",)).result

@@ -37,9 +37,10 @@ def alter(upstream: Tree, tmp_path: Path) -> Alter:
     [
         ("                    self.qo_indptr[: bs + 1],\n", {(6, 2), (6, 0), (8, 2), (8, 0)}),
         # Where tokens end, and not where queries do: right without a prefix.
-        (
+        pytest.param(
             "                    self.indices_updater_prefill.kv_indptr[: bs + 1],\n",
             {(4, 2), (5, 2), (6, 2), (8, 2)},
+            marks=pytest.mark.nightly,
         ),
     ],
     ids=["lost", "the tokens'"],
@@ -60,7 +61,11 @@ def test_pointers_of_their_own_are_never_regressed(run: Run, alter: Alter) -> No
 
 @pytest.mark.parametrize(
     "scale",
-    ["self.scale", "layer.qk_head_dim**-0.5", "self.scale * layer.scaling"],
+    [
+        "self.scale",
+        pytest.param("layer.qk_head_dim**-0.5", marks=pytest.mark.nightly),
+        pytest.param("self.scale * layer.scaling", marks=pytest.mark.nightly),
+    ],
     ids=["lost", "by the layer's head", "both"],
 )
 def test_a_wrong_scale_is_seen(scale: str, run: Run, alter: Alter) -> None:

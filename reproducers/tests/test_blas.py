@@ -10,6 +10,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -19,11 +20,15 @@ from ci.portable import machine, signatures
 PAIRS = {"x86_64": ("HASWELL", "SKYLAKEX", "NEHALEM"), "aarch64": ("NEOVERSEN1", "ARMV8", "CORTEXA57")}
 """In the order in which the first two kernels that differ are taken: not every processor runs the second."""
 
-MULTIPLY = (("run", "31017"), ("repro", "24394", "--set", "full_tokens=96"))
-"""Gates, and one point of attention: in the interpreter, in the matrix instructions of both emulated chips,
-and in float64 references. The other points of attention are the night's."""
+MULTIPLY = (
+    ("run", "31017"),
+    pytest.param(("repro", "24394", "--set", "full_tokens=96"), marks=pytest.mark.nightly),
+)
+"""Gates; and by night one point of attention: in the interpreter, in the matrix instructions of both emulated
+chips, and in float64 references. The other points of attention are `make portable`'s."""
 
 
+@cache
 def two_kernels() -> list[str]:
     """Two values of OPENBLAS_CORETYPE under which numpy really takes two kernels."""
     taken: dict[str, str] = {}

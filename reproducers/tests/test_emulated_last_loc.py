@@ -21,7 +21,7 @@ DTYPES = ("int64", "int32")
 KERNELS = ("get_last_loc_kernel", "_get_last_loc_safe_kernel")
 
 
-@pytest.mark.parametrize("platform", ["rocm-gfx942", "rocm-gfx950"])
+@pytest.mark.parametrize("platform", ["rocm-gfx942", pytest.param("rocm-gfx950", marks=pytest.mark.nightly)])
 def test_slots_are_right_for_every_pair_of_dtypes(platform: str, tmp_path: Path) -> None:
     own = {"TRITON_CACHE_DIR": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
     variables = environment.merged(environment.COMPILED_KERNELS, own)

@@ -107,6 +107,7 @@ def test_the_fix_written_differently_is_never_regressed(run: Run, alter: Alter) 
 # --- points ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.nightly
 def test_a_padded_batch_keeps_its_strays_inside_the_table(run: Run) -> None:
     result = run(pr27360.REPRODUCER, None, {"seq_lens": (7,)}).result
     told(result, Verdict.PASS)
@@ -114,7 +115,15 @@ def test_a_padded_batch_keeps_its_strays_inside_the_table(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    "point", [{"topk": 1}, {"page_size": 16}, {"seq_lens": ()}, {"num_steps": 2}], ids=str
+    "point",
+    [
+        {"topk": 1},
+        *(
+            pytest.param(one, marks=pytest.mark.nightly)
+            for one in ({"page_size": 16}, {"seq_lens": ()}, {"num_steps": 2})
+        ),
+    ],
+    ids=str,
 )
 def test_where_the_bug_cannot_show_the_reason_is_arithmetic(point: dict[str, Any], run: Run) -> None:
     reason = told(run(pr27360.REPRODUCER, None, point).result, Verdict.TOOTHLESS)

@@ -38,10 +38,11 @@ def signature(run: Run, tree: Tree) -> Result:
     ("path", "changes", "told"),
     [
         (DISPATCHER, {SWITCH: "    if False:\n"}, f"signature result by get_last_loc_kernel {WIDENED}"),
-        (
+        pytest.param(
             KERNELS,
             {NARROW: NARROW.replace("int32", "int64")},
             f"signature result_i32 by _get_last_loc_safe_kernel {WIDENED}",
+            marks=pytest.mark.nightly,
         ),
     ],
     ids=["lost", "a new kernel with a wide result"],
@@ -63,7 +64,14 @@ def test_a_fix_outside_triton_is_not_regressed(run: Run, upstream: Tree, tmp_pat
     assert any("no Triton kernel" in note for note in result.fixed.main.notes)
 
 
-@pytest.mark.parametrize(("row", "first"), [(2048, -(2**31) + 7), (2047, None), (4096, 0)])
+@pytest.mark.parametrize(
+    ("row", "first"),
+    [
+        (2048, -(2**31) + 7),
+        pytest.param(2047, None, marks=pytest.mark.nightly),
+        pytest.param(4096, 0, marks=pytest.mark.nightly),
+    ],
+)
 def test_the_legacy_product_wraps_as_int32_does(row: int, first: int | None, run: Run) -> None:
     result = run(pr23596.REPRODUCER, None, {"row": row}).result
     assert result.fixed and result.fixed.main.faults == () and result.reverted

@@ -47,8 +47,20 @@ def frozen(text: str) -> dict[str, str]:
     [
         # The grid has room for all, and the kernel is told to stop where the captured batch did.
         (SHRINK, frozen(COUNT.format("")), "linear", "replay"),
-        (EXPAND, frozen("num_segs=segment_grid,\n        scalings"), "linear", "replay"),
-        (EMBEDDING, frozen("segment_grid,\n        batch_info.permutation"), "embedding", "replay"),
+        pytest.param(
+            EXPAND,
+            frozen("num_segs=segment_grid,\n        scalings"),
+            "linear",
+            "replay",
+            marks=pytest.mark.nightly,
+        ),
+        pytest.param(
+            EMBEDDING,
+            frozen("segment_grid,\n        batch_info.permutation"),
+            "embedding",
+            "replay",
+            marks=pytest.mark.nightly,
+        ),
         (EMBEDDING, {ROOM: "num_segments\n        if batch_info.use_cuda_graph"}, "embedding", "replay"),
         # All programs run, and segments of an earlier batch are still there.
         (
@@ -71,6 +83,7 @@ def test_a_fix_in_part_is_seen(
     assert "eager" not in [params["step"] for params in seen]
 
 
+@pytest.mark.nightly
 def test_one_cleared_tail_is_enough(run: Run, alter: Alter) -> None:
     """A stale segment without an adapter does nothing."""
     (change,) = list(STALE.items())[:1]

@@ -33,7 +33,7 @@ def alter(upstream: Tree, tmp_path: Path) -> Alter:
     [
         (PAGED, "        if spec_algo.is_uno():\n", 8),
         # Two drafts without the rounding: the last page begins in the row and ends behind it.
-        (RESERVE, "get_alloc_reserve_per_decode()", 6),
+        pytest.param(RESERVE, "get_alloc_reserve_per_decode()", 6, marks=pytest.mark.nightly),
         # Room for the draft at hand, and none for the one ahead of it.
         (RESERVE, "get_alloc_len_per_decode() + page_size - 1", 4),
     ],

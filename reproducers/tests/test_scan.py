@@ -7,7 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 
+
+@pytest.mark.nightly  # harness/tests/sweep shows the same of the toy
 def test_upstreams_every_decode_holds_the_store(tmp_path: Path) -> None:
     found = tmp_path / "found.json"
     words = ["sweep", "23596", "--others", "attention.kv_indices", "--json", str(found)]

@@ -38,7 +38,7 @@ def narrow(text: str) -> str:
     [
         # The slot is wide, and what is multiplied is not.
         (LATENT, narrow(LATENT), "flashmla"),
-        (INDEXER, narrow(INDEXER), "indexer"),
+        pytest.param(INDEXER, narrow(INDEXER), "indexer", marks=pytest.mark.nightly),
         (SCALE, SCALE.replace("page *", "page.to(tl.int32) *"), "flashmla"),
     ],
     ids=["latent", "indexer", "scales alone"],

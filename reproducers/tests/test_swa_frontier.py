@@ -37,7 +37,7 @@ def alter(upstream: Tree, tmp_path: Path) -> Alter:
         ("effective_cache_len - 1", {"pairs"}),
         # The key, and not what lies before its last token: keys of tokens fill their pages as well.
         ("len(radix_key)", {"pairs", "tokens"}),
-        ("len(token_ids) - 1 + self.tree_core.is_eagle", {"pairs"}),
+        pytest.param("len(token_ids) - 1 + self.tree_core.is_eagle", {"pairs"}, marks=pytest.mark.nightly),
     ],
     ids=["lost", "the whole key", "one more where keys are pairs"],
 )

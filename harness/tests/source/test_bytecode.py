@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import marshal
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
 from harness.source import bytecode
 from harness.source.bytecode import Bytecode, Making, Shelf
-from harness.source.tree import Tree
+from harness.source.tree import Tree, at
 
 ASKS = """
 from . import plain
@@ -75,6 +77,64 @@ def test_what_is_kept_is_found_again_and_holds_the_same(tree: Tree, tmp_path: Pa
     assert made.file == str(place) and not (tmp_path / "made").exists()
     found = bytecode.kept(place)
     assert found and found.done == made and held(tree, found.done) == {"plain.py"}
+
+
+def kept(tree: Tree, folder: Path, compiler: str = "") -> Path:
+    """The bytecode of `asks` and what it imports, as a run that this compiler made keeps it."""
+    name = bytecode.key(tree.content_hash, ["toy.asks"], deep=False)
+    place = folder / f"{compiler or name.partition('-')[0]}-{name.partition('-')[2]}"
+    assert Making(tree.root, "toy", ["toy.asks"], folder.parent / "made", deep=False, kept=place).done.file
+    return place
+
+
+def compiled_from(tree: Tree, file: Path) -> dict[str, Path]:
+    """Where the source lay that each piece of a kept file was compiled from."""
+    found = bytecode.kept(file)
+    assert found
+    shelf = Shelf(found.done.to_json())
+    pieces = {path: shelf.of(tree.read(path)) for path in held(tree, found.done)}
+    return {path: Path(marshal.loads(piece[16:]).co_filename) for path, piece in pieces.items() if piece}
+
+
+@pytest.fixture
+def other(asking: Tree, tmp_path: Path) -> Tree:
+    """The same tree elsewhere, with one module changed."""
+    shutil.copytree(asking.root, tmp_path / "other")
+    (tmp_path / "other/toy/asks.py").write_text(f"{ASKS}more = 1\n")
+    return at(tmp_path / "other", "toy")
+
+
+def test_what_trees_have_in_common_is_compiled_once(asking: Tree, other: Tree, tmp_path: Path) -> None:
+    kept(asking, tmp_path / "kept")
+    pieces = compiled_from(other, kept(other, tmp_path / "kept"))
+    assert pieces.pop("asks.py") == other.folder / "asks.py"
+    assert pieces == {path: asking.folder / path for path in ("plain.py", "ops/kernels.py")}
+
+
+@pytest.mark.parametrize("spoilt", ["another compiler", "an altered piece", "an altered index", "a folder"])
+def test_what_was_not_made_alike_is_compiled_anew(
+    asking: Tree, other: Tree, tmp_path: Path, spoilt: str
+) -> None:
+    former = kept(asking, tmp_path / "kept", "0" * 16 if spoilt == "another compiler" else "")
+    data = bytearray(former.read_bytes())
+    if spoilt == "an altered piece":
+        data[8 + int.from_bytes(data[:8], "little") :] = bytes(len(data))
+    elif spoilt == "an altered index":
+        data[9] ^= 1
+    former.write_bytes(data)
+    if spoilt == "a folder":
+        former.unlink()
+        former.mkdir()
+    pieces = compiled_from(other, kept(other, tmp_path / "kept"))
+    assert pieces == {path: other.folder / path for path in ("asks.py", "plain.py", "ops/kernels.py")}
+
+
+def test_an_import_behind_many_names_is_followed(asking: Tree, tmp_path: Path) -> None:
+    """An operand of more than one byte stands in two instructions."""
+    many = "\n".join(f"name{number} = {number}.5" for number in range(300))
+    (asking.folder / "asks.py").write_text(f"{many}\n{ASKS}")
+    made = Making(asking.root, "toy", ["toy.asks"], tmp_path / "made", deep=False).done
+    assert held(asking, made) == {"asks.py", "plain.py", "ops/kernels.py"}
 
 
 @pytest.mark.parametrize("left", [0, 4, 30])

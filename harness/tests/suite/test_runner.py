@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import shutil
 from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from harness.facts import Tier
+from harness.facts import Revert, Tier, edit
+from harness.machine.workspace import Workspace
 from harness.process.job import Ended, Job
 from harness.process.pool import Pool
+from harness.source.bytecode import Making
 from harness.source.tree import at
-from harness.suite import Request, Suite
+from harness.suite import Request, Suite, bytecodes
 from harness.tests.suite.planted import STORE, TROUBLED, told
 from harness.tests.toyland import bench
 from harness.tests.toyland.bench import Bench, bug
@@ -36,6 +40,26 @@ def test_points_of_one_case_side_by_side_do_not_mix(fresh: Bench) -> None:
     seen = {one.params["tokens"]: one.reverted.main.faults[0].count for one in results if one.reverted}
     assert seen == {5: 3, 9: 6, 13: 9}
     assert len({arm.log for one in results for arm in one.arms.values()}) == 6  # a folder each
+
+
+def test_bytecode_of_cases_that_are_expected_is_made_once(
+    tmp_path: Path, cache: Path, kernel_pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[list[str]] = []
+
+    def making(root: Path, package: str, modules: list[str], *rest: Any, **more: Any) -> Making:
+        asked.append(modules)
+        return Making(root, package, modules, *rest, **more)
+
+    monkeypatch.setattr(bytecodes, "Making", making)
+    one = bench.lay_out(tmp_path, cache, kernel_pool)
+    setting = replace(one.setting, workspace=Workspace(tmp_path / "own"))
+    elsewhere = Revert(edit(in_function="unused", remove="return number"))
+    spare = replace(bug("pr104_short_indptr"), revert=elsewhere)
+    cases = [Request(reproducer=one, tier=Tier.KERNEL, asked=("fixed",)) for one in (STORE, spare)]
+    with Suite(setting, pool=kernel_pool, expected=cases) as suite:
+        assert [len(list(suite.run([case]))) for case in cases] == [1, 1]
+    assert asked == [["sglang.pages", "sglang.spare"]]
 
 
 def test_the_original_tree_is_never_written(fresh: Bench) -> None:

@@ -152,7 +152,7 @@ def test_a_step_that_fails_or_hangs_stops_none_after_it(smoke: Any, out: Path, m
     monkeypatch.setattr(smoke, "GRACE", 1.0)
     steps = [
         ("fails", step(smoke, "raise SystemExit(3)")),
-        ("hangs", step(smoke, "import time; time.sleep(60)", 2.0)),
+        ("hangs", step(smoke, "import time; time.sleep(60)", 6.0)),
         ("fine", step(smoke, "print('well')")),
         ("clean", step(smoke, "")),
     ]
@@ -166,7 +166,7 @@ def test_what_is_left_over_is_looked_for_when_all_time_is_spent(
 ) -> None:
     monkeypatch.setattr(smoke, "GRACE", 1.0)
     steps = [("long", step(smoke, "import time; time.sleep(60)")), ("clean", step(smoke, "", 7.0))]
-    assert smoke.Run(out, steps, 9.0).all() == 1
+    assert smoke.Run(out, steps, 15.0).all() == 1
     assert outcomes(out) == {"long": "time-out", "clean": "passed"}
 
 

@@ -48,9 +48,12 @@ def is_healthy(url: str, key: str) -> bool:
         return False
 
 
-def test_a_server_that_does_not_come_up_is_unresolved_with_its_last_lines_and_log(toy: Bench) -> None:
+def test_a_server_that_does_not_come_up_is_unresolved_with_its_last_lines_and_log(
+    tmp_path: Path, cache: Path, kernel_pool: Pool
+) -> None:
+    toy = bench.lay_out_server(tmp_path, cache, kernel_pool)
     (request,) = one(subject("pr207_never_starts"), (Tier.SERVER,), ["trouble=die"], "fixed")
-    with Suite(toy.setting, pool=toy.pool) as suite, pytest.raises(Unresolved) as caught:
+    with Suite(toy.setting, pool=kernel_pool) as suite, pytest.raises(Unresolved) as caught:
         start(request, suite)
     said = str(caught.value)
     assert said.startswith("the server of the fixed arm did not come up: ")

@@ -51,6 +51,8 @@ class Word(StrEnum):
     STALE = "revert no longer matches"
     QUESTION = "changed verdict"
     """Values, faults or the verdict are others: somebody has to say why before it is recorded."""
+    UNFIXED = "not fixed in it yet"
+    """The release is older than the fix: its golden stays with one that has it, and runs of it fail."""
     NOT_HERE = "not run here"
     """This machine lacks what it needs: its golden stays with the release that ran it."""
     OWN_RELEASE = "on its own release"
@@ -69,7 +71,7 @@ class Outcome:
 
     @property
     def is_open(self) -> bool:
-        return self.word in (Word.STALE, Word.QUESTION)
+        return self.word in (Word.STALE, Word.QUESTION, Word.UNFIXED)
 
     @property
     def holds(self) -> bool:
@@ -87,8 +89,8 @@ def outcome(row: Mapping[str, Any]) -> Outcome:
 def _word(row: Mapping[str, Any]) -> Word:
     if row["verdict"] == "UNSUPPORTED":
         return Word.NOT_HERE
-    if row["verdict"] == "STALE":
-        return Word.STALE
+    if row["verdict"] in ("STALE", "UNFIXED"):
+        return Word[row["verdict"]]
     if row["verdict"] != "PASS":
         return Word.QUESTION
     if "retired" in row:

@@ -11,7 +11,7 @@ from harness.machine.features import Machine
 
 _SOFTWARE = frozenset({Feature.TORCH, Feature.TRITON, Feature.INTERPRETER})
 _BROUGHT: Mapping[Host, frozenset[Feature]] = {
-    Host.CPU: frozenset(),
+    Host.CPU: frozenset({Feature.CPU_SERVERS}),
     Host.CUDA: frozenset({Feature.CUDA, Feature.SGL_KERNEL, Feature.FLASHINFER}),
     Host.ROCM: frozenset({Feature.ROCM, Feature.SGL_KERNEL}),
 }

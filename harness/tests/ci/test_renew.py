@@ -31,7 +31,7 @@ def row(verdict: str = "PASS", *drift: str, **facts: Any) -> dict[str, Any]:
         (row("STALE"), Word.STALE, "as it was"),
         (row("REGRESSED", "names differ too"), Word.QUESTION, "as it was"),
         (row("CHANGED"), Word.QUESTION, "as it was"),
-        (row("UNFIXED"), Word.QUESTION, "as it was"),
+        (row("UNFIXED"), Word.UNFIXED, "as it was"),
         (row("UNRESOLVED"), Word.QUESTION, "as it was"),
         (row("UNRECORDED"), Word.QUESTION, "as it was"),
         (row("UNSUPPORTED"), Word.NOT_HERE, "as it was"),
@@ -42,7 +42,7 @@ def row(verdict: str = "PASS", *drift: str, **facts: Any) -> dict[str, Any]:
 def test_what_became_of_a_case(found: dict[str, Any], word: Word, told: str) -> None:
     outcome = renew.outcome(found)
     assert (outcome.word, outcome.told) == (word, told)
-    assert outcome.is_open == (word in (Word.STALE, Word.QUESTION))
+    assert outcome.is_open == (word in (Word.STALE, Word.QUESTION, Word.UNFIXED))
 
 
 def judged(evidence: Evidence) -> dict[str, Any]:

@@ -12,8 +12,13 @@ from harness.machine.described import described
 @pytest.mark.parametrize(
     ("platform", "host", "has", "lacks"),
     [
-        ("cpu", "cpu", {"torch", "triton-interpreter"}, {"cuda", "rocm", "aiter", "sgl_kernel"}),
-        ("cuda-sm90", "cuda", {"cuda", "sgl_kernel", "flashinfer"}, {"rocm", "aiter"}),
+        (
+            "cpu",
+            "cpu",
+            {"torch", "triton-interpreter", "cpu-servers"},
+            {"cuda", "rocm", "aiter", "sgl_kernel"},
+        ),
+        ("cuda-sm90", "cuda", {"cuda", "sgl_kernel", "flashinfer"}, {"rocm", "aiter", "cpu-servers"}),
         ("cuda-sm100", "cuda", {"cuda"}, {"rocm"}),
         ("rocm-gfx942", "rocm", {"rocm", "aiter", "sgl_kernel"}, {"cuda", "flashinfer"}),
         ("rocm-gfx950", "rocm", {"rocm", "aiter"}, {"cuda"}),

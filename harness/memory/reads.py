@@ -25,8 +25,10 @@ from harness.memory.methods import replaced
 from harness.memory.modes import Mode
 from harness.memory.unwritten import Unwritten
 
-HELPERS = tuple(os.path.dirname(str(module.__file__)) + os.sep for module in (torch, triton))
-"""Code that merely passes on what its caller asked for."""
+_OF_OTHERS = tuple(os.path.dirname(str(module.__file__)) + os.sep for module in (torch, triton))
+_PLACEMENT = os.path.join(os.path.dirname(os.path.dirname(__file__)), "host", "placement.py")
+HELPERS = (*_OF_OTHERS, _PLACEMENT)
+"""Code that merely passes on what its caller asked for: torch, Triton, and what puts tensors on the CPU."""
 _MODES = ("__torch_function__", "__torch_dispatch__")
 """So does a mode of torch's (torch.overrides, torch.utils._python_dispatch), whosever it is."""
 _ORACLE = os.path.dirname(__file__) + os.sep

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from harness.host import placement
+from harness.memory.oracle import Oracle
 
 marked: list[torch.Tensor] = []
 
@@ -30,6 +33,17 @@ def test_what_is_asked_of_cuda_is_on_the_cpu(told: list[str]) -> None:
         assert torch.tensor([1]).device.type == "cpu"
     assert torch.empty(2, device="cuda:1").device.type == "cpu"
     assert "torch.zeros: on the CPU, and pins no memory" in told
+
+
+def test_what_it_passes_on_is_asked_for_by_its_caller(told: list[str]) -> None:
+    """Else nothing that upstream makes would have a fence, or poison."""
+    asked = "import torch\ndef make():\n    return torch.empty(3, device='cuda', pin_memory=True)\n"
+    upstream: dict[str, Any] = {}
+    exec(compile(asked, "/upstream/pools.py", "exec"), upstream)
+    oracle = Oracle()
+    with oracle.watching(Path("/upstream"), entered=lambda kernel: None):
+        made = upstream["make"]()
+    assert oracle.fences.holds(made) and made.isnan().all()
 
 
 def test_other_devices_are_left_alone(told: list[str]) -> None:

@@ -40,6 +40,7 @@ def descriptors():
             pass
 
 def recorder():
+    gc.unfreeze()  # what was there before the import is kept out of the collector's sight
     return next(one for one in gc.get_objects() if type(one).__name__ == "Testimony")
 
 """

@@ -199,7 +199,7 @@ def _detector(mode: str, violations: Mapping[str, Any], file: Path, poison: Any 
             yield
         return
     if mode == INDICES:
-        with dispatch.checked(TorchChecks(str(TREE), violations[CHECKS], [], named)):
+        with dispatch.checked(TorchChecks((str(TREE),), violations[CHECKS], [], named)):
             yield
         return
     electric = mode == ELECTRIC

@@ -250,7 +250,7 @@ def step_indices() -> None:
 
     torch.set_default_device("cuda")
     strays, fences = _fences()
-    checks = dispatch.TorchChecks(str(battery.ROOT), strays, [], fences)
+    checks = dispatch.TorchChecks((str(battery.ROOT),), strays, [], fences)
     with dispatch.checked(checks):
         outputs = battery.scatter_out_of_the_table(True)
     fences.check()

@@ -30,7 +30,7 @@ Handler = Callable[[Any, Sequence[Any], Mapping[str, Any], FrameType], Any]
 
 
 class TorchChecks(Mode):
-    """Watches what code under `root` asks torch for; what others ask for passes unseen.
+    """Watches what code under `roots` asks torch for; what others ask for passes unseen.
 
     With `stores` it also says which of several stores to one element counts.
 
@@ -40,7 +40,7 @@ class TorchChecks(Mode):
 
     def __init__(
         self,
-        root: str,
+        roots: tuple[str, ...],
         violations: Violations,
         events: list[dict[str, Any]] | None,
         fences: Fenced,
@@ -51,7 +51,7 @@ class TorchChecks(Mode):
         stores: Stores | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._root = root.rstrip(os.sep) + os.sep
+        self._roots = tuple(root.rstrip(os.sep) + os.sep for root in roots)
         self._violations = violations
         self._events = events
         self._fences = fences
@@ -85,7 +85,7 @@ class TorchChecks(Mode):
     def _caller(self, frame: FrameType | None) -> FrameType | None:
         """The frame that asked for the operation, if it is code under test."""
         frame = asker(frame)
-        return frame if frame is not None and frame.f_code.co_filename.startswith(self._root) else None
+        return frame if frame is not None and frame.f_code.co_filename.startswith(self._roots) else None
 
     # --- allocations -----------------------------------------------------------------------
 

@@ -44,6 +44,7 @@ class Oracle:
     `as_hardware` says how a torch operation with stray indices goes on: see `dispatch.TorchChecks`.
     Without `traced` no events are kept: there is no end to what a server runs. `device` is where the code
     under test has its buffers: on an accelerator compiled kernels run, whose lanes nobody sees.
+    Code under test is below the root that a block is watched with, and below `origin`, where there is one.
     `journal` keeps what one launch left in one argument. `stores` says which of several stores to one
     element counts; without it that is as it comes.
     """
@@ -56,6 +57,7 @@ class Oracle:
     poison: Poison = field(default_factory=Poison)
     journal: Journal | None = None
     stores: Stores | None = None
+    origin: Path | None = None
     ran: Counter[str] = field(default_factory=Counter)
     """Launches of the interpreter, by how their programs ran: at once, or in turn and why."""
     fences: Fences | DeviceFences = field(init=False)
@@ -83,8 +85,11 @@ class Oracle:
     def calling(self, root: Path) -> Iterator[None]:
         """Notice whether poison is read anywhere in the block, within `watching` and without."""
         reads = self._reads
-        with reads.watched(str(root)) if reads else nullcontext():
+        with reads.watched(self._roots(root)) if reads else nullcontext():
             yield
+
+    def _roots(self, root: Path) -> tuple[str, ...]:
+        return tuple(dict.fromkeys((str(root), str(self.origin or root))))
 
     def returned(self, outputs: Mapping[str, Any]) -> None:
         """Notice poison that the declared outputs still hold."""
@@ -96,7 +101,7 @@ class Oracle:
         """Watch this process; `root` is the tree under test, `entered` is told of each kernel."""
         events = self.events if self.traced else None
         torch_checks = dispatch.TorchChecks(
-            str(root),
+            self._roots(root),
             self.violations,
             events,
             self.fences,
@@ -106,7 +111,7 @@ class Oracle:
             stores=self.stores,
         )
         lost = False
-        told = Watch(root, self.violations, self.fences, self.poison)
+        told = Watch(self._roots(root), self.violations, self.fences, self.poison)
         try:
             with watch.kept(told), self._launches(events, entered), dispatch.checked(torch_checks):
                 yield

@@ -75,13 +75,13 @@ class Reads:
         return [unwritten for tensor, unwritten in found if unwritten and unwritten.within(tensor)]
 
     @contextlib.contextmanager
-    def watched(self, root: str) -> Iterator[None]:
-        """Watch everything that asks torch for memory, within and without the code under test at `root`."""
+    def watched(self, roots: tuple[str, ...]) -> Iterator[None]:
+        """Watch whatever asks torch for memory, within the code under test below `roots` and without."""
         with contextlib.ExitStack() as stack:
             for name in _DIRECT:
                 stack.enter_context(_direct(name, self, lambda frame: not asked_by(frame, _ORACLE)))
             stack.enter_context(
-                _direct(_ADDRESS, self, lambda frame: frame.f_code.co_filename.startswith(root))
+                _direct(_ADDRESS, self, lambda frame: frame.f_code.co_filename.startswith(roots))
             )
             stack.enter_context(_OperationReads(self))
             yield

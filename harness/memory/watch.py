@@ -15,16 +15,16 @@ from harness.memory.violations import Violations
 
 @dataclass(frozen=True)
 class Watch:
-    """One watched block: `root` is the tree under test, the rest is what its oracle keeps."""
+    """One watched block: below `roots` is code under test, the rest is what its oracle keeps."""
 
-    root: Path
+    roots: tuple[str, ...]
     violations: Violations
     fences: Fenced
     poison: Poison
 
     def covers(self, file: str) -> bool:
         """Whether code in this file is under test."""
-        return Path(file).is_relative_to(self.root)
+        return any(map(Path(file).is_relative_to, self.roots))
 
 
 _CURRENT: ContextVar[Watch | None] = ContextVar("watch", default=None)

@@ -15,8 +15,9 @@ import socket
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -24,7 +25,7 @@ from harness.process import alterations, confine, log, prctl, usage
 from harness.process.confine import Protected
 from harness.process.job import OWN_FAILURE, Files
 from harness.process.preload import imported_since
-from harness.process.testimony import Testimony
+from harness.process.testimony import Look, Testimony
 
 DUMP_SIGNAL = signal.SIGRTMIN + 5
 """Makes an arm write its stacks into its log; a signal that nobody else is likely to use."""
@@ -32,27 +33,30 @@ ADDRESS_SLACK = 4
 """How many times its memory limit an arm may ask for, touched or not, before it is refused."""
 
 
-def run(
-    job: Mapping[str, Any],
-    temporary: Path,
-    parent: int,
-    stream: int,
-    close: Sequence[int],
-    arm_only: frozenset[str],
-) -> NoReturn:
-    """Turns this fork into the arm and ends it.
+@dataclass(frozen=True)
+class Forked:
+    """What a fork is given that is to become an arm.
 
-    `stream` leads to the pool, `close` are descriptors that belong to the others.
+    `parent` is the pid of its watchdog, `stream` leads to the pool, `close` are descriptors of the others'.
     """
+
+    job: Mapping[str, Any]
+    temporary: Path
+    parent: int
+    stream: int
+    close: Sequence[int]
+
+
+def run(forked: Forked, arm_only: frozenset[str]) -> NoReturn:
+    """Turns this fork into the arm and ends it."""
+    ended(lambda: _work(forked, become(forked, alterations.watched(forked.job["watched"])), arm_only))
+
+
+def ended(work: Callable[[], int]) -> NoReturn:
+    """Does an arm's work, and ends the process with the code that comes of it."""
     code = OWN_FAILURE
     try:
-        prctl.die_with(parent)
-        files = Files(Path(job["folder"]))
-        _detach(files, close)
-        _limit_memory(job["memory_mb"])
-        _set_variables(job["variables"], temporary)
-        _confine(Protected.from_json(job["protected"]), files.folder, temporary)
-        code = _work(job, _testimony(stream, job["watched"]), arm_only)
+        code = work()
         sys.stdout.flush()
         sys.stderr.flush()
     except BaseException:  # noqa: BLE001
@@ -61,6 +65,25 @@ def run(
     finally:
         # No atexit handlers: they are the fork server's modules', and may hang or fault after the result.
         os._exit(code)
+
+
+def become(forked: Forked, look: Look, shut: Iterable[int] = ()) -> Testimony:
+    """Has this fork be the arm, with all that is its own; its end of what it says.
+
+    `look` says what was altered. Where its watchdog has taken from both what it must not write, `shut` are
+    the capabilities that it is to give up.
+    """
+    job = forked.job
+    prctl.die_with(forked.parent)
+    files = Files(Path(job["folder"]))
+    _detach(files, forked.close)
+    _limit_memory(job["memory_mb"])
+    _set_variables(job["variables"], forked.temporary)
+    if shut:
+        confine.give_up(shut)
+    else:
+        confine.enter(protected(job, forked.temporary))
+    return _testimony(forked.stream, look)
 
 
 def _detach(files: Files, close: Sequence[int]) -> None:
@@ -108,40 +131,55 @@ def _limit_memory(memory_mb: int) -> None:
 
 
 def _set_variables(variables: Mapping[str, str], temporary: Path) -> None:
-    temporary.mkdir(mode=0o700)
+    temporary.mkdir(mode=0o700, exist_ok=True)
     os.environ.update({"TMPDIR": str(temporary), **variables})
     tempfile.tempdir = None
     sys.argv = ["refault-arm"]
 
 
-def _confine(protected: Protected, *own: Path) -> None:
-    """Takes from the arm what it must not write; its own folders stay its own."""
-    if protected.read_only:
-        confine.enter(replace(protected, writable=(*protected.writable, *own)))
+def protected(job: Mapping[str, Any], temporary: Path) -> Protected:
+    """What an arm must not write; its own folders stay its own."""
+    told = Protected.from_json(job["protected"])
+    return replace(told, writable=(*told.writable, Path(job["folder"]), temporary))
 
 
-def _testimony(descriptor: int, packages: Sequence[str]) -> Testimony:
+def _testimony(descriptor: int, look: Look) -> Testimony:
     """The arm's end of the stream; what it forks has none."""
     stream = socket.socket(fileno=descriptor)
     os.register_at_fork(after_in_child=stream.close)
-    return Testimony(stream, alterations.watched(packages))
+    return Testimony(stream, look)
 
 
-def _work(job: Mapping[str, Any], testimony: Testimony, arm_only: frozenset[str]) -> int:
+def _work(forked: Forked, testimony: Testimony, arm_only: frozenset[str]) -> int:
     """Calls the entry and says what came of it; the exit code."""
-    before = frozenset(sys.modules)
-    me, end, describe = os.getpid(), testimony.end, _describe
+    last = LastWord(testimony, frozenset(sys.modules), arm_only)
     try:
-        result = _call(job, testimony)
+        result = _call(forked.job, testimony)
     except BaseException as error:  # noqa: BLE001 - whatever it is is told
-        _end_forks(me)
+        return last.failed(error)
+    return last.returned(result)
+
+
+class LastWord:
+    """What an arm says of how its entry ended; `before` are the modules that were there ahead of that."""
+
+    def __init__(self, testimony: Testimony, before: frozenset[str], arm_only: frozenset[str]) -> None:
+        self._me, self._end, self._describe = os.getpid(), testimony.end, _describe
+        self._imported = partial(imported_since, before, arm_only)
+
+    def failed(self, error: BaseException) -> int:
+        """Tell of the exception in which it ended; the exit code."""
+        _end_forks(self._me)
         _lift_memory_limit()
         traceback.print_exc()
-        end(error=describe(error), imported=imported_since(before, arm_only))
+        self._end(error=self._describe(error), imported=self._imported())
         return _code_of(error)
-    _end_forks(me)
-    end(result=result, imported=imported_since(before, arm_only))
-    return 0
+
+    def returned(self, result: dict[str, Any]) -> int:
+        """Tell of what it returned; the exit code."""
+        _end_forks(self._me)
+        self._end(result=result, imported=self._imported())
+        return 0
 
 
 def _end_forks(arm: int) -> None:
@@ -153,17 +191,17 @@ def _end_forks(arm: int) -> None:
 
 def _call(job: Mapping[str, Any], testimony: Testimony) -> dict[str, Any]:
     more = (testimony,) if job["is_asked"] else ()
-    result = _find(job["entry"])(job["payload"], Path(job["folder"]), *more)
+    return called(job["entry"], job["payload"], Path(job["folder"]), *more)
+
+
+def called(entry: str, *given: Any) -> dict[str, Any]:
+    """What an entry ("module:function") returns. TypeError for what is no JSON object."""
+    module, _, name = entry.partition(":")
+    result = getattr(importlib.import_module(module), name)(*given)
     if not isinstance(result, dict):
-        raise TypeError(f"{job['entry']} returned {type(result).__name__}, not a dict")
+        raise TypeError(f"{entry} returned {type(result).__name__}, not a dict")
     json.dumps(result)  # what cannot be told is the entry's fault, and is to be told as that
     return result
-
-
-def _find(entry: str) -> Callable[..., object]:
-    module, _, name = entry.partition(":")
-    found: Callable[..., object] = getattr(importlib.import_module(module), name)
-    return found
 
 
 def _lift_memory_limit() -> None:

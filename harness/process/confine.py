@@ -62,6 +62,15 @@ def enter(protected: Protected) -> None:
 
     Raises OSError where the machine refuses.
     """
+    if protected.read_only:
+        give_up(shut(protected))
+
+
+def shut(protected: Protected) -> frozenset[int]:
+    """The same for a process whose children may each write folders of their own, by a `shut` of theirs.
+
+    Returns the capabilities that undo it, which whoever comes last is to `give_up`.
+    """
     gone = _unshare()
     _mount("none", "/", _RECURSIVE | _PRIVATE)
     read_only, writable = _in_order(protected.read_only), _in_order(protected.writable)
@@ -70,8 +79,10 @@ def enter(protected: Protected) -> None:
     for path in read_only:
         flags = os.statvfs(path).f_flag & _KEPT_FLAGS
         _mount("none", path, _BIND | _REMOUNT | _READ_ONLY | flags)
+    for path in writable:  # one that a parent has shut
+        _mount("none", path, _BIND | _REMOUNT | os.statvfs(path).f_flag & _KEPT_FLAGS)
     os.chdir(os.getcwd())  # the folder itself would lead past the mounts
-    _give_up(gone)
+    return frozenset(gone)
 
 
 def _in_order(paths: Iterable[Path]) -> list[str]:
@@ -100,7 +111,7 @@ def _mount(source: str, target: str, flags: int) -> None:
     _hold(done, f"mount of {target}")
 
 
-def _give_up(gone: Iterable[int]) -> None:
+def give_up(gone: Iterable[int]) -> None:
     """These capabilities, from the bound too: a program that root starts would have them back."""
     libc, mask = _libc(), sum(1 << capability for capability in gone)
     for capability in gone:

@@ -1,7 +1,8 @@
 """A process that has imported what arms share and forks one watchdog, and so one arm, per job.
 
 It never imports the code under test and keeps to one thread, so that a fork is a clean start. One may be the
-base of others: a branch is a fork that goes on as a fork server of its own, with variables of its own.
+base of others: a branch is a fork that goes on as a fork server of its own, with variables of its own. A
+branch that is a trunk does import the code under test, up to where the trees of its arms differ.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ import socket
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-from harness.process import packets, prctl, preload, usage, watchdog
+from harness.errors import Unresolved
+from harness.process import arm, packets, prctl, preload, trunk, usage, watchdog
 from harness.process.descendants import reap
 from harness.process.job import read_json
 
@@ -41,10 +43,17 @@ def main() -> None:
 class _ForkServer:
     def __init__(self, link: socket.socket, scratch: Path, arm_only: frozenset[str]) -> None:
         self._link, self._scratch, self._arm_only = link, scratch, arm_only
+        self._shut = False
 
     def serve(self) -> None:
+        """Serve until the pool is gone; in the fork of an arm, be that."""
         # Collecting cycles while thousands of modules load is time lost; arms switch it on again.
         gc.disable()
+        if forked := self._forked():
+            arm.run(forked, self._arm_only)
+
+    def _forked(self) -> arm.Forked | None:
+        """Serves until the pool is gone. Returns in each arm as well, with what makes an arm of the fork."""
         while packet := packets.receive(self._link):
             reap()
             message, descriptors = packet
@@ -52,8 +61,9 @@ class _ForkServer:
                 self._preload(Path(message["preload"]))
             elif "branch" in message:
                 self._branch(message, *descriptors)
-            else:
-                self._fork(message, descriptors)
+            elif forked := self._fork(message, descriptors):
+                return forked
+        return None
 
     def _preload(self, listed: Path) -> None:
         for module, problem in preload.load(read_json(listed), self._arm_only):
@@ -78,8 +88,25 @@ class _ForkServer:
         self._link.close()
         self._link, self._arm_only = socket.socket(fileno=descriptor), frozenset(message["arm_only"])
         packets.send(self._link, {"branched": os.getpid()})
+        if "trunk" in message:
+            self._grow(read_json(Path(message["trunk"])))
 
-    def _fork(self, message: Mapping[str, Any], descriptors: Sequence[int]) -> None:
+    def _grow(self, asked: Mapping[str, Any]) -> NoReturn:
+        """In the fork: goes on as a trunk."""
+        problem = trunk.grow(asked, self._part, self._scratch, self._arm_only)
+        packets.send(self._link, {"ungrown": problem[:2000]})
+        os._exit(0)
+
+    def _part(self, is_shut: bool) -> arm.Forked:
+        """Where the arms of a trunk part: serves, and returns in each of them. Unresolved with threads."""
+        self._shut = is_shut
+        if (threads := usage.threads(os.getpid())) > 1:
+            raise Unresolved(f"what the arms have in common started {threads - 1} threads")
+        gc.freeze()
+        packets.send(self._link, {"grown": os.getpid()})
+        return self._forked() or os._exit(0)
+
+    def _fork(self, message: Mapping[str, Any], descriptors: Sequence[int]) -> arm.Forked | None:
         threads = usage.threads(os.getpid())
         if threads > 1:
             packets.send(self._link, {"threads": threads})
@@ -87,18 +114,19 @@ class _ForkServer:
         sys.stderr.flush()
         if os.fork() == 0:
             link, stream = descriptors
-            self._become_watchdog(message, socket.socket(fileno=link), stream)
+            return self._become_watchdog(message, socket.socket(fileno=link), stream)
         for descriptor in descriptors:
             os.close(descriptor)
+        return None
 
-    def _become_watchdog(self, message: Mapping[str, Any], link: socket.socket, stream: int) -> None:
-        code = 70
+    def _become_watchdog(self, message: Mapping[str, Any], link: socket.socket, stream: int) -> arm.Forked:
+        """Ends with the arm that it minds; returns in that alone."""
+        code, forked = 70, None
         try:
             temporary = self._scratch / str(message["number"])
             close = [self._link.fileno()]
-            watchdog.mind(Path(message["job"]), temporary, link, stream, close, self._arm_only)
+            forked = watchdog.mind(Path(message["job"]), temporary, link, stream, close, self._shut)
             code = 0
         except BaseException:  # noqa: BLE001 - it goes to the log, and the lost link tells the pool
             sys.excepthook(*sys.exc_info())
-        finally:
-            os._exit(code)
+        return forked or os._exit(code)

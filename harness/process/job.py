@@ -48,6 +48,19 @@ class Environment:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Trunk:
+    """What some arms do alike until their trees differ: one process does it, and each is a fork of that.
+
+    `entry` ("module:function") is called with `payload` and a `Parting`, and calls that where the arms part.
+    Jobs of one environment whose trunks have equal names share one, whatever is in the payload beside.
+    """
+
+    name: str
+    entry: str
+    payload: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Job:
     """One arm to run: `entry` ("module:function") is called with `payload` and `folder`.
 
@@ -56,7 +69,8 @@ class Job:
     the packages in `watched`, as in the harness, is told of it. `variables` are
     set in this arm alone, after the fork server's; it needs so many accelerators (`devices`) for itself.
     `folder` takes the files named below. Of the arms that wait those of the lowest `turn` come first, and of
-    these what has the largest `effort`: what takes long is not to be the last one, alone on a machine.
+    these what has the largest `effort`: what takes long is not to be the last one, alone on a machine. With a
+    `trunk` it is a fork of that, and where that cannot be grown it is run by its own `entry` as any other.
     Raises BadInput for an entry or a payload that cannot be carried.
     """
 
@@ -72,12 +86,13 @@ class Job:
     watched: frozenset[str] = frozenset()
     turn: int = 0
     effort: float = 0.0
+    trunk: Trunk | None = None
 
     def __post_init__(self) -> None:
         if not _ENTRY.fullmatch(self.entry):
             raise BadInput(f"{self.entry!r} is no entry of an arm: write module:function")
         try:
-            json.dumps([dict(self.payload), self.questions])
+            json.dumps([dict(self.payload), self.questions, self.trunk and dict(self.trunk.payload)])
         except (TypeError, ValueError) as error:
             raise BadInput(f"the payload of {self.entry} is no JSON ({error}): pass plain values") from None
         object.__setattr__(self, "folder", Path(self.folder).absolute())
@@ -85,6 +100,11 @@ class Job:
     @property
     def files(self) -> Files:
         return Files(self.folder)
+
+    @property
+    def shares(self) -> str | None:
+        """Jobs of which this is equal are forks of one trunk; None for one without."""
+        return json.dumps([self.environment.key, self.trunk.name]) if self.trunk else None
 
     def to_json(self) -> dict[str, Any]:
         """What the fork server's side needs to know."""
@@ -99,6 +119,13 @@ class Job:
             "protected": self.protected.to_json(),
             "watched": sorted(self.watched),
         }
+
+    def of_trunk(self) -> dict[str, Any]:
+        """What its trunk needs to know; nothing of it is this job's alone."""
+        assert self.trunk is not None  # asked of jobs that share one
+        known = self.to_json()
+        own = {"entry": self.trunk.entry, "payload": dict(self.trunk.payload)}
+        return {**own, "protected": known["protected"], "watched": known["watched"]}
 
 
 @dataclass(frozen=True)

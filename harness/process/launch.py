@@ -126,19 +126,22 @@ def _temporary() -> Path:
 class ForkServer:
     """One fork server below the supervisor; it starts at once and takes requests from the start.
 
-    With a `base` it is a fork of that one, once that has imported what it was asked for so far.
+    With a `base` it is a fork of that one, once that has imported what it was asked for so far. With a
+    `trunk`, a file that says what is to be done then, it does that and forks arms where they part.
     """
 
     def __init__(
-        self, supervisor: Supervisor, name: str, environment: Environment, base: ForkServer | None = None
-    ) -> None:
-        self.name, self._supervisor, self._base = name, supervisor, base
+        self, supervisor: Supervisor, name: str, environment: Environment, base: ForkServer | None = None,
+        trunk: Path | None = None,
+    ) -> None:  # fmt: skip
+        self.name, self._supervisor, self._base, self._trunk = name, supervisor, base, trunk
         self._link, theirs = packets.pair()
         self._asked: list[str] = []
         self._dropped: set[str] = set()
         self._notes: list[str] = []
         self.threaded = self._has_branched = False
-        self._ended = threading.Event()
+        self._ended, self._grown = threading.Event(), threading.Event()
+        self.ungrown: str | None = None
         self._lock = threading.Lock()
         with theirs:
             self._log = self._begin(environment, theirs.fileno())
@@ -148,16 +151,17 @@ class ForkServer:
     def _begin(self, environment: Environment, descriptor: int) -> Path:
         """Has the process started; its log."""
         if self._base:
-            return self._base.branch(self.name, environment, descriptor)
+            return self._base.branch(self.name, environment, descriptor, self._trunk)
         scratch = self._supervisor.scratch
         # What a module makes as it is imported goes with the pool: torch's inductor makes its cache so.
         variables = {**_variables(environment), "TMPDIR": str(scratch)}
         return self._supervisor.spawn(self.name, _command(scratch, environment), variables, descriptor)
 
-    def branch(self, name: str, environment: Environment, descriptor: int) -> Path:
+    def branch(self, name: str, environment: Environment, descriptor: int, trunk: Path | None = None) -> Path:
         """Has this process forked into another fork server, which `descriptor` goes to; its log."""
         written, arm_only = self._supervisor.log_of(name), sorted(environment.arm_only)
         message = {"branch": name, "variables": _variables(environment), "arm_only": arm_only}
+        message |= {"trunk": str(trunk)} if trunk else {}
         with self._lock:
             packets.send(self._link, {**message, "log": str(written)}, [descriptor])
         return written
@@ -187,6 +191,17 @@ class ForkServer:
     def has_ended(self, within: float = 0.0) -> bool:
         """Whether the process is gone, waiting up to `within` seconds for that."""
         return self._ended.wait(within) if within else self._ended.is_set()
+
+    def has_grown(self, within: float) -> bool:
+        """Whether this trunk has come to where its arms part, waiting up to `within` seconds for that.
+
+        `ungrown` says why one never will; one that takes longer is ended.
+        """
+        if not self._grown.wait(within):
+            self.ungrown = f"it took more than {within:g} s"
+            if self._has_branched:  # else it is its base that hangs, and that is told of by the arms
+                self._supervisor.kill(self.name)
+        return self.ungrown is None
 
     @property
     def dropped(self) -> frozenset[str]:
@@ -223,10 +238,20 @@ class ForkServer:
             elif "branched" in message:
                 self._has_branched = True
                 self._supervisor.branched(self.name, message["branched"])
+            elif "grown" in message:
+                self._grown.set()
+            elif "ungrown" in message:
+                self._wither(message["ungrown"])
             elif "threads" in message and not self.threaded:
                 self.threaded = True
                 self._note(f"it had {message['threads']} threads when it forked an arm")
         self._ended.set()
+        if not self._grown.is_set():
+            self._wither(f"it ended: {self.last_words or 'it left no word'}")
+
+    def _wither(self, why: str) -> None:
+        self.ungrown = why
+        self._grown.set()
 
     def _take_note(self, module: str, problem: str) -> None:
         if problem.startswith("not preloaded"):

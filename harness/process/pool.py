@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from itertools import count
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import Any
 
 from harness.errors import BadInput, Unresolved
 from harness.process import packets, scratch
@@ -25,6 +25,7 @@ from harness.process.job import Ended, Environment, Job, write_json
 from harness.process.kept import Kept
 from harness.process.launch import ForkServer, Supervisor
 from harness.process.protection import Protection, chosen
+from harness.process.trunks import Trunks, Waiting
 
 _log = logging.getLogger(__name__)
 
@@ -40,18 +41,6 @@ Lease = Callable[[int], AbstractContextManager[Mapping[str, str]]]
 
 def _nothing(devices: int = 0) -> AbstractContextManager[Mapping[str, str]]:
     return nullcontext({})
-
-
-class _Waiting(NamedTuple):
-    """What a lane takes next: what has the lowest place, and of equals the first that came."""
-
-    place: tuple[int, float]
-    number: int
-    given: tuple[Job, Future[Ended]] | None
-
-    @classmethod
-    def of(cls, job: Job, future: Future[Ended], number: int) -> _Waiting:
-        return cls((job.turn, -job.effort), number, (job, future))
 
 
 class Pool:
@@ -79,8 +68,9 @@ class Pool:
             raise BadInput(f"arms need Linux, not {sys.platform}: run in a container")
         self._learn, self._start_seconds, self._lease = learn, start_seconds, lease
         self.protection = protection or chosen()
-        self._queue: queue.PriorityQueue[_Waiting] = queue.PriorityQueue()
+        self._queue: queue.PriorityQueue[Waiting] = queue.PriorityQueue()
         self._numbers, self._asked = count(1), count(1)
+        self._trunks = Trunks(self._queue.put, self._trunk)
         self._lock = threading.RLock()
         self._fork_servers: dict[str, list[ForkServer]] = {}
         self._learned: dict[str, dict[str, None]] = {}
@@ -102,11 +92,11 @@ class Pool:
 
     def submit(self, job: Job) -> Future[Ended]:
         """Queues an arm. The future raises nothing but Unresolved; how the arm ended is in its result."""
-        future: Future[Ended] = Future()
         with self._lock:
             if self._closed:
                 raise Unresolved("the pool is closed: no arm can be started")
-            self._queue.put(_Waiting.of(job, future, next(self._asked)))
+            future: Future[Ended] = Future()
+            self._trunks.submit(Waiting.of(job, future, next(self._asked)))
         return future
 
     def warm(self, environment: Environment) -> None:
@@ -161,37 +151,46 @@ class Pool:
         for fork_servers in self._fork_servers.values():
             for fork_server in fork_servers:
                 fork_server.close()
+        self._trunks.close()
 
     def _cancel_waiting(self) -> None:
+        self._trunks.cancel()
         while not self._queue.empty():
             if given := self._queue.get().given:
                 given[1].cancel()
         for _ in self._lanes:
-            self._queue.put(_Waiting((0, 0.0), next(self._asked), None))
+            self._queue.put(Waiting((0, 0.0), next(self._asked), None))
 
     # --- one lane ---------------------------------------------------------------------------
 
     def _work(self) -> None:
-        while given := self._queue.get().given:
-            job, future = given
-            if not future.set_running_or_notify_cancel():
+        while given := (waiting := self._queue.get()).given:
+            if waiting.grows:
+                self._trunks.grow(waiting)
                 continue
+            job, future = given
             try:
-                with self._lease(job.devices) if job.devices else _nothing() as variables:
-                    ended = self._run(replace(job, variables={**job.variables, **variables}))
-            except OSError as error:
-                future.set_exception(Unresolved(f"the arm in {job.folder} could not be run: {error}"))
-            except BaseException as error:  # noqa: BLE001 - it goes to whoever waits
-                future.set_exception(error)
-            else:
-                future.set_result(ended)
+                if future.set_running_or_notify_cancel():
+                    self._settle(job, future)
+            finally:
+                self._trunks.left(job)
+
+    def _settle(self, job: Job, future: Future[Ended]) -> None:
+        try:
+            with self._lease(job.devices) if job.devices else _nothing() as variables:
+                ended = self._run(replace(job, variables={**job.variables, **variables}))
+        except OSError as error:
+            future.set_exception(Unresolved(f"the arm in {job.folder} could not be run: {error}"))
+        except BaseException as error:  # noqa: BLE001 - it goes to whoever waits
+            future.set_exception(error)
+        else:
+            future.set_result(ended)
 
     def _run(self, job: Job) -> Ended:
         job.files.clear()
-        if self.protection is not Protection.READ_ONLY:
-            job = replace(job, protected=Protected())
+        job = self._protected(job)
         write_json(job.files.job, job.to_json())
-        fork_server = self._fork_server(job.environment)
+        fork_server = self._trunks.of(job) or self._fork_server(job.environment)
         if fork_server.has_ended():
             return lost(
                 job.files, f"its fork server keeps ending: {fork_server.last_words or 'it left no word'}"
@@ -221,6 +220,19 @@ class Pool:
                 learned = self._learned.get(environment.key, {}) if learns else {}
                 fork_servers[0].preload([*environment.preload, *learned])
             return fork_servers[-1]
+
+    def _trunk(self, job: Job) -> ForkServer | None:
+        """A trunk for a job's like; None where the fork server that it would be a fork of has ended."""
+        if (base := self._fork_server(job.environment)).has_ended() or job.trunk is None:
+            return None
+        name = f"trunk-{next(self._numbers)}"
+        asked = self._supervisor.scratch / f"{name}.json"
+        write_json(asked, self._protected(job).of_trunk())
+        return ForkServer(self._supervisor, name, job.environment, base, asked)
+
+    def _protected(self, job: Job) -> Job:
+        """As far as this machine keeps arms from writing."""
+        return job if self.protection is Protection.READ_ONLY else replace(job, protected=Protected())
 
     def _base(self, environment: Environment) -> ForkServer | None:
         """The fork server that an environment's first one is a fork of; None where it stands by itself."""

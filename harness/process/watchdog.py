@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.process import arm, descendants, log, packets, prctl, scratch, shared_memory, usage
+from harness.process import arm, confine, descendants, log, packets, prctl, scratch, shared_memory, usage
 from harness.process.ending import LOST, OUT_OF_MEMORY, TIME_OUT
 from harness.process.job import Files, read_json
 from harness.process.patience import Patience
@@ -34,9 +34,13 @@ def mind(
     link: socket.socket,
     stream: int,
     close: list[int],
-    arm_only: frozenset[str],
-) -> None:
-    """Runs one arm in a child of this process and reports on `link` how it ended; `stream` is the arm's.
+    is_shut: bool,
+) -> arm.Forked | None:
+    """Minds an arm that it forks, and reports on `link` how it ended; `stream` is the arm's.
+
+    Where folders of this process `is_shut` already, those of this arm are opened for both.
+
+    Returns twice: at once in the fork, with what makes an arm of it, and here once that has ended, with None.
 
     The report: `killed_for` and `message` (what this process ended it for, if it did), `code` or
     `signal`, `seconds`, `leftovers`, `survivors` (of a SIGKILL), `kernel_kills` (by the kernel,
@@ -46,10 +50,13 @@ def mind(
     prctl.name_process("refault-watchdog")
     prctl.adopt_orphans()
     job = read_json(job_file)
+    if is_shut:
+        temporary.mkdir(mode=0o700)
+        confine.shut(arm.protected(job, temporary))
     kills_before, baseline, before = usage.kernel_kills(), usage.anonymous(me), shared_memory.present()
     pid = os.fork()
     if pid == 0:
-        arm.run(job, temporary, me, stream, [*close, link.fileno()], arm_only)
+        return arm.Forked(job, temporary, me, stream, [*close, link.detach()])
     for descriptor in (*close, stream):
         os.close(descriptor)
     try:
@@ -62,6 +69,7 @@ def mind(
     if report:
         kills = usage.kernel_kills() - kills_before
         packets.send(link, {**report, "survivors": survivors, "kernel_kills": kills})
+    return None
 
 
 class _Watch:

@@ -18,6 +18,7 @@ from types import CodeType, ModuleType
 from harness.errors import Unresolved
 from harness.facts.revert import MODULE
 from harness.observation import Attestation, Module
+from harness.source import leading
 
 _ENTERED = "__refault_entered__"
 _Scope = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
@@ -47,6 +48,8 @@ class Attestor:
         self._functions = {module: frozenset(names) for module, names in functions_by_module.items()}
         self._tree_hash = tree_hash
         self._on_change = on_change
+        self._parting: Callable[[], None] | None = None
+        self._first, self._others = tree_root, tuple[Path, ...]()
         self._modules: dict[str, Module] = {}
         self._entered: set[str] = set()
         self._refused: list[str] = []
@@ -57,6 +60,41 @@ class Attestor:
         if early:
             raise Unresolved(f"{', '.join(early)} was imported before it could be attested: attest first")
         sys.meta_path.insert(0, _Finder(self))
+
+    def part(self, parting: Callable[[], None], others: Sequence[Path]) -> None:
+        """Have arms part at the first watched module, behind the imports with which it begins in all of them.
+
+        `others` are the roots of the other arms' trees. `parting` is called once, in what the arms have in
+        common, and returns in each of them, where it has called `become`.
+        """
+        self._parting, self._others = parting, tuple(others)
+
+    def become(
+        self, root: Path, functions_by_module: Mapping[str, Sequence[str]], tree_hash: str,
+        on_change: Callable[[], None],
+    ) -> None:  # fmt: skip
+        """Be one arm's: watched modules come from its tree, and the others stay those of the tree before."""
+        self._root, self._tree_hash, self._on_change = root, tree_hash, on_change
+        self._functions = {module: frozenset(names) for module, names in functions_by_module.items()}
+
+    def reached(self, module: ModuleType, path: str) -> str:
+        """Called when a watched module is to be executed, with its file; returns the arm's own file of it."""
+        if self._parting:
+            files = [root / os.path.relpath(path, self._first) for root in (self._first, *self._others)]
+            exec(leading.alike(files), module.__dict__)
+        self.apart()  # if those imports have not come to where arms part already
+        return self.own(path)
+
+    def apart(self) -> None:
+        """Have arms part now, if they have not yet."""
+        if parting := self._parting:
+            self._parting = None
+            parting()
+
+    def own(self, path: str) -> str:
+        """The same place in this arm's tree, of one in the tree that it was forked with."""
+        inside = self._root != self._first and Path(path).is_relative_to(self._first)
+        return str(self._root / os.path.relpath(path, self._first)) if inside else path
 
     def entered(self, name: str) -> None:
         """Mark the function with this qualified name as entered."""
@@ -125,7 +163,8 @@ class _Finder(MetaPathFinder):
     ) -> ModuleSpec | None:
         if self._attestor.functions(fullname) is None:
             return None
-        spec = PathFinder.find_spec(fullname, self._attestor.path if path is None else path, target)
+        places = self._attestor.path if path is None else list(map(self._attestor.own, path))
+        spec = PathFinder.find_spec(fullname, places, target)
         if spec is not None and spec.origin is not None:
             self._attestor.refuse_foreign(fullname, spec.origin)
             spec.loader = _Loader(fullname, spec.origin, self._attestor)
@@ -148,8 +187,22 @@ class _Loader(SourceFileLoader):
         return code
 
     def exec_module(self, module: ModuleType) -> None:
+        if (own := self._attestor.reached(module, self.path)) != self.path:
+            _move(module, self.path, own)
+            self.path = own
         module.__dict__[_ENTERED] = self._attestor.entered
         super().exec_module(module)
+
+
+def _move(module: ModuleType, path: str, own: str) -> None:
+    """Have a module that is about to be executed be of another file."""
+    spec = module.__spec__
+    assert spec is not None  # it was just found
+    module.__file__ = spec.origin = own
+    spec.cached = None
+    module.__dict__["__cached__"] = None
+    if spec.submodule_search_locations is not None:
+        spec.submodule_search_locations[:] = [os.path.dirname(own)]
 
 
 def _mark(module: ast.Module, functions: frozenset[str]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from harness.errors import FixAbsent, StaleRevert, Unresolved
@@ -14,7 +14,7 @@ from harness.source.symbols import functions_by_module
 from harness.source.tree import Tree
 from harness.suite.request import Request, expected, missing
 from harness.suite.setting import Setting
-from harness.tiers.arms import ArmPlan
+from harness.tiers.arms import ArmPlan, Common
 from harness.verdict import ArmName
 
 
@@ -82,7 +82,20 @@ def _planned(request: Request, golden: Golden | None, setting: Setting) -> Plann
     if broken:
         return Planned(request=request, golden=golden, plans=plans, edited=edited, broken=broken)
     plans["reverted"] = arm("reverted", request, reverted.tree, setting)
-    return Planned(request=request, golden=golden, plans=plans, edited=edited)
+    return Planned(request=request, golden=golden, plans=_beside(plans, edited, setting.tree), edited=edited)
+
+
+def _beside(plans: Mapping[ArmName, ArmPlan], edited: Sequence[str], tree: Tree) -> Mapping[ArmName, ArmPlan]:
+    """The plans of a tree and of its edited copy, with what they have in common.
+
+    Code that arms have in common runs before they have a stream of their own, and could speak for them. So
+    nothing is common in a tree that is no published release: somebody may have meant it to.
+    """
+    if known.release(tree) is None:
+        return plans
+    watched = {*edited, *(module for plan in plans.values() for module in plan.functions)}
+    common = Common(tree, plans["reverted"].tree, frozenset(watched))
+    return {name: replace(plan, common=common) for name, plan in plans.items()}
 
 
 def unfixed(tree: Tree, subject: Subject) -> str | None:

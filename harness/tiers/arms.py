@@ -15,7 +15,7 @@ from harness.homes import OWN, Home
 from harness.host import environment as variables
 from harness.observation import Attestation, Exit, Fault, Observation, Point
 from harness.process.confine import Protected
-from harness.process.job import Ended, Environment, Job
+from harness.process.job import Ended, Environment, Job, Trunk
 from harness.process.limits import Limits
 from harness.source.bytecode import Bytecode
 from harness.source.tree import Tree
@@ -46,6 +46,15 @@ BRANCHES = frozenset({"codegen", "kernel"})
 _PRELOAD = "harness.host.preload"
 
 
+@dataclass(frozen=True)
+class Common:
+    """What the arms of a case import alike: `tree`, but for `modules`, of which `reverted` has its own."""
+
+    tree: Tree
+    reverted: Tree
+    modules: frozenset[str]
+
+
 @dataclass(frozen=True, kw_only=True)
 class ArmPlan:
     """One arm of one case: the tree it runs and the functions it must be seen in.
@@ -53,7 +62,8 @@ class ArmPlan:
     `platform` is where it runs, `models` where the server tier keeps its models.
     `bug` is what a reverted arm is to show; the other arms have none. `bytecode` was made for the run.
     `homes` are where reproducers are. `assembly` is where an emulated arm finds what was compiled before, if
-    it may. `elements` names a launch and an argument to be told by their elements.
+    it may. `elements` names a launch and an argument to be told by their elements. `common` is what both arms
+    have in common, where one is the other's tree with some modules edited.
     """
 
     name: str
@@ -69,6 +79,7 @@ class ArmPlan:
     homes: tuple[Home, ...] = ()
     elements: Mapping[str, Any] | None = None
     assembly: Path | None = None
+    common: Common | None = None
 
 
 def kind(tier: Tier, platform: Platform) -> str:
@@ -138,17 +149,36 @@ def job(
         watched=_watched(plan),
         turn=turn,
         effort=_effort(plan),
+        trunk=_trunk(plan),
     )
 
 
-def _effort(plan: ArmPlan) -> float:
-    """About how long an arm takes beside others: by tier, points, and what a fault makes it look for.
+def _trunk(plan: ArmPlan) -> Trunk | None:
+    """What a plan's arm is a fork of: a process that has imported what its case's other arms import as well.
 
-    In a run of the whole suite an emulated arm took 1.6 times as long as its interpreter's, a reverted one
-    1.4 times as long as its fixed one, and a server twenty times as long as a point of a kernel.
+    Chips that are emulated differ in nothing that is asked before the code under test is there.
+    """
+    if plan.common is None or kind(plan.tier, plan.platform) not in BRANCHES:
+        return None
+    tree, modules = plan.common.tree, sorted(plan.common.modules)
+    payload = {
+        **_payload(replace(plan, tree=tree)),
+        "functions": {module: [] for module in modules},
+        "others": [str(plan.common.reverted.root)],
+    }
+    roots = [str(tree.root), tree.content_hash, str(plan.common.reverted.root)]
+    name = json.dumps([plan.tier, bool(plan.platform.emulates), plan.reproducer.module, roots, modules])
+    return Trunk(name=name, entry=f"harness.tiers.{plan.tier}.arm:grow", payload=payload)
+
+
+def _effort(plan: ArmPlan) -> float:
+    """About how long an arm takes beside others: by tier and points.
+
+    In a run of the whole suite an emulated arm took 1.6 times as long as its interpreter's, and a server
+    twenty times as long as a point of a kernel. Both arms of a case count alike, so that they come together.
     """
     each = 20.0 if plan.tier is Tier.SERVER else 1.6 if plan.platform.emulates else 1.0
-    return each * len(plan.points) * (1.4 if plan.name == "reverted" else 1.0)
+    return each * len(plan.points)
 
 
 def kept_server_job(plan: ArmPlan, folder: Path, shared: Environment, protected: Protected = _NOTHING) -> Job:

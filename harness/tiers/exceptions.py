@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from triton.runtime.errors import InterpreterError
@@ -34,16 +34,16 @@ def _unwrapped(error: BaseException) -> BaseException:
     return error
 
 
-def _through(chain: Iterable[BaseException], root: Path) -> tuple[str, ...]:
+def _through(chain: Iterable[BaseException], roots: Sequence[Path]) -> tuple[str, ...]:
     """Qualified names of the functions of the tree in these tracebacks, the deepest last."""
-    frames = (frame for error in chain for frame, _ in traceback.walk_tb(error.__traceback__))
-    return tuple(
-        frame.f_code.co_qualname for frame in frames if Path(frame.f_code.co_filename).is_relative_to(root)
-    )
+    codes = (frame.f_code for error in chain for frame, _ in traceback.walk_tb(error.__traceback__))
+    return tuple(code.co_qualname for code in codes if any(map(Path(code.co_filename).is_relative_to, roots)))
 
 
-def as_fault(error: Exception, root: Path, undone: Undone | None = None) -> Fault:
+def as_fault(error: Exception, root: Path, undone: Undone | None = None, origin: Path | None = None) -> Fault:
     """The fault an exception amounts to; raises Unresolved if no code under test was running.
+
+    That is below `root`, and below `origin` where unaltered modules came from there.
 
     A failure of the machinery stays one, however often the code under test has wrapped it; refused
     parameters and exhausted memory pass through as they are. A kernel that had to be stopped hangs. What a
@@ -63,7 +63,7 @@ def as_fault(error: Exception, root: Path, undone: Undone | None = None) -> Faul
     if isinstance(raised, Runaway):
         return Fault(kind="hang", message=message(str(raised)))
     wrappings = [cause for cause in _chain(error) if isinstance(cause, InterpreterError)]
-    through = _through([error, *wrappings, raised], root)
+    through = _through([error, *wrappings, raised], (root, origin or root))
     if not through:
         raise Unresolved(f"the case itself failed: {type(error).__name__}: {message(str(error))}") from error
     if undone is not None:

@@ -178,3 +178,51 @@ def test_the_code_of_a_class_and_of_a_module_is_entered_as_it_is_imported(tmp_pa
     words = [sys.executable, "-c", code, str(root), watched]
     done = subprocess.run(words, capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == ["<module>", "class Pool"]
+
+
+PARTS = """
+def parting():
+    seen.append(["parted", "wave" in sys.modules, "toy.ops.kernels" in sys.modules])
+    functions = {"toy.ops.kernels": ["pages"], "toy.late": ["late"]}
+    attestor.become(Path(sys.argv[3]), functions, "own", lambda: None)
+
+seen = []
+attestor.part(parting, [Path(sys.argv[3])])
+attestor.install()
+import toy.ops.kernels as k, toy.late, toy.plain, inspect
+seen.append([k.pages(9), toy.late.late()])
+seen.append([k.__file__, toy.late.__file__, toy.plain.__file__, k.__spec__.origin])
+report = attestor.report()
+seen.append([report.tree, report.root, report.entered, [[m.name, m.path] for m in report.modules]])
+seen.append(inspect.getsource(k).startswith("import wave"))
+print(json.dumps(seen))
+"""
+
+
+def test_arms_part_behind_the_imports_that_both_forms_begin_with(tree: Tree, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    watched = {"toy.ops.kernels": [], "toy.late": []}
+    for root, value in ((tree.root, 1), (other, 2)):
+        (root / "toy/ops").mkdir(parents=True, exist_ok=True)
+        (root / "toy/late.py").write_text(f"def late():\n    return {value}\n")
+        (root / "toy/ops/kernels.py").write_text(f"import wave\n\ndef pages(n):\n    return n + {value}\n")
+    start = START + PARTS
+    command = [sys.executable, "-B", "-c", start, str(tree.root), json.dumps(watched), str(other)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tree.root), os.getcwd()])}
+    run = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    parted, values, files, report, is_own = json.loads(run.stdout)
+    assert parted == ["parted", True, True]
+    kernels, late = str(other / "toy/ops/kernels.py"), str(other / "toy/late.py")
+    assert values == [11, 2] and files == [kernels, late, str(tree.folder / "plain.py"), kernels]
+    modules = [["toy.late", "toy/late.py"], ["toy.ops.kernels", "toy/ops/kernels.py"]]
+    assert report == ["own", str(other), ["late", "pages"], modules]
+    assert is_own
+
+
+def test_arms_part_once_and_at_the_latest_when_asked(tmp_path: Path) -> None:
+    attestor, parted = Attestor(tmp_path, "toy", {"toy.absent": []}, "hash"), []
+    attestor.part(lambda: parted.append(1), [])
+    for _ in range(2):
+        attestor.apart()
+    assert parted == [1]

@@ -21,9 +21,10 @@ from harness.host.stand_ins import StandIn
 from harness.host.targets import Target
 from harness.observation import Event, Fault, Point, parted
 from harness.process.testimony import Testimony
+from harness.process.trunk import Own, Parting
 from harness.tiers import exceptions
 from harness.tiers.codegen import access, assembly
-from harness.tiers.entry import Entry
+from harness.tiers.entry import Entry, Part
 from harness.tiers.upstream import upstream
 
 PROVES = "a signature identifies the kernel that would be launched; it does not prove wrong values"
@@ -111,10 +112,20 @@ def _plain(value: Any) -> Any:
 
 def enter(payload: Mapping[str, Any], folder: Path, testimony: Testimony) -> dict[str, Any]:
     """Entry of the arm's child process: compile every point asked for."""
+    return _entered(payload, lambda: Own(payload, folder, testimony))
+
+
+def grow(shared: Mapping[str, Any], parting: Parting) -> dict[str, Any]:
+    """Entry of a trunk: the same, for all arms whose trees differ in what is watched alone."""
+    return _entered(shared, parting)
+
+
+def _entered(shared: Mapping[str, Any], part: Part) -> dict[str, Any]:
+    patches = (*preload.PATCHES, *targets.PATCHES, *platform_switches.hide_hip())
+    entry = Entry.begin(shared, part, Tier.CODEGEN, lambda payload: patches)
     # What was compiled before must not answer for this arm: the cache dies with the arm's scratch folder.
     os.environ["TRITON_CACHE_DIR"] = tempfile.mkdtemp(prefix="triton-")
-    patches = (*preload.PATCHES, *targets.PATCHES, *platform_switches.hide_hip())
-    entry = Entry.begin(payload, folder, testimony, Tier.CODEGEN, patches)
+    payload = part().payload
     target = Target(Platform.parse(payload["platform"]))
     entry.patched(platform_switches.pretend(target.platform, payload["package"]))
     for params in entry.points():
@@ -132,7 +143,7 @@ def _point(entry: Entry, target: Target, params: Mapping[str, Any]) -> Point:
         case.call(lab, **given)
     except Exception as error:
         logging.getLogger(__name__).exception("point %s", params)
-        ended = (exceptions.as_fault(error, entry.code, entry.undone),)
+        ended = (exceptions.as_fault(error, entry.code, entry.undone, entry.origin),)
     is_control = case.is_control(target.platform)
     faults, findings = parted((*ended, *dict.fromkeys(lab.faults)), case.watch_on(target.platform))
     return Point(

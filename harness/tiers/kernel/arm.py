@@ -23,8 +23,9 @@ from harness.observation import Either, Fault, Point, parted
 from harness.observation.compare import values_of_orders
 from harness.observation.normalise import message
 from harness.process.testimony import Testimony
+from harness.process.trunk import Own, Parting
 from harness.tiers import exceptions
-from harness.tiers.entry import Entry
+from harness.tiers.entry import Entry, Part, Patches
 from harness.tiers.kernel import elements, emulated, seeds
 from harness.tiers.kernel.emulated import EmulatedOracle
 from harness.tiers.kernel.lab import Lab
@@ -38,17 +39,19 @@ def enter(payload: Mapping[str, Any], folder: Path, testimony: Testimony) -> dic
 
     `toggle` in the payload is a pull request whose fix upstream's own toggle is to undo first.
     """
-    platform = Platform.parse(payload["platform"])
-    on_device, chip = platform.host.has_devices, platform.emulates
-    device = "cuda" if on_device else "cpu"  # as torch has it on AMD hardware, too
-    known = payload.get("assembly")
-    emulating = emulated.patches(chip, known is not None) if chip else oracle.patches(device)
-    patches = [*preload.PATCHES, *emulating]
-    if not on_device:
-        patches += platform_switches.hide_hip()
-    if not on_device and not chip:
-        patches += interpreter.without_repetition()
-    entry = Entry.begin(payload, folder, testimony, Tier.KERNEL, patches)
+    return _entered(payload, lambda: Own(payload, folder, testimony))
+
+
+def grow(shared: Mapping[str, Any], parting: Parting) -> dict[str, Any]:
+    """Entry of a trunk: the same, for all arms whose trees differ in what is watched alone."""
+    return _entered(shared, parting)
+
+
+def _entered(shared: Mapping[str, Any], part: Part) -> dict[str, Any]:
+    entry = Entry.begin(shared, part, Tier.KERNEL, _patches(Platform.parse(shared["platform"])))
+    own = part()
+    payload, platform = own.payload, Platform.parse(own.payload["platform"])
+    on_device, chip, known = platform.host.has_devices, platform.emulates, payload.get("assembly")
     case = entry.case
     assert isinstance(case, KernelCase)
     if not on_device:
@@ -61,11 +64,34 @@ def enter(payload: Mapping[str, Any], folder: Path, testimony: Testimony) -> dic
         entry.patched(revert_toggle.undo(number, payload["package"]))
     journal = elements.asked(payload)
     memo = emulated.recalling(chip, known) if chip else None
-    oracles = emulated.begin(chip, journal) if chip else partial(Oracle, device=device, journal=journal)
+    oracles = (
+        emulated.begin(chip, journal, entry.origin)
+        if chip
+        else partial(Oracle, device=_device(platform), journal=journal, origin=entry.origin)
+    )
     _answer(entry, case, oracles)
     executed = _executed(oracles()) if chip else {}
     missing = {"uncompiled": [asdict(source) for source in memo.missing]} if memo else {}
     return entry.result() | executed | missing | elements.told(journal, payload)
+
+
+def _patches(platform: Platform) -> Patches:
+    """Makes the changes that go ahead of the code under test, alike for all arms on such a platform."""
+    on_device = platform.host.has_devices
+    hidden = () if on_device else platform_switches.hide_hip()
+    repeats = () if on_device or platform.emulates else interpreter.without_repetition()
+    return lambda payload: (*preload.PATCHES, *_watching(payload), *hidden, *repeats)
+
+
+def _watching(payload: Mapping[str, Any]) -> tuple[str, ...]:
+    platform = Platform.parse(payload["platform"])
+    if chip := platform.emulates:
+        return emulated.patches(chip, payload.get("assembly") is not None)
+    return oracle.patches(_device(platform))
+
+
+def _device(platform: Platform) -> str:
+    return "cuda" if platform.host.has_devices else "cpu"  # as torch has it on AMD hardware, too
 
 
 def _executed(watched: Oracle) -> dict[str, Any]:
@@ -94,7 +120,7 @@ def _point(entry: Entry, case: KernelCase, params: dict[str, Any], oracles: Orac
         results = {name: jsonable(value) for name, value in outputs.items()}
     except Exception as error:
         logging.getLogger(__name__).exception("point %s", params)
-        lab.oracle.violations.add(exceptions.as_fault(error, entry.code, entry.undone))
+        lab.oracle.violations.add(exceptions.as_fault(error, entry.code, entry.undone, entry.origin))
     else:
         again = _Again(entry, case, given, lab, oracles)
         compared = _examine(case, given, outputs, lab, again.under)
@@ -144,7 +170,7 @@ class _Again:
             return _called(self.case, _lab(self.entry, watching), self.given)
         except Exception as error:
             logging.getLogger(__name__).exception("once more %s", what)
-            fault = exceptions.as_fault(error, self.entry.code)
+            fault = exceptions.as_fault(error, self.entry.code, origin=self.entry.origin)
             if fault.kind == FaultKind.DEVICE_FAULT:  # of the process, and so of every point behind this
                 self.lab.oracle.violations.add(fault)
             return None

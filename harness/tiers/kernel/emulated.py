@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,9 @@ def _nobody(*_: Any) -> None:
     """Told of a launch that nobody observes."""
 
 
-def begin(platform: Platform, journal: Journal | None = None) -> Callable[..., EmulatedOracle]:
+def begin(
+    platform: Platform, journal: Journal | None = None, origin: Path | None = None
+) -> Callable[..., EmulatedOracle]:
     """Have this process compile for a target; what makes the oracle of each run, with its `runs` to read."""
     # What was compiled before must not answer for this arm: the cache dies with the arm's scratch folder.
     os.environ["TRITON_CACHE_DIR"] = tempfile.mkdtemp(prefix="triton-")
@@ -91,10 +94,8 @@ def begin(platform: Platform, journal: Journal | None = None) -> Callable[..., E
     def make(
         poison: Poison | None = None, traced: bool = True, stores: Stores | None = None
     ) -> EmulatedOracle:
-        given = poison or Poison()
-        return EmulatedOracle(
-            target=chip, runs=runs, poison=given, traced=traced, journal=journal, stores=stores
-        )
+        told = partial(EmulatedOracle, target=chip, runs=runs, journal=journal, origin=origin)
+        return told(poison=poison or Poison(), traced=traced, stores=stores)
 
     return make
 

@@ -14,7 +14,7 @@ from harness.memory.violations import Violations
 
 def test_what_nobody_wrote_is_noted_like_any_buffer(tmp_path: Path) -> None:
     named: Fenced = NamedAllocations(torch.device("cpu"), Ledger(tmp_path / "ledger"), reach=256)
-    with dispatch.checked(TorchChecks(str(Path(__file__).parent), Violations(), [], named)):
+    with dispatch.checked(TorchChecks((str(Path(__file__).parent),), Violations(), [], named)):
         unwritten = torch.empty(4)
         written = torch.zeros(4)
     assert [named.name_of(tensor) for tensor in (unwritten, written)] == ["unwritten", "written"]

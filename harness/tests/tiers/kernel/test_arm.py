@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -52,9 +52,9 @@ def test_upstream_is_imported_as_without_hip_on_the_cpu_alone(
 ) -> None:
     told: list[str] = []
 
-    def begin(payload: Any, folder: Path, testimony: Any, tier: str, patches: Iterable[str]) -> None:
+    def begin(payload: Any, part: Any, tier: str, patches: Callable[[Any], Iterable[str]]) -> None:
         assert torch.version.hip == hip
-        told.extend(patches)
+        told.extend(patches(payload))
         raise Begun
 
     monkeypatch.setattr(torch.version, "hip", "7.0.51831")

@@ -21,13 +21,13 @@ Result = dict[str, Any]
 def parts(shared: Payload, parting: Parting) -> Result:
     """What is made before is there in every arm, and is the same object's copy."""
     count(shared)
-    made = {"pid": os.getpid(), "list": [1]}
+    made, grown = [1], os.getpid()
     own = parting()
-    made["list"].append(own.payload["n"])
+    made.append(own.payload["n"])
     assert parting() is own
-    own.testimony.tell("list", made["list"])
+    own.testimony.tell("list", made)
     return {
-        "made": made,
+        "made": {"pid": grown, "list": made},
         "pid": os.getpid(),
         "parent": os.getppid(),
         "folder": str(own.folder),
@@ -79,7 +79,7 @@ def forks_of_its_own(shared: Payload, parting: Parting) -> Result:
 
 
 def alters(shared: Payload, parting: Parting) -> Result:
-    socket.SOMAXCONN += 1
+    vars(socket)["SOMAXCONN"] += 1
     return {"n": parting().payload["n"]}
 
 

@@ -201,7 +201,7 @@ print(json.dumps(seen))
 
 def test_arms_part_behind_the_imports_that_both_forms_begin_with(tree: Tree, tmp_path: Path) -> None:
     other = tmp_path / "other"
-    watched = {"toy.ops.kernels": [], "toy.late": []}
+    watched: dict[str, list[str]] = {"toy.ops.kernels": [], "toy.late": []}
     for root, value in ((tree.root, 1), (other, 2)):
         (root / "toy/ops").mkdir(parents=True, exist_ok=True)
         (root / "toy/late.py").write_text(f"def late():\n    return {value}\n")

@@ -22,6 +22,7 @@ MOST_KEPT = 256 << 20
 LARGEST_KEPT = 4 << 20
 """Bytes of one file that is kept: none of upstream's sources has a tenth of that."""
 _CHAINS_KEPT = 8
+_HASHES_KEPT = 32
 _Entry = tuple[str, Stamp | str]
 """A path, and the stamp of its file or why there is none."""
 
@@ -76,10 +77,17 @@ class Hashes:
 
     def __init__(self) -> None:
         self._chains: list[_Chain] = []
+        self._known: dict[tuple[_Entry, ...], str] = {}
 
     def of(self, folder: str, listing: Listing) -> str:
         """sha256 over paths and bytes of the listed files. BadInput where one cannot be read."""
         entries = tuple(_entries(listing))
+        if entries not in self._known:
+            known = [*self._known.items(), (entries, self._hash(folder, entries))]
+            self._known = dict(known[-_HASHES_KEPT:])
+        return self._known[entries]
+
+    def _hash(self, folder: str, entries: tuple[_Entry, ...]) -> str:
         chain = max(self._chains, key=lambda one: one.shared(entries), default=_Chain((), ()))
         shared = chain.shared(entries)
         digest = chain.states[shared - 1].copy() if shared else hashlib.sha256()

@@ -64,6 +64,20 @@ def test_a_file_that_was_listed_before_is_not_read_again(tmp_path: Path) -> None
         contents.Contents().of(str(folder / "a.py"), before.stamps["a.py"])
 
 
+def test_the_same_files_are_hashed_once_whatever_folder_they_are_linked_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashes, original = contents.Hashes(), _folder(tmp_path / "one", {"a.py": "a", "b.py": "b"})
+    known = hashes.of(str(original), listing.scan(str(original)))
+    copy = tmp_path / "two"
+    copy.symlink_to(original)
+    monkeypatch.setattr(contents, "_add", None)
+    assert hashes.of(str(copy), listing.scan(str(copy))) == known
+    monkeypatch.undo()
+    (original / "b.py").write_text("c")
+    assert hashes.of(str(original), listing.scan(str(original))) == _by_hand(original) != known
+
+
 def test_a_file_that_was_written_since_is_read_anew(tmp_path: Path) -> None:
     folder = _folder(tmp_path, FILES)
     known, before = contents.Contents(), listing.scan(str(folder))

@@ -39,6 +39,7 @@ COMMANDS: Mapping[str, str] = {
         "show",
         "sweep",
         "triage",
+        "warm",
     )
 } | {"list": "harness.commands.listing"}
 """The module of each command, which has it as `command`."""

@@ -21,6 +21,7 @@ from harness.machine.gpu_leases import Holder
 from harness.machine.workspace import Workspace
 from harness.process import protection
 from harness.process.protection import Protection
+from harness.process.warm.place import Place
 from harness.serving import leftovers
 from harness.serving.leftovers import Leftovers
 from harness.source import tree
@@ -57,6 +58,7 @@ def checks(machine: Machine, workspace: Workspace, known: Catalogue) -> Iterator
     yield from (_subject(subject, machine) for subject in known.subjects)
     yield from (_goldens(machine, known, folder) for folder in GoldenStore.of(known.homes).folders)
     yield _cache(workspace)
+    yield _warm(workspace)
     yield _protection()
     yield _left(leftovers.found())
 
@@ -160,6 +162,15 @@ def _cache(workspace: Workspace) -> Check:
     trees = len(list(workspace.trees.iterdir())) if workspace.trees.is_dir() else 0
     text = f"{workspace.root}: {trees} reverted trees, {runs} runs kept; delete it at any time"
     return Check("cache", State.OK, text)
+
+
+def _warm(workspace: Workspace) -> Check:
+    """Whether something keeps ready what arms share; without it nothing is missing."""
+    place = Place(workspace.warm)
+    if problem := place.problem():
+        return Check("warm", State.WRONG, f"{place.folder} {problem}: remove it")
+    pid = place.holder()
+    return Check("warm", State.OK, f"process {pid}" if pid else "none: `refault warm` keeps one")
 
 
 def _protection() -> Check:

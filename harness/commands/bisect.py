@@ -115,7 +115,7 @@ def _found(
     steps: list[Step],
 ) -> Boundary:
     """The boundary; each probe is added to `steps` as soon as it is made."""
-    with Pool(bench.lanes) as pool:
+    with Pool(bench.lanes, lender=bench.lender) as pool:
         prober = Prober(reproducer=reproducer, tree=line.tree, bench=bench, pool=pool, repeats=repeats)
 
         def probe(name: str) -> Step:

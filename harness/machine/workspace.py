@@ -61,6 +61,11 @@ class Workspace:
         return self.root / f"preload-{kind}.json"
 
     @property
+    def warm(self) -> Path:
+        """Where `refault warm` is found while it runs."""
+        return self.root / "warm"
+
+    @property
     def bytecode(self) -> Path:
         """What Refault compiled of trees, where no arm can write it."""
         return self.root / "bytecode"

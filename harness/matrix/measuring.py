@@ -31,7 +31,7 @@ def run(
     All releases share one pool, so that what arms import beside upstream is imported once. A release that
     cannot be had, or run, has UNRESOLVED cells; raises what is wrong with the first where no other is left.
     """
-    with Pool(bench.lanes) as pool, ThreadPoolExecutor(bench.lanes + 1) as threads:
+    with Pool(bench.lanes, lender=bench.lender) as pool, ThreadPoolExecutor(bench.lanes + 1) as threads:
 
         def column(release: str) -> list[Cell]:
             tree = bench.releases.tree(release)

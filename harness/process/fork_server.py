@@ -2,7 +2,8 @@
 
 It never imports the code under test and keeps to one thread, so that a fork is a clean start. One may be the
 base of others: a branch is a fork that goes on as a fork server of its own, with variables of its own. A
-branch that is a trunk does import the code under test, up to where the trees of its arms differ.
+branch that is a trunk does import the code under test, up to where the trees of its arms differ. And one may
+be held ready, and be forked for one pool after another (harness.process.warm).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from harness.errors import Unresolved
 from harness.process import arm, packets, prctl, preload, trunk, usage, watchdog
 from harness.process.descendants import reap
 from harness.process.job import read_json
+from harness.process.warm import lending
 
 BOOT = (
     "import json,sys; sys.path[:] = json.loads(sys.argv[1]); "
@@ -30,8 +32,13 @@ BOOT = (
 
 
 def main() -> None:
-    """Serves until the pool is gone. Arguments: the search path, scratch, arm-only names, descriptor."""
-    _, _, scratch, arm_only, descriptor = sys.argv
+    """Serves until the pool is gone. Arguments: the search path, scratch, arm-only names, descriptor.
+
+    Before the last the process may be named with which it is to end, where no supervisor sees to that.
+    """
+    _, _, scratch, arm_only, *parent, descriptor = sys.argv
+    for pid in parent:
+        prctl.die_with(int(pid))
     prctl.name_process("refault-fork-server")
     faulthandler.enable()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -61,6 +68,10 @@ class _ForkServer:
                 self._preload(Path(message["preload"]))
             elif "branch" in message:
                 self._branch(message, *descriptors)
+            elif "loaded" in message:
+                lending.tell_loaded(Path(message["loaded"]), message["since"])
+            elif "lend" in message:
+                self._lend(message["lend"], descriptors)
             elif forked := self._fork(message, descriptors):
                 return forked
         return None
@@ -90,6 +101,11 @@ class _ForkServer:
         packets.send(self._link, {"branched": os.getpid()})
         if "trunk" in message:
             self._grow(read_json(Path(message["trunk"])))
+
+    def _lend(self, message: Mapping[str, Any], descriptors: Sequence[int]) -> None:
+        """In the fork: goes on as the fork server of a pool, below a supervisor of that."""
+        if role := lending.lend(message, descriptors, self._link, self._scratch):
+            self._link, self._scratch = role
 
     def _grow(self, asked: Mapping[str, Any]) -> NoReturn:
         """In the fork: goes on as a trunk."""

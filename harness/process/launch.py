@@ -11,14 +11,16 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any, Protocol
 
 import harness
 from harness.errors import BadInput, Unresolved
 from harness.process import fork_server, log, packets, supervisor
 from harness.process.job import Environment, write_json
 from harness.process.scratch import clear, clear_dead, new
+from harness.process.warm.surroundings import search_path
 
 _log = logging.getLogger(__name__)
 
@@ -28,6 +30,29 @@ survive a fork; and sets of strings must have the same order in every run."""
 _ALWAYS = {"PYTHONUTF8": "1"}
 """Whatever the environment says: upstream reads and writes text without naming its encoding, so that on a
 system whose text is ASCII another process would fail."""
+
+
+class Starter(Protocol):
+    """What a fork server is started by, and the folder of both."""
+
+    scratch: Path
+
+    def log_of(self, name: str) -> Path:
+        """Where a process that it starts writes what it has to say."""
+
+    def spawn(
+        self, name: str, command: list[str], variables: Mapping[str, str | None], descriptor: int
+    ) -> Path:
+        """Has a process started and returns its log.
+
+        `descriptor` goes to it; its number there is added to `command`.
+        """
+
+    def branched(self, name: str, pid: int) -> None:
+        """Takes note of a process that one of these has forked."""
+
+    def kill(self, name: str) -> None:
+        """Ends a process, and with it what it has forked."""
 
 
 class Supervisor:
@@ -40,10 +65,10 @@ class Supervisor:
         self._link, theirs = packets.pair()
         self._lock = threading.Lock()
         self._is_ready = False
-        self._process = self._start(theirs.fileno())
-        theirs.close()
+        with theirs:
+            self._start(theirs.fileno())
 
-    def _start(self, descriptor: int) -> subprocess.Popen[bytes]:
+    def _start(self, descriptor: int) -> None:
         # Isolated and without site-packages: it must be up before anything that it watches over.
         command = [
             sys.executable,
@@ -53,10 +78,11 @@ class Supervisor:
             supervisor.BOOT,
             str(Path(next(iter(harness.__path__))).parent),
         ]
-        return subprocess.Popen(
+        self._process = subprocess.Popen(
             [*command, str(descriptor), str(os.getpid()), str(self.scratch)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
+            env=dict(os.environ),  # without it a child has what libraries set behind Python's back, too
             pass_fds=[descriptor],
             start_new_session=True,
         )
@@ -101,18 +127,26 @@ class Supervisor:
         with self._lock:
             packets.send(self._link, {"kill": name})
 
-    def close(self) -> None:
-        """Ends every process below the supervisor, and then the supervisor."""
+    def dismiss(self) -> None:
+        """Lets it begin to end every process below it, and then itself."""
         with contextlib.suppress(OSError):  # it may have ended already
             self._link.shutdown(socket.SHUT_RDWR)
-        try:
-            self._process.wait(timeout=12)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+
+    def close(self) -> None:
+        """Ends every process below the supervisor, and then the supervisor."""
+        self.dismiss()
+        self._wait_for_end(12)
         self._link.close()
         # The supervisor's last act too; here for the case that it was killed.
         clear(self.scratch)
+
+    def _wait_for_end(self, seconds: float) -> None:
+        """Kills it where it takes longer."""
+        try:
+            self._process.wait(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
 
 
 def _temporary() -> Path:
@@ -131,7 +165,7 @@ class ForkServer:
     """
 
     def __init__(
-        self, supervisor: Supervisor, name: str, environment: Environment, base: ForkServer | None = None,
+        self, supervisor: Starter, name: str, environment: Environment, base: ForkServer | None = None,
         trunk: Path | None = None,
     ) -> None:  # fmt: skip
         self.name, self._supervisor, self._base, self._trunk = name, supervisor, base, trunk
@@ -165,6 +199,21 @@ class ForkServer:
         with self._lock:
             packets.send(self._link, {**message, "log": str(written)}, [descriptor])
         return written
+
+    @property
+    def starter(self) -> Starter:
+        """By what it was started, and is ended; a fork of it as well."""
+        return self._supervisor
+
+    @property
+    def scratch(self) -> Path:
+        """The folder in which each of its arms has one."""
+        return self._supervisor.scratch
+
+    def tell(self, message: Mapping[str, Any], descriptors: Sequence[int] = ()) -> bool:
+        """Sends it what only one that is held ready is told; whether it is still there."""
+        with self._lock:
+            return packets.send(self._link, message, descriptors)
 
     def preload(self, modules: Iterable[str]) -> None:
         """Has these imported, those apart that were asked for before, ahead of any later arm."""
@@ -264,7 +313,7 @@ class ForkServer:
 
 
 def _command(scratch: Path, environment: Environment) -> list[str]:
-    path = json.dumps([os.path.abspath(entry) for entry in sys.path])
+    path = json.dumps(search_path())
     arm_only = " ".join(sorted(environment.arm_only))
     return [sys.executable, "-P", "-c", fork_server.BOOT, path, str(scratch), arm_only]
 

@@ -32,7 +32,7 @@ def send(link: socket.socket, message: Mapping[str, Any], descriptors: Sequence[
 
 
 def receive(link: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
-    """The next message and its descriptors; None once the other end is gone."""
+    """The next message and its descriptors; None once the other end is gone. ValueError if it is none."""
     try:
         data, descriptors, _, _ = socket.recv_fds(link, LARGEST, 4)
     except ConnectionResetError:
@@ -40,4 +40,17 @@ def receive(link: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
         data, descriptors, _, _ = socket.recv_fds(link, LARGEST, 4)
     for descriptor in descriptors:
         os.set_inheritable(descriptor, False)
-    return (json.loads(data), descriptors) if data else None
+    try:
+        message = json.loads(data) if data else None
+        if data and not isinstance(message, dict):
+            raise ValueError(f"a message is an object, not {data[:60]!r}")
+    except ValueError:
+        close(descriptors)
+        raise
+    return (message, descriptors) if message is not None else None
+
+
+def close(descriptors: Sequence[int]) -> None:
+    """Gives back what came with a message that nobody makes use of."""
+    for descriptor in descriptors:
+        os.close(descriptor)

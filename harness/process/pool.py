@@ -26,6 +26,7 @@ from harness.process.kept import Kept
 from harness.process.launch import ForkServer, Supervisor
 from harness.process.protection import Protection, chosen
 from harness.process.trunks import Trunks, Waiting
+from harness.process.warm.lender import Lender
 
 _log = logging.getLogger(__name__)
 
@@ -48,7 +49,8 @@ class Pool:
 
     A fork server is started when an environment is first needed, and an arm has `start_seconds` from then
     until it runs. With `learn`, what one arm had to import itself is imported ahead of the next. What
-    `lease` gives is an arm's for as long as it runs, if it needs devices.
+    `lease` gives is an arm's for as long as it runs, if it needs devices. A fork server that `lender` has
+    ready is not started anew.
     Closing kills whatever runs. `protection` is how arms are kept from writing what is not theirs; without
     it the machine's best. Raises BadInput without a lane or off Linux, Unresolved if nothing can be started.
     """
@@ -61,6 +63,7 @@ class Pool:
         start_seconds: float = 180.0,
         lease: Lease = _nothing,
         protection: Protection | None = None,
+        lender: Lender | None = None,
     ) -> None:
         if lanes < 1:
             raise BadInput(f"{lanes} lanes run nothing: give at least 1")
@@ -76,6 +79,8 @@ class Pool:
         self._learned: dict[str, dict[str, None]] = {}
         self._closed = False
         self._supervisor = Supervisor()
+        self._lender = lender
+        self._lent: list[Supervisor] = []
         self._lanes = [
             threading.Thread(target=self._work, name=f"refault-lane-{n}", daemon=True) for n in range(lanes)
         ]
@@ -124,7 +129,7 @@ class Pool:
 
     @property
     def supervisor(self) -> int:
-        """The pid of the process below which all others are."""
+        """The pid of the process below which all others are but those that were lent."""
         return self._supervisor.pid
 
     @property
@@ -144,7 +149,11 @@ class Pool:
                 return
             self._closed = True
         self._cancel_waiting()
-        self._supervisor.close()
+        supervisors = [self._supervisor, *self._lent]
+        for supervisor in supervisors:
+            supervisor.dismiss()
+        for supervisor in supervisors:
+            supervisor.close()
         for lane in self._lanes:
             if lane is not threading.current_thread():
                 lane.join(timeout=5)
@@ -202,18 +211,19 @@ class Pool:
                     hearing.theirs.close()
                     report = self._await_report(job, fork_server, link, hearing)
             finally:
-                scratch.clear(self._supervisor.scratch / str(number))
+                scratch.clear(fork_server.scratch / str(number))
             return self._conclude(job, report, hearing, kept)
 
-    def _fork_server(self, environment: Environment) -> ForkServer:
+    def _fork_server(self, environment: Environment, *, is_base: bool = False) -> ForkServer:
         with self._lock:
             if self._closed:
                 raise Unresolved("the pool is closed: no arm can be started")
             fork_servers = self._fork_servers.setdefault(environment.key, [])
             if not fork_servers or (fork_servers[-1].has_ended() and len(fork_servers) < _STARTS):
                 name = f"fork-server-{len(self._fork_servers)}.{len(fork_servers) + 1}"
-                base = None if fork_servers else self._base(environment)
-                fork_servers.append(ForkServer(self._supervisor, name, environment, base))
+                lent = None if fork_servers or is_base else self._borrow(environment)
+                base = None if fork_servers or lent else self._base(environment)
+                fork_servers.append(ForkServer(lent or self._supervisor, name, environment, base))
             # One that died may have died of an import: the second leaves all of them to the arms.
             if len(fork_servers) == 1:
                 learns = self._learn and environment.learns
@@ -221,14 +231,21 @@ class Pool:
                 fork_servers[0].preload([*environment.preload, *learned])
             return fork_servers[-1]
 
+    def _borrow(self, environment: Environment) -> Supervisor | None:
+        """A supervisor whose fork server has imported what this environment's has to; None without any."""
+        if self._lender and (lent := self._lender.lend(environment)):
+            self._lent.append(lent)
+            return lent
+        return None
+
     def _trunk(self, job: Job) -> ForkServer | None:
         """A trunk for a job's like; None where the fork server that it would be a fork of has ended."""
         if (base := self._fork_server(job.environment)).has_ended() or job.trunk is None:
             return None
         name = f"trunk-{next(self._numbers)}"
-        asked = self._supervisor.scratch / f"{name}.json"
+        asked = base.scratch / f"{name}.json"
         write_json(asked, self._protected(job).of_trunk())
-        return ForkServer(self._supervisor, name, job.environment, base, asked)
+        return ForkServer(base.starter, name, job.environment, base, asked)
 
     def _protected(self, job: Job) -> Job:
         """As far as this machine keeps arms from writing."""
@@ -236,9 +253,10 @@ class Pool:
 
     def _base(self, environment: Environment) -> ForkServer | None:
         """The fork server that an environment's first one is a fork of; None where it stands by itself."""
-        if environment.base is None or (found := self._fork_server(environment.base)).has_ended():
+        if environment.base is None:
             return None
-        return found
+        found = self._fork_server(environment.base, is_base=True)
+        return None if found.has_ended() else found
 
     def _await_report(
         self, job: Job, fork_server: ForkServer, link: socket.socket, hearing: Hearing

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from harness.machine import Machine
@@ -9,15 +10,15 @@ from harness.process.job import Environment
 from harness.process.pool import Pool
 from harness.process.preload_cache import PreloadCache
 from harness.suite.common_modules import CommonModules
-from harness.suite.setting import Setting
+from harness.suite.setting import Bench
 from harness.tiers import arms
 
 
 class Environments:
-    """The environments of one suite, each made once."""
+    """The environments of arms on trees of one package, each made once."""
 
-    def __init__(self, setting: Setting) -> None:
-        self._setting = setting
+    def __init__(self, bench: Bench, package: str) -> None:
+        self._bench, self._package = bench, package
         self._made: dict[str, Environment] = {}
         self._before: dict[str, tuple[str, ...]] = {}
         self._common = CommonModules(self._cache("common"), self._cache("apart"))
@@ -27,9 +28,13 @@ class Environments:
         if kind not in self._made:
             self._before[kind], common = self._cache(kind).load(), self._common.known
             self._made[kind] = arms.environment(
-                kind, self._setting.tree.package, self._before[kind], self._setting.homes, common
+                kind, self._package, self._before[kind], self._bench.homes, common
             )
         return self._made[kind]
+
+    def every(self, kinds: Iterable[str]) -> dict[str, Environment]:
+        """Those of several kinds, by kind."""
+        return {kind: self.of(kind) for kind in kinds}
 
     def save(self, pool: Pool, folder: Path) -> None:
         """Keep for the next suite what the pool's processes imported in this one.
@@ -41,11 +46,11 @@ class Environments:
             self._cache(kind).save(pool.learned(environment))
         if self._before.keys() >= arms.BRANCHES:
             both = dict.fromkeys(name for kind in sorted(arms.BRANCHES) for name in self._before[kind])
-            shared = arms.base(self._setting.tree.package, self._common.known, self._setting.homes)
+            shared = arms.base(self._package, self._common.known, self._bench.homes)
             self._common.sort(tuple(both), pool, folder, shared)
 
     def _cache(self, name: str) -> PreloadCache:
-        return PreloadCache(self._setting.workspace.preload(name), _software(self._setting.machine))
+        return PreloadCache(self._bench.workspace.preload(name), _software(self._bench.machine))
 
 
 def _software(machine: Machine) -> str:

@@ -77,9 +77,9 @@ class Suite:
         self._expected = [request.on(setting.machine) for request in expected]
         self._started, self._ended = started, ended
         self._folder = setting.workspace.new_run()
-        self._environments = Environments(setting)
+        self._environments = Environments(setting, setting.tree.package)
         seats = gpu_leases.Seats(gpu_leases.of_this_machine(setting.machine.host), setting.lanes)
-        self._pool = pool or Pool(setting.lanes, lease=seats.seat)
+        self._pool = pool or Pool(setting.lanes, lease=seats.seat, lender=setting.lender)
         self._owns_pool = pool is None
         if self._pool.protection is Protection.READ_ONLY:  # elsewhere an arm could write what is kept
             answers().keep_in(setting.workspace.answers)

@@ -9,6 +9,7 @@ from harness.golden import GoldenStore
 from harness.homes import Home
 from harness.machine import Machine, this_machine, workspace
 from harness.machine.workspace import Workspace
+from harness.process.warm.lender import Lender
 from harness.source.releases import Releases
 from harness.source.resolve import resolve
 from harness.source.tree import Tree
@@ -37,6 +38,11 @@ class Bench:
             homes=tuple(homes),
             lanes=lanes,
         )
+
+    @property
+    def lender(self) -> Lender:
+        """What has fork servers ready for pools, where `refault warm` runs."""
+        return Lender(self.workspace.warm)
 
     @property
     def releases(self) -> Releases:

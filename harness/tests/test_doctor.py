@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -94,6 +97,21 @@ def test_a_bad_golden_is_wrong(path: str, told: str, goldens: Path, tmp_path: Pa
     (goldens / path).write_text("{}")
     check = look(tmp_path)["goldens"]
     assert check.state is State.WRONG and told in check.found and str(goldens / path) in check.found
+
+
+def test_it_says_who_keeps_ready_what_arms_share(goldens: Path, tmp_path: Path) -> None:
+    assert look(tmp_path)["warm"] == Check("warm", State.OK, "none: `refault warm` keeps one")
+    folder = tmp_path / "cache" / "warm"
+    script = "import sys; from pathlib import Path; from harness.process.warm.place import Place; "
+    script += "Place(Path(sys.argv[1])).take(); print(flush=True); sys.stdin.read()"
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", script, str(folder)], **pipes) as process:
+        assert process.stdout and process.stdout.readline()
+        assert look(tmp_path)["warm"] == Check("warm", State.OK, f"process {process.pid}")
+    assert look(tmp_path)["warm"].found.startswith("none")
+    folder.chmod(0o755)
+    problem = f"{folder} is not a folder of yours alone: remove it"
+    assert look(tmp_path)["warm"] == Check("warm", State.WRONG, problem)
 
 
 def test_the_cache_is_counted(goldens: Path, tmp_path: Path) -> None:

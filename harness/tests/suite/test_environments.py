@@ -36,15 +36,14 @@ class _Pool:
 
 
 def _suite(folder: Path, *kinds: str) -> tuple[dict[str, Environment], list[Job]]:
-    setting: Any = SimpleNamespace(
+    bench: Any = SimpleNamespace(
         workspace=Workspace(folder),
-        tree=SimpleNamespace(package="sglang"),
         machine=SimpleNamespace(facts={"torch": "2"}),
         homes=(),
     )
     pool: Any = _Pool()
-    environments = Environments(setting)
-    made = {kind: environments.of(kind) for kind in kinds}
+    environments = Environments(bench, "sglang")
+    made = environments.every(kinds)
     environments.save(pool, folder / "arm")
     return made, pool.jobs
 

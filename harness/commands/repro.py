@@ -85,9 +85,10 @@ def command(
         raise BadInput(f"--keep: {subject.short_id} has no server")
     asked = selection.one(subject, tiers or subject.tiers, settings, arm)
     setting = running.setting(sglang, lanes, known)
-    steps = repro_plan.of(asked, _here(setting), asked=bool(tiers))
-    _announce(subject, setting, steps)
-    judged, stopped = running.judge(repro_plan.wanted(steps), setting, repeat, arms=True)
+    with running.ahead(asked, setting) as pool:
+        steps = repro_plan.of(asked, _here(setting), asked=bool(tiers))
+        _announce(subject, setting, steps)
+        judged, stopped = running.judge(repro_plan.wanted(steps), setting, repeat, arms=True, pool=pool)
     results = running.ordered(judged)
     console = terminal.console(stderr=target == "-")
     brief = not (tiers or settings or arm or detail)

@@ -11,15 +11,19 @@ from harness.catalogue import Catalogue
 from harness.commands import interruption
 from harness.commands import report as report_command
 from harness.errors import BadInput
+from harness.facts import Tier
 from harness.foreign import shown
 from harness.golden import GoldenStore
+from harness.process.pool import Pool
 from harness.report import json as json_report
 from harness.report import terminal
 from harness.report.progress import Progress
 from harness.source.branch import branch
 from harness.source.tree import Tree
 from harness.suite import Bench, Judged, Request, Setting, Suite
+from harness.suite.environments import Environments
 from harness.suite.repeat import repeated, summed
+from harness.suite.runner import pool_for, warm
 from harness.verdict import Result, Verdict, exit_code
 
 _TOLD = 3
@@ -59,17 +63,30 @@ def _tell_without_goldens(setting: Setting, judged: Sequence[Judged]) -> None:
         terminal.tell(f"refault: {text}", stderr=True)
 
 
+def ahead(asked: Sequence[Request], setting: Setting) -> Pool:
+    """A pool that begins to import what arms share, while it is still found out what is to be run of this.
+
+    For what takes a second: a server is not among that, and may not be run at all.
+    """
+    soon = [request for request in asked if request.tier is not Tier.SERVER]
+    pool = pool_for(setting)
+    warm(pool, soon, Environments(setting, setting.tree.package), setting.machine)
+    return pool
+
+
 def judge(
-    wanted: Sequence[Request], setting: Setting, repeat: int = 1, *, arms: bool = False
-) -> tuple[list[Judged], KeyboardInterrupt | None]:
+    wanted: Sequence[Request], setting: Setting, repeat: int = 1, *, arms: bool = False,
+    pool: Pool | None = None,
+) -> tuple[list[Judged], KeyboardInterrupt | None]:  # fmt: skip
     """Run the cases; also gives the signal that ended the run before all of them were judged, if one did.
 
-    With `arms`, the progress on standard error tells of each arm.
+    With `arms`, the progress on standard error tells of each arm. A `pool` that is there already is used.
     """
     found: list[Judged] = []
     progress = Progress(len(wanted), arms=arms)
     try:
-        with Suite(setting, started=progress.started, ended=progress.ended) as suite, progress.running():
+        suite = Suite(setting, started=progress.started, ended=progress.ended, pool=pool)
+        with suite, progress.running():
             once = suite.run(wanted)
             for judged in once if repeat == 1 else _repeated(wanted, suite, repeat):
                 found.append(judged)

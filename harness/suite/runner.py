@@ -17,7 +17,7 @@ from harness import foreign
 from harness.errors import BadInput, GoldenError, RefaultError, Unresolved
 from harness.facts import CaseKey, Reproducer
 from harness.golden import Golden
-from harness.machine import gpu_leases
+from harness.machine import Machine, gpu_leases
 from harness.observation.compare import one_line
 from harness.process.job import Ended, Environment, Job
 from harness.process.pool import Pool
@@ -37,6 +37,20 @@ from harness.suite.shield import Shield
 from harness.tiers import arms
 from harness.tiers.arms import ArmPlan
 from harness.verdict import ArmName
+
+
+def pool_for(setting: Setting) -> Pool:
+    """A pool with this setting's lanes, whose arms are given the machine's devices in turn."""
+    seats = gpu_leases.Seats(gpu_leases.of_this_machine(setting.machine.host), setting.lanes)
+    return Pool(setting.lanes, lease=seats.seat, lender=setting.lender)
+
+
+def warm(pool: Pool, requests: Sequence[Request], environments: Environments, machine: Machine) -> None:
+    """Begin to import what the arms of each kind share; returns at once."""
+    runnable = (request for request in requests if not missing(request, machine))
+    with contextlib.suppress(Unresolved):  # its arms meet the same, and each case tells of it
+        for kind in dict.fromkeys(request.environment(machine) for request in runnable):
+            pool.warm(environments.of(kind))
 
 
 @dataclass(eq=False)
@@ -78,8 +92,7 @@ class Suite:
         self._started, self._ended = started, ended
         self._folder = setting.workspace.new_run()
         self._environments = Environments(setting, setting.tree.package)
-        seats = gpu_leases.Seats(gpu_leases.of_this_machine(setting.machine.host), setting.lanes)
-        self._pool = pool or Pool(setting.lanes, lease=seats.seat, lender=setting.lender)
+        self._pool = pool or pool_for(setting)
         self._owns_pool = pool is None
         if self._pool.protection is Protection.READ_ONLY:  # elsewhere an arm could write what is kept
             answers().keep_in(setting.workspace.answers)
@@ -123,7 +136,7 @@ class Suite:
         requests = [request.on(self._setting.machine) for request in requests]
         self._interpreted.clear()
         self._turns.clear()
-        self._warm(requests)
+        warm(self._pool, requests, self._environments, self._setting.machine)
         self._shield.raise_it()
         making = self._bytecodes.of_cases([*self._expected, *requests])
         waiting: list[_Running] = []
@@ -182,14 +195,6 @@ class Suite:
         if request.by_hand:
             return None
         return recorded.golden(request, self._setting.machine, self._setting.goldens)
-
-    def _warm(self, requests: Sequence[Request]) -> None:
-        """Begin to import what the arms of each kind share."""
-        runnable = (request for request in requests if not missing(request, self._setting.machine))
-        with contextlib.suppress(Unresolved):  # its arms meet the same, and each case tells of it
-            kinds = (request.environment(self._setting.machine) for request in runnable)
-            for kind in dict.fromkeys(kinds):
-                self._pool.warm(self.environment(kind))
 
     def _shared(self, request: Request) -> Environment:
         return self.environment(request.environment(self._setting.machine))

@@ -42,6 +42,12 @@ SERVER_DRIVER: Mapping[str, str | None] = {
 }
 """The process that starts a server and talks to it: it makes models and references on the CPU."""
 
+CPU_SERVERS: Mapping[str, str | None] = {
+    **CPU_KERNELS,
+    "HF_DEACTIVATE_ASYNC_LOAD": SERVER_DRIVER["HF_DEACTIVATE_ASYNC_LOAD"],
+}
+"""The same where the server is to be a fork of it, which runs upstream's kernels on the CPU."""
+
 DEVICE_KERNELS: Mapping[str, str | None] = {
     **_REPEATABLE,
     "SGLANG_USE_CPU_ENGINE": None,

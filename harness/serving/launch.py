@@ -14,6 +14,7 @@ from pathlib import Path
 from harness.errors import Unresolved
 from harness.process import log
 from harness.serving.ports import HOST, Ports
+from harness.serving.prepared import Prepared, Process
 
 PROGRAM = (sys.executable, "-P", "-m", "sglang.launch_server")
 _LONGEST_FOLDER = 90
@@ -65,14 +66,20 @@ def make_temporary() -> Path:
 
 
 def start(
-    command: Command, ports: Ports, key: str, temporary: Path, log_file: Path
-) -> subprocess.Popen[bytes]:
-    """The server's first process, in a session of its own; raises Unresolved if it cannot be started."""
+    command: Command, ports: Ports, key: str, temporary: Path, log_file: Path,
+    prepared: Prepared | None = None,
+) -> subprocess.Popen[bytes] | Process:  # fmt: skip
+    """The server's first process, in a session of its own; raises Unresolved if it cannot be started.
+
+    One that is `prepared` runs what else a fresh interpreter would.
+    """
     try:
         output = log.open_for_arm(log_file)
     except OSError as error:
         raise Unresolved(f"the log {log_file} cannot be written: {error.strerror}") from error
     try:
+        if prepared and command.program == PROGRAM:
+            return prepared.start(words(command, ports, key), environment(command, temporary), output)
         return subprocess.Popen(
             words(command, ports, key),
             env=environment(command, temporary),

@@ -20,6 +20,7 @@ from harness.serving import ending, evidence, family, launch, logs, ports, readi
 from harness.serving.ending import Ending, Found
 from harness.serving.launch import Command
 from harness.serving.ports import HOST, Ports
+from harness.serving.prepared import Prepared, Process
 from harness.serving.reports import Lines
 from harness.serving.segments import Segments
 
@@ -37,7 +38,8 @@ class Server:
     """A server that runs while the context is open.
 
     `folder` takes its log. `at` are ports reserved beforehand; without it they are chosen on entry.
-    `told` gives what its processes were heard to say, where somebody hears them. Entering raises Unresolved
+    `told` gives what its processes were heard to say, where somebody hears them. `prepared` is a process
+    that waits to be the first of them. Entering raises Unresolved
     where ports, folder or program are not to be had. Leaving the context stops the server, whatever
     happened; `stop` does so before and says how it went. `started` and `ready` are when its first process
     was and it answered, in seconds of time.monotonic().
@@ -50,8 +52,9 @@ class Server:
         at: Ports | None = None,
         grace: float = GRACE,
         told: Callable[[], Lines] | None = None,
+        prepared: Prepared | None = None,
     ) -> None:
-        self._told = told
+        self._told, self._prepared = told, prepared
         self.command, self.folder, self.grace = command, folder, grace
         self.log = folder / "server.log"
         self.key = secrets.token_hex(16)
@@ -96,8 +99,8 @@ class Server:
         self._leader = leader
         return self
 
-    def _start(self) -> subprocess.Popen[bytes]:
-        return launch.start(self.command, self.ports, self.key, self._temporary, self.log)
+    def _start(self) -> subprocess.Popen[bytes] | Process:
+        return launch.start(self.command, self.ports, self.key, self._temporary, self.log, self._prepared)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

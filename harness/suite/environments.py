@@ -26,7 +26,7 @@ class Environments:
     def of(self, kind: str) -> Environment:
         """The environment of a kind, as `harness.tiers.arms.kind` names it."""
         if kind not in self._made:
-            self._before[kind], common = self._cache(kind).load(), self._common.known
+            self._before[kind], common = self._learned(kind), self._common.known
             self._made[kind] = arms.environment(
                 kind, self._package, self._before[kind], self._bench.homes, common
             )
@@ -48,6 +48,11 @@ class Environments:
             both = dict.fromkeys(name for kind in sorted(arms.BRANCHES) for name in self._before[kind])
             shared = arms.base(self._package, self._common.known, self._bench.homes)
             self._common.sort(tuple(both), pool, folder, shared)
+
+    def _learned(self, kind: str) -> tuple[str, ...]:
+        """What arms of a kind were seen to import; a server imports most of what kernels do."""
+        also = self._cache("kernel").load() if kind == arms.CPU_SERVER else ()
+        return tuple(dict.fromkeys((*self._cache(kind).load(), *also)))
 
     def _cache(self, name: str) -> PreloadCache:
         return PreloadCache(self._bench.workspace.preload(name), _software(self._bench.machine))

@@ -24,6 +24,7 @@ MEMORY_MB: Mapping[str, int] = {
     "codegen": 6144,
     "kernel": 6144,
     "server": 24576,
+    "cpu-server": 24576,
     "device": 24576,  # what a driver maps for a GPU counts too
 }
 """Limits of an arm with all its processes, by its kind: they stop a runaway, and bind nothing else."""
@@ -39,11 +40,16 @@ _VARIABLES: Mapping[str, Mapping[str, str | None]] = {
     "kernel": variables.CPU_KERNELS,
     "device": variables.DEVICE_KERNELS,
     "server": variables.SERVER_DRIVER,
+    "cpu-server": variables.CPU_SERVERS,
 }
 """The kinds of environment that arms run in."""
 BRANCHES = frozenset({"codegen", "kernel"})
 """Those whose processes are forks of one: they differ in what Triton asks for when it is imported."""
+CPU_SERVER = "cpu-server"
+"""The kind of arms that start servers on a CPU: the first process of each is a fork of its arm."""
 _PRELOAD = "harness.host.preload"
+_TIERS: Mapping[str, str] = {"device": "kernel", CPU_SERVER: "server"}
+"""Whose code runs in arms of a kind, where that is not named after its tier."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +91,8 @@ class ArmPlan:
 def kind(tier: Tier, platform: Platform) -> str:
     """The kind of environment that arms need there: a kernel case on an accelerator needs one of its own, and
     one whose machine code is emulated compiles, as the codegen tier does."""
+    if tier is Tier.SERVER:
+        return tier.value if platform.host.has_devices else CPU_SERVER
     if tier is not Tier.KERNEL:
         return tier.value
     return "device" if platform.host.has_devices else "codegen" if platform.emulates else tier.value
@@ -112,7 +120,7 @@ def environment(
     Kinds that differ never share a process with any arm in it; BRANCHES are forks of one that has imported
     what is `common` to them, where something is.
     """
-    tier = f"harness.tiers.{'kernel' if kind == 'device' else kind}.arm"
+    tier = f"harness.tiers.{_TIERS.get(kind, kind)}.arm"
     compiles = ("harness.host.compiler",) if kind == "codegen" else ()
     needed = (_PRELOAD, tier, *compiles)
     learns = kind != "device"
@@ -121,7 +129,7 @@ def environment(
         preload=(*needed, *learned) if learns else needed,
         arm_only=_arm_only(package, homes),
         learns=learns,
-        base=base(package, common, homes) if common and kind in BRANCHES else None,
+        base=base(package, common, homes) if common and kind in (*BRANCHES, CPU_SERVER) else None,
     )
 
 

@@ -38,10 +38,10 @@ class FirstImport(MetaPathFinder):
         return importlib.util.find_spec(fullname)
 
 
-def watch(file: str) -> None:
-    """Wait for the package that the settings in `file` name."""
+def watch(file: str, **more: Any) -> None:
+    """Wait for the package that the settings in `file` name; `more` settings are this process's alone."""
     with open(file, encoding="utf-8") as text:
-        sys.meta_path.insert(0, FirstImport(json.load(text)))
+        sys.meta_path.insert(0, FirstImport({**json.load(text), **more}))
 
 
 def give_way(folder: str) -> None:

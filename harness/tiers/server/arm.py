@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from harness.process.job import write_json
 from harness.process.testimony import Testimony
 from harness.serving.ending import Ending
 from harness.serving.launch import Command
+from harness.serving.prepared import Prepared
 from harness.serving.reports import Receiver, Told
 from harness.serving.server import Server
 from harness.tiers.arms import STANDING, digest
@@ -135,10 +137,11 @@ class Run:
     def point(self) -> Point:
         """Start, talk, stop, and hold what came of it against what should have."""
         self.reports.mkdir(parents=True)
-        model = self.model()
-        with Receiver() as receiver:
-            driven, ending = self.talk(model, receiver)
-            self.told = receiver.told()
+        with self.prepared() as prepared:
+            model = self.model()
+            with Receiver() as receiver:
+                driven, ending = self.talk(model, receiver, prepared)
+                self.told = receiver.told()
         processes.hold_to_be_heard(self.told, self.reports)
         if ending.unresolved:
             raise Unresolved(f"{ending.unresolved} (log: {ending.log})")
@@ -162,10 +165,21 @@ class Run:
         dtype = self.case.dtype_on(self.host)
         return make(self.case.model, Path(self.payload["models"]), dtype=dtype)
 
-    def talk(self, model: Model, receiver: Receiver) -> tuple[Driven, Ending]:
+    @contextmanager
+    def prepared(self) -> Iterator[Prepared | None]:
+        """A process that waits to be the server, where that needs no accelerator and no import of its own."""
+        own = any(not name.startswith("SGLANG_") for name in self.case.environment)
+        found = None if self.host.has_devices or own else Prepared.here()
+        try:
+            yield found
+        finally:
+            if found:
+                found.discard()
+
+    def talk(self, model: Model, receiver: Receiver, prepared: Prepared | None) -> tuple[Driven, Ending]:
         """All the traffic, and how the server ended; no answers where it never was ready."""
         command = self.command(model, receiver.name)
-        with Server(command, self.folder, told=receiver.events) as server:
+        with Server(command, self.folder, told=receiver.events, prepared=prepared) as server:
             if ending := server.wait_ready(self.case.ready_seconds):
                 return Driven(rounds=((),)), ending
             driven = drive(

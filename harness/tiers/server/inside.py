@@ -124,6 +124,7 @@ def begin(settings: Mapping[str, Any]) -> None:
     report = Report(settings)
     importing.install(Path(settings["root"]), settings["package"], settings["bytecode"])
     report.attestor.install()
+    report.patches += settings.get("patches", ())
     report.patches += [*error_streams.part(report.folder), *log_events.report(report.event)]
     report.patches += [*preload.PATCHES, *import_stand_ins.install()]
     imports.after({"setproctitle": functools.partial(_tell_titles, report=report)})

@@ -134,7 +134,9 @@ class Holder:
         return self._lend(request, held, descriptors)
 
     def _lend(self, request: Request, held: Held, descriptors: list[int]) -> Answer:
-        if self._is_outgrown() or request.lists != lists(held.environment):
+        wanted = {one.key: one for one in self._wanted().values()}[request.environment]
+        if request.lists != lists(wanted) or not _goes_on(wanted, held.environment):
+            self._is_outgrown()
             return Answer(declined=_LEARNED, is_usual=True)
         if self._notice(self._stock.changed(held)):
             return Answer(declined=f"{self._stale}: it starts anew")
@@ -155,3 +157,8 @@ class Holder:
         if changed:
             self._stale = f"{changed} is not what it was"
         return changed is not None
+
+
+def _goes_on(wanted: Environment, held: Environment) -> bool:
+    """Whether what is held is where the imports that are wanted begin: a fork comes to the rest in order."""
+    return wanted.base == held.base and wanted.preload[: len(held.preload)] == held.preload

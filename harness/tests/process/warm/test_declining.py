@@ -93,9 +93,9 @@ def test_a_file_that_changed(warm: Warm, caplog: pytest.LogCaptureFixture) -> No
     assert warm.line() == f"ended: {module} is not what it was"
 
 
-def test_arms_that_learned_more(warm: Warm, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_base_that_learned_more(warm: Warm, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    (warm.folder / "learned").write_text("fractions")
+    (warm.folder / "learned-by-base").write_text("fractions", encoding="utf-8")
     _runs_alone(warm.lender, warm.environments["branch"], warm.folder)
     assert _told(caplog, logging.INFO) == "arms have learned more to import"
     assert warm.line() == "ended: arms have learned more to import"

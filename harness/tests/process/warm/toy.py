@@ -8,20 +8,24 @@ from pathlib import Path
 from harness.process.job import Environment
 from harness.process.warm.holding import Ready, hold
 
-BASE = Environment(variables={"COMMON": "yes"}, preload=("decimal",), arm_only=frozenset({"m_arm"}))
+_ARM_ONLY = frozenset({"m_arm"})
 
 
 def environments(folder: Path) -> dict[str, Environment]:
-    """A branch, which the file `learned` in the folder adds to, and one that stands by itself."""
-    learned = folder / "learned"
-    more = tuple(learned.read_text().split()) if learned.exists() else ()
+    """A branch and one that stands by itself. Files in the folder add to the branch and to its base."""
+    common = ("decimal", *_learned(folder / "learned-by-base"))
+    base = Environment(variables={"COMMON": "yes"}, preload=common, arm_only=_ARM_ONLY)
     branch = Environment(
         variables={"COMMON": "yes", "MODE": "branch"},
-        preload=("json", "m_shared", *more),
-        arm_only=frozenset({"m_arm"}),
-        base=BASE,
+        preload=("json", "m_shared", *_learned(folder / "learned")),
+        arm_only=_ARM_ONLY,
+        base=base,
     )
     return {"branch": branch, "plain": Environment(preload=("json",))}
+
+
+def _learned(file: Path) -> list[str]:
+    return file.read_text(encoding="utf-8").split() if file.exists() else []
 
 
 def main() -> None:

@@ -56,7 +56,8 @@ def lend(
         own.close()
         role = _supervise(message, descriptors, scratch)
     except SystemExit as ended:
-        print(ended.code or "", end="", file=sys.stderr, flush=True)
+        sys.stderr.write(str(ended.code or ""))
+        sys.stderr.flush()
     except BaseException:  # noqa: BLE001 - it goes to the pool's standard error, and the lost link tells it
         sys.excepthook(*sys.exc_info())
     finally:

@@ -1,7 +1,9 @@
 """Measures how what a run costs grows: over the number of bugs, and over the points of one case.
 
-Seconds are those of the processor, of all processes together, as well as of the clock: the first hang less
-on what else the machine does. Memory is what all processes have at once, what they share counted once.
+Bugs are taken in the order of their names, with their rows of the codegen and the kernel tier: those on the
+CPU first, then all that run here, which adds those that are compiled for GPUs and emulated. Seconds are those
+of the processor, of all processes together, as well as of the clock: the first hang less on what else the
+machine does. Memory is what all processes have at once, what they share counted once.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import threading
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from itertools import cycle, islice
 from pathlib import Path
 from statistics import linear_regression, median
@@ -23,9 +26,10 @@ sys.path.insert(0, str(ROOT))
 
 from harness import catalogue, homes  # noqa: E402 - a script finds the package only now
 from harness.facts import Reproducer, Tier  # noqa: E402
+from harness.machine import this_machine  # noqa: E402
 from harness.process import descendants, usage  # noqa: E402
 from harness.source.tree import installed  # noqa: E402
-from harness.suite import Bench, Request, Suite  # noqa: E402
+from harness.suite import Bench, Request, Suite, foresee  # noqa: E402
 
 MOST_MIB = 3072
 """What all processes of a run may have at once."""
@@ -85,15 +89,50 @@ def medians(costs: Sequence[Cost]) -> Cost:
 # --- what is run ---------------------------------------------------------------------------------
 
 
-def plain_bugs() -> list[str]:
-    """The bugs whose kernel case runs on a CPU and nowhere else: what is emulated has costs of its own."""
-    found = [one for one in catalogue.load_all() if (Tier.KERNEL, None) in one.cases]
-    return [one.id for one in found if sum(tier is Tier.KERNEL for tier, _ in one.cases) == 1]
+QUICK = (Tier.CODEGEN, Tier.KERNEL)
 
 
-def of_bugs(names: Sequence[str]) -> list[str]:
-    """The command that runs these bugs."""
-    return [sys.executable, "-m", "harness", "run", *names, "--tier", "kernel"]
+class Rows(StrEnum):
+    """Which cases of a bug are run: those on the CPU, or those for GPUs that need not be here as well."""
+
+    CPU = "cpu"
+    ALL = "all"
+
+
+def bugs() -> list[str]:
+    """The bugs with a case in the codegen or the kernel tier that runs on this machine's CPU, by name."""
+    return sorted({request.reproducer.id for request in _runnable(Rows.CPU)})
+
+
+def requests(rows: Rows, names: Sequence[str]) -> list[Request]:
+    """Their cases, bug after bug."""
+    found = _runnable(rows)
+    return [request for name in names for request in found if request.reproducer.id == name]
+
+
+def _runnable(rows: Rows) -> list[Request]:
+    """Whatever runs here; a row of the CPU names no platform, and compiles for none."""
+    here = (one.request for one in foresee(this_machine(), catalogue.subjects()) if one.runs)
+    return [
+        request
+        for request in here
+        if request.tier in QUICK
+        and (rows is Rows.ALL or (request.tier, request.platform) == (Tier.KERNEL, None))
+    ]
+
+
+def of_bugs(rows: Rows, number: int) -> list[str]:
+    """The command that runs these rows of the first bugs."""
+    return [sys.executable, __file__, "--run", rows.value, "--bugs", str(number)]
+
+
+def run_bugs(rows: Rows, number: int) -> int:
+    """Run these rows of the first bugs; 1 if one came to a failing verdict, which it names."""
+    with Suite(Bench.here((homes.own(),)).on(installed())) as suite:
+        judged = [one.result for one in suite.run(requests(rows, bugs()[:number]))]
+    failing = [f"{one.reproducer} {one.tier}: {one.verdict}: {one.reason}" for one in judged if one.failed]
+    print("\n".join(failing), end="")
+    return int(bool(failing))
 
 
 def of_points(bug: str, points: int) -> list[str]:
@@ -128,24 +167,57 @@ def table(what: str, numbers: Iterable[int], costs: Sequence[Cost]) -> list[str]
     return lines
 
 
-def main() -> int:
-    """0 if no run had more memory than MOST_MIB."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--bugs", type=int, nargs="*", default=[3, 6, 9], help="so many bugs in a run")
+def over_bugs(rows: Rows, numbers: Sequence[int], rounds: int) -> list[Cost]:
+    """Measure and print a table of so many bugs; the costs, by number."""
+    known = bugs()
+    counts = ", ".join(str(len(requests(rows, known[:number]))) for number in numbers)
+    costs = [_measured(of_bugs(rows, number), f"{rows} rows, {number} bugs", rounds) for number in numbers]
+    print(f"{rows} rows: {counts}")
+    print("\n".join(table("bugs", numbers, costs)), flush=True)
+    return costs
+
+
+def over_points(bug: str, numbers: Sequence[int], rounds: int) -> list[Cost]:
+    """Measure and print a table of so many points of a bug's case; the costs, by number."""
+    costs = [_measured(of_points(bug, number), f"{bug}, {number} points", rounds) for number in numbers]
+    print(f"points of {bug}")
+    print("\n".join(table("points", numbers, costs)), flush=True)
+    return costs
+
+
+def _measured(command: Sequence[str], what: str, rounds: int) -> Cost:
+    costs = []
+    for number in range(1, rounds + 1):
+        costs.append(cost(command))
+        print(f"{what}, run {number} of {rounds}: {costs[-1].wall:.0f} s", file=sys.stderr, flush=True)
+    return medians(costs)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
+    parser.add_argument("--bugs", type=int, nargs="*", default=[6, 12, 18], help="so many bugs in a run")
     parser.add_argument("--points", type=int, nargs="*", default=[1, 16, 64], help="so many points of a case")
-    parser.add_argument("--case", metavar="BUG", help="run the points of this case once, and nothing else")
     parser.add_argument("--of", default="pr24587", help="the bug whose points are run")
     parser.add_argument("--rounds", type=int, default=3, help="runs of each, of which the median is told")
-    asked = parser.parse_args()
+    parser.add_argument("--rows", type=Rows, choices=list(Rows), nargs="*", default=list(Rows))
+    alone = parser.add_mutually_exclusive_group()
+    alone.add_argument("--case", metavar="BUG", help="run the points of this case once, and nothing else")
+    alone.add_argument("--run", type=Rows, choices=list(Rows), help="run these rows once, and nothing else")
+    return parser
+
+
+def main() -> int:
+    """0 if no run had more memory than MOST_MIB."""
+    asked = _parser().parse_args()
     if asked.case:
         return run_points(asked.case, asked.points[0])
-    known = plain_bugs()
-    numbers = sorted({min(number, len(known)) for number in asked.bugs})
-    by_bugs = [medians([cost(of_bugs(known[:n])) for _ in range(asked.rounds)]) for n in numbers]
-    print("\n".join(table("bugs", numbers, by_bugs)), flush=True)
-    by_points = [medians([cost(of_points(asked.of, n)) for _ in range(asked.rounds)]) for n in asked.points]
-    print("\n".join(table("points", asked.points, by_points)))
-    most = max(one.mib for one in (*by_bugs, *by_points))
+    if asked.run:
+        return run_bugs(asked.run, asked.bugs[0])
+    known = len(bugs())
+    numbers = sorted({min(number, known) for number in asked.bugs})
+    costs = [one for rows in asked.rows if numbers for one in over_bugs(rows, numbers, asked.rounds)]
+    costs += over_points(asked.of, asked.points, asked.rounds) if asked.points else []
+    most = max(one.mib for one in costs)
     print(f"memory: at most {most} MiB ({MOST_MIB} allowed)")
     return int(most > MOST_MIB)
 

@@ -1,9 +1,10 @@
 """Measures launches of six upstream kernels by their number of programs, under the oracle and without it.
 
-The oracle runs the programs of a launch one after another, and at once. Seconds are of the processor's time,
-the best of some rounds in which all ways take turns. The bare interpreter is without its int32 overflow
-arithmetic, which the oracle leaves out as well; a share of the oracle's of what is not the interpreter's is
-seen so. Triton-Viz's sanitizer runs beside them, where it is installed.
+The oracle watches as it does in a point of the kernel tier, with all detectors, and runs the programs of a
+launch one after another, and at once. Times are milliseconds of the processor for one launch, the best of
+some rounds in which all ways take turns; a quick launch is made several times in a round, in one watched
+block. The bare interpreter is without its int32 overflow arithmetic, which the oracle leaves out as well, so
+that the ratio is what the oracle adds. Triton-Viz's sanitizer runs beside them, where it is installed.
 """
 
 from __future__ import annotations
@@ -32,19 +33,46 @@ ROUNDS = 3
 MOST = 1.15
 """What the oracle should cost at most, as a multiple of the interpreter that it runs on."""
 
+ENOUGH = 0.1
+"""Seconds that the launches of one round take together, or a single one of them takes more."""
+
+HEAD = (
+    f"{'ms of a launch, and ratios to bare':50} {'programs':>8} {'bare':>9} {'in turn':>9} {'at once':>9} "
+    f"{'Triton-Viz':>14} {'in turn':>7} {'at once':>7} {'gain':>7}"
+)
+
 Call = Callable[[], object]
 
 
-def seconds(call: Call) -> float:
+def seconds(call: Call, times: int = 1) -> float:
+    """Of the processor, for each of so many calls."""
     start = time.process_time()
-    call()
-    return time.process_time() - start
+    for _ in range(times):
+        call()
+    return (time.process_time() - start) / times
 
 
-def bare(call: Call) -> float:
+def bare(call: Call, times: int) -> float:
     """Of the interpreter alone."""
     with bench.without_overflow_arithmetic():
-        return seconds(call)
+        return seconds(call, times)
+
+
+def watched(call: Call, times: int) -> float:
+    """Of calls in one block that is watched as a point of the kernel tier is.
+
+    SystemExit if the oracle reports a fault: the workload is no clean run then.
+    """
+    from harness.memory.oracle import Oracle
+    from harness.memory.stores import Stores
+
+    root = Path(importlib.import_module("sglang").__path__[0])
+    oracle = Oracle(stores=Stores())
+    with oracle.calling(root), oracle.watching(root, entered=lambda kernel: None):
+        taken = seconds(call, times)
+    if faults := list(oracle.violations.faults()):
+        raise SystemExit(f"bench: the oracle reports {faults[0].signature} in a clean run")
+    return taken
 
 
 @contextmanager
@@ -62,7 +90,7 @@ def in_turn() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Row:
-    """The best seconds of one kernel's launch: bare, and under the oracle in turn and at once.
+    """The best seconds of one launch: bare, and under the oracle in turn and at once.
 
     `viz` are those of one launch under Triton-Viz, or why there was none.
     """
@@ -75,8 +103,9 @@ class Row:
     viz: float | str
 
     def __str__(self) -> str:
-        viz = f"{self.viz:.4f}" if isinstance(self.viz, float) else self.viz
-        times = f"{self.bare:9.4f} {self.in_turn:9.4f} {self.at_once:9.4f} {viz:>12}"
+        viz = _milliseconds(self.viz) if isinstance(self.viz, float) else self.viz
+        ways = (self.bare, self.in_turn, self.at_once)
+        times = " ".join([*(f"{_milliseconds(taken):>9}" for taken in ways), f"{viz:>14}"])
         ratios = f"{self.in_turn / self.bare:7.2f} {self.ratio:7.2f} {self.in_turn / self.at_once:7.1f}"
         return f"{self.kernel:50} {self.programs:8} {times} {ratios}"
 
@@ -86,25 +115,29 @@ class Row:
         return self.at_once / self.bare
 
 
+def _milliseconds(taken: float) -> str:
+    return f"{1e3 * taken:.2f}"
+
+
 def rows(programs: int, rounds: int) -> Iterator[Row]:
     """A row for each kernel."""
     from ci.bench.oracle_workloads import of_programs
 
     viz = triton_viz_sanitizer.run("launches", str(programs)) or {}
     for workload in of_programs(programs):
-        watched = bench.watched(workload.call)
         workload.call()  # the interpreter rewrites a kernel when it first runs
-        taken = [_round(workload.call, watched) for _ in range(rounds)]
+        times = 1 + int(ENOUGH / seconds(workload.call))
+        taken = [_round(workload.call, times) for _ in range(rounds)]
         alone, checked, together = map(min, zip(*taken, strict=True))
         beside = viz.get(workload.name, "not run")
         yield Row(workload.name, programs, alone, checked, together, beside)
 
 
-def _round(call: Call, watched: Call) -> tuple[float, float, float]:
-    alone = bare(call)
+def _round(call: Call, times: int) -> tuple[float, float, float]:
+    alone = bare(call, times)
     with in_turn():
-        checked = seconds(watched)
-    return alone, checked, seconds(watched)
+        checked = watched(call, times)
+    return alone, checked, watched(call, times)
 
 
 def main() -> int:
@@ -119,8 +152,7 @@ def main() -> int:
     from harness.host import interpreter
 
     interpreter.without_repetition()
-    head = f"{'bare':>9} {'in turn':>9} {'at once':>9} {'Triton-Viz':>12}"
-    print(f"{'kernel':50} {'programs':>8} {head} {'in turn':>7} {'at once':>7} {'gain':>7}")
+    print(HEAD)
     ratios = []
     for programs in asked.programs:
         for row in rows(programs, asked.rounds):

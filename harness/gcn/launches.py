@@ -23,7 +23,7 @@ from harness.host.targets import Target
 from harness.memory.journal import Journal
 from harness.memory.launch import Launch
 from harness.memory.live import LiveTensors
-from harness.memory.names import names_of
+from harness.memory.names import Bindings
 from harness.memory.poison import Poison
 from harness.memory.violations import Violations
 from harness.memory.windows import Argument
@@ -91,7 +91,7 @@ def _reached(launch: Launch, address: int) -> Argument | None:
     tensor = launch.live.at(address)
     if tensor is None:
         return None
-    name = names_of([tensor], launch.frame)[0] or "?"
+    name = launch.bindings.name_of(tensor) or "?"
     launch.arguments.append(Argument(name, tensor, name))
     return launch.arguments[-1]
 
@@ -126,13 +126,12 @@ def _opened(function: Any, grid: Any, bound: Mapping[str, Any], frame: FrameType
     if nested := [name for name, value in bound.items() if isinstance(value, tuple)]:
         raise Unsupported(f"{function.__name__}: the tuple {nested[0]} as an argument")
     given = {name: value for name, value in bound.items() if isinstance(value, torch.Tensor)}
-    names = names_of(list(given.values()), frame)
-    pairs = zip(given.items(), names, strict=True)
-    arguments = [Argument(name, tensor, found or name) for (name, tensor), found in pairs]
+    bindings = Bindings(frame)
+    arguments = [Argument(name, tensor, bindings.name_of(tensor) or name) for name, tensor in given.items()]
     scalars = {name: value for name, value in bound.items() if isinstance(value, bool | int | float | str)}
     size = grid(dict(bound)) if callable(grid) else grid
     file = function.fn.__code__.co_filename
-    return Launch(function.__name__, file, [int(n) for n in size], scalars, arguments, frame)
+    return Launch(function.__name__, file, [int(n) for n in size], scalars, arguments, bindings)
 
 
 def _bound(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:

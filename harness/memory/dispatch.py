@@ -16,7 +16,7 @@ from harness.memory import hardware, indexing
 from harness.memory.allocations import ALLOCATORS, allocated
 from harness.memory.fences import Fenced, is_plain
 from harness.memory.indexing import READERS, Indexing
-from harness.memory.modes import Mode
+from harness.memory.modes import Mode, unheeded
 from harness.memory.names import name_of, name_to_be
 from harness.memory.poison import Poison
 from harness.memory.reads import Reads, asker
@@ -37,6 +37,8 @@ class TorchChecks(Mode):
     With `as_hardware` an operation with stray indices goes on with unchecked arithmetic, and
     otherwise as torch does, which on a CPU mostly means that it raises.
     """
+
+    heeds_oracle = False
 
     def __init__(
         self,
@@ -90,7 +92,8 @@ class TorchChecks(Mode):
     # --- allocations -----------------------------------------------------------------------
 
     def _allocate(self, func: Any, args: Sequence[Any], kwargs: Mapping[str, Any], frame: FrameType) -> Any:
-        return allocated(func, args, kwargs, self._fences, name_to_be(frame), self._poison)
+        with unheeded():
+            return allocated(func, args, kwargs, self._fences, name_to_be(frame), self._poison)
 
     def _plainly(self, func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         try:

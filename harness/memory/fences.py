@@ -24,6 +24,7 @@ RED_ZONE_BYTES = 512
 ALIGNMENT = 64
 """What torch's own allocator gives on a CPU."""
 _CANARY = 0xC5
+_UNHARMED = bytes([_CANARY]) * RED_ZONE_BYTES
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -61,12 +62,13 @@ class Block:
         hit = [
             offset + np.flatnonzero(zone != _CANARY)
             for offset, zone in self._zones
-            if (zone != _CANARY).any()
+            if zone.tobytes() != _UNHARMED
         ]
-        for _, zone in self._zones if hit else ():
+        if not hit:
+            return np.empty(0, dtype=np.int64)
+        for _, zone in self._zones:
             zone[:] = _CANARY
-        found = np.concatenate(hit) if hit else np.empty(0, dtype=np.int64)
-        return np.unique(found // self.itemsize).astype(np.int64)
+        return np.unique(np.concatenate(hit) // self.itemsize).astype(np.int64)
 
     def __del__(self) -> None:
         # The last chance to see what was written while nobody looked. At the interpreter's exit

@@ -12,7 +12,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -26,7 +26,6 @@ from harness.memory.grid.records import Access, Record
 from harness.memory.journal import Journal
 from harness.memory.launch import Launch, opened
 from harness.memory.live import LiveTensors
-from harness.memory.names import names_of
 from harness.memory.poison import Poison
 from harness.memory.reads import Reads
 from harness.memory.stores import Stores, Written
@@ -40,6 +39,8 @@ UNKNOWN = "an address that was derived from no argument and no live tensor"
 _BUILDER = interpreter.InterpreterBuilder
 _PATCHED: tuple[tuple[str, Any, str], ...] = (
     ("GridExecutor", interpreter.GridExecutor, "__call__"),
+    ("GridExecutor", interpreter.GridExecutor, "_init_args_hst"),
+    ("GridExecutor", interpreter.GridExecutor, "_restore_args_dev"),
     ("", interpreter, "_implicit_cvt"),
     ("InterpreterBuilder", _BUILDER, "create_addptr"),
     ("InterpreterBuilder", _BUILDER, "create_int_to_ptr"),
@@ -57,6 +58,18 @@ _ORIGINALS = tuple(getattr(owner, name) for _, owner, name in _PATCHED)
 PATCHES = tuple(
     ".".join(filter(None, ("triton.runtime.interpreter", owner, name))) for owner, _, name in _PATCHED
 )
+
+
+class Resolved(NamedTuple):
+    """An access: real addresses, the active lanes that may touch them, and which arguments those are of.
+
+    With `violation` others were stray.
+    """
+
+    real: Addresses
+    inside: Lanes
+    arguments: tuple[Argument, ...] = ()
+    violation: bool = False
 
 
 class LaneChecks:
@@ -97,8 +110,8 @@ class LaneChecks:
         """Run one launch with its tensors in windows, then record what it touched."""
         outer, launch = self._launch, opened(executor, args, kwargs)
         self._entered(launch.kernel)
-        if self._reads:
-            launch.unwritten = self._reads.of_launch([argument.tensor for argument in launch.arguments])
+        for argument in launch.arguments:
+            self._look_into(argument, launch)
         if self._stores:
             launch.written, launch.turned = Written(), self._stores.turned(launch.kernel)
         self._launch = launch
@@ -114,6 +127,14 @@ class LaneChecks:
             if self._events is not None:
                 self._events.append(launch.event())
             self._after(launch.kernel, [argument.tensor for argument in launch.arguments])
+
+    def taken_over(self, executor: Any) -> bool:
+        """Whether a launch can have its arguments as they are: the interpreter copies each, to and fro.
+
+        It does so for the sake of devices. Of what lies in the CPU's memory the copy is the same storage,
+        which then comes to be copied onto itself.
+        """
+        return self._launch is not None and not executor.pre_run_hooks and self._launch.on_cpu
 
     def convert(self, original: Callable[[Any], Any], value: Any) -> Any:
         """The kernel-side value of an argument: tensors become addresses in their window."""
@@ -168,12 +189,16 @@ class LaneChecks:
         return launch.by_address[address]
 
     def _reached(self, launch: Launch, tensor: torch.Tensor) -> Window:
-        name = names_of([tensor], launch.frame)[0] or "?"
+        name = launch.bindings.name_of(tensor) or "?"
         argument = Argument(name, tensor, name)
         launch.arguments.append(argument)
-        if self._reads:
-            launch.unwritten += self._reads.of_launch([tensor])
+        self._look_into(argument, launch)
         return self._windows.open(argument)
+
+    def _look_into(self, argument: Argument, launch: Launch) -> None:
+        """Note what of poison a launch could load from an argument."""
+        if self._reads and (unwritten := self._reads.held(argument.tensor)):
+            launch.unwritten[id(argument)] = unwritten
 
     def turned(self) -> bool:
         """Whether the programs of the launch that runs, and its lanes, go in the other direction."""
@@ -181,15 +206,15 @@ class LaneChecks:
 
     # --- accesses --------------------------------------------------------------------------
 
-    def resolve(self, ptrs: Any, mask: Any, kind: str) -> tuple[Addresses, Lanes, bool]:
-        """Real addresses, the active lanes that may touch them, and whether others were stray."""
+    def resolve(self, ptrs: Any, mask: Any, kind: str) -> Resolved:
+        """Where an access really goes; every lane is judged, and what is stray is reported."""
         addresses, active, width = ptrs.data, _lanes(mask), _width(ptrs)
         if active.shape != addresses.shape:
             active = np.broadcast_to(active, addresses.shape)
-        chosen = addresses if active.all() else addresses[active]
+        chosen = addresses if _every(active) else addresses[active]
         if not chosen.size:
-            return addresses, active, False
-        low, high = (chosen.item(),) * 2 if chosen.size == 1 else (int(chosen.min()), int(chosen.max()))
+            return Resolved(addresses, active)
+        low, high = _ends(chosen)
         window, record, writes = self._windows.find(low), self._record, kind == "oob-write"
         if window is not None and window is self._windows.find(high):
             argument, start = window.argument, window.bias - window.base
@@ -200,8 +225,9 @@ class LaneChecks:
                     record.elements(argument, window.offsets(chosen), width)
                 record.sound(active)
                 real = addresses + window.delta
-                record.access(Access((argument,), real, active, width, writes))
-                return real, active, False
+                if record.keeps:
+                    record.access(Access((argument,), real, active, width, writes))
+                return Resolved(real, active, (argument,))
         return self._by_lane(addresses, active, width, kind)
 
     def poisoned(self, value: Any, ptrs: Any, violation: Lanes) -> Any:
@@ -213,46 +239,49 @@ class LaneChecks:
     def stored(self, addresses: Addresses, values: Any, inside: Lanes) -> None:
         """Keep what a store writes, to see which stores race."""
         if self._launch is not None and self._launch.written is not None:
-            bits = np.ascontiguousarray(np.broadcast_to(values, addresses.shape))
-            self._record.stored(addresses, bits.view(f"u{bits.dtype.itemsize}").astype(np.uint64), inside)
+            whole = values if values.shape == addresses.shape else np.broadcast_to(values, addresses.shape)
+            self._record.stored(addresses, whole, inside)
 
     def ordered(self) -> None:
         """The launch has an atomic operation, by which its programs may wait for each other."""
         self._record.updates()
 
-    def loaded(self, value: Any) -> None:
-        """Look for poison of allocations that this launch was given."""
+    def loaded(self, value: Any, arguments: tuple[Argument, ...]) -> None:
+        """Look for poison in what was loaded of these."""
         launch = self._launch
-        if launch and launch.unwritten and not self._poison.drawn and among(value.data, launch.unwritten):
-            self._poison.drawn = True
+        if launch and launch.unwritten and not self._poison.drawn:
+            held = [launch.unwritten[id(one)] for one in arguments if id(one) in launch.unwritten]
+            if held and among(value.data, held):
+                self._poison.drawn = True
 
-    def _by_lane(
-        self, addresses: Addresses, active: Lanes, width: int, kind: str
-    ) -> tuple[Addresses, Lanes, bool]:
-        real, inside = addresses.copy(), active.copy()
-        arguments = []
-        for window, here in self._windows.split(addresses):
-            lanes = here & active
-            if not lanes.any():
-                continue
+    def _by_lane(self, addresses: Addresses, active: Lanes, width: int, kind: str) -> Resolved:
+        real, inside, at = addresses.copy(), active.copy(), np.flatnonzero(active)
+        chosen, arguments = addresses.reshape(-1)[at], []
+        moved, good = chosen.copy(), np.zeros(chosen.shape, dtype=bool)
+        programs = at // max(1, math.prod(addresses.shape[1:]))
+        for window, lanes in self._windows.grouped(chosen):
             if window is None:
-                inside[lanes] = False
-                self._report_unknown(kind, lanes)
+                self._report_unknown(kind, programs[lanes])
                 continue
-            real[lanes] += window.delta
-            inside[lanes] = self._in_window(window, addresses, lanes, width, kind)
+            moved[lanes] += window.delta
+            good[lanes] = self._in_window(window, chosen[lanes], programs[lanes], width, kind)
             arguments.append(window.argument)
+        real.reshape(-1)[at], inside.reshape(-1)[at] = moved, good
         self._record.astray(active, inside)
-        self._record.access(Access(tuple(arguments), real, inside, width, kind == "oob-write"))
-        return real, inside, not np.array_equal(inside, active)
+        if self._record.keeps:
+            self._record.access(Access(tuple(arguments), real, inside, width, kind == "oob-write"))
+        return Resolved(real, inside, tuple(arguments), not good.all())
 
-    def _in_window(self, window: Window, addresses: Addresses, lanes: Lanes, width: int, kind: str) -> Lanes:
-        argument, offsets = window.argument, window.offsets(addresses[lanes])
+    def _in_window(
+        self, window: Window, addresses: Addresses, programs: Offsets, width: int, kind: str
+    ) -> Lanes:
+        """Which of these lanes are inside; `programs` are theirs, by their place on the first axis."""
+        argument, offsets = window.argument, window.offsets(addresses)
         good = argument.inside(offsets, width)
         if good.any():
             self._touched(argument, offsets[good], width, kind == "oob-write")
         if not good.all():
-            self._report(argument, offsets[~good], _rows(lanes)[~good], width, kind)
+            self._report(argument, offsets[~good], programs[~good], width, kind)
         return good
 
     def _touched(self, argument: Argument, offsets: Offsets, width: int, writes: bool) -> None:
@@ -261,7 +290,7 @@ class LaneChecks:
         if writes and argument.stores is not None:
             self._record.elements(argument, offsets, width)
 
-    def _report(self, argument: Argument, offsets: Offsets, rows: Offsets, width: int, kind: str) -> None:
+    def _report(self, argument: Argument, offsets: Offsets, programs: Offsets, width: int, kind: str) -> None:
         """Stray elements, counted in the type that the kernel's pointer has at the access."""
         assert self._launch is not None
         past = (offsets < argument.floor) | (offsets + width > argument.nbytes)
@@ -276,17 +305,24 @@ class LaneChecks:
                     message=message,
                 )
                 what = f", argument {argument.name}"
-                self._record.stray(fault, offsets[lanes] // width, what, int(rows[lanes][0]))
+                self._record.stray(fault, offsets[lanes] // width, what, int(programs[lanes][0]))
 
-    def _report_unknown(self, kind: str, lanes: Lanes) -> None:
+    def _report_unknown(self, kind: str, programs: Offsets) -> None:
         assert self._launch is not None
         fault = Fault(kind=kind, kernel=self._launch.kernel, message=UNKNOWN)
-        self._record.stray(fault, None, "", int(_rows(lanes)[0]))
+        self._record.stray(fault, None, "", int(programs[0]))
 
 
-def _rows(lanes: Lanes) -> Offsets:
-    """Of each active lane its place on the first axis: where several programs run at once, that of those."""
-    return np.nonzero(np.atleast_1d(lanes))[0]
+def _every(lanes: Lanes) -> bool:
+    """`lanes.all()`, which takes longer for a few than to look at them does."""
+    return bool(lanes.item() if lanes.size == 1 else np.logical_and.reduce(lanes, axis=None))
+
+
+def _ends(addresses: Addresses) -> tuple[int, int]:
+    """The lowest and the highest of some."""
+    if addresses.size == 1:
+        return (addresses.item(),) * 2
+    return int(np.minimum.reduce(addresses, axis=None)), int(np.maximum.reduce(addresses, axis=None))
 
 
 def _width(ptrs: Any) -> int:
@@ -299,6 +335,13 @@ def _lanes(mask: Any) -> Lanes:
     return data if data.dtype == np.bool_ else np.asarray(data, dtype=bool)
 
 
+def _mask(given: Any, inside: Lanes) -> Any:
+    """The mask of these lanes, which is the one that was given where none of its lanes is stray."""
+    if given.__class__ is interpreter.TensorHandle and given.data is inside:
+        return given
+    return interpreter.TensorHandle(inside, tl.int1)
+
+
 def _backwards(lanes: Any) -> Any:
     """Lanes in the other direction, as one row."""
     return np.ascontiguousarray(lanes.reshape(-1)[::-1])
@@ -307,12 +350,19 @@ def _backwards(lanes: Any) -> Any:
 @contextmanager
 def checked(checks: LaneChecks) -> Iterator[None]:
     """Patch the interpreter of this process for as long as the block runs; the innermost checker sees all."""
-    raw_call, raw_convert, raw_move, raw_point, raw_load, *others = _ORIGINALS
+    raw_call, raw_take, raw_bring, raw_convert, raw_move, raw_point, raw_load, *others = _ORIGINALS
     raw_store, raw_rmw, raw_cas, raw_place, options, *_ = others
     handle = interpreter.TensorHandle
 
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
         return checks.run(raw_call, self, args, kwargs)
+
+    def take(self: Any, args: Any, kwargs: Any) -> Any:
+        return (list(args), dict(kwargs)) if checks.taken_over(self) else raw_take(self, args, kwargs)
+
+    def bring(self: Any, *args: Any) -> None:
+        if not checks.taken_over(self):
+            raw_bring(self, *args)
 
     def convert(value: Any) -> Any:
         return checks.convert(raw_convert, value)
@@ -324,35 +374,35 @@ def checked(checks: LaneChecks) -> Iterator[None]:
         return checks.pointed(raw_point(self, src, dst_type))
 
     def load(self: Any, ptrs: Any, mask: Any, other: Any, *rest: Any, **named: Any) -> Any:
-        real, inside, violation = checks.resolve(ptrs, mask, "oob-read")
-        value = raw_load(self, handle(real, ptrs.dtype), handle(inside, tl.int1), other, *rest, **named)
-        checks.loaded(value)
+        real, inside, arguments, violation = checks.resolve(ptrs, mask, "oob-read")
+        value = raw_load(self, handle(real, ptrs.dtype), _mask(mask, inside), other, *rest, **named)
+        checks.loaded(value, arguments)
         return checks.poisoned(value, ptrs, _lanes(mask) & ~inside) if violation else value
 
     def store(self: Any, ptrs: Any, value: Any, mask: Any, *rest: Any, **named: Any) -> Any:
-        real, inside, _ = checks.resolve(ptrs, mask, "oob-write")
+        real, inside, *_ = checks.resolve(ptrs, mask, "oob-write")
         checks.stored(real, value.data, inside)
         if checks.turned():
             real, inside = _backwards(real), _backwards(np.broadcast_to(inside, ptrs.data.shape))
             value = handle(_backwards(np.broadcast_to(value.data, ptrs.data.shape)), value.dtype)
-        return raw_store(self, handle(real, ptrs.dtype), value, handle(inside, tl.int1), *rest, **named)
+        return raw_store(self, handle(real, ptrs.dtype), value, _mask(mask, inside), *rest, **named)
 
     def rmw(self: Any, op: Any, ptr: Any, value: Any, mask: Any, *rest: Any) -> Any:
         checks.ordered()
-        real, inside, violation = checks.resolve(ptr, mask, "oob-write")
+        real, inside, arguments, violation = checks.resolve(ptr, mask, "oob-write")
         before = raw_rmw(self, op, handle(real, ptr.dtype), value, handle(inside, tl.int1), *rest)
-        checks.loaded(before)
+        checks.loaded(before, arguments)
         return checks.poisoned(before, ptr, _lanes(mask) & ~inside) if violation else before
 
     def cas(self: Any, ptr: Any, expected: Any, value: Any, *rest: Any) -> Any:
         checks.ordered()
         everywhere = handle(np.ones(ptr.data.shape, dtype=bool), tl.int1)
-        real, inside, violation = checks.resolve(ptr, everywhere, "oob-write")
+        real, inside, arguments, violation = checks.resolve(ptr, everywhere, "oob-write")
         # compare-and-swap has no mask, so stray lanes are sent to a scratch word instead
         scratch = np.zeros(1, dtype=np.uint64)
         real[~inside] = scratch.ctypes.data
         before = raw_cas(self, handle(real, ptr.dtype), expected, value, *rest)
-        checks.loaded(before)
+        checks.loaded(before, arguments)
         return checks.poisoned(before, ptr, ~inside) if violation else before
 
     def place(self: Any, x: int, y: int, z: int) -> Any:
@@ -364,7 +414,21 @@ def checked(checks: LaneChecks) -> Iterator[None]:
     # the assertions that code under test makes itself are what debug mode is for here.
     asserting = dataclasses.replace(options, debug=True, sanitize_overflow=False)
     of_programs = language.patch_lang_tensor, language.reduce_ops, language.scan_ops
-    replacements = (call, convert, move, point, load, store, rmw, cas, place, asserting, *of_programs)
+    replacements = (
+        call,
+        take,
+        bring,
+        convert,
+        move,
+        point,
+        load,
+        store,
+        rmw,
+        cas,
+        place,
+        asserting,
+        *of_programs,
+    )
     with _patched(replacements):
         yield
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import inspect
 import math
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from types import FrameType
 from typing import Any
 
@@ -15,10 +16,13 @@ from triton.runtime import interpreter
 from triton.tools.tensor_descriptor import TensorDescriptor
 
 from harness.memory.live import LiveTensors
-from harness.memory.names import names_of
+from harness.memory.modes import unheeded
+from harness.memory.names import Bindings
 from harness.memory.stores import Written
 from harness.memory.unwritten import Unwritten
 from harness.memory.windows import Argument, Window
+
+Kernel = Callable[..., Any]
 
 
 class OfAllocations(interpreter.GridExecutor):  # type: ignore[misc]
@@ -27,7 +31,7 @@ class OfAllocations(interpreter.GridExecutor):  # type: ignore[misc]
 
 @dataclass
 class Launch:
-    """A kernel launch while it runs, asked for in `frame`.
+    """A kernel launch while it runs; `bindings` are those of the code that asked for it.
 
     `arguments` grow by the tensors that are found through tables of addresses. `written` takes what is stored
     (None: nobody asks); `turned` says that programs, and the lanes of a store, go in the other direction.
@@ -38,7 +42,7 @@ class Launch:
     grid: list[int]
     scalars: dict[str, Any]
     arguments: list[Argument]
-    frame: FrameType
+    bindings: Bindings
     converted: int = 0
     live: LiveTensors | None = None
     written: Written | None = None
@@ -47,7 +51,7 @@ class Launch:
     def __post_init__(self) -> None:
         self.given = len(self.arguments)
         self.by_address: dict[int, Window | None] = {}
-        self.unwritten: list[Unwritten] = []
+        self.unwritten: dict[int, Unwritten] = {}  # by the id of the argument that holds it
         self.forgotten: list[Argument] = []
 
     def place(self) -> str:
@@ -56,6 +60,11 @@ class Launch:
         while frame is not None and frame.f_code.co_filename != self.file:
             frame = frame.f_back
         return f"{self.kernel}:{frame.f_lineno if frame else 0}"
+
+    @property
+    def on_cpu(self) -> bool:
+        """Whether all that it was given lies in the CPU's memory."""
+        return all(argument.tensor.device.type == "cpu" for argument in self.arguments[: self.given])
 
     @property
     def dims(self) -> tuple[int, int, int]:
@@ -90,36 +99,59 @@ class Launch:
         self.by_address.clear()
 
     def event(self) -> dict[str, Any]:
-        reached = self.arguments[self.given :]
+        with unheeded():
+            told = [argument.facts() for argument in self.arguments]
+        args = zip((argument.name for argument in self.arguments), told[: self.given], strict=False)
         event: dict[str, Any] = {
             "event": "launch",
             "kernel": self.kernel,
             "grid": self.grid,
             "scalars": self.scalars,
-            "args": {argument.name: argument.facts() for argument in self.arguments[: self.given]},
+            "args": dict(args),
         }
-        return event | ({"reached": [argument.facts() for argument in reached]} if reached else {})
+        return event | ({"reached": told[self.given :]} if self.given < len(told) else {})
 
 
 def opened(executor: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Launch:
     """The launch that an executor was called for by the caller of this function's caller's caller."""
-    known = inspect.getfullargspec(executor.fn).args
-    bound = inspect.getcallargs(executor.fn, *args, **{k: v for k, v in kwargs.items() if k in known})
+    bound = _bound(executor.fn, args, kwargs)
     given = [
         pair
         for name, value in bound.items()
         if name not in executor.constexprs
         for pair in _tensors(name, value)
     ]
-    frame = sys._getframe(3)
-    names = names_of([tensor for _, tensor in given], frame)
-    pairs = zip(given, names, strict=True)
-    whole = isinstance(executor, OfAllocations)
-    arguments = [Argument(name, tensor, found or name, whole=whole) for (name, tensor), found in pairs]
+    bindings, whole = Bindings(sys._getframe(3)), isinstance(executor, OfAllocations)
+    arguments = [
+        Argument(name, tensor, bindings.name_of(tensor) or name, whole=whole) for name, tensor in given
+    ]
     scalars = {name: value for name, value in bound.items() if isinstance(value, bool | int | float | str)}
     grid = executor.grid(bound) if callable(executor.grid) else executor.grid
     code = executor.fn.__code__
-    return Launch(executor.fn.__name__, code.co_filename, [int(n) for n in grid], scalars, arguments, frame)
+    size = [int(n) for n in grid]
+    return Launch(executor.fn.__name__, code.co_filename, size, scalars, arguments, bindings)
+
+
+@lru_cache(maxsize=256)
+def _parameters(kernel: Kernel) -> inspect.FullArgSpec:
+    return inspect.getfullargspec(kernel)
+
+
+def _bound(kernel: Kernel, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """As `inspect.getcallargs`, in its order, of those keywords that the kernel knows.
+
+    The interpreter asks for the same, and goes by that order.
+    """
+    asked = _parameters(kernel)
+    named = {name: value for name, value in kwargs.items() if name in asked.args}
+    bound = {**dict(zip(asked.args, args, strict=False)), **named}
+    fits = len(bound) == len(args) + len(named)
+    defaults = asked.defaults or ()
+    last = asked.args[len(asked.args) - len(defaults) :]
+    bound |= {name: value for name, value in zip(last, defaults, strict=True) if name not in bound}
+    if fits and len(bound) == len(asked.args) and not (asked.varargs or asked.varkw or asked.kwonlyargs):
+        return bound
+    return inspect.getcallargs(kernel, *args, **named)
 
 
 def _tensors(name: str, value: Any) -> Iterator[tuple[str, torch.Tensor]]:

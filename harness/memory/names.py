@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from types import CodeType, FrameType, ModuleType
 from typing import Any
@@ -25,8 +26,14 @@ Extent = tuple[int, int]
 Binding = tuple[str, Any]
 
 
+_address = torch.Tensor.data_ptr
+"""As it is without `reads`, whom it does not concern that a name is looked for."""
+
+
 def _extent(tensor: torch.Tensor) -> Extent:
     """First byte and number of bytes from the first to the last element."""
+    if tensor.layout == torch.strided and tensor.is_contiguous():
+        return _address(tensor), tensor.numel() * tensor.element_size()
     span = sum((size - 1) * abs(stride) for size, stride in zip(tensor.shape, tensor.stride(), strict=True))
     return tensor.data_ptr(), (span + 1) * tensor.element_size() if tensor.numel() else 0
 
@@ -93,36 +100,57 @@ def _tensors(
                 yield name, value
 
 
+Found = tuple[int, str]
+"""A binding's place among those that were looked at, and its name."""
+
+
+class Bindings:
+    """What tensors are bound to in a frame and its callers': looked at once, and as far as is asked for."""
+
+    def __init__(self, frame: FrameType | None) -> None:
+        self._rest = chain(_tensors(frame, _bindings), _tensors(frame, _items))
+        self._seen: list[tuple[str, Extent, torch.Tensor]] = []
+        self._by_object: dict[int, Found] = {}
+        self._by_memory: dict[Extent, Found] = {}
+
+    def name_of(self, tensor: torch.Tensor) -> str | None:
+        """The innermost binding that is exactly this memory, or else one of which it is a part.
+
+        A view of a larger buffer is named after the buffer, with `[...]` behind it. A tensor without
+        elements has no memory, so only a binding of the object itself counts.
+        """
+        wanted = _extent(tensor)
+        while (found := self._exactly(tensor, wanted)) is None:
+            if not self._look():
+                return self._partly(wanted)
+        return found
+
+    def _exactly(self, tensor: torch.Tensor, wanted: Extent) -> str | None:
+        found = [self._by_object.get(id(tensor)), self._by_memory.get(wanted) if wanted[1] else None]
+        return min((one for one in found if one is not None), default=(0, None))[1]
+
+    def _partly(self, wanted: Extent) -> str | None:
+        first, length = wanted
+        for name, (start, size), _ in self._seen if length else ():
+            if start <= first and first + length <= start + size:
+                return f"{name}{PART}"
+        return None
+
+    def _look(self) -> bool:
+        """Look at one binding more, if there is one."""
+        for name, value in self._rest:
+            extent, found = _extent(value), (len(self._seen), name)
+            self._seen.append((name, extent, value))
+            self._by_object.setdefault(id(value), found)
+            self._by_memory.setdefault(extent, found)
+            return True
+        return False
+
+
 def names_of(tensors: Sequence[torch.Tensor], frame: FrameType | None = None) -> list[str | None]:
-    """For each tensor the innermost binding that is exactly this memory, or else one of which it is a part.
-
-    A view of a larger buffer is named after the buffer, with `[...]` behind it. A tensor without
-    elements has no memory, so only a binding of the object itself counts.
-    """
-    frame = frame or sys._getframe(1)
-    wanted = [_extent(tensor) for tensor in tensors]
-    exact: dict[int, str] = {}
-    partial: dict[int, str] = {}
-    for bindings in (_bindings, _items):
-        for name, value in _tensors(frame, bindings) if len(exact) < len(tensors) else ():
-            _match(name, value, tensors, wanted, exact, partial)
-            if len(exact) == len(tensors):
-                break
-    return [exact.get(index) or partial.get(index) for index in range(len(tensors))]
-
-
-def _match(
-    name: str, value: torch.Tensor, tensors: Sequence[torch.Tensor], wanted: Sequence[Extent],
-    exact: dict[int, str], partial: dict[int, str],
-) -> None:  # fmt: skip
-    start, size = _extent(value)
-    for index, (first, length) in enumerate(wanted):
-        if index in exact:
-            continue
-        if value is tensors[index] or (length and (first, length) == (start, size)):
-            exact[index] = name
-        elif length and start <= first and first + length <= start + size:
-            partial.setdefault(index, f"{name}{PART}")
+    """For each tensor what it is bound to in this frame, else in its callers': see `Bindings.name_of`."""
+    bindings = Bindings(frame or sys._getframe(1))
+    return [bindings.name_of(tensor) for tensor in tensors]
 
 
 def name_of(tensor: torch.Tensor, frame: FrameType | None = None) -> str | None:

@@ -69,10 +69,10 @@ class Reads:
                 self._read()
                 return
 
-    def of_launch(self, tensors: Sequence[torch.Tensor]) -> list[Unwritten]:
-        """The poison that a launch with these tensors could load."""
-        found = ((tensor, self._unwritten(tensor)) for tensor in tensors)
-        return [unwritten for tensor, unwritten in found if unwritten and unwritten.within(tensor)]
+    def held(self, tensor: torch.Tensor) -> Unwritten | None:
+        """The poison that a launch with this tensor could load from it."""
+        unwritten = self._unwritten(tensor)
+        return unwritten if unwritten and unwritten.within(tensor) else None
 
     @contextlib.contextmanager
     def watched(self, roots: tuple[str, ...]) -> Iterator[None]:
@@ -130,6 +130,8 @@ def _accumulates(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> b
 
 
 class _OperationReads(Mode):
+    heeds_oracle = False
+
     def __init__(self, reads: Reads) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._reads = reads

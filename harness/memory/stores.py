@@ -7,6 +7,7 @@ last, and the programs of a kernel run in the other direction. What then comes o
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -83,10 +84,13 @@ def _ends(ordered: torch.Tensor) -> torch.Tensor:
 
 @dataclass
 class Written:
-    """The stores of one launch in the interpreter, by address: one program's are in order, others' race."""
+    """The stores of one launch in the interpreter, by address: one program's are in order, others' race.
+
+    `values` are kept as they were stored, in arrays of any type.
+    """
 
     addresses: list[npt.NDArray[np.uint64]] = field(default_factory=list)
-    values: list[npt.NDArray[np.uint64]] = field(default_factory=list)
+    values: list[npt.NDArray[Any]] = field(default_factory=list)
     programs: list[npt.NDArray[np.int64]] = field(default_factory=list)
     orders: bool = False
     """Whether the launch has atomic operations, by which its programs may order themselves."""
@@ -94,10 +98,10 @@ class Written:
     def add(
         self,
         addresses: npt.NDArray[np.uint64],
-        values: npt.NDArray[np.uint64],
+        values: npt.NDArray[Any],
         programs: npt.NDArray[np.int64],
     ) -> None:
-        """One store: of each lane that is active, the bits that it writes and the program that it is of."""
+        """One store: of each lane that is active, what it writes and the program that it is of."""
         if addresses.size:
             self.addresses.append(addresses)
             self.values.append(values)
@@ -108,9 +112,10 @@ class Written:
         """Whether two programs leave different values in one element, or two lanes of one store."""
         if self.orders or not self.addresses:
             return False
-        addresses, values = np.concatenate(self.addresses), np.concatenate(self.values)
-        if np.unique(addresses).size == addresses.size:
+        addresses = np.concatenate(self.addresses)
+        if _apart(addresses) or _apart(np.sort(addresses)):
             return False
+        values = np.concatenate([_bits(one) for one in self.values])
         sizes = [one.size for one in self.addresses]
         stores = np.repeat(np.arange(len(sizes)), sizes)
         programs = np.concatenate(self.programs)
@@ -119,6 +124,16 @@ class Written:
         left = _last_of_each_program(addresses, programs, stores)
         addresses, values = addresses[left], values[left]
         return bool(((addresses[1:] == addresses[:-1]) & (values[1:] != values[:-1])).any())
+
+
+def _apart(addresses: npt.NDArray[np.uint64]) -> bool:
+    """Whether these go up throughout, so that no two are the same."""
+    return bool((addresses[1:] > addresses[:-1]).all())
+
+
+def _bits(values: npt.NDArray[Any]) -> npt.NDArray[np.uint64]:
+    whole = np.ascontiguousarray(values)
+    return whole.view(f"u{whole.dtype.itemsize}").astype(np.uint64)
 
 
 def _last_of_each_program(

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from harness.memory.modes import unheeded
+
 _SIZES = (1, 2, 4, 8)
 
 
@@ -34,14 +36,15 @@ class Unwritten:
         """Whether a plain tensor still holds some of it, as far as it can be told from other data."""
         if not tensor.numel():
             return False
-        values = torch.view_as_real(tensor) if tensor.is_complex() else tensor
-        size = values.element_size()
-        bits = values.detach().view(_WORDS[size])
-        high = 1 << (8 * size - 1)
-        return any(
-            bool((bits == (word if size == 1 or word < high else word - (high << 1))).any())
-            for word in self.words[size]
-        )
+        with unheeded():
+            values = torch.view_as_real(tensor) if tensor.is_complex() else tensor
+            size = values.element_size()
+            bits = values.detach().view(_WORDS[size])
+            high = 1 << (8 * size - 1)
+            return any(
+                bool((bits == (word if size == 1 or word < high else word - (high << 1))).any())
+                for word in self.words[size]
+            )
 
 
 _WORDS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}

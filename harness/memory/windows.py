@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -208,6 +209,18 @@ class Windows:
         numbers = addresses >> np.uint64(self._bits)
         for number in np.unique(numbers):
             yield self._windows.get(int(number)), numbers == number
+
+    def grouped(self, addresses: Addresses) -> Iterator[tuple[Window | None, slice | Offsets]]:
+        """As `split`, of one row of addresses: with each window the places of those in it, in order."""
+        numbers = addresses >> np.uint64(self._bits)
+        if self._bits >= WINDOW_BITS:
+            numbers = numbers.astype(np.uint16)  # few bits are quick to sort
+        order = None if (numbers[1:] >= numbers[:-1]).all() else np.argsort(numbers, kind="stable")
+        ordered = numbers if order is None else numbers[order]
+        ends = [*(np.flatnonzero(ordered[1:] != ordered[:-1]) + 1).tolist(), len(ordered)]
+        for start, end in pairwise([0, *ends]):
+            places = slice(start, end) if order is None else order[start:end]
+            yield self._windows.get(int(ordered[start])), places
 
     def moved(self, addresses: Addresses, distance: Offsets) -> Addresses:
         """`addresses + distance` where some distance is so large that it would leave the window."""

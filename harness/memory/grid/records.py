@@ -18,7 +18,7 @@ from harness.observation import Fault
 ASTRAY = 4096
 """So many accesses of one program in a row without a lane inside: a loop over a bound that is poison."""
 
-Bits = npt.NDArray[np.uint64]
+Values = npt.NDArray[Any]
 
 _native = interpreter._interpreter
 
@@ -44,7 +44,9 @@ class Access:
 
 
 class Record(Protocol):
-    """Who is told what the programs of a launch do to memory."""
+    """Who is told what the programs of a launch do to memory; of each `access` only one that `keeps` any."""
+
+    keeps: bool
 
     def touch(self, argument: Argument, low: int, high: int, writes: bool) -> None:
         """The bytes of an argument from `low` to `high` are accessed."""
@@ -67,8 +69,8 @@ class Record(Protocol):
     def access(self, access: Access) -> None:
         """Memory is about to be accessed, by any number of lanes."""
 
-    def stored(self, addresses: Addresses, bits: Bits, lanes: Lanes) -> None:
-        """These lanes are about to store these bits; nobody says so where nobody asks what is stored."""
+    def stored(self, addresses: Addresses, values: Values, lanes: Lanes) -> None:
+        """These lanes are about to store these values; nobody says so where nobody asks what is stored."""
 
     def updates(self) -> None:
         """Memory is about to be accessed by an atomic operation."""
@@ -76,6 +78,9 @@ class Record(Protocol):
 
 class InTurn:
     """The record of programs that run one after another, in their order: what it is told holds at once."""
+
+    keeps = False
+    """Nothing is ever taken back."""
 
     def __init__(self, launch: Launch, violations: Violations) -> None:
         self._launch = launch
@@ -111,13 +116,13 @@ class InTurn:
             raise Runaway(f"{kernel}: stopped after {ASTRAY} accesses in a row that were all stray")
 
     def access(self, access: Access) -> None:
-        """Nothing is ever taken back."""
+        """Nobody says so."""
 
-    def stored(self, addresses: Addresses, bits: Bits, lanes: Lanes) -> None:
+    def stored(self, addresses: Addresses, values: Values, lanes: Lanes) -> None:
         if self._launch.written is not None:
             chosen = addresses[lanes]
             program = self._launch.number(interpreter.interpreter_builder.grid_idx)
-            self._launch.written.add(chosen, bits[lanes], np.full(chosen.size, program))
+            self._launch.written.add(chosen, values[lanes], np.full(chosen.size, program))
 
     def updates(self) -> None:
         if self._launch.written is not None:

@@ -7,12 +7,13 @@ written. Then it is told in the order in which the programs would have run one a
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import compress
 from typing import Any
 
 import numpy as np
 
 from harness.memory.grid.habits import Habit
-from harness.memory.grid.records import ASTRAY, Access, Bits
+from harness.memory.grid.records import ASTRAY, Access, Values
 from harness.memory.grid.signals import InOrder, Programs
 from harness.memory.grid.touches import Touch, meet
 from harness.memory.launch import Launch
@@ -23,6 +24,12 @@ from harness.observation import Fault
 MOST_KEPT = 256 << 20
 """Bytes of addresses, of values and of overwritten memory that are kept of a launch; a larger one runs in
 turn."""
+
+
+REACHED = "what tables of addresses lead to"
+"""In place of the names of these, which no kernel gives."""
+_READS = 0
+"""The place of the reads among the lists that are rolled back."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +53,8 @@ class Stray:
 class Transaction:
     """The record of programs that run at once, some at a time: `begin` says which."""
 
+    keeps = True
+
     def __init__(self, launch: Launch, habit: Habit) -> None:
         self._launch = launch
         self._number = 0
@@ -55,12 +64,12 @@ class Transaction:
         self._elements: list[tuple[Argument, Offsets, int]] = []
         self._strays: list[Stray] = []
         self._pointed: list[tuple[int, int, int]] = []  # program, which step of the run, address
-        self._stored: list[tuple[Addresses, Bits, Programs]] = []
-        self._reads: list[Touch] = []
+        self._stored: list[tuple[Addresses, Values, Programs]] = []
+        self._reads: list[tuple[Touch, Access]] = []
         self._writes: list[Touch] = []
         self._overwritten: list[tuple[Access, Any]] = []  # what memory held before a store
         self._lists: tuple[list[Any], ...] = (
-            self._extents, self._elements, self._strays, self._pointed, self._stored, self._reads,
+            self._reads, self._extents, self._elements, self._strays, self._pointed, self._stored,
             self._writes, self._overwritten,
         )  # fmt: skip
         self._programs: Programs = np.empty(0, dtype=np.int64)
@@ -90,7 +99,7 @@ class Transaction:
 
     def met(self) -> bool:
         """Whether a program touched what another wrote."""
-        return meet(self._writes, self._reads)
+        return meet(self._writes, [touch for touch, _ in self._reads])
 
     def strays(self) -> list[Stray]:
         """In the order in which programs that run one after another stray."""
@@ -102,9 +111,9 @@ class Transaction:
             argument.touch(low, high, writes)
         for argument, offsets, width in self._elements:
             argument.stored(offsets, width)
-        for addresses, bits, programs in self._stored:
+        for addresses, values, programs in self._stored:
             if self._launch.written is not None:
-                self._launch.written.add(addresses, bits, programs)
+                self._launch.written.add(addresses, values, programs)
         self._launch.found_in_order([address for *_, address in sorted(self._pointed)])
 
     # --- what programs do ----------------------------------------------------------------------
@@ -152,22 +161,24 @@ class Transaction:
             self._keep_access(access)
 
     def _keep_access(self, access: Access) -> None:
-        self._keep(access.addresses.nbytes)
         touch = Touch.of(access.addresses, access.lanes, access.width, self._programs)
-        (self._writes if access.writes else self._reads).append(touch)
-        if access.writes:
-            memory = access.memory()
-            self._keep(memory.nbytes)
-            self._overwritten.append((access, memory))
+        if not access.writes:
+            self._reads.append((touch, access))
+            self._keep(access.addresses.nbytes)
+            return
+        self._writes.append(touch)
+        memory = access.memory()
+        self._keep(access.addresses.nbytes + memory.nbytes)
+        self._overwritten.append((access, memory))
 
-    def stored(self, addresses: Addresses, bits: Bits, lanes: Lanes) -> None:
+    def stored(self, addresses: Addresses, values: Values, lanes: Lanes) -> None:
         """Where all programs do the same store they meet, so that it is of no matter whose it is."""
         alike = len(lanes) != len(self._programs)
         counts = np.count_nonzero(lanes.reshape(len(lanes), -1), axis=1)
         programs = np.repeat(self._programs[:1] if alike else self._programs, counts)
         chosen = addresses[lanes]
         self._keep(2 * chosen.nbytes)
-        self._stored.append((chosen, bits[lanes], programs))
+        self._stored.append((chosen, values[lanes], programs))
 
     def updates(self) -> None:
         raise InOrder("atomic operations", always=True)
@@ -175,41 +186,66 @@ class Transaction:
     def _keep(self, nbytes: int) -> None:
         self._kept += nbytes
         if self._kept > MOST_KEPT:
+            self._let_go()
+        if self._kept > MOST_KEPT:
             raise InOrder("too much to keep")
+
+    def _let_go(self) -> None:
+        """Keep only those reads that are near what was written, in the hope that it stays so."""
+        self._unkept.presume()
+        stay = [not self._unkept.may_go(access.arguments) for _, access in self._reads]
+        gone = [access for (_, access), stays in zip(self._reads, stay, strict=True) if not stays]
+        self._kept -= sum(access.addresses.nbytes for access in gone)
+        self._savepoint[_READS] = sum(stay[: self._savepoint[_READS]])
+        self._reads[:] = compress(self._reads, stay)
 
 
 class Unkept:
     """The arguments of a launch whose reads need not be kept, since no program writes near them.
 
-    Earlier launches of the kernel tell which that is likely to be. Where one is written to all the same, the
-    programs run in turn.
+    Earlier launches of the kernel tell which that is likely to be; or this one so far, where it has read more
+    than can be kept. Where one is written to all the same, the programs run in turn.
     """
 
     def __init__(self, launch: Launch, habit: Habit) -> None:
         self._launch = launch
         self._habit = habit
         self._arguments: dict[int, Argument] = {}
-        self._seen = {id(one) for one in launch.arguments if one.name in habit.written}
+        self._given = {id(one) for one in launch.arguments[: launch.given]}
+        self._seen = {id(one) for one in launch.arguments if self._habitually(one)}
+        self._told = habit.known
+
+    def _name(self, argument: Argument) -> str:
+        """By what a later launch knows it: tables of addresses lead to other buffers each time."""
+        return argument.name if id(argument) in self._given else REACHED
+
+    def _habitually(self, argument: Argument) -> bool:
+        """Whether it is one of those that launches write to."""
+        return self._name(argument) in self._habit.written
+
+    def presume(self) -> None:
+        """Go by what was written so far."""
+        self._told = True
 
     def may_go(self, arguments: tuple[Argument, ...]) -> bool:
-        """Whether reads of these need not be kept: earlier launches wrote nowhere near them."""
-        if not self._habit.known:
+        """Whether reads of these need not be kept: nothing is known to write near them."""
+        if not self._told:
             return False
         if all(id(argument) in self._arguments for argument in arguments):
             return True
-        if any(argument.name in self._habit.written or self._near(argument) for argument in arguments):
+        if any(self._habitually(argument) or self._near(argument) for argument in arguments):
             return False
         self._arguments |= {id(argument): argument for argument in arguments}
         return True
 
     def _near(self, argument: Argument) -> bool:
-        written = self._habit.written
-        return any(other.name in written and argument.overlaps(other) for other in self._launch.arguments)
+        others = self._launch.arguments
+        return any(self._habitually(other) and argument.overlaps(other) for other in others)
 
     def written(self, arguments: tuple[Argument, ...]) -> None:
         """Programs are about to write to these."""
+        self._habit.written.update(map(self._name, arguments))
         for argument in arguments:
-            self._habit.written.add(argument.name)
             if id(argument) not in self._seen:
                 self._seen.add(id(argument))
                 self._refuse(argument)

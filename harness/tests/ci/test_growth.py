@@ -49,6 +49,16 @@ def test_one_number_has_no_slope() -> None:
     assert len(growth.table("points", [8], [Cost(1.0, 1.0, 1)])) == 2
 
 
-def test_bugs_that_are_emulated_are_left_out() -> None:
-    assert "pr27779_swa_free_pages" in growth.plain_bugs()
-    assert "pr24587_aiter_kv_indices_page_size" not in growth.plain_bugs()
+def test_bugs_are_taken_in_a_fixed_order() -> None:
+    names = growth.bugs()
+    assert names == sorted(names) and len(names) >= 18
+    assert {"pr24587_aiter_kv_indices_page_size", "pr27779_swa_free_pages"} <= set(names)
+
+
+def test_rows_of_the_cpu_are_neither_emulated_nor_compiled_for_a_gpu() -> None:
+    named = ["pr23596_get_last_loc_int32_store", "pr27779_swa_free_pages"]
+    found = {rows: growth.requests(rows, named) for rows in growth.Rows}
+    of_cpu = [(one.reproducer.id, one.tier.value, one.platform) for one in found[growth.Rows.CPU]]
+    assert of_cpu == [(name, "kernel", None) for name in named]
+    platforms = {str(one.platform) for one in found[growth.Rows.ALL]}
+    assert platforms >= {"None", "emulated-gfx942", "rocm-gfx942"}

@@ -193,12 +193,13 @@ def test_an_argument_that_moves_is_no_fault_of_the_kernel() -> None:
 
     from harness.memory.lanes import LaneChecks
     from harness.memory.launch import Launch
+    from harness.memory.names import Bindings
     from harness.memory.violations import Violations
     from harness.memory.windows import Argument
 
     checks = LaneChecks(Violations(), [], lambda kernel: None, lambda kernel, tensors: None)
     arguments = [Argument("x", Restless.base, "x")]
-    checks._launch = Launch("kernel", "file", [1], {}, arguments, frame=None)  # type: ignore[arg-type]
+    checks._launch = Launch("kernel", "file", [1], {}, arguments, Bindings(None))
     with pytest.raises(Unresolved, match="not where its launch said"):
         checks.convert(lambda value: value, Restless())
 
@@ -217,3 +218,26 @@ def test_of_a_table_that_is_only_reserved_a_launch_tells_what_it_stored() -> Non
 def resident() -> int:
     """Bytes of this process that are in memory."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+
+def test_what_lies_on_the_cpu_is_not_copied_onto_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    copied: list[Any] = []
+    monkeypatch.setattr(torch.UntypedStorage, "copy_", lambda self, source: copied.append(source))
+    out = torch.zeros(8, dtype=torch.int32)
+    watched(lambda: kernels.fill[(1,)](out, 8, BLOCK=8))
+    assert out.tolist() == list(range(8)) and not copied
+    kernels.fill[(1,)](out, 8, BLOCK=8)
+    assert copied  # so that the interpreter still does what is left out here
+
+
+def test_what_a_kernel_does_first_has_the_interpreters_copies(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[torch.Tensor] = []
+
+    def hook(*given: Any, **named: Any) -> None:
+        seen.append(given[0])
+
+    out = torch.zeros(8, dtype=torch.int32)
+    monkeypatch.setattr(kernels.fill, "pre_run_hooks", [hook])
+    watched(lambda: kernels.fill[(1,)](out, 8, BLOCK=8))
+    assert out.tolist() == list(range(8))
+    assert len(seen) == 1 and seen[0] is not out and seen[0].data_ptr() == out.data_ptr()

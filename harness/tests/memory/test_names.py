@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from triton import runtime as launcher
 
-from harness.memory.names import name_of, name_to_be, names_of
+from harness.memory.names import Bindings, name_of, name_to_be, names_of
 
 
 class Backend:
@@ -90,3 +90,22 @@ def test_triton_s_own_frames_name_nothing() -> None:
     exec(compile("def launch(args, ask): return ask(args[0])", str(within), "exec"), tables)
     assert tables["launch"]((torch.zeros(3),), lambda tensor: name_of(tensor)) == "tensor"
     assert tables["launch"]((torch.zeros(3),), name_of) is None
+
+
+def test_the_first_binding_counts_of_the_object_or_of_its_memory() -> None:
+    bound = torch.zeros(4)
+    inner, same = bound.view(4), bound.view(4)
+    bindings = Bindings(sys._getframe())
+    assert bindings.name_of(torch.zeros(9)) is None  # so that all of them were looked at
+    assert [bindings.name_of(one) for one in (same, inner, bound)] == ["bound"] * 3
+    assert bindings.name_of(bound[1:]) == "bound[...]"
+
+
+def test_frames_are_looked_at_once_for_many_tensors() -> None:
+    layers, asked = [torch.zeros(2) for _ in range(40)], sys._getframe()
+    bindings = Bindings(asked)
+    assert [bindings.name_of(one) for one in layers] == [f"layers[{at}]" for at in range(40)]
+    assert [bindings.name_of(one) for one in reversed(layers)] == [
+        f"layers[{at}]" for at in range(39, -1, -1)
+    ]
+    assert len(bindings._seen) < 3 * len(layers)

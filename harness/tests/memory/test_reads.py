@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from harness.memory.oracle import Oracle
-from harness.memory.poison import Pattern, Poison
+from harness.memory.poison import PLAIN_BITS, Pattern, Poison
 from harness.memory.unwritten import Unwritten, among
 from harness.tests.memory import battery_kernels as kernels
 
@@ -119,3 +119,14 @@ def test_a_pattern_is_found_whatever_it_is_read_as(dtype: torch.dtype, seen_as: 
     poison.fill(memory[8:].view(dtype))
     assert unwritten.within(memory.view(seen_as))
     assert among(memory.numpy().view(np.uint32), [unwritten])
+
+
+def test_a_kernel_that_loads_the_like_of_poison_from_another_buffer_reads_none() -> None:
+    """What lies in a buffer that was written whole is no poison, whatever its bits are."""
+
+    def run() -> None:
+        out, source = torch.empty(4, dtype=torch.int32), torch.zeros(4, dtype=torch.int32)
+        source += PLAIN_BITS[4]
+        kernels.copy[(1,)](out, source, BLOCK=4)
+
+    assert not _is_read(run)

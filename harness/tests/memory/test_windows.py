@@ -87,3 +87,13 @@ def test_what_was_touched_is_told_in_elements() -> None:
     told = argument.facts()
     assert told["written"] == [1, 5] and told["wrote"] == {"values": [1, 2, 3, 4, 5]}
     assert "read" not in told
+
+
+@given(st.lists(st.integers(0, 4), min_size=1, max_size=12), st.sampled_from([48, 40]))
+def test_groups_are_the_lanes_of_each_window_in_order(numbers: list[int], bits: int) -> None:
+    windows = Windows(bits, 200)
+    opened = [windows.open(_argument(torch.zeros(4))) for _ in range(3)]  # as numbers 1, 2 and 3
+    addresses = np.array([(number << bits) + at for at, number in enumerate(numbers)], dtype=np.uint64)
+    told = [(window, addresses[places].tolist()) for window, places in windows.grouped(addresses)]
+    assert told == [(window, addresses[lanes].tolist()) for window, lanes in windows.split(addresses)]
+    assert all(window is None or any(window is one for one in opened) for window, _ in told)

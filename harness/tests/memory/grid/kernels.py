@@ -176,3 +176,10 @@ def mend_within(out: Any, BLOCK: tl.constexpr) -> None:
     at = tl.arange(0, BLOCK)
     tl.store(out + tl.program_id(0) + 0 * at, at)
     tl.store(out + tl.program_id(0) + 0 * at, 7)
+
+
+@interpreted
+def add_to_tables(addresses: Any) -> None:
+    buffer = tl.load(addresses + tl.program_id(0)).to(tl.pointer_type(tl.float32))
+    at = tl.arange(0, 4)
+    tl.store(buffer + at, tl.load(buffer + at) + 1)

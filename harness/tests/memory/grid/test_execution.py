@@ -15,7 +15,7 @@ from triton.runtime.errors import InterpreterError
 
 from harness.errors import Runaway
 from harness.host import interpreter
-from harness.memory.grid import language
+from harness.memory.grid import language, transaction
 from harness.memory.grid.compared import COMPARED, VARIABLE
 from harness.memory.grid.execution import ALONE, AT_ONCE, FOREIGN, TURNED
 from harness.memory.grid.habits import habit_of
@@ -256,3 +256,35 @@ def test_where_the_language_is_not_ours_programs_run_in_turn(monkeypatch: pytest
     monkeypatch.setattr(language, "in_force", lambda: False)
     out = torch.zeros(6, dtype=torch.int32)
     assert ways(watched(lambda: kernels.only_even[(6,)](out, 5))) == {FOREIGN}
+
+
+@pytest.mark.parametrize("most", [200, 400, 600])
+def test_reads_of_what_nobody_writes_are_let_go_where_they_are_too_many(
+    monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    """Eight lanes of eight bytes: the lengths alone, then the values, of programs that part in between."""
+    monkeypatch.setattr(transaction, "MOST_KEPT", most)
+    lengths, values = torch.tensor([6, 6, 6, 6, 3, 3, 3, 3], dtype=torch.int32), torch.arange(10)
+    out = torch.zeros(8, dtype=torch.int64)
+    at_once(lambda: kernels.sum_lengths[(8,)](out, lengths, values))
+    assert out.tolist() == [15] * 4 + [3] * 4
+
+
+def test_a_write_near_reads_that_were_let_go_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transaction, "MOST_KEPT", 40)
+    values = torch.zeros(9, dtype=torch.int64)
+    oracle = watched(lambda: kernels.take_right[(8,)](values))
+    assert ways(oracle) == {"a write near what earlier launches only read"}
+    assert values.tolist() == [1, 2, 3, 4, 5, 6, 7, 8, 0]
+
+
+def test_a_larger_table_is_no_news_of_what_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.memory.grid.builder.CROWDED", 16)
+    buffers = [torch.zeros(4) for _ in range(6)]
+
+    def run() -> None:
+        for count in (2, 6):
+            kernels.add_to_tables[(count,)](torch.tensor([one.data_ptr() for one in buffers[:count]]))
+
+    assert at_once(run).ran[COMPARED] == 2
+    assert [one.tolist() for one in buffers] == [[2.0] * 4] * 2 + [[1.0] * 4] * 4

@@ -303,6 +303,8 @@ APART = {
     "source/known.py",  # digests, for its own table
     "source/age.py",  # paths of published releases, for its own table
     "source/bytecode.py",  # a digest, to the process that started it
+    "process/warm/lending.py",  # what a supervisor says at its end, as the interpreter would
+    "serving/prepared.py",  # what a server says at its end, into its log, as the interpreter would
 }
 _ROOT = Path(next(iter(harness.__path__)))
 

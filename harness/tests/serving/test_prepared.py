@@ -19,6 +19,8 @@ from harness.process import descendants
 
 STARTS = """
 import json, os, sys, time
+if "PRELOADS" in os.environ:
+    from harness.host import preload
 from harness.serving.prepared import Prepared
 os.environ["LEFT"] = "over"
 sys.path.append("/nowhere")
@@ -87,6 +89,16 @@ def test_it_is_as_a_fresh_interpreter(run: Run, tmp_path: Path) -> None:
 def test_it_ends_as_one(source: str, code: int, said: str, run: Run) -> None:
     started, written = run(source)
     assert (started["code"], written) == (code, said)
+
+
+def test_it_can_be_named_by_upstream(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PRELOADS", "1")
+    source = """
+    import setproctitle
+    setproctitle.setproctitle("sglang::scheduler")
+    print(open("/proc/self/cmdline").read().rstrip(chr(0)))
+    """
+    assert run(source)[1] == "sglang::scheduler\n"
 
 
 def test_what_it_does_not_catch_is_printed(run: Run) -> None:

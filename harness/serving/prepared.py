@@ -10,6 +10,7 @@ import atexit
 import contextlib
 import faulthandler
 import gc
+import importlib
 import logging
 import os
 import random
@@ -95,7 +96,6 @@ def _wait(link: socket.socket) -> NoReturn:
 def _become(message: Mapping[str, Any], output: int) -> None:
     """Be as a fresh interpreter is that was started with these words and this environment."""
     os.setsid()
-    prctl.name_process("refault-server")
     nothing = os.open(os.devnull, os.O_RDWR)
     for standard, descriptor in enumerate((nothing, output, output)):
         os.dup2(descriptor, standard)
@@ -105,6 +105,7 @@ def _become(message: Mapping[str, Any], output: int) -> None:
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    _find_title()
     os.environ.clear()
     os.environ.update(message["environment"])
     _forget_the_parent()
@@ -112,6 +113,16 @@ def _become(message: Mapping[str, Any], output: int) -> None:
     sys.path[:0] = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
     if sitecustomize.VARIABLE in os.environ:
         sitecustomize.watch(os.environ[sitecustomize.VARIABLE], patches=[PATCH])
+
+
+def _find_title() -> None:
+    """Let setproctitle, with which upstream names its processes, find where titles go.
+
+    It looks the first time that it is asked, from the variables on: once these are gone it finds nothing.
+    """
+    with contextlib.suppress(ImportError):
+        importlib.import_module("setproctitle").getproctitle()
+    prctl.name_process("refault-server")  # for it takes the first word of the command
 
 
 def _forget_the_parent() -> None:

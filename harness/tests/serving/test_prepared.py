@@ -19,8 +19,6 @@ from harness.process import descendants
 
 STARTS = """
 import json, os, sys, time
-if "PRELOADS" in os.environ:
-    from harness.host import preload
 from harness.serving.prepared import Prepared
 os.environ["LEFT"] = "over"
 sys.path.append("/nowhere")
@@ -91,8 +89,7 @@ def test_it_ends_as_one(source: str, code: int, said: str, run: Run) -> None:
     assert (started["code"], written) == (code, said)
 
 
-def test_it_can_be_named_by_upstream(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PRELOADS", "1")
+def test_it_can_be_named_by_upstream(run: Run) -> None:
     source = """
     import setproctitle
     setproctitle.setproctitle("sglang::scheduler")

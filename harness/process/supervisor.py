@@ -145,6 +145,10 @@ class _Supervisor:
 
 def _execute(message: Mapping[str, Any], descriptor: int) -> NoReturn:
     os.set_inheritable(descriptor, True)
-    changed = {**os.environ, **message["variables"]}
-    environment = {name: value for name, value in changed.items() if value is not None}
-    os.execve(sys.executable, [*message["command"], str(descriptor)], environment)
+    command = [*message["command"], str(descriptor)]
+    os.execve(sys.executable, command, changed(message["variables"]))
+
+
+def changed(variables: Mapping[str, str | None]) -> dict[str, str]:
+    """This process's environment with these variables; None takes one away."""
+    return {name: value for name, value in {**os.environ, **variables}.items() if value is not None}

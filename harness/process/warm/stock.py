@@ -16,6 +16,7 @@ from harness.errors import Unresolved
 from harness.process import scratch, usage
 from harness.process.job import Environment, read_json
 from harness.process.launch import ForkServer
+from harness.process.supervisor import changed
 from harness.process.warm.loaded import Loaded
 
 _PATIENCE = 300.0
@@ -144,12 +145,10 @@ class _Starter:
         self, name: str, command: list[str], variables: Mapping[str, str | None], descriptor: int
     ) -> Path:
         written = self.log_of(name)
-        changed = {**os.environ, **variables}
-        environment = {variable: value for variable, value in changed.items() if value is not None}
         with written.open("ab") as file:
             self._processes[name] = subprocess.Popen(
                 [*command, str(os.getpid()), str(descriptor)],
-                env=environment,
+                env=changed(variables),
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=file,

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from harness.process import alterations, arm, confine, prctl
 from harness.process.confine import Protected
@@ -32,6 +32,27 @@ class Own:
     payload: Mapping[str, Any]
     folder: Path
     testimony: Testimony
+
+
+class Part(Protocol):
+    """Gives what an arm has for itself, from where its way parts from that of others."""
+
+    def __call__(self) -> Own: ...
+
+    def noticed(self) -> None:
+        """Keep in mind how modules are now of which some were just imported."""
+
+
+@dataclass(frozen=True)
+class Alone:
+    """Of an arm that has nothing in common with others: its first word is looked at, and nothing before."""
+
+    own: Own
+
+    def __call__(self) -> Own:
+        return self.own
+
+    def noticed(self) -> None: ...
 
 
 class Parting:

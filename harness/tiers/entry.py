@@ -14,14 +14,12 @@ from harness.facts import Case, Platform, Tier
 from harness.host import collecting, import_stand_ins, libraries
 from harness.observation import Point
 from harness.process.testimony import Testimony
-from harness.process.trunk import Own
+from harness.process.trunk import Part
 from harness.source import importing
 from harness.source.attest import Attestor
 from harness.tiers.arms import ATTESTATION, digest
 from harness.tiers.undone import Undone
 
-Part = Callable[[], Own]
-"""Where the arms of a trunk part; what an arm has for itself."""
 Patches = Callable[[Mapping[str, Any]], Iterable[str]]
 """What was changed in the process, told for an arm's own payload."""
 
@@ -62,6 +60,7 @@ class Entry:
         )
         if case is None:
             raise FactsError(f"{payload['reproducer']}: {tier}: the reproducer has no such case")
+        part.noticed()  # the case too is to be as it is now, before anything of the tree runs
         listed: list[str] = []
         parting = partial(_part, part, attestor, listed, lambda own: (*patches(own), *stood))
         attestor.part(parting, list(map(Path, payload["others"]))) if "others" in payload else parting()

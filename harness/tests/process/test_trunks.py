@@ -122,6 +122,13 @@ def test_what_is_altered_before_arms_part_is_told_of_each(
         assert ended.result is None and "socket.SOMAXCONN" in (ended.exit.message or "")
 
 
+def test_what_is_altered_after_it_was_noticed_is_told_too(
+    run: Callable[..., list[Ended]], job: MakeJob
+) -> None:
+    (ended,) = run(job("alters_what_was_noticed"))
+    assert ended.result is None and "harness.tests.samples.__name__" in (ended.exit.message or "")
+
+
 @pytest.mark.skipif(bool(refused()), reason="this machine lets no process have read-only folders")
 def test_an_arm_writes_its_own_folders_alone(job: MakeJob, tmp_path: Path) -> None:
     protected = Protected((tmp_path,), ())

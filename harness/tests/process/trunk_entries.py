@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import importlib
 import os
 import socket
 import threading
@@ -80,6 +81,14 @@ def forks_of_its_own(shared: Payload, parting: Parting) -> Result:
 
 def alters(shared: Payload, parting: Parting) -> Result:
     vars(socket)["SOMAXCONN"] += 1
+    return {"n": parting().payload["n"]}
+
+
+def alters_what_was_noticed(shared: Payload, parting: Parting) -> Result:
+    """A module that was not there when the trunk began."""
+    late = importlib.import_module("harness.tests.samples")
+    parting.noticed()
+    vars(late)["__name__"] = "another"
     return {"n": parting().payload["n"]}
 
 

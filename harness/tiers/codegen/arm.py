@@ -21,10 +21,10 @@ from harness.host.stand_ins import StandIn
 from harness.host.targets import Target
 from harness.observation import Event, Fault, Point, parted
 from harness.process.testimony import Testimony
-from harness.process.trunk import Own, Parting
+from harness.process.trunk import Alone, Own, Part, Parting
 from harness.tiers import exceptions
 from harness.tiers.codegen import access, assembly
-from harness.tiers.entry import Entry, Part
+from harness.tiers.entry import Entry
 from harness.tiers.upstream import upstream
 
 PROVES = "a signature identifies the kernel that would be launched; it does not prove wrong values"
@@ -112,7 +112,7 @@ def _plain(value: Any) -> Any:
 
 def enter(payload: Mapping[str, Any], folder: Path, testimony: Testimony) -> dict[str, Any]:
     """Entry of the arm's child process: compile every point asked for."""
-    return _entered(payload, lambda: Own(payload, folder, testimony))
+    return _entered(payload, Alone(Own(payload, folder, testimony)))
 
 
 def grow(shared: Mapping[str, Any], parting: Parting) -> dict[str, Any]:

@@ -23,9 +23,9 @@ from harness.observation import Either, Fault, Point, parted
 from harness.observation.compare import values_of_orders
 from harness.observation.normalise import message
 from harness.process.testimony import Testimony
-from harness.process.trunk import Own, Parting
+from harness.process.trunk import Alone, Own, Part, Parting
 from harness.tiers import exceptions
-from harness.tiers.entry import Entry, Part, Patches
+from harness.tiers.entry import Entry, Patches
 from harness.tiers.kernel import elements, emulated, seeds
 from harness.tiers.kernel.emulated import EmulatedOracle
 from harness.tiers.kernel.lab import Lab
@@ -39,7 +39,7 @@ def enter(payload: Mapping[str, Any], folder: Path, testimony: Testimony) -> dic
 
     `toggle` in the payload is a pull request whose fix upstream's own toggle is to undo first.
     """
-    return _entered(payload, lambda: Own(payload, folder, testimony))
+    return _entered(payload, Alone(Own(payload, folder, testimony)))
 
 
 def grow(shared: Mapping[str, Any], parting: Parting) -> dict[str, Any]:

@@ -44,6 +44,9 @@ class FaultKind(Word):
     """The arm, or a server, was out of its time. It always counts."""
     LEAK = "leak"
     """A server that logs a leak of its pools."""
+    RACE = "race"
+    """Elements that two programs of a launch touch, one of them with a store: what is loaded or left there
+    depends on which comes first. It is seen in Triton's interpreter alone."""
 
     @property
     def violations(self) -> bool:
@@ -57,8 +60,8 @@ class FaultKind(Word):
 
     @property
     def is_of_values(self) -> bool:
-        """Whether its elements lie inside the buffer, and hold what they should not."""
-        return self in (FaultKind.WRONG_VALUE, FaultKind.NAN)
+        """Whether its elements lie inside the buffer, and hold what they should not, or do so by chance."""
+        return self in (FaultKind.WRONG_VALUE, FaultKind.NAN, FaultKind.RACE)
 
     @property
     def ends(self) -> bool:

@@ -22,7 +22,7 @@ from triton.runtime import interpreter
 from harness.errors import Unresolved
 from harness.memory.grid import language
 from harness.memory.grid.execution import Grid
-from harness.memory.grid.records import Access, Record
+from harness.memory.grid.records import Access, Place, Record
 from harness.memory.journal import Journal
 from harness.memory.launch import Launch, opened
 from harness.memory.live import LiveTensors
@@ -200,6 +200,11 @@ class LaneChecks:
         if self._reads and (unwritten := self._reads.held(argument.tensor)):
             launch.unwritten[id(argument)] = unwritten
 
+    def begins(self, place: Place) -> None:
+        """The interpreter goes to another program, unless it stands for several."""
+        if self._grid.record is not None:
+            self._grid.record.begins(place)
+
     def turned(self) -> bool:
         """Whether the programs of the launch that runs, and its lanes, go in the other direction."""
         return self._launch is not None and self._launch.turned
@@ -226,7 +231,8 @@ class LaneChecks:
                 record.sound(active)
                 real = addresses + window.delta
                 if record.keeps:
-                    record.access(Access((argument,), real, active, width, writes))
+                    ends = argument.real + low + start, argument.real + high + start + width
+                    record.access(Access((argument,), real, active, width, writes, *ends))
                 return Resolved(real, active, (argument,))
         return self._by_lane(addresses, active, width, kind)
 
@@ -238,7 +244,7 @@ class LaneChecks:
 
     def stored(self, addresses: Addresses, values: Any, inside: Lanes) -> None:
         """Keep what a store writes, to see which stores race."""
-        if self._launch is not None and self._launch.written is not None:
+        if self._launch is not None and self._record.values:
             whole = values if values.shape == addresses.shape else np.broadcast_to(values, addresses.shape)
             self._record.stored(addresses, whole, inside)
 
@@ -269,7 +275,9 @@ class LaneChecks:
         real.reshape(-1)[at], inside.reshape(-1)[at] = moved, good
         self._record.astray(active, inside)
         if self._record.keeps:
-            self._record.access(Access(tuple(arguments), real, inside, width, kind == "oob-write"))
+            low, high = _ends(moved[good]) if good.any() else (0, -width)
+            done = Access(tuple(arguments), real, inside, width, kind == "oob-write", low, high + width)
+            self._record.access(done)
         return Resolved(real, inside, tuple(arguments), not good.all())
 
     def _in_window(
@@ -405,10 +413,12 @@ def checked(checks: LaneChecks) -> Iterator[None]:
         checks.loaded(before, arguments)
         return checks.poisoned(before, ptr, ~inside) if violation else before
 
-    def place(self: Any, x: int, y: int, z: int) -> Any:
-        if not checks.turned():
-            return raw_place(self, x, y, z)
-        return raw_place(self, *(size - 1 - at for size, at in zip(self.grid_dim, (x, y, z), strict=True)))
+    def place(self: Any, x: int, y: int, z: int) -> None:
+        at = x, y, z
+        if checks.turned():
+            at = tuple(size - 1 - one for size, one in zip(self.grid_dim, at, strict=True))
+        raw_place(self, *at)
+        checks.begins(at)
 
     # The interpreter computes every int32 overflow check and then drops it for want of debug mode;
     # the assertions that code under test makes itself are what debug mode is for here.

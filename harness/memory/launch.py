@@ -55,11 +55,19 @@ class Launch:
         self.forgotten: list[Argument] = []
 
     def place(self) -> str:
-        """The kernel and its line that is running: its frame is the innermost from the kernel's file."""
+        """The kernel and its line that is running."""
+        return self.at(self.line())
+
+    def at(self, line: int) -> str:
+        """The kernel and a line of it."""
+        return f"{self.kernel}:{line}"
+
+    def line(self) -> int:
+        """The kernel's line that is running: its frame is the innermost from the kernel's file."""
         frame: FrameType | None = sys._getframe(1)
         while frame is not None and frame.f_code.co_filename != self.file:
             frame = frame.f_back
-        return f"{self.kernel}:{frame.f_lineno if frame else 0}"
+        return frame.f_lineno if frame else 0
 
     @property
     def on_cpu(self) -> bool:

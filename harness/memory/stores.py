@@ -121,7 +121,7 @@ class Written:
         programs = np.concatenate(self.programs)
         order = np.lexsort((stores, programs, addresses))
         addresses, values, stores, programs = (one[order] for one in (addresses, values, stores, programs))
-        left = _last_of_each_program(addresses, programs, stores)
+        left = last_of_each_program(addresses, programs, stores)
         addresses, values = addresses[left], values[left]
         return bool(((addresses[1:] == addresses[:-1]) & (values[1:] != values[:-1])).any())
 
@@ -136,7 +136,7 @@ def _bits(values: npt.NDArray[Any]) -> npt.NDArray[np.uint64]:
     return whole.view(f"u{whole.dtype.itemsize}").astype(np.uint64)
 
 
-def _last_of_each_program(
+def last_of_each_program(
     addresses: npt.NDArray[np.uint64], programs: npt.NDArray[np.int64], stores: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.bool_]:
     """Of lanes sorted by address, program and store, those of a program's last store to an address."""

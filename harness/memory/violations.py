@@ -23,13 +23,18 @@ Key = tuple[str, str | None, str | None, int | None, str | None]
 
 @dataclass(frozen=True)
 class Where:
-    """The place of a stray access in the source: the first one of a fault is kept."""
+    """The place of an access in the source: the first one of a fault is kept.
+
+    Of a race it has two; `other` is the second.
+    """
 
     line: str
     program: tuple[int, int, int] | None = None
+    other: Where | None = None
 
     def __str__(self) -> str:
-        return f"{self.line}, program {self.program}" if self.program else self.line
+        told = f"{self.line}, program {self.program}" if self.program else self.line
+        return f"{told}, and {self.other}" if self.other else told
 
 
 class _Violation:

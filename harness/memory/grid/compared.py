@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.errors import Unresolved
+from harness.memory.grid.races import UNJUDGED
 from harness.memory.launch import Launch
 from harness.memory.stores import Written
 from harness.memory.violations import Violations
@@ -35,10 +36,9 @@ def asked_for() -> bool:
 
 
 def notes(ran: Mapping[str, int]) -> list[str]:
-    """How launches ran, where that was asked for: those of several programs, by how, with their number."""
-    if not asked_for():
-        return []
-    return [f"{_NOTE}{how}: {times}" for how, times in sorted(ran.items())]
+    """How launches ran, with their number: all of them where that was asked for, else those not judged."""
+    told = ran if asked_for() else {how: ran[how] for how in (UNJUDGED,) if how in ran}
+    return [f"{_NOTE}{how}: {times}" for how, times in sorted(told.items())]
 
 
 def counted(told: Iterable[str]) -> Counter[str]:

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from triton.runtime import interpreter
@@ -19,6 +20,7 @@ from harness.memory.grid import compared, language
 from harness.memory.grid.groups import Groups
 from harness.memory.grid.habits import Habit, habit_of
 from harness.memory.grid.kernel import Body
+from harness.memory.grid.races import UNJUDGED, Races
 from harness.memory.grid.records import InTurn, Record
 from harness.memory.grid.signals import InOrder
 from harness.memory.grid.transaction import Transaction
@@ -53,9 +55,9 @@ class Grid:
         outer = self.record
         try:
             if alone := _alone(launch):
-                self.record = InTurn(launch, self._violations)
                 self.ran[alone] += 1
-                return call(executor, *args, **kwargs)
+                with self._recorded(launch, self._violations):
+                    return call(executor, *args, **kwargs)
             return self._as_one(call, executor, args, kwargs, launch)
         finally:
             self.record = outer
@@ -134,10 +136,25 @@ class Grid:
     def _in_turn(
         self, kernel: Kernel, arguments: dict[str, Any], launch: Launch, violations: Violations
     ) -> None:
-        self.record = InTurn(launch, violations)
-        for number in range(launch.programs):
-            interpreter.interpreter_builder.set_grid_idx(*launch.place_of(number))
-            kernel(**arguments)
+        with self._recorded(launch, violations):
+            for number in range(launch.programs):
+                interpreter.interpreter_builder.set_grid_idx(*launch.place_of(number))
+                kernel(**arguments)
+
+    @contextmanager
+    def _recorded(self, launch: Launch, violations: Violations) -> Iterator[None]:
+        """Programs run one after another while the block does; races are told at its end, however it ends."""
+        if launch.programs < 2:
+            self.record = InTurn(launch, violations)
+            yield
+            return
+        self.record = races = Races(launch, violations)
+        try:
+            yield
+        finally:
+            races.tell()
+            if races.too_large and violations is self._violations:  # else it ran at once as well
+                self.ran[UNJUDGED] += 1
 
 
 def _alone(launch: Launch) -> str | None:

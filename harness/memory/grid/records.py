@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -20,22 +19,30 @@ ASTRAY = 4096
 
 Values = npt.NDArray[Any]
 
+Place = tuple[int, int, int]
+"""Of a program in its grid."""
+
 _native = interpreter._interpreter
+_UNSIGNED = {width: np.dtype(f"u{width}") for width in (1, 2, 4, 8)}
 
 
-@dataclass(frozen=True)
-class Access:
-    """Real addresses and the lanes of them that will be touched, `width` bytes each, of these arguments."""
+class Access(NamedTuple):
+    """Real addresses and the lanes of them that will be touched, `width` bytes each, of these arguments.
+
+    These bytes lie from `low` to before `high`; where there are no lanes, both are 0.
+    """
 
     arguments: tuple[Argument, ...]
     addresses: Addresses
     lanes: Lanes
     width: int
     writes: bool
+    low: int
+    high: int
 
     def memory(self) -> Any:
         """What these lanes hold now, as unsigned numbers; 0 where no lane is active."""
-        kind = np.dtype(f"u{self.width}")
+        kind = _UNSIGNED[self.width]
         return _native.load(self.addresses, self.lanes, np.zeros(self.addresses.shape, dtype=kind), kind)
 
     def restore(self, memory: Any) -> None:
@@ -44,9 +51,16 @@ class Access:
 
 
 class Record(Protocol):
-    """Who is told what the programs of a launch do to memory; of each `access` only one that `keeps` any."""
+    """Who is told what the programs of a launch do to memory.
+
+    Only one that `keeps` any is told of each `access`, and only one that asks for `values` what is `stored`.
+    """
 
     keeps: bool
+    values: bool
+
+    def begins(self, place: Place) -> None:
+        """A program begins, where they run one after another."""
 
     def touch(self, argument: Argument, low: int, high: int, writes: bool) -> None:
         """The bytes of an argument from `low` to `high` are accessed."""
@@ -70,7 +84,7 @@ class Record(Protocol):
         """Memory is about to be accessed, by any number of lanes."""
 
     def stored(self, addresses: Addresses, values: Values, lanes: Lanes) -> None:
-        """These lanes are about to store these values; nobody says so where nobody asks what is stored."""
+        """These lanes are about to store these values."""
 
     def updates(self) -> None:
         """Memory is about to be accessed by an atomic operation."""
@@ -83,10 +97,14 @@ class InTurn:
     """Nothing is ever taken back."""
 
     def __init__(self, launch: Launch, violations: Violations) -> None:
+        self.values = launch.written is not None
         self._launch = launch
         self._violations = violations
         self._in_a_row = 0
-        self._program: tuple[int, int, int] | None = None
+        self._program: Place | None = None
+
+    def begins(self, place: Place) -> None:
+        """What a program does is told with its place."""
 
     def touch(self, argument: Argument, low: int, high: int, writes: bool) -> None:
         argument.touch(low, high, writes)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from harness.memory.grid.records import Access
 from harness.memory.grid.signals import Programs
 from harness.memory.windows import Addresses, Lanes
 
@@ -40,10 +41,9 @@ class Touch:
     """The first byte touched, and the one behind the last."""
 
     @classmethod
-    def of(cls, addresses: Addresses, lanes: Lanes, width: int, programs: Programs) -> Touch:
+    def of(cls, access: Access, programs: Programs) -> Touch:
         """An access of at least one lane."""
-        chosen = addresses if lanes.all() else addresses[lanes]
-        return cls(addresses, lanes, width, programs, int(chosen.min()), int(chosen.max()) + width)
+        return cls(access.addresses, access.lanes, access.width, programs, access.low, access.high)
 
     def units(self, start: int, unit: int) -> tuple[Units, Units]:
         """Which units behind `start` it touches, and by whom each."""

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from harness.memory.grid.habits import Habit
-from harness.memory.grid.records import ASTRAY, Access, Values
+from harness.memory.grid.records import ASTRAY, Access, Place, Values
 from harness.memory.grid.signals import InOrder, Programs
 from harness.memory.grid.touches import Touch, meet
 from harness.memory.launch import Launch
@@ -57,6 +57,7 @@ class Transaction:
 
     def __init__(self, launch: Launch, habit: Habit) -> None:
         self._launch = launch
+        self.values = launch.written is not None
         self._number = 0
         self._kept = 0
         self._unkept = Unkept(launch, habit)
@@ -118,6 +119,9 @@ class Transaction:
 
     # --- what programs do ----------------------------------------------------------------------
 
+    def begins(self, place: Place) -> None:
+        """Those that run at once are told by `begin`."""
+
     def touch(self, argument: Argument, low: int, high: int, writes: bool) -> None:
         self._extents.append((argument, low, high, writes))
 
@@ -157,11 +161,11 @@ class Transaction:
             self._unkept.written(access.arguments)
         elif self._unkept.may_go(access.arguments):
             return
-        if access.lanes.any():
+        if access.high:
             self._keep_access(access)
 
     def _keep_access(self, access: Access) -> None:
-        touch = Touch.of(access.addresses, access.lanes, access.width, self._programs)
+        touch = Touch.of(access, self._programs)
         if not access.writes:
             self._reads.append((touch, access))
             self._keep(access.addresses.nbytes)

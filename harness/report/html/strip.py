@@ -16,6 +16,7 @@ CELLS = 64
 """A part of at most this many elements is drawn element by element."""
 ROWS = 64
 """A buffer of at most this many rows is drawn with its rows."""
+_LABELS = {FaultKind.WRONG_VALUE: "wrong", FaultKind.NAN: "nan", FaultKind.RACE: "either"}
 _END = 5.0
 _LEAST = 16.0
 _TO_SCALE_FROM = 9.0
@@ -122,10 +123,16 @@ def told(fault: Fault) -> str:
     if fault.kind == FaultKind.SHORT_BUFFER and numel is not None and fault.needed is not None:
         return f"{holds}; its use needs {fault.needed}, {fault.needed - numel} more"
     if fault.sort.is_of_values and fault.count is not None:
-        what = "wrong" if fault.kind == FaultKind.WRONG_VALUE else "not a number"
         verb = "is" if fault.count == 1 else "are"
-        return f"{holds}; {fault.count} of them {verb} {what}, at {_range(fault)}"
+        return f"{holds}; {fault.count} of them {verb} {_what(fault)}, at {_range(fault)}"
     return fault.signature
+
+
+def _what(fault: Fault) -> str:
+    """How elements are that a fault of values names."""
+    if fault.kind == FaultKind.RACE:
+        return f"left to chance by programs of {fault.kernel or 'a launch'}"
+    return "wrong" if fault.kind == FaultKind.WRONG_VALUE else "not a number"
 
 
 # --- the parts -----------------------------------------------------------------------------------
@@ -163,12 +170,12 @@ def _violations(fault: Fault, numel: int, first: int, last: int, row: int) -> It
 
 
 def _within(fault: Fault, numel: int, first: int, last: int) -> Iterator[Part]:
+    rest = "buffer" if fault.kind == FaultKind.RACE else "right"
     if first > 0:
-        yield _part("buffer", 0, first - 1, "right")
-    label = "wrong" if fault.kind == FaultKind.WRONG_VALUE else "nan"
-    yield _part("wrong", first, last, label, _count(fault))
+        yield _part("buffer", 0, first - 1, rest)
+    yield _part("wrong", first, last, _LABELS[FaultKind(fault.kind)], _count(fault))
     if last < numel - 1:
-        yield _part("buffer", last + 1, numel - 1, "right")
+        yield _part("buffer", last + 1, numel - 1, rest)
 
 
 def _body(numel: int, row: int) -> Part:

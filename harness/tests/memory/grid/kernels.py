@@ -183,3 +183,72 @@ def add_to_tables(addresses: Any) -> None:
     buffer = tl.load(addresses + tl.program_id(0)).to(tl.pointer_type(tl.float32))
     at = tl.arange(0, 4)
     tl.store(buffer + at, tl.load(buffer + at) + 1)
+
+
+@interpreted
+def store_pairs(out: Any, last: Any, STEP: tl.constexpr) -> None:
+    """Two elements of each program, which overlap the next one's unless they are masked or far enough."""
+    at = tl.program_id(0) * STEP + tl.arange(0, 2)
+    tl.store(out + at, tl.program_id(0) + 1, mask=tl.arange(0, 2) <= last)
+
+
+@interpreted
+def store_columns(out: Any, ROWS: tl.constexpr) -> None:
+    """Elements between those of other programs."""
+    at = tl.arange(0, ROWS) * tl.num_programs(0) + tl.program_id(0)
+    tl.store(out + at, tl.load(out + at) + tl.program_id(0) + 1)
+
+
+@interpreted
+def store_words_and_a_byte(out: Any) -> None:
+    """The first program stores two words, the second the third byte of the last one."""
+    first = tl.program_id(0) == 0
+    tl.store(out + tl.arange(0, 2), 0x01010101, mask=first)
+    tl.store(out.to(tl.pointer_type(tl.uint8)) + 6, 9, mask=tl.program_id(0) == 1)
+
+
+@interpreted
+def settle(out: Any, seen: Any) -> None:
+    """All programs leave 5 and find it, whatever the first one stores before."""
+    tl.store(out, 7, mask=tl.program_id(0) == 0)
+    tl.store(out, 5)
+    tl.store(seen + tl.program_id(0), tl.load(out, mask=tl.program_id(0) == 0, other=5))
+
+
+@interpreted
+def stray_to_one(out: Any, n: Any) -> None:
+    tl.store(out + n, tl.program_id(0))
+    tl.store(out + tl.program_id(0), 1)
+
+
+@interpreted
+def store_then_assert(out: Any) -> None:
+    tl.store(out, tl.program_id(0))
+    tl.device_assert(tl.program_id(0) < 2, "too many")
+
+
+@interpreted
+def add_rows(keys: Any, values: Any, stride: Any, BLOCK: tl.constexpr) -> None:
+    """Rows of two slices; those of the values are all stored to the first one."""
+    at = tl.arange(0, BLOCK)
+    tl.store(keys + tl.program_id(0) * stride + at, tl.program_id(0) + 1)
+    tl.store(values + at, tl.program_id(0) + 1)
+
+
+@interpreted
+def meet_along_three_axes(out: Any) -> None:
+    """All programs of one (x, z) at one element."""
+    at = tl.program_id(0) * tl.num_programs(2) + tl.program_id(2)
+    tl.store(out + at, tl.program_id(1), mask=at != 1)
+
+
+@interpreted
+def follow(memory: Any, script: Any, STEPS: tl.constexpr) -> None:
+    """What a script has a program do: at each step load or store, there, a value to which the last load is
+    added, or not."""
+    last = 0
+    for step in range(STEPS):
+        line = script + (tl.program_id(0) * STEPS + step) * 4
+        does, at, value, adds = tl.load(line), tl.load(line + 1), tl.load(line + 2), tl.load(line + 3)
+        last = tl.load(memory + at, mask=does == 1, other=last)
+        tl.store(memory + at, value + adds * last, mask=does == 2)

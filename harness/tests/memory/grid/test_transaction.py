@@ -20,7 +20,8 @@ PROGRAMS = np.arange(2)
 def accessed(argument: Argument, writes: bool = False) -> Access:
     """The first two elements, one of each program."""
     addresses = np.array([argument.real, argument.real + 4], dtype=np.uint64)
-    return Access((argument,), addresses, np.ones(2, dtype=bool), 4, writes)
+    ends = argument.real, argument.real + 8
+    return Access((argument,), addresses, np.ones(2, dtype=bool), 4, writes, *ends)
 
 
 def test_a_roll_back_after_reads_were_let_go_leaves_those_from_before(

@@ -82,6 +82,14 @@ def test_wrong_values_lie_inside(kind: str, label: str) -> None:
     assert strip.parts[1].amount == "3 of 5 elements"
 
 
+def test_a_race_lies_inside_and_says_nothing_of_what_is_right() -> None:
+    strip = drawn(Fault(kind="race", buffer="out", kernel="fill", numel=10, first=5, last=8, count=3))
+    assert [part.label for part in strip.parts] == ["buffer", "either", "buffer"]
+    assert strip.told.startswith(
+        "out holds 10 elements; 3 of them are left to chance by programs of fill, at "
+    )
+
+
 @pytest.mark.parametrize(
     "fault",
     [

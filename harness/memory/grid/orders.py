@@ -17,7 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.memory.grid.records import Access, Values
+from harness.memory.grid.touches import LARGEST
 from harness.memory.stores import last_of_each_program
+from harness.memory.windows import Addresses
 
 Numbers = npt.NDArray[np.int64]
 Bits = npt.NDArray[np.uint64]
@@ -76,8 +78,9 @@ class Deeds:
     @classmethod
     def of(cls, steps: Sequence[Step]) -> Deeds | None:
         """Those to units that several programs touch and one of them stores to; None if there is no such."""
-        size = _size(steps)
-        units = [_units(step.access, size) for step in steps]
+        chosen = [step.access.addresses[step.access.lanes] for step in steps]
+        size = _size(steps, chosen)
+        units = [_units(at, step.access.width, size) for at, step in zip(chosen, steps, strict=True)]
         which = np.repeat(np.arange(len(steps)), [len(one) for one in units])
         programs = np.array([step.program for step in steps])[which]
         stores = np.array([step.store is not None for step in steps])[which]
@@ -166,22 +169,16 @@ def _differing(some: Deeds, values: Bits, others: Deeds) -> Iterator[tuple[int, 
 # --- units of steps ------------------------------------------------------------------------------
 
 
-def _size(steps: Sequence[Step]) -> int:
+def _size(steps: Sequence[Step], chosen: Sequence[Addresses]) -> int:
     """The widest unit of which all accesses are multiples."""
     size = math.gcd(*(step.access.width for step in steps))
-    is_aligned = all(not (_chosen(step.access) % np.uint64(size)).any() for step in steps)
-    return size if is_aligned else 1
+    bits = np.bitwise_or.reduce([np.bitwise_or.reduce(at) for at in chosen])
+    return size if int(bits) % size == 0 else 1
 
 
-def _chosen(access: Access) -> Any:
-    return access.addresses[access.lanes]
-
-
-def _units(access: Access, size: int) -> Numbers:
-    first: Numbers = (_chosen(access) // np.uint64(size)).view(np.int64)
-    if access.width == size:
-        return first
-    return np.asarray((first[:, None] + np.arange(access.width // size)).reshape(-1))
+def _units(addresses: Addresses, width: int, size: int) -> Numbers:
+    first: Numbers = (addresses // np.uint64(size)).view(np.int64)
+    return first if width == size else np.asarray((first[:, None] + np.arange(width // size)).reshape(-1))
 
 
 def _bits(access: Access, values: Values | None, size: int) -> Bits:
@@ -193,13 +190,15 @@ def _bits(access: Access, values: Values | None, size: int) -> Bits:
 
 def _shared(units: Numbers, programs: Numbers, stores: Rows) -> Rows:
     """Which units several programs touch, and one of them stores to."""
-    order = np.argsort(units, kind="stable")
-    starts = _starts(units[order])
-    programs, stores = programs[order], stores[order]
-    wanted = (_least(programs, starts) != _most(programs, starts)) & np.logical_or.reduceat(stores, starts)
-    shared = np.empty(len(units), dtype=bool)
-    shared[order] = np.repeat(wanted, np.diff(starts, append=len(units)))
-    return shared
+    at = units - units.min()
+    if at.max() > LARGEST:
+        at = np.unique(units, return_inverse=True)[1]
+    last = np.empty(at.max() + 1, dtype=np.int64)
+    last[at] = programs
+    several, stored = np.zeros((2, len(last)), dtype=bool)
+    several[at[last[at] != programs]] = True
+    stored[at[stores]] = True
+    return np.asarray((several & stored)[at])
 
 
 # --- groups of equal numbers, which lie together --------------------------------------------------

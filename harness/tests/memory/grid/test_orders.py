@@ -7,9 +7,11 @@ from itertools import permutations
 from typing import NamedTuple
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.memory.grid import orders
 from harness.memory.grid.orders import Deeds, Step, Store, near
 from harness.memory.grid.records import Access
 from harness.tests.memory.grid.interleavings import interleavings
@@ -127,6 +129,13 @@ def test_what_hangs_on_the_order_is_what_some_interleaving_shows(programs: Progr
     expected = _expected(programs)
     for order in permutations(range(len(programs))):
         _hold(_steps(programs, order), expected)
+
+
+@given(PROGRAMS)
+def test_it_makes_no_difference_how_far_memory_reaches(programs: Programs) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(orders, "LARGEST", 0)
+        _hold(_steps(programs, range(len(programs))), _expected(programs))
 
 
 def test_of_different_floats_the_bits_count() -> None:

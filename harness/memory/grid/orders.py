@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from harness.memory.grid.records import Access, Values
+from harness.memory.grid.records import Access, Memory, Values
 from harness.memory.grid.touches import LARGEST
 from harness.memory.stores import last_of_each_program
 from harness.memory.windows import Addresses
@@ -27,11 +27,11 @@ Rows = npt.NDArray[np.bool_]
 
 
 class Store(NamedTuple):
-    """At a line of the kernel, the `values` that are stored and what memory held `before`, lane by lane."""
+    """At a line of the kernel, the `values` that are stored lane by lane, and what memory held `before`."""
 
     line: int
     values: Values
-    before: Values
+    before: Memory
 
 
 class Step(NamedTuple):
@@ -88,8 +88,10 @@ class Deeds:
         kept = _shared(all_units, programs, stores)
         if not kept.any():
             return None
-        values = np.concatenate([_bits(one.access, one.store and one.store.values, size) for one in steps])
-        before = np.concatenate([_bits(one.access, one.store and one.store.before, size) for one in steps])
+        values, before = (
+            np.concatenate([_bits(*one, size) for one in zip(steps, side, units, strict=True)])
+            for side in _sides(steps)
+        )
         deeds = cls(size, all_units, programs, which, stores, values, before).chosen(kept)
         return deeds.chosen(np.lexsort((deeds.steps, deeds.programs, deeds.units)))
 
@@ -181,11 +183,19 @@ def _units(addresses: Addresses, width: int, size: int) -> Numbers:
     return first if width == size else np.asarray((first[:, None] + np.arange(width // size)).reshape(-1))
 
 
-def _bits(access: Access, values: Values | None, size: int) -> Bits:
-    """Of each unit of an access, in the order of these."""
-    if values is None:
-        return np.zeros(int(np.count_nonzero(access.lanes)) * (access.width // size), dtype=np.uint64)
-    return np.ascontiguousarray(values[access.lanes]).view(f"u{size}").astype(np.uint64)
+def _sides(steps: Sequence[Step]) -> Iterator[list[Memory | None]]:
+    """What each step stored, and what it overwrote."""
+    yield [step.store and step.store.values for step in steps]
+    yield [step.store and step.store.before for step in steps]
+
+
+def _bits(step: Step, memory: Memory | None, units: Numbers, size: int) -> Bits:
+    """What memory is told to hold in each unit of a step."""
+    if memory is None:
+        return np.zeros(len(units), dtype=np.uint64)
+    if isinstance(memory, bytes):
+        return np.frombuffer(memory, f"u{size}")[units - step.access.low // size].astype(np.uint64)
+    return np.ascontiguousarray(memory[step.access.lanes]).view(f"u{size}").astype(np.uint64)
 
 
 def _shared(units: Numbers, programs: Numbers, stores: Rows) -> Rows:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -18,6 +19,11 @@ ASTRAY = 4096
 """So many accesses of one program in a row without a lane inside: a loop over a bound that is poison."""
 
 Values = npt.NDArray[Any]
+
+Memory = bytes | Values
+"""What an access found: a stretch of memory, or of its addresses' shape."""
+DENSE = 4
+"""So many times the bytes of its lanes an access may span to be told as one stretch of memory."""
 
 Place = tuple[int, int, int]
 """Of a program in its grid."""
@@ -40,14 +46,21 @@ class Access(NamedTuple):
     low: int
     high: int
 
-    def memory(self) -> Any:
-        """What these lanes hold now, as unsigned numbers; 0 where no lane is active."""
+    def memory(self) -> Memory:
+        """What they hold now: all from `low` to `high` where that is not much more, else unsigned numbers
+        lane by lane, 0 where no lane is active."""
+        if len(self.arguments) == 1 and self.high - self.low <= DENSE * self.addresses.size * self.width:
+            return ctypes.string_at(self.low, self.high - self.low)
         kind = _UNSIGNED[self.width]
-        return _native.load(self.addresses, self.lanes, np.zeros(self.addresses.shape, dtype=kind), kind)
+        nothing = np.zeros(self.addresses.shape, dtype=kind)
+        return np.asarray(_native.load(self.addresses, self.lanes, nothing, kind))
 
-    def restore(self, memory: Any) -> None:
-        """Put back what `memory` told of before a store."""
-        _native.store(self.addresses, memory, self.lanes)
+    def restore(self, memory: Memory) -> None:
+        """Put back what `memory` told of before a store; what was stored later is put back already."""
+        if isinstance(memory, bytes):
+            ctypes.memmove(self.low, memory, len(memory))
+        else:
+            _native.store(self.addresses, memory, self.lanes)
 
 
 class Record(Protocol):

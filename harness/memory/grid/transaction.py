@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from harness.memory.grid.habits import Habit
-from harness.memory.grid.records import ASTRAY, Access, Place, Values
+from harness.memory.grid.records import ASTRAY, Access, Memory, Place, Values
 from harness.memory.grid.signals import InOrder, Programs
 from harness.memory.grid.touches import Touch, meet
 from harness.memory.launch import Launch
@@ -68,7 +68,7 @@ class Transaction:
         self._stored: list[tuple[Addresses, Values, Programs]] = []
         self._reads: list[tuple[Touch, Access]] = []
         self._writes: list[Touch] = []
-        self._overwritten: list[tuple[Access, Any]] = []  # what memory held before a store
+        self._overwritten: list[tuple[Access, Memory]] = []  # what memory held before a store
         self._lists: tuple[list[Any], ...] = (
             self._reads, self._extents, self._elements, self._strays, self._pointed, self._stored,
             self._writes, self._overwritten,
@@ -172,7 +172,7 @@ class Transaction:
             return
         self._writes.append(touch)
         memory = access.memory()
-        self._keep(access.addresses.nbytes + memory.nbytes)
+        self._keep(access.addresses.nbytes + (len(memory) if isinstance(memory, bytes) else memory.nbytes))
         self._overwritten.append((access, memory))
 
     def stored(self, addresses: Addresses, values: Values, lanes: Lanes) -> None:

@@ -81,14 +81,16 @@ def _steps(programs: Programs, order: Sequence[int]) -> list[Step]:
     memory, steps = bytearray(SIZE), []
     for program in order:
         for access in programs[program]:
-            before = _apply(memory, access)
+            before = bytes(memory)
+            found = _apply(memory, access)
             if access.units:
-                steps.append(_step(program, access, before))
+                steps.append(_step(program, access, before if program else found))
     return steps
 
 
 def _step(program: int, access: Do, before: bytes) -> Step:
-    """As the interpreter has it: one lane more, which does nothing."""
+    """As the interpreter has it: one lane more, which does nothing. `before` is all of memory, but of the
+    first program what its lanes overwrite."""
     lanes = np.array([*[True] * len(access.units), False])
     addresses = np.array([*access.units, 1 << 40], dtype=np.uint64) * np.uint64(access.width)
     low, high = min(access.units) * access.width, (max(access.units) + 1) * access.width
@@ -97,8 +99,8 @@ def _step(program: int, access: Do, before: bytes) -> Step:
         return Step(done, program)
     kind = f"<u{access.width}"
     values = np.array([*access.values, 7], dtype=kind)
-    held = np.append(np.frombuffer(before, dtype=kind), np.zeros(1, dtype=kind))
-    return Step(done, program, Store(1, values, held))
+    lane_by_lane = np.append(np.frombuffer(before, dtype=kind), np.zeros(1, dtype=kind))
+    return Step(done, program, Store(1, values, before[low:high] if program else lane_by_lane))
 
 
 def _near(steps: Sequence[Step]) -> Iterator[list[Step]]:

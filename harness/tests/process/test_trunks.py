@@ -105,6 +105,24 @@ def test_one_that_hangs_is_ended(job: MakeJob, monkeypatch: pytest.MonkeyPatch) 
         assert all(_goes(one.pid) for one in left)
 
 
+def test_where_a_first_result_is_wanted_arms_do_not_wait_for_another_s_trunk(job: MakeJob) -> None:
+    with Pool(lanes=1, first=True) as pool:
+        pool.submit(replace(job("hangs"), effort=1.0))
+        alone = pool.submit(replace(job("parts", name="alone"), trunk=None))
+        assert alone.result(timeout=30).exit.how == "clean"
+
+
+def test_nor_is_a_lane_taken_by_what_takes_longer_while_their_own_grows(job: MakeJob) -> None:
+    ended: list[str] = []
+    with Pool(lanes=1, first=True) as pool:
+        for name, trunk, effort in (("soon", True, 1.0), ("later", False, 2.0)):
+            asked = replace(job("parts", name=name), effort=effort)
+            future = pool.submit(asked if trunk else replace(asked, trunk=None))
+            future.add_done_callback(lambda _, name=name: ended.append(name))  # type: ignore[misc]
+        future.result(timeout=30)
+    assert ended == ["soon", "later"]
+
+
 def test_what_an_arm_raises_is_its_own(run: Callable[..., list[Ended]], job: MakeJob) -> None:
     (ended,) = run(job("raises_behind"))
     assert ended.exit.how == "exception" and (ended.error or {})["message"] == "this arm's own"

@@ -172,7 +172,7 @@ class ForkServer:
         self.name, self._supervisor, self._base, self._trunk = name, supervisor, base, trunk
         self._yields = yields
         self._link, theirs = packets.pair()
-        self._asked: list[str] = []
+        self._asked: dict[str, None] = {}
         self._dropped: set[str] = set()
         self._notes: list[str] = []
         self.threaded = self._has_branched = False
@@ -227,7 +227,7 @@ class ForkServer:
             if not new:
                 return
             listed = self._supervisor.scratch / f"{self.name}.{len(self._asked)}.json"
-            self._asked += new
+            self._asked.update(dict.fromkeys(new))
             write_json(listed, new)
             packets.send(self._link, {"preload": str(listed)})
 

@@ -192,8 +192,8 @@ class Pool:
             if waiting.grows:
                 self._trunks.grow(waiting)
                 continue
-            if self._first and not self._closed and self._trunks.is_ahead_of(waiting):
-                waits.put(waiting)
+            if self._first and self._trunks.is_ahead_of(waiting):
+                self._put_back(waiting)
                 continue
             job, future = given
             try:
@@ -201,6 +201,14 @@ class Pool:
                     self._settle(job, future)
             finally:
                 self._trunks.left(job)
+
+    def _put_back(self, waiting: Waiting) -> None:
+        """Have an arm wait again, or cancelled where the others that waited have been meanwhile."""
+        with self._lock:
+            if not self._closed:
+                self._queue.put(waiting)
+            elif waiting.given:
+                waiting.given[1].cancel()
 
     def _settle(self, job: Job, future: Future[Ended]) -> None:
         try:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -121,6 +121,15 @@ def test_nor_is_a_lane_taken_by_what_takes_longer_while_their_own_grows(job: Mak
             future.add_done_callback(lambda _, name=name: ended.append(name))  # type: ignore[misc]
         future.result(timeout=30)
     assert ended == ["soon", "later"]
+
+
+def test_what_a_lane_holds_back_is_cancelled_with_its_pool(job: MakeJob) -> None:
+    with Pool(lanes=1, first=True) as pool:
+        soon, later = pool.submit(job("hangs")), pool.submit(replace(job("parts", 1), trunk=None, effort=9.0))
+        time.sleep(0.3)  # a lane has taken it by then
+    for future in (soon, later):
+        with pytest.raises(CancelledError):
+            future.result(timeout=5)
 
 
 def test_what_an_arm_raises_is_its_own(run: Callable[..., list[Ended]], job: MakeJob) -> None:

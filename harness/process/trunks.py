@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from harness.process.job import Ended, Job
 from harness.process.launch import ForkServer
@@ -17,6 +17,8 @@ _log = logging.getLogger(__name__)
 
 SECONDS = 120.0
 """What a trunk may take to grow: upstream's import takes some seconds on an idle machine."""
+KEPT = 2
+"""How many trunks without an arm are kept for more of their arms, as a case that is run again has."""
 
 
 class Waiting(NamedTuple):
@@ -44,6 +46,9 @@ class _State(Enum):
 
 @dataclass(eq=False)
 class _Trunk:
+    """`asked` is all that it was grown by."""
+
+    asked: Mapping[str, Any]
     state: _State = _State.GROWING
     pending: int = 0
     held: list[Waiting] = field(default_factory=list)
@@ -51,7 +56,7 @@ class _Trunk:
 
 
 class Trunks:
-    """Has a trunk grown ahead of the first arm that needs it, and ended behind the last that was submitted.
+    """Has a trunk grown ahead of the first arm that needs it, and ended once others have had their last arm.
 
     Meanwhile its arms wait here and hold no lane. `put` has an arm run by a lane, and `put_growing` a trunk
     grown; `plant` starts one.
@@ -65,6 +70,7 @@ class Trunks:
         self._lock = threading.Lock()
         self._let_go = threading.Condition(self._lock)
         self._trunks: dict[str, _Trunk] = {}
+        self._idle: dict[str, _Trunk] = {}  # what was used last comes last
         self._barren: set[str] = set()
 
     def submit(self, waiting: Waiting) -> None:
@@ -74,8 +80,7 @@ class Trunks:
             if (shared := waiting.given[0].shares) is None:
                 self._put(waiting)
                 return
-            state = _State.BARREN if shared in self._barren else _State.GROWING
-            trunk = self._trunks.setdefault(shared, _Trunk(state))
+            trunk = self._trunks[shared] = self._trunks.get(shared) or self._new(shared, waiting.given[0])
             trunk.pending += 1
             if trunk.state is not _State.GROWING:
                 self._put(waiting)
@@ -83,6 +88,15 @@ class Trunks:
             trunk.held.append(waiting)
             if trunk.pending == 1:
                 self._put_growing(waiting._replace(grows=True))
+
+    def _new(self, shared: str, job: Job) -> _Trunk:
+        """The one that is idle, if it was grown by all the same, or one that is still to grow."""
+        asked = job.of_trunk()
+        if idle := self._idle.pop(shared, None):
+            if idle.asked == asked and idle.server and not idle.server.has_ended():
+                return idle
+            _end(idle)
+        return _Trunk(asked, _State.BARREN if shared in self._barren else _State.GROWING)
 
     def grow(self, waiting: Waiting) -> None:
         """In a lane: grow the trunk of this job, and let go of the arms that wait for it."""
@@ -122,16 +136,17 @@ class Trunks:
         return None if trunk.server.has_ended() else trunk.server
 
     def left(self, job: Job) -> None:
-        """This job is done; behind the last one a trunk ends."""
+        """This job is done; behind the last one a trunk is idle, and that which is it longest ends."""
         with self._lock:
             if (trunk := self._trunks.get(job.shares or "")) is None:
                 return
             trunk.pending -= 1
             if trunk.pending:
                 return
-            del self._trunks[job.shares or ""]
-        if trunk.server:
-            trunk.server.close()
+            self._idle[job.shares or ""] = self._trunks.pop(job.shares or "")
+            ending = [self._idle.pop(name) for name in list(self._idle)[:-KEPT]]
+        for one in ending:
+            _end(one)
 
     def cancel(self) -> None:
         """Cancel the arms that wait for a trunk."""
@@ -144,6 +159,10 @@ class Trunks:
 
     def close(self) -> None:
         """Give back what there is; the supervisor ends the processes."""
-        for trunk in list(self._trunks.values()):
-            if trunk.server:
-                trunk.server.close()
+        for trunk in [*self._trunks.values(), *self._idle.values()]:
+            _end(trunk)
+
+
+def _end(trunk: _Trunk) -> None:
+    if trunk.server:
+        trunk.server.close()

@@ -70,9 +70,27 @@ def test_each_name_is_a_trunk_of_its_own(
     assert len({(one.result or {})["made"]["pid"] for one in ended}) == 2
 
 
-def test_a_trunk_ends_behind_its_last_arm(run: Callable[..., list[Ended]], job: MakeJob) -> None:
-    (ended,) = run(job("parts"))
-    assert _goes((ended.result or {})["made"]["pid"])
+def test_a_trunk_stays_for_the_next_arm_until_two_others_have_had_their_last(
+    run: Callable[..., list[Ended]], job: MakeJob
+) -> None:
+    first, again = (run(job("parts", n))[0].result or {} for n in range(2))
+    assert first["made"]["pid"] == again["made"]["pid"]
+    run(job("parts", name="two"))
+    (again,) = (one.result or {} for one in run(job("parts", 2)))
+    assert first["made"]["pid"] == again["made"]["pid"]
+    run(job("parts", name="three"), job("parts", name="four"))
+    assert _goes(first["made"]["pid"])
+
+
+def test_one_that_is_idle_is_not_for_who_asks_for_something_else(
+    run: Callable[..., list[Ended]], job: MakeJob, tmp_path: Path
+) -> None:
+    one, other = job("parts"), job("parts", 1)
+    assert one.trunk and other.trunk
+    more = replace(other.trunk, payload={**other.trunk.payload, "more": 1})
+    ended = [run(each)[0].result or {} for each in (one, replace(other, trunk=more))]
+    assert len({each["made"]["pid"] for each in ended}) == 2
+    assert _goes(ended[0]["made"]["pid"])
 
 
 def _goes(pid: int) -> bool:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from harness.process.job import Ended, Job
 from harness.process.launch import ForkServer
@@ -17,6 +17,8 @@ _log = logging.getLogger(__name__)
 
 SECONDS = 120.0
 """What a trunk may take to grow: upstream's import takes some seconds on an idle machine."""
+KEPT = 2
+"""How many trunks without an arm are kept for more of their arms, as a case that is run again has."""
 
 
 class Waiting(NamedTuple):
@@ -44,6 +46,9 @@ class _State(Enum):
 
 @dataclass(eq=False)
 class _Trunk:
+    """`asked` is all that it was grown by."""
+
+    asked: Mapping[str, Any]
     state: _State = _State.GROWING
     pending: int = 0
     held: list[Waiting] = field(default_factory=list)
@@ -51,15 +56,21 @@ class _Trunk:
 
 
 class Trunks:
-    """Has a trunk grown ahead of the first arm that needs it, and ended behind the last that was submitted.
+    """Has a trunk grown ahead of the first arm that needs it, and ended once others have had their last arm.
 
-    Meanwhile its arms wait here and hold no lane. `put` has something done by a lane; `plant` starts a trunk.
+    Meanwhile its arms wait here and hold no lane. `put` has an arm run by a lane, and `put_growing` a trunk
+    grown; `plant` starts one.
     """
 
-    def __init__(self, put: Callable[[Waiting], None], plant: Callable[[Job], ForkServer | None]) -> None:
-        self._put, self._plant = put, plant
+    def __init__(
+        self, put: Callable[[Waiting], None], put_growing: Callable[[Waiting], None],
+        plant: Callable[[Job], ForkServer | None],
+    ) -> None:  # fmt: skip
+        self._put, self._put_growing, self._plant = put, put_growing, plant
         self._lock = threading.Lock()
+        self._let_go = threading.Condition(self._lock)
         self._trunks: dict[str, _Trunk] = {}
+        self._idle: dict[str, _Trunk] = {}  # what was used last comes last
         self._barren: set[str] = set()
 
     def submit(self, waiting: Waiting) -> None:
@@ -69,15 +80,23 @@ class Trunks:
             if (shared := waiting.given[0].shares) is None:
                 self._put(waiting)
                 return
-            state = _State.BARREN if shared in self._barren else _State.GROWING
-            trunk = self._trunks.setdefault(shared, _Trunk(state))
+            trunk = self._trunks[shared] = self._trunks.get(shared) or self._new(shared, waiting.given[0])
             trunk.pending += 1
             if trunk.state is not _State.GROWING:
                 self._put(waiting)
                 return
             trunk.held.append(waiting)
             if trunk.pending == 1:
-                self._put(waiting._replace(grows=True))
+                self._put_growing(waiting._replace(grows=True))
+
+    def _new(self, shared: str, job: Job) -> _Trunk:
+        """The one that is idle, if it was grown by all the same, or one that is still to grow."""
+        asked = job.of_trunk()
+        if idle := self._idle.pop(shared, None):
+            if idle.asked == asked and idle.server and not idle.server.has_ended():
+                return idle
+            _end(idle)
+        return _Trunk(asked, _State.BARREN if shared in self._barren else _State.GROWING)
 
     def grow(self, waiting: Waiting) -> None:
         """In a lane: grow the trunk of this job, and let go of the arms that wait for it."""
@@ -97,6 +116,17 @@ class Trunks:
             held, trunk.held = trunk.held, []
         for one in held:
             self._put(one)
+        with self._lock:
+            self._let_go.notify_all()
+
+    def is_ahead_of(self, waiting: Waiting) -> bool:
+        """Whether arms of a lower place wait for a trunk. Where some do, it returns once any were let go."""
+        with self._lock:
+            held = (one for trunk in self._trunks.values() for one in trunk.held)
+            if all(one.place >= waiting.place for one in held):
+                return False
+            self._let_go.wait(SECONDS)
+            return True
 
     def of(self, job: Job) -> ForkServer | None:
         """What a job is to be forked from; None if that is no trunk."""
@@ -106,27 +136,33 @@ class Trunks:
         return None if trunk.server.has_ended() else trunk.server
 
     def left(self, job: Job) -> None:
-        """This job is done; behind the last one a trunk ends."""
+        """This job is done; behind the last one a trunk is idle, and that which is it longest ends."""
         with self._lock:
             if (trunk := self._trunks.get(job.shares or "")) is None:
                 return
             trunk.pending -= 1
             if trunk.pending:
                 return
-            del self._trunks[job.shares or ""]
-        if trunk.server:
-            trunk.server.close()
+            self._idle[job.shares or ""] = self._trunks.pop(job.shares or "")
+            ending = [self._idle.pop(name) for name in list(self._idle)[:-KEPT]]
+        for one in ending:
+            _end(one)
 
     def cancel(self) -> None:
         """Cancel the arms that wait for a trunk."""
         with self._lock:
             held = [waiting for trunk in self._trunks.values() for waiting in trunk.held]
+            self._let_go.notify_all()
         for waiting in held:
             if waiting.given:
                 waiting.given[1].cancel()
 
     def close(self) -> None:
         """Give back what there is; the supervisor ends the processes."""
-        for trunk in list(self._trunks.values()):
-            if trunk.server:
-                trunk.server.close()
+        for trunk in [*self._trunks.values(), *self._idle.values()]:
+            _end(trunk)
+
+
+def _end(trunk: _Trunk) -> None:
+    if trunk.server:
+        trunk.server.close()

@@ -126,12 +126,14 @@ class Deeds:
         return left
 
     def _left_either(self) -> Numbers:
-        """Units in which programs leave different values."""
+        """Units in which programs leave different values.
+
+        Where only the lanes of one store disagree, another program loads the unit, and so either value.
+        """
         left = self.chosen(self._left())
         starts = _starts(left.units)
         differ = _least(left.values, starts) != _most(left.values, starts)
-        several = _least(left.programs, starts) != _most(left.programs, starts)
-        return np.asarray(left.units[starts[differ & several]])
+        return np.asarray(left.units[starts[differ]])
 
     def _loaded_either(self) -> Numbers:
         """Units that a program loads, and another stores something else to than would be there without it."""

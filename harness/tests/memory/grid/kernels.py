@@ -72,6 +72,13 @@ def count_all(out: Any) -> None:
 
 
 @interpreted
+def store_and_count(out: Any, counter: Any) -> None:
+    tl.store(out, tl.program_id(0))
+    tl.atomic_add(counter, 1)
+    tl.store(out, tl.program_id(0))
+
+
+@interpreted
 def running_sum(out: Any, source: Any, BLOCK: tl.constexpr) -> None:
     at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     tl.store(out + at, tl.associative_scan(tl.load(source + at), 0, larger))

@@ -214,7 +214,7 @@ def test_where_the_order_changes_nothing(call: Call) -> None:
 @pytest.mark.parametrize(
     "call",
     [
-        lambda: kernels.count_all[(3,)](zeros(1)),
+        lambda: kernels.store_and_count[(3,)](zeros(1), zeros(1)),
         lambda: kernels.all_store[(1,)](zeros(1), 0),
         lambda: kernels.race_within[(3,)](zeros(3), BLOCK=4),
     ],

@@ -108,3 +108,10 @@ def test_a_declared_exception_is_known_by_its_type_and_its_words(of: str, says: 
 def test_an_exception_is_read_as_it_is_told(kind: str, through: tuple[str, ...], words: str) -> None:
     one = Raised(type=kind, message=words, through=through)
     assert Raised.told(one.text) == one
+
+
+def test_a_race_is_judged_where_a_case_watches_it_and_a_finding_elsewhere() -> None:
+    race = Fault(kind="race", buffer="table", kernel="fill", numel=8, first=2, last=3, count=2)
+    assert parted([STRAY, race], watch("race")) == ((race,), (STRAY,))
+    assert parted([STRAY, race], watch("oob-write")) == ((STRAY,), (race,))
+    assert faults("race", buffer="table") and race.signature.startswith("race table by fill numel=8 first=2")

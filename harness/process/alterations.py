@@ -11,7 +11,6 @@ import builtins
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from operator import is_
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
@@ -51,67 +50,46 @@ def watched(packages: Iterable[str] = (), *, rest: float = 0.0) -> Callable[...,
     now, looked = time.monotonic, [0.0]
     whole = frozenset({OURS, *packages})
     looked_into, listed, same, hides, printed = _entries, _modules, _same, _BUILTINS, _print
-    all_hold, holding, modules, absent, is_module = (
-        _all_hold,
-        identities.holding,
-        sys.modules,
-        _ABSENT,
-        _is_module,
-    )
+    taken, joined, holding = identities.taken, identities.joined, identities.holding
+    modules, absent, is_module = sys.modules, _ABSENT, _is_module
     never: Holds = bool
     unchanged = never
 
+    def changes(name: str, module: Any) -> list[str]:
+        before, first, _, holds = known.get(name, (None, None, None, never))
+        if before is module and holds():
+            return []
+        if not is_module(module):
+            return [name]
+        entries = dict(looked_into(name, module))
+        first = entries if first is None else first
+        gone = [key for key, value in first.items() if not same(entries.get(key, absent), value)]
+        added = (key for key in entries.keys() - first.keys() if key[0] == name)
+        hiding = [key for key in added if key[1] in hides and name not in STANDARD]
+        seen = printed(entries, module)
+        known[name] = (module, {**entries, **first}, seen, never if gone or hiding else holding(seen))
+        return list(map(".".join, gone + hiding))
+
     def look(hurried: bool = False) -> list[str]:
         nonlocal unchanged
-        found: list[str] = []
         if hurried and now() - looked[0] < rest:
-            return found
+            return []
         looked[0] = now()
         if unchanged():
-            return found
+            return []
+        there_now = taken([modules], [], [])  # before they are gone through: others may come meanwhile
         there = dict(modules)
-        for name, module in listed(there, whole, others, known):
-            before, first, _, holds = known.get(name, (None, None, None, never))
-            if before is module and holds():
-                continue
-            if not is_module(module):
-                found.append(name)
-                continue
-            entries = dict(looked_into(name, module))
-            first = entries if first is None else first
-            gone = [key for key, value in first.items() if not same(entries.get(key, absent), value)]
-            added = (key for key in entries.keys() - first.keys() if key[0] == name)
-            hiding = [key for key in added if key[1] in hides and name not in STANDARD]
-            seen = printed(entries, module)
-            holds = never if gone or hiding else holding(seen)
-            known[name] = (module, {**entries, **first}, seen, holds)
-            found += map(".".join, gone + hiding)
-        unchanged = never if found else all_hold(there, known)
+        found = [what for each in listed(there, whole, others, known) for what in changes(*each)]
+        prints = [there_now, *(seen for _, _, seen, _ in known.values())]
+        unchanged = never if found else holding(joined(prints))
         return sorted(found)
 
     look()
     return look
 
 
-def _all_hold(there: Mapping[str, Any], known: Mapping[str, _Known]) -> Holds:
-    """Whether the modules that were there are all there is, and those that are known are as they were."""
-    modules, order, same = sys.modules, list(there), is_
-    names, they = list(known), list(map(there.get, known))
-    holds = identities.holding(identities.joined(seen for _, _, seen, _ in known.values()))
-
-    def hold() -> bool:
-        return (
-            len(modules) == len(order)
-            and all(map(same, modules, order))
-            and all(map(same, map(modules.get, names), they))
-            and holds()
-        )
-
-    return hold
-
-
 def _print(entries: Mapping[Key, Any], module: ModuleType) -> Print:
-    """What a module's names lead to, told by identities alone."""
+    """What a module's names lead to, and what its own classes, functions and facts are made of."""
     classes = [value for value in entries.values() if isinstance(value, type)]
     own = [vars(value) for value in classes if value.__module__ == module.__name__]
     functions = [inner for value in entries.values() if (inner := _function(value)) is not None]

@@ -1,4 +1,4 @@
-"""Whether anything was put in another's place, told by what is the same object: soon done, and often.
+"""Whether anything was put in another's place, told by versions and by what is the same object: soon done.
 
 It says no more than that nothing changed. What did, and whether that is an alteration, is found out by going
 through all of it (`alterations`).
@@ -13,6 +13,9 @@ from itertools import chain
 from operator import attrgetter, is_
 from types import CodeType, FunctionType, MappingProxyType, NoneType
 from typing import Any
+
+from harness.process import versions
+from harness.process.versions import Cell
 
 __builtins__ = dict(vars(builtins))  # type: ignore[assignment]
 """This module's own, for its functions alone, as in `alterations`."""
@@ -32,6 +35,7 @@ Holds = Callable[[], bool]
 
 
 Print = tuple[
+    list[dict[str, Any]], list[Cell], list[int],
     list[Collection[Any]], list[int], list[Any],
     list[FunctionType], list[CodeType],
     list[Any], list[type], list[dict[str, Any]],
@@ -39,9 +43,9 @@ Print = tuple[
 ]  # fmt: skip
 """What objects are made of, as it was once; each list's objects stay alive with it.
 
-Collections, their sizes, and what was in all of them, one after another; functions and their code; facts with
-their types and namespaces; facts that only their text can tell, and those. A bare tuple, since nobody can
-replace how one is unpacked.
+Dictionaries, where their versions lie, and those; collections that have none, their sizes, and what was in
+all of them, one after another; functions and their code; facts with their types and namespaces; facts that
+only their text can tell, and those. A bare tuple, since nobody can replace how one is unpacked.
 """
 
 
@@ -51,9 +55,13 @@ def taken(
     """The print of these namespaces, of the code that functions run, and of all that facts hold."""
     parts, odd = _told_by_parts(facts)
     owners = [part for part in parts if not isinstance(part, _CONTAINERS)]
-    live = [*chain.from_iterable(map(_views, (*spaces, *parts)))]
+    held_in = [*spaces, *(part if isinstance(part, _CONTAINERS) else vars(part) for part in parts)]
+    dicts = {id(one): one for space in held_in if (one := _versioned(space)) is not None}
+    cells = list(map(versions.cell, dicts.values()))
+    live = [view for space in held_in if _versioned(space) is None for view in _views(space)]
     running = list({id(function): function for function in functions}.values())
     return (
+        *(list(dicts.values()), cells, list(map(versions.version_in, cells))),
         *(live, list(map(len, live)), list(chain.from_iterable(live))),
         *(running, list(map(_CODE_OF, running))),
         *(owners, list(map(type, owners)), list(map(_SPACE_OF, owners))),
@@ -69,12 +77,14 @@ def joined(prints: Iterable[Print]) -> Print:
 
 def holding(of: Print) -> Holds:
     """Whether all is still as in this print; what it needs for that is its own from now on."""
-    live, sizes, held, functions, codes, owners, kinds, spaces, odd, texts = of
+    _, cells, numbers, live, sizes, held, functions, codes, owners, kinds, spaces, odd, texts = of
     same, one_by_one, code_of, space_of = is_, chain.from_iterable, _CODE_OF, _SPACE_OF
+    version_in = versions.version_in
 
     def holds() -> bool:
         return (
-            list(map(len, live)) == sizes
+            list(map(version_in, cells)) == numbers
+            and list(map(len, live)) == sizes
             and all(map(same, one_by_one(live), held))
             and all(map(same, map(code_of, functions), codes))
             and all(map(same, map(type, owners), kinds))
@@ -85,14 +95,14 @@ def holding(of: Print) -> Holds:
     return holds
 
 
-def _views(part: Any) -> Iterator[Collection[Any]]:
-    """What shows, now and later, all that a namespace, a container or a fact holds."""
-    if isinstance(part, list):
-        yield part
-    else:
-        space = part if isinstance(part, _MAPPINGS) else vars(part)
-        yield space.keys()
-        yield space.values()
+def _versioned(space: Any) -> dict[str, Any] | None:
+    """The dictionary whose version tells of all that a namespace holds."""
+    return versions.dictionary(space) if versions.are_told() and not isinstance(space, list) else None
+
+
+def _views(space: Any) -> tuple[Collection[Any], ...]:
+    """What shows, now and later, all that a namespace or a list holds."""
+    return (space,) if isinstance(space, list) else (space.keys(), space.values())
 
 
 def _told_by_parts(facts: Iterable[Any]) -> tuple[list[Any], list[Any]]:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from harness.facts import watch
-from harness.process import alterations, identities
+from harness.process import alterations, identities, versions
 
 SOURCE = """
 LIMIT = 3
@@ -24,6 +24,12 @@ class Kind:
     @classmethod
     def made(cls): return cls()
 """
+
+
+@pytest.fixture(autouse=True, params=[True, False], ids=["by versions", "by identities"])
+def ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Interpreters from 3.13 on tell no versions."""
+    monkeypatch.setattr(versions, "are_told", lambda: request.param)
 
 
 @pytest.fixture
@@ -112,12 +118,13 @@ OWN: dict[str, tuple[object, object]] = {
     "harness.process.alterations._modules": (alterations, lambda *_: ()),
     "harness.process.alterations._same": (alterations, lambda *_: True),
     "harness.process.alterations._entries": (alterations, lambda *_: ()),
-    "harness.process.alterations._all_hold": (alterations, lambda *_: lambda: True),
     "harness.process.alterations._is_module": (alterations, lambda value: False),
     "harness.process.identities.holding": (identities, lambda _: lambda: True),
+    "harness.process.versions.version_in": (versions, lambda _: 0),
+    "harness.process.versions.cell": (versions, lambda _: memoryview(bytes(8)).cast("Q")),
     "harness.process.identities.is_": (identities, lambda *_: True),
-    "harness.process.identities.taken": (identities, lambda *_: ([],) * 10),
-    "harness.process.identities.joined": (identities, lambda _: ([],) * 10),
+    "harness.process.identities.taken": (identities, lambda *_: ([],) * 13),
+    "harness.process.identities.joined": (identities, lambda _: ([],) * 13),
 }
 """What looks, and what somebody would put in place of it to be left alone."""
 

@@ -10,8 +10,15 @@ from typing import Any
 import pytest
 
 from harness.facts import FaultKind, watch
-from harness.process import identities
+from harness.process import identities, versions
 from harness.process.identities import Print
+
+
+@pytest.fixture(autouse=True, params=[True, False], ids=["by versions", "by identities"])
+def ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Interpreters from 3.13 on tell no versions."""
+    monkeypatch.setattr(versions, "are_told", lambda: request.param)
+
 
 ODD = -2
 """Where in a print the facts are that only their text can tell."""
@@ -83,9 +90,10 @@ def test_every_fact_of_a_case_is_told_by_its_parts() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fact", "change"), [(Odd(), lambda one: one.values.add(3)), (Slotted(), lambda one: _set(one, value=2))]
+    ("kind", "change"), [(Odd, lambda one: one.values.add(3)), (Slotted, lambda one: _set(one, value=2))]
 )
-def test_what_is_not_known_is_told_by_its_text(fact: Any, change: Callable[[Any], object]) -> None:
+def test_what_is_not_known_is_told_by_its_text(kind: type, change: Callable[[Any], object]) -> None:
+    fact = kind()
     print = identities.taken([], [], [fact])
     holds = identities.holding(print)
     assert print[ODD] == [fact] and holds()

@@ -10,13 +10,14 @@ import os
 from collections.abc import Iterator
 
 from harness.foreign import LARGEST_SOURCE
+from harness.source.listing import DEEPEST_FOLDER
 
 
 def holding(folder: str, wanted: bytes) -> list[str] | None:
     """Paths below the folder of the `.py` files that hold these bytes, in no order that means anything.
 
-    None where that cannot be told: a file or a folder that cannot be read, a link to a folder, a file that is
-    too large for a source. Then it is for `listing.scan` to say what they are.
+    None where that cannot be told: a file or a folder that cannot be read, one that lies too deep, a file
+    that is too large for a source. Then it is for `listing.scan` to say what they are.
     """
     room = bytearray(LARGEST_SOURCE + 1)
     try:
@@ -28,19 +29,23 @@ def holding(folder: str, wanted: bytes) -> list[str] | None:
 
 
 class _CannotTellError(Exception):
-    """Something is no plain file and no plain folder."""
+    """Something is too deep, or too large."""
 
 
 def _sources(folder: str) -> Iterator[str]:
-    waiting = [""]
+    """As `listing.scan` finds them: links are followed, but for those to a folder that they are in."""
+    waiting: list[tuple[str, frozenset[tuple[int, int]]]] = [("", frozenset())]
     while waiting:
-        prefix = waiting.pop()
+        prefix, above = waiting.pop()
+        about = os.stat(f"{folder}/{prefix}")
+        if (here := (about.st_dev, about.st_ino)) in above:
+            continue
+        if len(above) > DEEPEST_FOLDER:
+            raise _CannotTellError
         with os.scandir(f"{folder}/{prefix}") as found:
             for entry in found:
                 if entry.is_dir():
-                    if entry.is_symlink():
-                        raise _CannotTellError
-                    waiting.append(f"{prefix}{entry.name}/")
+                    waiting.append((f"{prefix}{entry.name}/", above | {here}))
                 elif entry.name.endswith(".py") and entry.is_file():
                     yield prefix + entry.name
 

@@ -10,6 +10,7 @@ import pytest
 
 from harness.foreign import LARGEST_SOURCE
 from harness.source.holding import holding
+from harness.source.listing import DEEPEST_FOLDER
 from harness.source.symbols import find_function, sites
 from harness.source.tree import Tree
 from harness.tests.source.test_symbols import EVERY
@@ -32,11 +33,15 @@ def test_files_at_any_depth_and_of_any_length(tmp_path: Path) -> None:
     os.symlink("a.py", tmp_path / "link.py")
     os.symlink("gone.py", tmp_path / "dangling.py")
     os.mkfifo(tmp_path / "pipe.py")
-    assert sorted(holding(folder, NAME) or ()) == ["a.py", "c/d/e.py", "link.py"]
+    os.symlink("c/d", tmp_path / "elsewhere")
+    os.symlink("../..", tmp_path / "c" / "d" / "round")
+    assert sorted(holding(folder, NAME) or ()) == ["a.py", "c/d/e.py", "elsewhere/e.py", "link.py"]
 
 
 UNTOLD: dict[str, Callable[[Path], object]] = {
-    "a link to a folder": lambda folder: os.symlink(".", folder / "sub"),
+    "a folder that lies too deep": lambda folder: (folder / "/".join("a" * (DEEPEST_FOLDER + 1))).mkdir(
+        parents=True
+    ),
     "a source that is too large": lambda folder: os.truncate(folder / "a.py", LARGEST_SOURCE + 1),
     "no folder": lambda folder: (folder / "a.py").rename(folder / "b") and folder.rename(f"{folder}.moved"),
 }
@@ -56,5 +61,8 @@ def test_it_says_nothing_where_it_cannot_tell(what: str, tmp_path: Path) -> None
 )
 def test_sites_are_those_that_a_listing_gives(tree: Tree, name: str) -> None:
     assert sites(tree, name) == find_function(tree, name)
-    os.symlink(".", tree.folder / "again")
-    assert sites(tree, name) == find_function(tree, name)
+    linked = Tree(tree.root.parent / "linked", tree.package)
+    linked.folder.mkdir(parents=True)
+    for entry in tree.folder.iterdir():
+        os.symlink(entry, linked.folder / entry.name)
+    assert sites(linked, name) == find_function(linked, name)

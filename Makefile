@@ -90,5 +90,7 @@ $(STACK):
 $(READY): $(STACK)
 	@rm -f $(VENV)/.ready-*
 	@$(PIP) --no-deps --no-build-isolation --editable .
+	@# Python would write it, but not where PYTHONDONTWRITEBYTECODE is set, as in most containers.
+	@$(BIN)/python -m compileall -q harness reproducers ci
 	@touch $@
 	@echo 'set-up: $(VENV) is ready'

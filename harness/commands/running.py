@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from harness.source.tree import Tree
 from harness.suite import Bench, Judged, Request, Setting, Suite
 from harness.suite.environments import Environments
 from harness.suite.repeat import repeated, summed
-from harness.suite.runner import pool_for, warm
+from harness.suite.runner import warm
 from harness.verdict import Result, Verdict, exit_code
 
 _TOLD = 3
@@ -63,24 +63,23 @@ def _tell_without_goldens(setting: Setting, judged: Sequence[Judged]) -> None:
         terminal.tell(f"refault: {text}", stderr=True)
 
 
-def ahead(asked: Sequence[Request], setting: Setting) -> Pool:
-    """A pool that begins to import what arms share, while it is still found out what is to be run of this.
+def ahead(asked: Sequence[Request], setting: Setting, pool: Pool) -> None:
+    """Have a pool begin to import what arms share, while it is still found out what is to be run of this.
 
     For what takes a second: a server is not among that, and may not be run at all.
     """
     soon = [request for request in asked if request.tier is not Tier.SERVER]
-    pool = pool_for(setting)
     warm(pool, soon, Environments(setting, setting.tree.package), setting.machine)
-    return pool
 
 
 def judge(
     wanted: Sequence[Request], setting: Setting, repeat: int = 1, *, arms: bool = False,
-    pool: Pool | None = None,
+    pool: Pool | None = None, told: Callable[[Result], None] = lambda result: None,
 ) -> tuple[list[Judged], KeyboardInterrupt | None]:  # fmt: skip
     """Run the cases; also gives the signal that ended the run before all of them were judged, if one did.
 
     With `arms`, the progress on standard error tells of each arm. A `pool` that is there already is used.
+    `told` is told of each result as it comes.
     """
     found: list[Judged] = []
     progress = Progress(len(wanted), arms=arms)
@@ -91,6 +90,8 @@ def judge(
             for judged in once if repeat == 1 else _repeated(wanted, suite, repeat):
                 found.append(judged)
                 progress.finished(judged.result)
+                with progress.aside():
+                    told(judged.result)
     except KeyboardInterrupt as stopped:
         return found, stopped
     _tell_without_goldens(setting, found)

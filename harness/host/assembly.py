@@ -8,7 +8,6 @@ next runs (`make`): no arm has a say in what another one is given for the same I
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import json
 import logging
 import os
@@ -16,7 +15,6 @@ import re
 import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +26,7 @@ from triton.backends.amd.compiler import HIPBackend
 from harness import foreign
 from harness.errors import BadInput, Unresolved
 from harness.facts import Platform
+from harness.host import triton_files
 from harness.host.targets import Target, compiling
 
 PATCH = "triton.backends.amd.compiler.HIPBackend: assembly of equal IR is taken from the cache"
@@ -112,23 +111,7 @@ def _age(path: Path) -> float:
 
 def compiler() -> str:
     """Which Triton this is, by its files, and the variables by which it compiles otherwise."""
-    return f"{_files()} {sorted(get_cache_invalidating_env_vars().items())}"
-
-
-@cache
-def _files() -> str:
-    """Triton's version, and the size and time of each of its files."""
-    files = importlib.metadata.files("triton") or ()
-    about = [(str(file), *_size_and_time(Path(str(file.locate())))) for file in files]
-    return f"{triton.__version__} {hashlib.sha256(json.dumps(sorted(about)).encode()).hexdigest()}"
-
-
-def _size_and_time(path: Path) -> tuple[int, int]:
-    try:
-        about = path.stat()
-    except FileNotFoundError:
-        return 0, 0
-    return about.st_size, about.st_mtime_ns
+    return f"{triton_files.told()} {sorted(get_cache_invalidating_env_vars().items())}"
 
 
 # --- in an arm -------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
-"""Importing this makes a process ready to compile kernels: Triton hashes itself once, not in each arm."""
+"""Importing this makes a process ready to compile kernels: all arms know from it which Triton it is."""
 
 from __future__ import annotations
 
-from triton.runtime.cache import triton_key
+from harness.host import triton_files
 
-KEY = triton_key()
-"""By what Triton tells itself from other releases; it remembers that."""
+KEY = triton_files.told()
+"""By what Triton is told from other releases. It is remembered, also in a fork."""

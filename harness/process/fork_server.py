@@ -29,6 +29,8 @@ BOOT = (
     "from harness.process.fork_server import main; main()"
 )
 """What its interpreter is started with."""
+_YIELDING = 10
+"""By how much one is nicer that lets others have the processor first: a tenth is left to it beside one."""
 
 
 def main() -> None:
@@ -98,6 +100,8 @@ class _ForkServer:
             os.environ.pop(name, None) if value is None else os.environ.update({name: value})
         self._link.close()
         self._link, self._arm_only = socket.socket(fileno=descriptor), frozenset(message["arm_only"])
+        if message["yields"]:
+            os.nice(_YIELDING)
         packets.send(self._link, {"branched": os.getpid()})
         if "trunk" in message:
             self._grow(read_json(Path(message["trunk"])))

@@ -161,16 +161,18 @@ class ForkServer:
     """One fork server below the supervisor; it starts at once and takes requests from the start.
 
     With a `base` it is a fork of that one, once that has imported what it was asked for so far. With a
-    `trunk`, a file that says what is to be done then, it does that and forks arms where they part.
+    `trunk`, a file that says what is to be done then, it does that and forks arms where they part. One that
+    `yields` lets others have the processor first, with all that it forks.
     """
 
     def __init__(
         self, supervisor: Starter, name: str, environment: Environment, base: ForkServer | None = None,
-        trunk: Path | None = None,
+        trunk: Path | None = None, *, yields: bool = False,
     ) -> None:  # fmt: skip
         self.name, self._supervisor, self._base, self._trunk = name, supervisor, base, trunk
+        self._yields = yields
         self._link, theirs = packets.pair()
-        self._asked: list[str] = []
+        self._asked: dict[str, None] = {}
         self._dropped: set[str] = set()
         self._notes: list[str] = []
         self.threaded = self._has_branched = False
@@ -185,17 +187,20 @@ class ForkServer:
     def _begin(self, environment: Environment, descriptor: int) -> Path:
         """Has the process started; its log."""
         if self._base:
-            return self._base.branch(self.name, environment, descriptor, self._trunk)
+            return self._base.branch(self.name, environment, descriptor, self._trunk, yields=self._yields)
         scratch = self._supervisor.scratch
         # What a module makes as it is imported goes with the pool: torch's inductor makes its cache so.
         variables = {**_variables(environment), "TMPDIR": str(scratch)}
         return self._supervisor.spawn(self.name, _command(scratch, environment), variables, descriptor)
 
-    def branch(self, name: str, environment: Environment, descriptor: int, trunk: Path | None = None) -> Path:
+    def branch(
+        self, name: str, environment: Environment, descriptor: int, trunk: Path | None = None, *,
+        yields: bool = False,
+    ) -> Path:  # fmt: skip
         """Has this process forked into another fork server, which `descriptor` goes to; its log."""
         written, arm_only = self._supervisor.log_of(name), sorted(environment.arm_only)
-        message = {"branch": name, "variables": _variables(environment), "arm_only": arm_only}
-        message |= {"trunk": str(trunk)} if trunk else {}
+        message: dict[str, Any] = {"branch": name, "variables": _variables(environment), "arm_only": arm_only}
+        message |= {"yields": yields, **({"trunk": str(trunk)} if trunk else {})}
         with self._lock:
             packets.send(self._link, {**message, "log": str(written)}, [descriptor])
         return written
@@ -222,7 +227,7 @@ class ForkServer:
             if not new:
                 return
             listed = self._supervisor.scratch / f"{self.name}.{len(self._asked)}.json"
-            self._asked += new
+            self._asked.update(dict.fromkeys(new))
             write_json(listed, new)
             packets.send(self._link, {"preload": str(listed)})
 

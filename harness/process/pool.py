@@ -32,6 +32,8 @@ _log = logging.getLogger(__name__)
 
 _SLACK = 30.0
 """Seconds of silence after which a watchdog itself is given up."""
+_AHEAD = 2
+"""How many environments do not yield the processor: the first one, and the base that it is a fork of."""
 _STARTS = 2
 """How often a fork server of one environment is started before it is given up."""
 
@@ -50,7 +52,9 @@ class Pool:
     A fork server is started when an environment is first needed, and an arm has `start_seconds` from then
     until it runs. With `learn`, what one arm had to import itself is imported ahead of the next. What
     `lease` gives is an arm's for as long as it runs, if it needs devices. A fork server that `lender` has
-    ready is not started anew.
+    ready is not started anew. With `first`, arms of least effort come first, and wait for nothing but what is
+    theirs: trunks grow beside the lanes, which take no other arm before, and environments behind the first
+    yield the processor to it.
     Closing kills whatever runs. `protection` is how arms are kept from writing what is not theirs; without
     it the machine's best. Raises BadInput without a lane or off Linux, Unresolved if nothing can be started.
     """
@@ -64,6 +68,7 @@ class Pool:
         lease: Lease = _nothing,
         protection: Protection | None = None,
         lender: Lender | None = None,
+        first: bool = False,
     ) -> None:
         if lanes < 1:
             raise BadInput(f"{lanes} lanes run nothing: give at least 1")
@@ -71,9 +76,11 @@ class Pool:
             raise BadInput(f"arms need Linux, not {sys.platform}: run in a container")
         self._learn, self._start_seconds, self._lease = learn, start_seconds, lease
         self.protection = protection or chosen()
+        self._first = first
         self._queue: queue.PriorityQueue[Waiting] = queue.PriorityQueue()
+        self._growing = queue.PriorityQueue[Waiting]() if first else self._queue
         self._numbers, self._asked = count(1), count(1)
-        self._trunks = Trunks(self._queue.put, self._trunk)
+        self._trunks = Trunks(self._queue.put, self._growing.put, self._trunk)
         self._lock = threading.RLock()
         self._fork_servers: dict[str, list[ForkServer]] = {}
         self._learned: dict[str, dict[str, None]] = {}
@@ -81,8 +88,10 @@ class Pool:
         self._supervisor = Supervisor()
         self._lender = lender
         self._lent: list[Supervisor] = []
+        queues = [*[self._queue] * lanes, *[self._growing] * first]
         self._lanes = [
-            threading.Thread(target=self._work, name=f"refault-lane-{n}", daemon=True) for n in range(lanes)
+            threading.Thread(target=self._work, args=(each,), name=f"refault-lane-{n}", daemon=True)
+            for n, each in enumerate(queues)
         ]
         for lane in self._lanes:
             lane.start()
@@ -101,12 +110,17 @@ class Pool:
             if self._closed:
                 raise Unresolved("the pool is closed: no arm can be started")
             future: Future[Ended] = Future()
+            job = replace(job, effort=-job.effort) if self._first else job
             self._trunks.submit(Waiting.of(job, future, next(self._asked)))
         return future
 
     def warm(self, environment: Environment) -> None:
         """Starts an environment's fork server ahead of its first arm; returns at once."""
         self._fork_server(environment)
+
+    def begin(self, base: Environment) -> None:
+        """Starts what environments of this base are forks of, ahead of the first of them; returns at once."""
+        self._fork_server(base, is_base=True)
 
     def learned(self, environment: Environment) -> tuple[str, ...]:
         """Modules to preload next time: what its fork server holds, and what its arms had to import."""
@@ -168,14 +182,18 @@ class Pool:
             if given := self._queue.get().given:
                 given[1].cancel()
         for _ in self._lanes:
-            self._queue.put(Waiting((0, 0.0), next(self._asked), None))
+            for each in {id(each): each for each in (self._queue, self._growing)}.values():
+                each.put(Waiting((0, 0.0), next(self._asked), None))
 
     # --- one lane ---------------------------------------------------------------------------
 
-    def _work(self) -> None:
-        while given := (waiting := self._queue.get()).given:
+    def _work(self, waits: queue.PriorityQueue[Waiting]) -> None:
+        while given := (waiting := waits.get()).given:
             if waiting.grows:
                 self._trunks.grow(waiting)
+                continue
+            if self._first and self._trunks.is_ahead_of(waiting):
+                self._put_back(waiting)
                 continue
             job, future = given
             try:
@@ -183,6 +201,14 @@ class Pool:
                     self._settle(job, future)
             finally:
                 self._trunks.left(job)
+
+    def _put_back(self, waiting: Waiting) -> None:
+        """Have an arm wait again, or cancelled where the others that waited have been meanwhile."""
+        with self._lock:
+            if not self._closed:
+                self._queue.put(waiting)
+            elif waiting.given:
+                waiting.given[1].cancel()
 
     def _settle(self, job: Job, future: Future[Ended]) -> None:
         try:
@@ -223,7 +249,10 @@ class Pool:
                 name = f"fork-server-{len(self._fork_servers)}.{len(fork_servers) + 1}"
                 lent = None if fork_servers or is_base else self._borrow(environment)
                 base = None if fork_servers or lent else self._base(environment)
-                fork_servers.append(ForkServer(lent or self._supervisor, name, environment, base))
+                yields = self._first and len(self._fork_servers) > _AHEAD
+                fork_servers.append(
+                    ForkServer(lent or self._supervisor, name, environment, base, yields=yields)
+                )
             # One that died may have died of an import: the second leaves all of them to the arms.
             if len(fork_servers) == 1:
                 learns = self._learn and environment.learns

@@ -49,16 +49,17 @@ def load(names: Iterable[str], arm_only: frozenset[str]) -> Iterator[tuple[str, 
     Never raises for a module's sake. A failing package is named once, without its submodules.
     """
     dropped: set[str] = set()
+    before = usage.threads(os.getpid())
     with _gate(arm_only):
         for name in names:
             if name in sys.modules or any(name.startswith(f"{package}.") for package in dropped):
                 continue
+            problem, there = _import(name), before
             before = usage.threads(os.getpid())
-            problem = _import(name)
             if problem:
                 dropped.add(name)
                 yield name, f"not preloaded: {problem}"
-            elif usage.threads(os.getpid()) > before:
+            elif before > there:
                 yield name, "started a thread when it was imported; arms forked from here may hang"
 
 

@@ -53,12 +53,17 @@ class _Trunk:
 class Trunks:
     """Has a trunk grown ahead of the first arm that needs it, and ended behind the last that was submitted.
 
-    Meanwhile its arms wait here and hold no lane. `put` has something done by a lane; `plant` starts a trunk.
+    Meanwhile its arms wait here and hold no lane. `put` has an arm run by a lane, and `put_growing` a trunk
+    grown; `plant` starts one.
     """
 
-    def __init__(self, put: Callable[[Waiting], None], plant: Callable[[Job], ForkServer | None]) -> None:
-        self._put, self._plant = put, plant
+    def __init__(
+        self, put: Callable[[Waiting], None], put_growing: Callable[[Waiting], None],
+        plant: Callable[[Job], ForkServer | None],
+    ) -> None:  # fmt: skip
+        self._put, self._put_growing, self._plant = put, put_growing, plant
         self._lock = threading.Lock()
+        self._let_go = threading.Condition(self._lock)
         self._trunks: dict[str, _Trunk] = {}
         self._barren: set[str] = set()
 
@@ -77,7 +82,7 @@ class Trunks:
                 return
             trunk.held.append(waiting)
             if trunk.pending == 1:
-                self._put(waiting._replace(grows=True))
+                self._put_growing(waiting._replace(grows=True))
 
     def grow(self, waiting: Waiting) -> None:
         """In a lane: grow the trunk of this job, and let go of the arms that wait for it."""
@@ -97,6 +102,17 @@ class Trunks:
             held, trunk.held = trunk.held, []
         for one in held:
             self._put(one)
+        with self._lock:
+            self._let_go.notify_all()
+
+    def is_ahead_of(self, waiting: Waiting) -> bool:
+        """Whether arms of a lower place wait for a trunk. Where some do, it returns once any were let go."""
+        with self._lock:
+            held = (one for trunk in self._trunks.values() for one in trunk.held)
+            if all(one.place >= waiting.place for one in held):
+                return False
+            self._let_go.wait(SECONDS)
+            return True
 
     def of(self, job: Job) -> ForkServer | None:
         """What a job is to be forked from; None if that is no trunk."""
@@ -121,6 +137,7 @@ class Trunks:
         """Cancel the arms that wait for a trunk."""
         with self._lock:
             held = [waiting for trunk in self._trunks.values() for waiting in trunk.held]
+            self._let_go.notify_all()
         for waiting in held:
             if waiting.given:
                 waiting.given[1].cancel()

@@ -62,6 +62,18 @@ class Progress:
             place = f"[{self._done}/{self._total}] {result.reproducer} {result.tier}"
             say(self._console, [f"{place}: {word} after {self._elapsed()}"])
 
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Leave the terminal to what is told meanwhile."""
+        if self._status is None:
+            yield
+            return
+        self._status.stop()
+        try:
+            yield
+        finally:
+            self._status.start()
+
     def _elapsed(self) -> str:
         return f"{time.monotonic() - self._since:.1f} s"
 

@@ -1,4 +1,4 @@
-"""How a run of one bug ends: verdict and evidence, the releases, what to do by hand, what was not shown."""
+"""How a run of one bug ends: the releases, what to do by hand, what was not shown."""
 
 from __future__ import annotations
 
@@ -11,17 +11,11 @@ from rich.console import Console
 from harness.facts import Reproducer, Subject, Tier
 from harness.matrix import declared
 from harness.matrix.last_measured import Release
-from harness.observation import Observation
-from harness.observation.compare import named_params
-from harness.report.terminal import explain, judged, say, summary
+from harness.report.terminal import say
 from harness.source import releases
 from harness.suite.repro_plan import Step
 from harness.verdict import EvidenceClass, Result
 
-FAULTS = 4
-"""How many faults of an arm are listed before the rest is only counted."""
-_WIDTH = 150
-"""Characters of a fault or a note that are shown; the whole text is in the evidence (`--detail`)."""
 _LABEL = 10
 
 
@@ -40,9 +34,9 @@ class Ending:
     target: str | None = None
 
 
-def show(ending: Ending, console: Console, *, brief: bool) -> None:
-    """Print it; `brief` also tells verdicts and evidence, which a fuller report has told otherwise."""
-    say(console, _verdicts(ending.results) if brief else [""])
+def show(ending: Ending, console: Console) -> None:
+    """Print it, below the evidence."""
+    say(console, [""])
     for label, lines in _sections(ending):
         say(console, _labelled(label, list(lines)))
 
@@ -50,67 +44,6 @@ def show(ending: Ending, console: Console, *, brief: bool) -> None:
 def _labelled(label: str, lines: Sequence[str]) -> Iterator[str]:
     for index, line in enumerate(lines):
         yield f"{label if not index else '':<{_LABEL}} {line}"
-
-
-# --- verdicts and evidence -----------------------------------------------------------------------
-
-
-def _verdicts(results: Sequence[Result]) -> Iterator[str]:
-    for result in results:
-        yield from _failed(result) if result.failed else _held(result)
-    yield ""
-    yield summary(results)
-    yield ""
-
-
-def _failed(result: Result) -> Iterator[str]:
-    """All there is: whoever sees a failing verdict has to find out why."""
-    yield from explain(result).splitlines()
-
-
-def _held(result: Result) -> Iterator[str]:
-    place = f"{result.tier} {result.platform}"
-    if not result.arms:
-        yield f"{judged(result)} {place}: {result.reason}"
-        return
-    why = "" if any(seen.main.faults for seen in result.arms.values()) else f": {result.reason}"
-    point = f", default point {named_params(result.params)}" if result.params else ""
-    yield f"{judged(result)} {place}, {_time(result)}{point}{why}"
-    for name, seen in result.arms.items():
-        yield from _indented(name, _shown(seen, result))
-
-
-def _time(result: Result) -> str:
-    """Both arms' time is their sum: they ran side by side, so that the command took less."""
-    return f"{' + '.join(f'{seen.seconds:.1f}' for seen in result.arms.values())} s"
-
-
-def _indented(name: str, lines: Iterator[str]) -> Iterator[str]:
-    for index, line in enumerate(lines):
-        yield f"  {name if not index else '':<{_LABEL - 2}} {_cut(line)}"
-
-
-def _shown(seen: Observation, result: Result) -> Iterator[str]:
-    """How many points fault, then the faults and the notes of the default one."""
-    faulty, count = sum(bool(point.faults) for point in seen.points), len(seen.points)
-    shows = "have the signature" if result.evidence is EvidenceClass.SIGNATURE else "fault"
-    if not faulty:
-        yield "clean" if count == 1 else f"clean at all {count} points"
-        return
-    faults = [fault.signature for fault in seen.main.faults]
-    yield from faults[:FAULTS]
-    if faults[FAULTS:]:
-        yield f"and {len(faults) - FAULTS} more"
-    yield from seen.main.notes[:2]
-    if count > 1:
-        yield f"{faulty} of all {count} points {shows}"
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _WIDTH else f"{text[: _WIDTH - 1]}…"
-
-
-# --- what follows from it ------------------------------------------------------------------------
 
 
 def _sections(ending: Ending) -> Iterator[tuple[str, Iterator[str]]]:

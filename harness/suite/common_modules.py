@@ -37,7 +37,8 @@ class CommonModules:
         A failure is logged.
         """
         apart = self._apart.load()
-        new = [name for name in modules if name not in {*self.known, *apart}]
+        sorted_before = {*self.known, *apart}
+        new = [name for name in modules if name not in sorted_before]
         if len(new) < WORTH:
             return
         payload = {"modules": new, "apart": sorted(shared.arm_only)}

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from harness.machine import Machine
 from harness.process.job import Environment
 from harness.process.pool import Pool
-from harness.process.preload_cache import PreloadCache
 from harness.suite.common_modules import CommonModules
 from harness.suite.setting import Bench
 from harness.tiers import arms
+from harness.tiers.learned import Learned
 
 
 class Environments:
@@ -21,7 +20,8 @@ class Environments:
         self._bench, self._package = bench, package
         self._made: dict[str, Environment] = {}
         self._before: dict[str, tuple[str, ...]] = {}
-        self._common = CommonModules(self._cache("common"), self._cache("apart"))
+        self._cached = Learned(bench.workspace, bench.machine)
+        self._common = CommonModules(self._cached.common, self._cached.of("apart"))
 
     def of(self, kind: str) -> Environment:
         """The environment of a kind, as `harness.tiers.arms.kind` names it."""
@@ -43,7 +43,7 @@ class Environments:
         what earlier suites learned, since a cache that is used once gains nothing from that.
         """
         for kind, environment in self._made.items():
-            self._cache(kind).save(pool.learned(environment))
+            self._cached.of(kind).save(pool.learned(environment))
         if self._before.keys() >= arms.BRANCHES:
             both = dict.fromkeys(name for kind in sorted(arms.BRANCHES) for name in self._before[kind])
             shared = arms.base(self._package, self._common.known, self._bench.homes)
@@ -51,12 +51,5 @@ class Environments:
 
     def _learned(self, kind: str) -> tuple[str, ...]:
         """What arms of a kind were seen to import; a server imports most of what kernels do."""
-        also = self._cache("kernel").load() if kind == arms.CPU_SERVER else ()
-        return tuple(dict.fromkeys((*self._cache(kind).load(), *also)))
-
-    def _cache(self, name: str) -> PreloadCache:
-        return PreloadCache(self._bench.workspace.preload(name), _software(self._bench.machine))
-
-
-def _software(machine: Machine) -> str:
-    return " ".join(f"{name}={value}" for name, value in sorted(machine.facts.items()))
+        also = self._cached.of("kernel").load() if kind == arms.CPU_SERVER else ()
+        return tuple(dict.fromkeys((*self._cached.of(kind).load(), *also)))

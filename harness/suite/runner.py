@@ -17,7 +17,7 @@ from harness import foreign
 from harness.errors import BadInput, GoldenError, RefaultError, Unresolved
 from harness.facts import CaseKey, Reproducer
 from harness.golden import Golden
-from harness.machine import Machine, gpu_leases
+from harness.machine import Machine
 from harness.observation.compare import one_line
 from harness.process.job import Ended, Environment, Job
 from harness.process.pool import Pool
@@ -36,13 +36,8 @@ from harness.suite.setting import Setting
 from harness.suite.shield import Shield
 from harness.tiers import arms
 from harness.tiers.arms import ArmPlan
+from harness.tiers.pools import pool_for
 from harness.verdict import ArmName
-
-
-def pool_for(setting: Setting) -> Pool:
-    """A pool with this setting's lanes, whose arms are given the machine's devices in turn."""
-    seats = gpu_leases.Seats(gpu_leases.of_this_machine(setting.machine.host), setting.lanes)
-    return Pool(setting.lanes, lease=seats.seat, lender=setting.lender)
 
 
 def warm(pool: Pool, requests: Sequence[Request], environments: Environments, machine: Machine) -> None:
@@ -92,7 +87,7 @@ class Suite:
         self._started, self._ended = started, ended
         self._folder = setting.workspace.new_run()
         self._environments = Environments(setting, setting.tree.package)
-        self._pool = pool or pool_for(setting)
+        self._pool = pool or pool_for(setting.machine, setting.workspace, setting.lanes)
         self._owns_pool = pool is None
         if self._pool.protection is Protection.READ_ONLY:  # elsewhere an arm could write what is kept
             answers().keep_in(setting.workspace.answers)

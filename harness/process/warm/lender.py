@@ -43,6 +43,11 @@ class Lender:
         self._place, self._patience = Place(folder), patience
         self._is_given_up = False
 
+    @property
+    def is_there(self) -> bool:
+        """Whether a warm process has the folder, be it ready or not."""
+        return self._place.holder() is not None
+
     def lend(self, environment: Environment) -> Supervisor | None:
         """A supervisor that was forked for this pool, the one fork server that it starts being of this
         environment; None where there is none, which is logged."""

@@ -39,6 +39,7 @@ def describes_itself(payload: Payload, folder: Path) -> Result:
         "cwd": os.getcwd(),
         "interrupt": signal.getsignal(signal.SIGINT) is signal.default_int_handler,
         "threads": threading.active_count(),
+        "nice": os.getpriority(os.PRIO_PROCESS, 0),
     }
 
 

@@ -1,6 +1,7 @@
 """Fork servers that are forks of one: what they share, what they do not, and what happens when one goes."""
 
 import dataclasses
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from harness.process.job import Ended, Environment, Job
 from harness.process.pool import Pool
 
 MakeJob = Callable[..., Job]
+_NICE = os.getpriority(os.PRIO_PROCESS, 0)
+"""How nice this process is already."""
 
 ONCE = """
 import os
@@ -105,3 +108,20 @@ def test_a_base_that_fails_costs_an_arm_of_each_branch_at_most(
         pool._start_seconds = 60.0
         again = _run(pool, job, "returns", environments)
         assert [each.exit.how for each in again.values()] == ["clean", "clean"]
+
+
+def test_where_a_first_result_is_wanted_what_comes_later_yields_to_it(job: MakeJob, modules: Path) -> None:
+    base = Environment(preload=("m_counted",))
+    branches = _branches(base)
+    with Pool(lanes=2, first=True) as pool:
+        pool.begin(base)
+        pool.warm(branches["one"])
+        ended = _run(pool, job, "describes_itself", branches)
+        assert (modules / "counted").read_text() == "imported "
+    assert [(ended[name].result or {})["nice"] - _NICE for name in ("one", "two")] == [0, 10]
+
+
+def test_else_all_are_equals(job: MakeJob, modules: Path) -> None:
+    with Pool(lanes=2) as pool:
+        ended = _run(pool, job, "describes_itself", _branches(Environment(preload=("m_counted",))))
+    assert {(one.result or {})["nice"] for one in ended.values()} == {_NICE}

@@ -234,18 +234,24 @@ def test_lanes_bound_what_runs_at_once(job: MakeJob) -> None:
     assert {futures[0].result().exit.how, futures[1].result().exit.how} == {"lost"}
 
 
-def test_what_takes_long_comes_first_and_a_further_turn_last(job: MakeJob) -> None:
+@pytest.mark.parametrize(
+    ("first", "order"),
+    [(False, ["long", "middle", "short", "again"]), (True, ["short", "middle", "long", "again"])],
+)
+def test_what_takes_long_comes_first_or_last_and_a_further_turn_behind_it(
+    job: MakeJob, first: bool, order: list[str]
+) -> None:
     efforts = {"short": (0, 1.0), "again": (1, 9.0), "long": (0, 3.0), "middle": (0, 2.0)}
     ended: list[str] = []
-    with Pool(lanes=1) as pool:
-        first = pool.submit(job("sleeps", name="first", seconds=1))
-        _wait_for((job("sleeps", name="first").folder / "running").exists)
+    with Pool(lanes=1, first=first) as pool:
+        ahead = pool.submit(job("sleeps", name="ahead", seconds=1))
+        _wait_for((job("sleeps", name="ahead").folder / "running").exists)
         for name, (turn, effort) in efforts.items():
             asked = dataclasses.replace(job("returns", name=name), turn=turn, effort=effort)
             pool.submit(asked).add_done_callback(lambda _, name=name: ended.append(name))  # type: ignore[misc]
-        first.result(timeout=30)
+        ahead.result(timeout=30)
         _wait_for(lambda: len(ended) == len(efforts))
-    assert ended == ["long", "middle", "short", "again"]
+    assert ended == order
 
 
 def test_closing_is_quick_and_final(job: MakeJob) -> None:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -103,6 +103,33 @@ def test_one_that_hangs_is_ended(job: MakeJob, monkeypatch: pytest.MonkeyPatch) 
         assert own.submit(job("hangs")).result(timeout=60).result == {"alone": 0}
         left = [one for one in descendants.descendants(own.supervisor) if "trunk" in one.name]
         assert all(_goes(one.pid) for one in left)
+
+
+def test_where_a_first_result_is_wanted_arms_do_not_wait_for_another_s_trunk(job: MakeJob) -> None:
+    with Pool(lanes=1, first=True) as pool:
+        pool.submit(replace(job("hangs"), effort=1.0))
+        alone = pool.submit(replace(job("parts", name="alone"), trunk=None))
+        assert alone.result(timeout=30).exit.how == "clean"
+
+
+def test_nor_is_a_lane_taken_by_what_takes_longer_while_their_own_grows(job: MakeJob) -> None:
+    ended: list[str] = []
+    with Pool(lanes=1, first=True) as pool:
+        for name, trunk, effort in (("soon", True, 1.0), ("later", False, 2.0)):
+            asked = replace(job("parts", name=name), effort=effort)
+            future = pool.submit(asked if trunk else replace(asked, trunk=None))
+            future.add_done_callback(lambda _, name=name: ended.append(name))  # type: ignore[misc]
+        future.result(timeout=30)
+    assert ended == ["soon", "later"]
+
+
+def test_what_a_lane_holds_back_is_cancelled_with_its_pool(job: MakeJob) -> None:
+    with Pool(lanes=1, first=True) as pool:
+        soon, later = pool.submit(job("hangs")), pool.submit(replace(job("parts", 1), trunk=None, effort=9.0))
+        time.sleep(0.3)  # a lane has taken it by then
+    for future in (soon, later):
+        with pytest.raises(CancelledError):
+            future.result(timeout=5)
 
 
 def test_what_an_arm_raises_is_its_own(run: Callable[..., list[Ended]], job: MakeJob) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from harness.report.progress import Progress
@@ -54,3 +56,20 @@ def test_a_terminal_gets_one_live_line_that_is_gone_in_the_end(
     out, err = capsys.readouterr()
     assert out == "" and "[1/1]" not in err
     assert "1 of 1 cases judged" in err
+
+
+def test_what_is_told_aside_has_the_terminal_for_itself(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    progress = Progress(1)
+    with progress.running():
+        capsys.readouterr()
+        with progress.aside():
+            capsys.readouterr()
+            time.sleep(0.3)  # several times as long as from one drawing to the next
+            assert capsys.readouterr().err == ""
+        time.sleep(0.3)
+        assert "cases judged" in capsys.readouterr().err

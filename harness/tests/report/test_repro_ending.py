@@ -1,10 +1,12 @@
-"""The plan of one bug, and how its run ends."""
+"""The plan of one bug, its evidence, and how its run ends."""
 
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -14,9 +16,10 @@ from harness.facts import CPU, Launch, Platform, ReportedServer, Reproducer, Sub
 from harness.matrix import Status
 from harness.matrix.last_measured import Release
 from harness.observation import Fault
-from harness.report import repro_ending, terminal
+from harness.report import repro_ending, repro_evidence, terminal
 from harness.report import repro_plan as plan_report
 from harness.report.repro_ending import Ending
+from harness.report.repro_evidence import Evidence
 from harness.source.tree import Tree
 from harness.suite import Request
 from harness.suite.repro_plan import Last, Step
@@ -41,11 +44,17 @@ LACKING = step(Tier.SERVER, missing=("aiter", "rocm"))
 
 
 def told(*results: Result, steps: tuple[Step, ...] = (step(Tier.KERNEL), PUT_OFF), **facts: Any) -> str:
-    """What a run of the bug alone ends with."""
+    """What a run of the bug alone tells; nothing of its evidence where that is not `brief`."""
     brief = facts.pop("brief", True)
     ending = Ending(**{"subject": BUG, "steps": steps, "results": results, "measured": (), **facts})
     file = io.StringIO()
-    repro_ending.show(ending, terminal.console(file), brief=brief)
+    console = terminal.console(file)
+    if brief:
+        evidence = Evidence(console, [result.key for result in results])
+        for result in results:
+            evidence.add(result)
+        evidence.end()
+    repro_ending.show(ending, console)
     return file.getvalue()
 
 
@@ -131,7 +140,7 @@ def test_many_faults_and_long_notes_fit_a_screen() -> None:
     violations = [replace(STRAY, buffer=f"table{number}") for number in range(9)]
     main = point(16, *violations, notes=("long " * 100, "second", "third"))
     text = told(judged(case(reverted=arm("reverted", main, point(1)), golden=None), verdict=Verdict.PASS))
-    assert text.count("oob-write") == repro_ending.FAULTS and "and 5 more" in text
+    assert text.count("oob-write") == repro_evidence.FAULTS and "and 5 more" in text
     assert "second" in text and "third" not in text
     assert max(map(len, text.splitlines())) < 170
 
@@ -139,6 +148,41 @@ def test_many_faults_and_long_notes_fit_a_screen() -> None:
 def test_control_characters_do_not_reach_the_terminal() -> None:
     main = point(16, STRAY, notes=("\x1b[31mred",))
     assert "\x1b" not in told(judged(case(reverted=arm("reverted", main, point(1)))))
+
+
+# --- meanwhile ---------------------------------------------------------------------------------------
+
+
+def rows() -> list[Result]:
+    """Three that passed, in the order of their platforms."""
+    return [passing(platform=name) for name in ("cpu", "cuda-sm90", "rocm-gfx942")]
+
+
+def told_by(evidence_of: Sequence[Result], *came: Result) -> tuple[list[str], list[str]]:
+    """What is told of results as they come, and then at the end; the first line of each, and the summary."""
+    file = io.StringIO()
+    evidence = Evidence(terminal.console(file), [result.key for result in evidence_of])
+    for result in came:
+        evidence.add(result)
+    meanwhile = file.getvalue()
+    evidence.end()
+    return _heads(meanwhile), _heads(file.getvalue()[len(meanwhile) :])
+
+
+def _heads(text: str) -> list[str]:
+    return [line.partition(",")[0] for line in text.splitlines() if line and not line.startswith(" ")]
+
+
+def test_evidence_is_told_as_soon_as_that_before_it_is() -> None:
+    first, second, third = rows()
+    assert told_by(rows(), first) == (["PASS kernel cpu"], ["1 PASS"])
+    assert told_by(rows(), third, second) == (
+        [],
+        ["PASS kernel cuda-sm90", "PASS kernel rocm-gfx942", "2 PASS"],
+    )
+    heads = ["PASS kernel cpu", "PASS kernel cuda-sm90", "PASS kernel rocm-gfx942"]
+    for order in permutations(rows()):
+        assert told_by(rows(), *order) == (heads, ["3 PASS"])
 
 
 # --- before it ---------------------------------------------------------------------------------------

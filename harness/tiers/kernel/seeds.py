@@ -17,8 +17,8 @@ SEED = 0
 def reset(device: str) -> None:
     """Set the generators of Python, numpy and torch back to the same start.
 
-    torch's are every device's where the case runs on one. On a CPU there is one, and torch would keep each seed
-    for devices that may come, with the text of the stack that it was asked from.
+    torch has one for every device that the case may run on. On a CPU it is one alone: torch would keep
+    each seed for devices that may come, with the text of the stack that it was asked from.
     """
     random.seed(SEED)
     np.random.seed(SEED)

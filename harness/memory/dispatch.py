@@ -19,7 +19,7 @@ from harness.memory.indexing import READERS, Indexing
 from harness.memory.modes import Mode, unheeded
 from harness.memory.names import name_of, name_to_be
 from harness.memory.poison import Poison
-from harness.memory.reads import Reads, asker
+from harness.memory.reads import Reads, asker, told_by_another
 from harness.memory.stores import Stores
 from harness.memory.violations import Violations, Where
 from harness.observation import Fault
@@ -62,6 +62,11 @@ class TorchChecks(Mode):
         self._reads = reads
         self._stores = stores
         self._handlers: dict[Any, Handler | None] = {}
+
+    @property
+    def tells(self) -> bool:
+        """Whether it says of every operation what that reads."""
+        return self._reads is not None
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None) -> Any:
         named = kwargs or {}
@@ -182,6 +187,8 @@ def checked(checks: TorchChecks) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         for owner in (torch, torch.Tensor):
             stack.enter_context(_along_dim(owner, checks))
+        if checks.tells:
+            stack.enter_context(told_by_another())
         stack.enter_context(checks)
         yield
 

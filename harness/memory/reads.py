@@ -17,7 +17,11 @@ from typing import Any
 
 import torch
 import triton
-from torch.utils._python_dispatch import _disable_current_modes
+from torch.utils._python_dispatch import (
+    _disable_current_modes,
+    _get_current_dispatch_mode_stack,
+    _pop_mode_temporarily,
+)
 
 from harness.memory.allocations import ALLOCATORS
 from harness.memory.fences import is_plain
@@ -139,6 +143,18 @@ class _OperationReads(Mode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None) -> Any:
         self._reads.operation(func, args, kwargs or {}, sys._getframe(1))
         return func(*args, **(kwargs or {}))
+
+
+@contextlib.contextmanager
+def told_by_another() -> Iterator[None]:
+    """Have the mode of `watched`, where it is the innermost, wait outside of a block in which another tells.
+
+    It would see each operation once more, and each that the other one needs for itself.
+    """
+    in_force = _get_current_dispatch_mode_stack()
+    is_next = bool(in_force) and isinstance(in_force[-1], _OperationReads)
+    with _pop_mode_temporarily() if is_next else contextlib.nullcontext():
+        yield
 
 
 @contextlib.contextmanager

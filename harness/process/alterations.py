@@ -11,86 +11,90 @@ import builtins
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from operator import attrgetter
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
+
+from harness.process import identities
+from harness.process.identities import FACTS, Holds, Print
 
 __builtins__ = dict(vars(builtins))  # type: ignore[assignment]
 """This module's own, for its functions alone: who looks for what was replaced must not look with it."""
 
 OURS = "harness"
 """The package that is always watched whole."""
-FACTS = "harness.facts."
-"""Where the classes of facts are: a module's facts are told by their text, and nothing else is."""
 STANDARD = ("builtins", "hashlib", "hmac", "json", "json.decoder", "json.encoder", "os", "socket", "struct")
 """Modules of the standard library that recording is made of."""
 _IGNORED = frozenset({"__builtins__", "__cached__", "__spec__", "__loader__", "__warningregistry__", "_"})
 _BUILTINS = frozenset(vars(builtins))
 _ABSENT: Any = object()
-_CODE_OF = attrgetter("__code__")
 
 Key = tuple[str, str]
 """Whose name and which."""
-Holds = Callable[[], bool]
+
+
+_Known = tuple[ModuleType, dict[Key, Any], Print, Holds]
+"""A module, what it was made of when it was first looked at, and whether it is as when it last was.
+
+A bare tuple: what unpacks one cannot be replaced.
+"""
 
 
 def watched(packages: Iterable[str] = (), *, rest: float = 0.0) -> Callable[..., list[str]]:
     """A function that says what was altered since this call, or since it first saw a module.
 
-    `packages` are top-level names that are watched whole, as the harness is.
-    A look takes some milliseconds: one that is `hurried` is left out within `rest` seconds of the last.
+    `packages` are top-level names that are watched whole, as the harness is. What was altered is told at each
+    look until it is put back. One that is `hurried` is left out within `rest` seconds of the last.
     """
-    known: dict[str, dict[Key, Any]] = {}
-    prints: dict[str, Holds] = {}
+    known: dict[str, _Known] = {}
     others: set[str] = set()
     now, looked = time.monotonic, [0.0]
     whole = frozenset({OURS, *packages})
-    looked_into, listed, same, hides, printed = _entries, _modules, _same, _BUILTINS, _fingerprint
+    looked_into, listed, same, hides, printed = _entries, _modules, _same, _BUILTINS, _print
+    taken, joined, holding = identities.taken, identities.joined, identities.holding
+    modules, absent, is_module = sys.modules, _ABSENT, _is_module
+    never: Holds = bool
+    unchanged = never
+
+    def changes(name: str, module: Any) -> list[str]:
+        before, first, _, holds = known.get(name, (None, None, None, never))
+        if before is module and holds():
+            return []
+        if not is_module(module):
+            return [name]
+        entries = dict(looked_into(name, module))
+        first = entries if first is None else first
+        gone = [key for key, value in first.items() if not same(entries.get(key, absent), value)]
+        added = (key for key in entries.keys() - first.keys() if key[0] == name)
+        hiding = [key for key in added if key[1] in hides and name not in STANDARD]
+        seen = printed(entries, module)
+        known[name] = (module, {**entries, **first}, seen, never if gone or hiding else holding(seen))
+        return list(map(".".join, gone + hiding))
 
     def look(hurried: bool = False) -> list[str]:
-        found: list[str] = []
+        nonlocal unchanged
         if hurried and now() - looked[0] < rest:
-            return found
+            return []
         looked[0] = now()
-        for name, module in listed(whole, others):
-            if name in prints and prints[name]():
-                continue
-            entries = dict(looked_into(name, module))
-            prints[name] = printed(entries, module)
-            if (before := known.get(name)) is None:
-                known[name] = entries
-                continue
-            known[name] = {**entries, **before}
-            for key, value in before.items():
-                if not same(entries.get(key, _ABSENT), value):
-                    found.append(".".join(key))
-            added = (key for key in entries.keys() - before.keys() if key[0] == name)
-            found += [f"{name}.{key[1]}" for key in added if key[1] in hides and name not in STANDARD]
+        if unchanged():
+            return []
+        there_now = taken([modules], [], [])  # before they are gone through: others may come meanwhile
+        there = dict(modules)
+        found = [what for each in listed(there, whole, others, known) for what in changes(*each)]
+        prints = [there_now, *(seen for _, _, seen, _ in known.values())]
+        unchanged = never if found else holding(joined(prints))
         return sorted(found)
 
     look()
     return look
 
 
-def _fingerprint(entries: Mapping[Key, Any], module: ModuleType) -> Holds:
-    """Whether nothing was put in another's place since, told by identities alone, which is soon done.
-
-    What they identify stays alive with `entries`, so that no identity is given out anew.
-    """
+def _print(entries: Mapping[Key, Any], module: ModuleType) -> Print:
+    """What a module's names lead to, and what its own classes, functions and facts are made of."""
     classes = [value for value in entries.values() if isinstance(value, type)]
-    own = [value for value in classes if value.__module__ == module.__name__]
-    spaces = [vars(one) for one in (module, *own)]
+    own = [vars(value) for value in classes if value.__module__ == module.__name__]
     functions = [inner for value in entries.values() if (inner := _function(value)) is not None]
     facts = [value for value in entries.values() if type(value).__module__.startswith(FACTS)]
-
-    code_of = _CODE_OF
-
-    def identities() -> list[Any]:
-        names = [tuple(map(id, space.values())) for space in spaces]
-        return [*names, *map(id, map(code_of, functions)), *map(repr, facts)]
-
-    before = identities()
-    return lambda: identities() == before
+    return identities.taken([vars(module), *own], functions, facts)
 
 
 def _same(one: Any, other: Any) -> bool:
@@ -98,13 +102,21 @@ def _same(one: Any, other: Any) -> bool:
     return one is other or (type(one) is type(other) is str and one == other)
 
 
-def _modules(whole: frozenset[str], others: set[str]) -> Iterator[tuple[str, ModuleType]]:
-    """Those that are watched. The names of all others join `others`, and are not looked at again."""
-    for name in sys.modules.keys() - others:
+def _is_module(value: Any) -> bool:
+    return isinstance(value, ModuleType)
+
+
+def _modules(
+    there: Mapping[str, Any], whole: frozenset[str], others: set[str], known: Mapping[str, _Known]
+) -> Iterator[tuple[str, Any]]:
+    """Those that are watched, and what is in place of one that was. The names of all others join `others`."""
+    for name in there.keys() - others:
         if name.partition(".")[0] not in whole and name not in STANDARD:
             others.add(name)
-        elif isinstance(module := sys.modules.get(name), ModuleType):
+        elif _is_module(module := there[name]) or name in known:
             yield name, module
+    for name in known.keys() - there.keys():
+        yield name, known[name][0]  # it was taken out, and is still what others imported
 
 
 def _entries(name: str, module: ModuleType) -> Iterator[tuple[Key, Any]]:

@@ -7,16 +7,18 @@ import difflib
 import re
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import astuple, dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from harness import foreign
 from harness.errors import BadInput
 from harness.facts.revert import MODULE
-from harness.foreign import cause, shown
+from harness.foreign import LARGEST_SOURCE, cause, shown
 from harness.source.answers import answers
+from harness.source.holding import holding
 from harness.source.tree import Tree
 
 _DEFINITION = re.compile(rb"^([ \t]*)(?:async[ \t]+)?(def|class)[ \t]+(\w+)", re.MULTILINE)
@@ -51,7 +53,12 @@ def find_function(tree: Tree, qualname: str) -> tuple[Site, ...]:
 
 def sites(tree: Tree, qualname: str) -> tuple[Site, ...]:
     """The same without a hash of the whole tree, for who asks once and knows that it does not change."""
-    return _search(tree, qualname)[0]
+    in_one = ":" in qualname
+    paths = None if in_one else holding(str(tree.folder), _last(qualname.rpartition(" ")[2]).encode())
+    if paths is None:
+        return _search(tree, qualname)[0]
+    sources = ((path, foreign.read(tree.folder / path, largest=LARGEST_SOURCE)) for path in paths)
+    return _among(tree, _defining(qualname, sources), qualname)[0]
 
 
 def unreadable(tree: Tree, qualname: str) -> tuple[str, ...]:
@@ -128,10 +135,15 @@ def _read(told: list[list[Any]]) -> _Found:
 
 
 def _search(tree: Tree, qualname: str) -> _Found:
+    module, _, local = qualname.rpartition(":")
+    texts = ((path, tree.read(path)) for path in tree.files() if path.endswith(".py"))
+    return _among(tree, _of_module(tree, module) if module else _defining(local, texts), local)
+
+
+def _among(tree: Tree, sources: Iterable[tuple[str, bytes]], local: str) -> _Found:
+    """The definitions of a name in these files."""
     sites: list[Site] = []
     problems: list[str] = []
-    module, _, local = qualname.rpartition(":")
-    sources = _of_module(tree, module) if module else _mentioning(tree, local)
     for path, source in sources:
         try:
             sites += _sites(tree, path, source, local)
@@ -160,17 +172,15 @@ def _of_module(tree: Tree, module: str) -> Iterator[tuple[str, bytes]]:
     yield from ((path, tree.read(path)) for path in tree.files() if path in wanted)
 
 
-def _mentioning(tree: Tree, qualname: str) -> Iterator[tuple[str, bytes]]:
+def _defining(qualname: str, sources: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:
     """Files whose text defines every part of the name: parsing them all would take a minute."""
     kind, _, name = qualname.rpartition(" ")
     parts = [part.encode() for part in name.split(".")]
     kinds = [rb"(?:def|class)"] * (len(parts) - 1) + [rb"class" if kind else rb"def"]
     wanted = [re.compile(rb"\b%s[\s\\]+%s\b" % pair) for pair in zip(kinds, parts, strict=True)]
-    for path in tree.files():
-        if path.endswith(".py"):
-            source = tree.read(path)
-            if all(part in source for part in parts) and all(w.search(source) for w in wanted):
-                yield path, source
+    for path, source in sources:
+        if all(part in source for part in parts) and all(w.search(source) for w in wanted):
+            yield path, source
 
 
 def _definitions(node: ast.AST, outer: tuple[str, ...]) -> Iterator[tuple[str, Scope]]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import _get_current_dispatch_mode_stack
 
 from harness.memory.oracle import Oracle
 from harness.memory.poison import PLAIN_BITS, Pattern, Poison
@@ -72,6 +73,21 @@ NOT_READ = {
     "a kernel that stops in time": lambda: _loaded(4),
     "sound NaNs": lambda: torch.full((4,), torch.nan) + 1,
 }
+
+
+def _modes() -> list[str]:
+    return [type(mode).__name__ for mode in _get_current_dispatch_mode_stack()]
+
+
+def test_one_mode_at_a_time_tells_what_is_read() -> None:
+    oracle = Oracle()
+    with oracle.calling(HERE):
+        assert _modes() == ["_OperationReads"]
+        with oracle.watching(HERE, entered=lambda kernel: None):
+            assert _modes() == ["TorchChecks"]
+        assert _modes() == ["_OperationReads"]
+        with Oracle(traced=False).watching(HERE, entered=lambda kernel: None):  # which tells of nothing
+            assert _modes() == ["_OperationReads", "TorchChecks"]
 
 
 @pytest.mark.parametrize("call", READ.values(), ids=READ)

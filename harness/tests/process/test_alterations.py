@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from harness.facts import watch
-from harness.process import alterations
+from harness.process import alterations, identities, versions
 
 SOURCE = """
 LIMIT = 3
@@ -26,6 +26,12 @@ class Kind:
 """
 
 
+@pytest.fixture(autouse=True, params=[True, False], ids=["by versions", "by identities"])
+def ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Interpreters from 3.13 on tell no versions."""
+    monkeypatch.setattr(versions, "are_told", lambda: request.param)
+
+
 @pytest.fixture
 def module(monkeypatch: pytest.MonkeyPatch) -> Any:
     """A module of the harness, for as long as the test takes."""
@@ -33,6 +39,7 @@ def module(monkeypatch: pytest.MonkeyPatch) -> Any:
     made.__dict__["CASE"] = watch("oob-write")
     exec(SOURCE, made.__dict__)
     made.__dict__["Kind"].__module__ = made.__name__
+    made.__dict__["last"] = _other
     monkeypatch.setitem(sys.modules, made.__name__, made)
     return made
 
@@ -51,6 +58,7 @@ CHANGES: dict[str, Callable[[Any], object]] = {
     "Kind.made.__code__": lambda m: setattr(m.Kind.made.__func__, "__code__", _other.__code__),
     "CASE.facts": lambda m: object.__setattr__(m.CASE, "kinds", frozenset()),
     "len": lambda m: setattr(m, "len", _other),
+    "last": lambda m: vars(m).update(round=vars(m).pop("last")),  # no value is another, and none elsewhere
 }
 
 
@@ -60,6 +68,77 @@ def test_a_change_is_told_by_its_name(name: str, module: Any) -> None:
     assert look() == []
     CHANGES[name](module)
     assert f"harness.toy_recorder.{name}" in look()
+
+
+class Alike:
+    """Equal to everything, and nothing that was there."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+
+def test_what_says_that_it_is_equal_is_another(module: Any) -> None:
+    look = alterations.watched()
+    module.LIMIT = Alike()
+    assert look() == ["harness.toy_recorder.LIMIT"]
+
+
+def test_what_was_altered_is_told_until_it_is_put_back(module: Any) -> None:
+    look = alterations.watched()
+    before, module.LIMIT = module.LIMIT, 4
+    assert look() == look() == look() == ["harness.toy_recorder.LIMIT"]
+    module.LIMIT = before
+    assert look() == []
+    module.LIMIT = 4
+    assert look() == ["harness.toy_recorder.LIMIT"]
+
+
+@pytest.mark.parametrize("other", [ModuleType("harness.toy_recorder"), object()])
+def test_another_in_place_of_a_module(other: Any, module: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    look = alterations.watched()
+    monkeypatch.setitem(sys.modules, module.__name__, other)
+    found = look()
+    assert found and all(name.startswith("harness.toy_recorder") for name in found)
+    assert look() == found
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    assert look() == []
+
+
+def test_a_module_that_was_taken_out_is_still_watched(module: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    look = alterations.watched()
+    monkeypatch.delitem(sys.modules, module.__name__)
+    assert look() == []
+    module.LIMIT = 4
+    assert look() == ["harness.toy_recorder.LIMIT"]
+
+
+OWN: dict[str, tuple[object, object]] = {
+    "harness.process.alterations._modules": (alterations, lambda *_: ()),
+    "harness.process.alterations._same": (alterations, lambda *_: True),
+    "harness.process.alterations._entries": (alterations, lambda *_: ()),
+    "harness.process.alterations._is_module": (alterations, lambda value: False),
+    "harness.process.identities.holding": (identities, lambda _: lambda: True),
+    "harness.process.versions.version_in": (versions, lambda _: 0),
+    "harness.process.versions.cell": (versions, lambda _: memoryview(bytes(8)).cast("Q")),
+    "harness.process.identities.is_": (identities, lambda *_: True),
+    "harness.process.identities.taken": (identities, lambda *_: ([],) * 13),
+    "harness.process.identities.joined": (identities, lambda _: ([],) * 13),
+}
+"""What looks, and what somebody would put in place of it to be left alone."""
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_it_looks_with_none_of_what_was_replaced(
+    name: str, module: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look = alterations.watched()
+    owner, forged = OWN[name]
+    monkeypatch.setattr(owner, name.rpartition(".")[2], forged)
+    module.LIMIT = 4
+    assert {name, "harness.toy_recorder.LIMIT"} <= {*look()}
+    assert {name, "harness.toy_recorder.LIMIT"} <= {*look()}
 
 
 def test_a_builtin_and_a_function_of_the_standard_library(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -133,7 +133,7 @@ def _lab(entry: Entry, oracle: Oracle) -> Lab:
 
 
 def _called(case: KernelCase, lab: Lab, given: Mapping[str, Any]) -> Mapping[str, Any]:
-    seeds.reset()
+    seeds.reset(lab.device)
     with lab.oracle.calling(lab.root):
         outputs = case.call(lab, **given)
         lab.oracle.returned(outputs)

@@ -14,8 +14,15 @@ import torch
 SEED = 0
 
 
-def reset() -> None:
-    """Set the generators of Python, numpy and torch (every device's) back to the same start."""
+def reset(device: str) -> None:
+    """Set the generators of Python, numpy and torch back to the same start.
+
+    torch has one for every device that the case may run on. On a CPU it is one alone: torch would keep
+    each seed for devices that may come, with the text of the stack that it was asked from.
+    """
     random.seed(SEED)
     np.random.seed(SEED)
-    torch.manual_seed(SEED)
+    if device == "cpu":
+        torch.default_generator.manual_seed(SEED)
+    else:
+        torch.manual_seed(SEED)

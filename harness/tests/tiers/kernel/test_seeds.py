@@ -6,6 +6,7 @@ import random
 from itertools import pairwise
 
 import numpy as np
+import pytest
 import torch
 
 from harness.tests.toyland.bench import Bench, bug
@@ -16,12 +17,21 @@ def drawn() -> tuple[float, float, float]:
     return random.random(), float(np.random.rand()), float(torch.rand(()))
 
 
-def test_a_reset_makes_every_generator_start_again() -> None:
-    seeds.reset()
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_a_reset_makes_every_generator_start_again(device: str) -> None:
+    seeds.reset(device)
     first, second = drawn(), drawn()
     assert not set(first) & set(second)
-    seeds.reset()
+    seeds.reset(device)
     assert drawn() == first
+    torch.manual_seed(seeds.SEED)
+    assert drawn()[2] == first[2]
+
+
+def test_a_cpus_seed_is_not_kept_for_devices_that_may_come() -> None:
+    waiting = len(torch.cuda._queued_calls)
+    seeds.reset("cpu")
+    assert len(torch.cuda._queued_calls) == waiting
 
 
 def test_arms_points_and_runs_draw_the_same_numbers(fresh: Bench) -> None:

@@ -252,10 +252,11 @@ def meet_along_three_axes(out: Any) -> None:
 @interpreted
 def follow(memory: Any, script: Any, STEPS: tl.constexpr) -> None:
     """What a script has a program do: at each step load or store, there, a value to which the last load is
-    added, or not."""
-    last = 0
+    added, or not. It is done by the first of two lanes, since a scalar's mask would part the programs."""
+    lanes = tl.arange(0, 2)
+    last = lanes * 0
     for step in range(STEPS):
-        line = script + (tl.program_id(0) * STEPS + step) * 4
+        line = script + (tl.program_id(0) * STEPS + step) * 4 + lanes * 0
         does, at, value, adds = tl.load(line), tl.load(line + 1), tl.load(line + 2), tl.load(line + 3)
-        last = tl.load(memory + at, mask=does == 1, other=last)
-        tl.store(memory + at, value + adds * last, mask=does == 2)
+        last = tl.load(memory + at, mask=(does == 1) & (lanes == 0), other=last)
+        tl.store(memory + at, value + adds * last, mask=(does == 2) & (lanes == 0))

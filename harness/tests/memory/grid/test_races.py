@@ -289,3 +289,19 @@ def test_a_launch_has_a_race_where_its_programs_orders_differ(script: Script) ->
         assert [(one.first, one.last, one.count) for one in forwards] == [
             (min(elements), max(elements), len(elements))
         ]
+
+
+@settings(max_examples=40, deadline=None)
+@given(SCRIPTS)
+def test_what_earlier_launches_showed_of_a_kernel_hides_no_race(script: Script) -> None:
+    """The first one stores nothing, so that loads of the second are let go, until it stores."""
+
+    def run() -> None:
+        read, memory = zeros(ELEMENTS), zeros(ELEMENTS)
+        kernels.follow[(PROGRAMS,)](read, torch.ones(PROGRAMS, STEPS, 4, dtype=torch.int32), STEPS=STEPS)
+        kernels.follow[(PROGRAMS,)](memory, torch.tensor(script, dtype=torch.int32), STEPS=STEPS)
+
+    told = [*watched(run).violations.faults()]
+    assert [race.buffer for race in told] == ["memory"] * bool(raced(script))
+    with in_turn():
+        assert [*watched(run).violations.faults()] == told

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -30,6 +31,7 @@ def main() -> int:
     except OSError as error:
         print(f"grid: --out {asked.out}: cannot be written ({error.strerror})", file=sys.stderr)
         return 2
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the suite ends with it, as with Ctrl-C
     os.environ[VARIABLE] = "1"
     counts: dict[str, Counter[str]] = {"suite": Counter(), "battery": Counter()}
     differences = [*_of_suite(asked, out, counts["suite"]), *_of_battery(counts["battery"])]

@@ -16,6 +16,7 @@ import argparse
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -189,6 +190,7 @@ def _write(python: Path, pins: str, outcomes: Sequence[Outcome]) -> None:
 
 
 def main() -> int:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the suite ends with it, as with Ctrl-C
     options = _arguments()
     out: Path = options.out.resolve()
     out.mkdir(parents=True, exist_ok=True)

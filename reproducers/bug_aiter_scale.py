@@ -104,6 +104,7 @@ REPRODUCER = Reproducer(
         call=decode,
         check=refuse,
         imports=(aiter.MODULE,),
+        ahead=aiter.AHEAD,
         params={
             # Ragged attention is no part of the fix: a point for the finding.
             "attention": Choice("unified", tuple(handed.DECODE)),

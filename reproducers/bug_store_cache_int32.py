@@ -142,6 +142,7 @@ REPRODUCER = Reproducer(
         call=store,
         check=refuse,
         imports=("sglang.srt.layers.attention",),
+        ahead=("sglang.srt.layers.attention.dsa.utils",),
         params={
             "cache": Choice("flashmla", tuple(_PAGE)),
             "past": Integer(1, minimum=-2, sweep=(-1, 0, 1)),

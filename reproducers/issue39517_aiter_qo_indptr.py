@@ -100,6 +100,7 @@ REPRODUCER = Reproducer(
         call=prefill_after_capture,
         check=refuse,
         imports=(aiter.MODULE,),
+        ahead=aiter.AHEAD,
         params={
             "pool_size": Integer(5, sweep=(1, 2, 5)),
             "max_bs": Integer(6, sweep=(1, 2, 5, 6, 8)),

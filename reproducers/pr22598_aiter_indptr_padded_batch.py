@@ -135,6 +135,7 @@ REPRODUCER = Reproducer(
     kernel=KernelCase(
         call=capture_padded_batch,
         imports=(aiter.MODULE,),
+        ahead=aiter.AHEAD,
         params={
             "pool_size": Integer(5, sweep=range(1, 9)),
             "max_bs": Integer(6, sweep=range(1, 11)),

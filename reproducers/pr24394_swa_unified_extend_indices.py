@@ -31,6 +31,7 @@ from harness.facts import (
     faults,
     watch,
 )
+from reproducers.rigs import pools
 from reproducers.rigs.servers import on_cuda, random_load, served
 from reproducers.rigs.swa import model as swa_model
 from reproducers.rigs.swa import rig as swa
@@ -188,6 +189,7 @@ _KERNEL = KernelCase(
         reason="float16 keeps 11 bits of keys, values, weights and outputs; a wrong slot shows in tenths",
     ),
     imports=(swa_model.BACKEND, swa_model.POOL),
+    ahead=pools.AHEAD,
     emulated=("gfx942", "gfx950"),
     params={
         "full_tokens": Integer(96),

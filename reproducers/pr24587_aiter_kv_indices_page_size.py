@@ -176,6 +176,7 @@ REPRODUCER = Reproducer(
     kernel=KernelCase(
         call=replay_long_sequences,
         imports=(aiter.MODULE,),
+        ahead=aiter.AHEAD,
         emulated=("gfx942", "gfx950"),
         check=check,
         params={

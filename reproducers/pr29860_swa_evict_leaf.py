@@ -132,6 +132,7 @@ REPRODUCER = Reproducer(
         call=keep_prompts,
         check=refuse,
         imports=swa_tree.IMPORTS,
+        ahead=swa_tree.AHEAD,
         params={
             "window": Integer(8, sweep=(1, 8, 16, 32, 64)),
             "page_size": Integer(64, sweep=(1, 4, 16, 64)),

@@ -140,6 +140,7 @@ REPRODUCER = Reproducer(
         call=route,
         check=refuse,
         imports=(MODULE,),
+        ahead=("sglang.srt.eplb.expert_distribution", "sglang.srt.state_capturer.routed_experts"),
         params={
             "router": Choice("grouped", tuple(_ROUTERS)),
             "depths": Integers((120, 2), minimum=0, sweep=Lists(lengths=(1, 2), values=(0, 9, 30, 120))),

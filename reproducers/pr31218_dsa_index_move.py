@@ -133,6 +133,7 @@ for index_k in self.buffer:
         call=move,
         check=refuse,
         imports=("sglang.srt.mem_cache.memory_pool",),
+        ahead=("sglang.srt.sampling.sampling_batch_info", "sglang.srt.arg_groups.pipeline"),
         params={
             "pages": Integer(5, minimum=2, sweep=(2, 5)),
             "source": Integers((130, 131), minimum=0, sweep=Lists(lengths=(1, 2), values=(0, 2, 4, 70, 127))),

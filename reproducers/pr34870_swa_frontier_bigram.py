@@ -118,6 +118,7 @@ REPRODUCER = Reproducer(
         call=keep_prompt,
         check=refuse,
         imports=swa_tree.IMPORTS,
+        ahead=swa_tree.AHEAD,
         params={
             "keys": Choice("pairs", ("pairs", "tokens")),
             "window": Integer(8, sweep=(1, 8, 16, 32, 64)),

@@ -149,6 +149,10 @@ class Case(Space):
     imports: tuple[str, ...]
     """The upstream modules, by their dotted names, that are loaded before the call. Where a function has
     moved, name the module from which every release hands it out."""
+    ahead: tuple[str, ...] = ()
+    """Modules that come before those, in releases that have them: what they and the call import anyway, and
+    what does not itself import the code that the revert edits. Arms of a case have them in common, and none
+    takes the time. Under `pretends`, name none that the call alone imports."""
     stand_ins: tuple[str, ...] = ()
     """Accelerator libraries that upstream imports names from after that, such as `sgl_kernel`: inert names
     stand in where the library is missing, and calling one is a defect of the case.

@@ -61,6 +61,22 @@ def load(modules: Iterable[str], libraries: Sequence[str]) -> tuple[str, ...]:
     return tuple(f"sys.modules: inert stand-in for {library}" for library in missing)
 
 
+def there(modules: Iterable[str]) -> tuple[str, ...]:
+    """Those of upstream's modules that this release has, found in the packages that they are in."""
+    return tuple(module for module in modules if _is_there(module))
+
+
+def _is_there(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError as error:
+        if error.name and f"{module}.".startswith(
+            f"{error.name}."
+        ):  # a package on the way, or this in no package
+            return False
+        raise
+
+
 def _install(name: str, names: Iterable[str]) -> None:
     module = inert_module(name, names)
     parent, _, child = name.rpartition(".")

@@ -65,6 +65,7 @@ class Entry:
         parting = partial(_part, part, attestor, listed, lambda own: (*patches(own), *stood))
         attestor.part(parting, list(map(Path, payload["others"]))) if "others" in payload else parting()
         with collecting.later():
+            libraries.load(libraries.there(case.ahead), ())
             loaded = libraries.load(case.imports, case.stand_ins)
         attestor.apart()
         own = part()

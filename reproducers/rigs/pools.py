@@ -8,6 +8,13 @@ from typing import Any
 
 from reproducers.rigs import paging, translation
 
+AHEAD = (
+    "sglang.srt.model_executor.runner.base_runner",
+    "sglang.srt.mem_cache.kv_index_translator",
+    "sglang.kernels.ops.attention.extend_attention",
+)
+"""What an attention backend over such pools comes to import when it runs."""
+
 Cache = Callable[[int, int, str], Any]
 """Makes a KV cache for so many tokens in pages of so many, on a device."""
 

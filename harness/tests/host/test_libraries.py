@@ -70,3 +70,15 @@ def test_an_installed_library_stays_as_it_is(library: Path) -> None:
 def test_a_library_without_a_stand_in_is_refused() -> None:
     with pytest.raises(FactsError, match=f"no stand-in for the library other: there are {LIBRARY}"):
         libraries.load((), ("other",))
+
+
+def test_modules_that_a_release_does_not_have_are_left_out(library: Path) -> None:
+    (library / "prober").mkdir()
+    (library / "prober" / "__init__.py").write_text("")
+    (library / "prober" / "one.py").write_text("")
+    (library / "prober" / "broken").mkdir()
+    (library / "prober" / "broken" / "__init__.py").write_text("import refault_test_missing")
+    asked = ("prober.one", "prober.two", "prober.one.inner", "prober.gone.inner", "prober", "gone")
+    assert libraries.there(asked) == ("prober.one", "prober")
+    with pytest.raises(ModuleNotFoundError, match="refault_test_missing"):
+        libraries.there(("prober.broken.inner",))

@@ -38,6 +38,16 @@ def test_both_arms_show_the_same(name: str, fresh: Bench, monkeypatch: pytest.Mo
     assert _shown(common) == _shown(alone)
 
 
+@pytest.mark.parametrize("released", [True, False])
+def test_modules_that_a_case_names_come_ahead_of_the_code_under_edit(
+    released: bool, fresh: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(known, "release", lambda tree: "9.9.9" if released else None)
+    result = fresh.judge(bug("pr111_imports_ahead")).result
+    shown = [one.points[0].results for one in (result.fixed, result.reverted) if one]
+    assert shown == [{"ahead": True}] * 2
+
+
 def test_what_is_common_is_all_but_what_is_watched(fresh: Bench, published: None) -> None:
     request = Request(reproducer=bug("pr101_stray_store"), tier=Tier.KERNEL).on(fresh.setting.machine)
     plans = planning.plan(request, None, fresh.setting).plans

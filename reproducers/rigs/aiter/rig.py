@@ -15,6 +15,7 @@ from reproducers.rigs.pools import Pools
 
 MODULE = "sglang.srt.layers.attention.aiter_backend"
 ATTENTION = ("mha", "mla", "unified")
+AHEAD = pools.AHEAD
 MODES = ("decode", "draft_extend", "target_verify")
 
 DRAFT_TOKENS = 4

@@ -17,6 +17,8 @@ from reproducers.rigs.swa.model import Sizes
 
 TREE = "sglang.srt.mem_cache.unified_radix_cache"
 IMPORTS = ("sglang.srt.managers.schedule_batch", TREE)
+AHEAD = ("sglang.srt.layers.sampler", "sglang.srt.arg_groups.pipeline")
+"""What single ranks take from 0.5.20 on."""
 SWITCHES = {
     "SGLANG_OPT_UNIFIED_CACHE_FREE_OUT_OF_WINDOW_SLOTS": "1",  # by default from 0.5.18 on
     "SGLANG_OPT_SWA_EVICT_DROP_PAGE_MARGIN": "1",  # of 0.5.14; later releases have no margin to drop

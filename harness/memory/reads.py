@@ -164,7 +164,7 @@ def _direct(name: str, reads: Reads, counts: Callable[[FrameType], bool]) -> Ite
 
     @functools.wraps(original)
     def told(self: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
-        if is_plain(self) and counts(sys._getframe(1)):
+        if counts(sys._getframe(1)) and is_plain(self):
             with _disable_current_modes():
                 reads.look([self])
         return original(self, *args, **kwargs)

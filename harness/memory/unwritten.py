@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -20,17 +20,10 @@ class Unwritten:
     def __init__(self, word: int, nbytes: int) -> None:
         self._pattern = word.to_bytes(nbytes, "little")
 
-    @cached_property
+    @property
     def words(self) -> Mapping[int, frozenset[int]]:
         """By size in bytes, the words that somebody sees who reads the memory as words of that size."""
-        repeated = self._pattern * (2 * _SIZES[-1] // len(self._pattern))
-        return {
-            size: frozenset(
-                int.from_bytes(repeated[at : at + size], "little")
-                for at in range(0, len(repeated) - size + 1, size)
-            )
-            for size in _SIZES
-        }
+        return _words(self._pattern)
 
     def within(self, tensor: torch.Tensor) -> bool:
         """Whether a plain tensor still holds some of it, as far as it can be told from other data."""
@@ -45,6 +38,19 @@ class Unwritten:
                 bool((bits == (word if size == 1 or word < high else word - (high << 1))).any())
                 for word in self.words[size]
             )
+
+
+@cache
+def _words(pattern: bytes) -> Mapping[int, frozenset[int]]:
+    """Of the few patterns that there are; allocations of one are many."""
+    repeated = pattern * (2 * _SIZES[-1] // len(pattern))
+    return {
+        size: frozenset(
+            int.from_bytes(repeated[at : at + size], "little")
+            for at in range(0, len(repeated) - size + 1, size)
+        )
+        for size in _SIZES
+    }
 
 
 _WORDS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}

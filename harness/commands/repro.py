@@ -70,7 +70,7 @@ def command(
     check_signing(key, target)
     own = homes.every(elsewhere)
     with head_start.pool(sglang, own, lanes) as pool:
-        # Reading the rest of the harness takes most of a second, in which the pool is at work already.
+        # The pool is at work already while the rest of the harness is read.
         from harness.commands import reproducing
 
         asked = reproducing.Asked(

@@ -70,9 +70,8 @@ def _is_there(module: str) -> bool:
     try:
         return importlib.util.find_spec(module) is not None
     except ModuleNotFoundError as error:
-        if error.name and f"{module}.".startswith(
-            f"{error.name}."
-        ):  # a package on the way, or this in no package
+        # A package on the way, or this in no package; another module is missing for a reason of its own.
+        if error.name and f"{module}.".startswith(f"{error.name}."):
             return False
         raise
 

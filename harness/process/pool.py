@@ -119,8 +119,12 @@ class Pool:
         self._fork_server(environment)
 
     def begin(self, base: Environment) -> None:
-        """Starts what environments of this base are forks of, ahead of the first of them; returns at once."""
-        self._fork_server(base, is_base=True)
+        """Starts what environments of this base are forks of, ahead of the first of them; returns at once.
+
+        Where somebody has these ready, to lend them, nothing is started.
+        """
+        if not (self._lender and self._lender.is_there):
+            self._fork_server(base, is_base=True)
 
     def learned(self, environment: Environment) -> tuple[str, ...]:
         """Modules to preload next time: what its fork server holds, and what its arms had to import."""

@@ -27,6 +27,5 @@ def begin(pool: Pool, package: str, machine: Machine, workspace: Workspace, own:
     They take seconds, most of which pass while the command is read. Where nothing is known of them, where
     `refault warm` has them ready, and beside a GPU, whose arms import for themselves, it does nothing.
     """
-    needs = not machine.host.has_devices and not Lender(workspace.warm).is_there
-    if needs and (base := Learned(workspace, machine).base(package, own)):
+    if not machine.host.has_devices and (base := Learned(workspace, machine).base(package, own)):
         pool.begin(base)

@@ -1,9 +1,9 @@
-"""Which memory hangs on the order of a launch's programs, from what they did in any one order.
+"""Which memory depends on the order of a launch's programs, from what they did in any one order.
 
 A unit of memory does where two programs leave different values in it, or where one loads it and another
 stores something else there than the first would find without it. What programs store is taken as it was
-seen. Where nothing hangs on the order, each program does the same in every order, so that it does not matter
-in which of them it was looked for.
+seen. Where nothing depends on the order, each program does the same in every order, so that it does not
+matter in which of them it was looked for.
 """
 
 from __future__ import annotations
@@ -100,12 +100,12 @@ class Deeds:
         columns = (self.units, self.programs, self.steps, self.stores, self.values, self.before)
         return Deeds(self.size, *(column[rows] for column in columns))
 
-    def hanging(self) -> Numbers:
-        """The units that hang on the order of programs, each once, from the lowest on."""
+    def dependent(self) -> Numbers:
+        """The units that depend on the order of programs, each once, from the lowest on."""
         return np.unique(np.concatenate((self._left_either(), self._loaded_either())))
 
     def clash(self, unit: int) -> tuple[int, int]:
-        """Two steps of different programs that such a unit hangs on; the first is a store."""
+        """Two steps of different programs that such a unit depends on; the first is a store."""
         return next(self.chosen(self.units == unit)._clashes())
 
     def _clashes(self) -> Iterator[tuple[int, int]]:
@@ -115,7 +115,7 @@ class Deeds:
         for load, store in _differing(loads, self._expected()[~self.stores], self.chosen(self.stores)):
             yield store, load
 
-    # --- what hangs ----------------------------------------------------------------------------
+    # --- what depends ----------------------------------------------------------------------------
 
     def _left(self) -> Rows:
         """The last store of each program to each unit: all lanes of it."""

@@ -81,7 +81,7 @@ class Races(InTurn):
     # --- what they come to ---------------------------------------------------------------------
 
     def tell(self) -> None:
-        """Report the elements of each buffer that hang on the order of programs, and two that clash there."""
+        """Report what of each buffer depends on the order of programs, and two that clash there."""
         programs = self._programs_of_accesses()
         for places in near(self._accesses, programs):
             steps = [self._step(at, int(programs[at])) for at in places.tolist()]
@@ -97,7 +97,7 @@ class Races(InTurn):
         return np.repeat(numbers, np.diff(begins, append=len(self._accesses)))
 
     def _tell_of(self, deeds: Deeds, steps: list[Step]) -> None:
-        for argument, units in self._owned(deeds.hanging(), deeds.size):
+        for argument, units in self._owned(deeds.dependent(), deeds.size):
             elements = np.unique((units * deeds.size - argument.real) // argument.itemsize)
             one, other = (steps[at] for at in deeds.clash(int(units[0])))
             where = self._where(one, self._where(other))

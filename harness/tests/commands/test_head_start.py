@@ -33,9 +33,9 @@ def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
 
 @pytest.fixture
 def begun(monkeypatch: pytest.MonkeyPatch) -> list[Environment]:
-    """What pools were asked to begin with."""
+    """Of what pools started a fork server."""
     asked: list[Environment] = []
-    monkeypatch.setattr(Pool, "begin", lambda pool, base: asked.append(base))
+    monkeypatch.setattr(Pool, "_fork_server", lambda pool, base, is_base: asked.append(base))
     return asked
 
 

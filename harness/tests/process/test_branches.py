@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -115,6 +116,10 @@ def test_where_a_first_result_is_wanted_what_comes_later_yields_to_it(job: MakeJ
     branches = _branches(base)
     with Pool(lanes=2, first=True) as pool:
         pool.begin(base)
+        deadline = time.monotonic() + 30
+        while not (modules / "counted").exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert (modules / "counted").read_text() == "imported "  # and no arm was asked for yet
         pool.warm(branches["one"])
         ended = _run(pool, job, "describes_itself", branches)
         assert (modules / "counted").read_text() == "imported "

@@ -11,6 +11,14 @@ from harness.tests.samples import case, result
 from harness.verdict import Judgement, Verdict, judge
 
 
+@pytest.fixture
+def colours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Standard error is taken for a terminal."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+
+
 def test_each_result_is_a_line_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     progress = Progress(2)
     with progress.running():
@@ -45,11 +53,8 @@ def test_a_live_line_names_the_arms_under_way() -> None:
 
 
 def test_a_terminal_gets_one_live_line_that_is_gone_in_the_end(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str], colours: None
 ) -> None:
-    monkeypatch.setenv("FORCE_COLOR", "1")
-    monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.delenv("NO_COLOR", raising=False)
     progress = Progress(1)
     with progress.running():
         progress.finished(result(Judgement(Verdict.TOOTHLESS, "nothing showed")))
@@ -59,11 +64,8 @@ def test_a_terminal_gets_one_live_line_that_is_gone_in_the_end(
 
 
 def test_what_is_told_aside_has_the_terminal_for_itself(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str], colours: None
 ) -> None:
-    monkeypatch.setenv("FORCE_COLOR", "1")
-    monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.delenv("NO_COLOR", raising=False)
     progress = Progress(1)
     with progress.running():
         capsys.readouterr()

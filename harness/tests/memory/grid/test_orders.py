@@ -1,4 +1,4 @@
-"""What hangs on the order of programs is held against all orders that their accesses can come in."""
+"""What depends on the order of programs is held against all orders that their accesses can come in."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def _hold(steps: Sequence[Step], expected: set[int]) -> None:
         span = range(min(one.access.low for one in group), max(one.access.high for one in group))
         if (deeds := Deeds.of(group)) is None:
             continue
-        units = deeds.hanging().tolist()
+        units = deeds.dependent().tolist()
         assert units == sorted({at // deeds.size for at in expected if at in span})
         missing -= set(span)
         for unit in units:
@@ -143,7 +143,7 @@ def test_it_makes_no_difference_how_far_memory_reaches(programs: Programs) -> No
 def test_of_different_floats_the_bits_count() -> None:
     stores = [Do(4, (1,), (value,)) for value in (0x7FC00000, 0x7FC00001)]  # two NaNs
     deeds = Deeds.of(_steps([[stores[0]], [stores[1]]], [0, 1]))
-    assert deeds and deeds.hanging().tolist() == [1]
+    assert deeds and deeds.dependent().tolist() == [1]
 
 
 def test_accesses_that_are_not_aligned_are_looked_at_by_bytes() -> None:
@@ -152,7 +152,7 @@ def test_accesses_that_are_not_aligned_are_looked_at_by_bytes() -> None:
     done = steps[1].access
     moved = done._replace(addresses=done.addresses + np.uint64(3), low=3, high=7)
     deeds = Deeds.of([steps[0], steps[1]._replace(access=moved)])
-    assert deeds and deeds.size == 1 and deeds.hanging().tolist() == [3]
+    assert deeds and deeds.size == 1 and deeds.dependent().tolist() == [3]
 
 
 def test_steps_that_are_apart_are_not_looked_at() -> None:

@@ -76,7 +76,8 @@ class Pool:
         if sys.platform != "linux":
             raise BadInput(f"arms need Linux, not {sys.platform}: run in a container")
         self._learn, self._start_seconds, self._lease = learn, start_seconds, lease
-        self.protection = protection or chosen()
+        self._supervisor = Supervisor()
+        self.protection = protection or self._chosen()
         self._first = first
         self._recalled = recalled if self.protection is Protection.READ_ONLY else None
         self._queue: queue.PriorityQueue[Waiting] = queue.PriorityQueue()
@@ -89,7 +90,6 @@ class Pool:
         self._foremost: str | None = None
         self._planted: list[ForkServer] = []
         self._closed = False
-        self._supervisor = Supervisor()
         self._lender = lender
         self._lent: list[Supervisor] = []
         queues = [*[self._queue] * lanes, *[self._growing] * first]
@@ -99,6 +99,14 @@ class Pool:
         ]
         for lane in self._lanes:
             lane.start()
+
+    def _chosen(self) -> Protection:
+        """The machine's best, which is tried while the supervisor comes to be."""
+        try:
+            return chosen()
+        except BaseException:
+            self._supervisor.close()
+            raise
 
     def __enter__(self) -> Pool:
         return self

@@ -79,8 +79,11 @@ def _write(path: Path, results: dict[bytes, bytes]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     body = marshal.dumps(results)
     half = path.with_name(f"{path.name}.{os.getpid()}.half")
-    half.write_bytes(_digest(body) + body)
-    half.replace(path)
+    try:
+        half.write_bytes(_digest(body) + body)
+        half.replace(path)
+    finally:
+        half.unlink(missing_ok=True)
 
 
 def _digest(body: bytes) -> bytes:

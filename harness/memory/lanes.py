@@ -20,6 +20,7 @@ import triton.language as tl
 from triton.runtime import interpreter
 
 from harness.errors import Unresolved
+from harness.memory import plans
 from harness.memory.grid import language
 from harness.memory.grid.execution import Grid
 from harness.memory.grid.records import Access, Place, Record
@@ -50,11 +51,15 @@ _PATCHED: tuple[tuple[str, Any, str], ...] = (
     ("InterpreterBuilder", _BUILDER, "create_atomic_cas"),
     ("InterpreterBuilder", _BUILDER, "set_grid_idx"),
     ("interpreter_builder", interpreter.interpreter_builder, "options"),
+    ("", interpreter, "_patch_attr"),
     ("", interpreter, "_patch_lang_tensor"),
     ("", interpreter, "ReduceOps"),
     ("", interpreter, "ScanOps"),
 )
 _ORIGINALS = tuple(getattr(owner, name) for _, owner, name in _PATCHED)
+# The interpreter computes every int32 overflow check and then drops it for want of debug mode;
+# the assertions that code under test makes itself are what debug mode is for here.
+_ASSERTING = dataclasses.replace(interpreter.interpreter_builder.options, debug=True, sanitize_overflow=False)
 PATCHES = tuple(
     ".".join(filter(None, ("triton.runtime.interpreter", owner, name))) for owner, _, name in _PATCHED
 )
@@ -359,7 +364,7 @@ def _backwards(lanes: Any) -> Any:
 def checked(checks: LaneChecks) -> Iterator[None]:
     """Patch the interpreter of this process for as long as the block runs; the innermost checker sees all."""
     raw_call, raw_take, raw_bring, raw_convert, raw_move, raw_point, raw_load, *others = _ORIGINALS
-    raw_store, raw_rmw, raw_cas, raw_place, options, *_ = others
+    raw_store, raw_rmw, raw_cas, raw_place, *_ = others
     handle = interpreter.TensorHandle
 
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -420,10 +425,7 @@ def checked(checks: LaneChecks) -> Iterator[None]:
         raw_place(self, *at)
         checks.begins(at)
 
-    # The interpreter computes every int32 overflow check and then drops it for want of debug mode;
-    # the assertions that code under test makes itself are what debug mode is for here.
-    asserting = dataclasses.replace(options, debug=True, sanitize_overflow=False)
-    of_programs = language.patch_lang_tensor, language.reduce_ops, language.scan_ops
+    of_programs = plans.patch_attr, language.patch_lang_tensor, language.reduce_ops, language.scan_ops
     replacements = (
         call,
         take,
@@ -436,7 +438,7 @@ def checked(checks: LaneChecks) -> Iterator[None]:
         rmw,
         cas,
         place,
-        asserting,
+        _ASSERTING,
         *of_programs,
     )
     with _patched(replacements):

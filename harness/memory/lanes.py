@@ -20,13 +20,14 @@ import triton.language as tl
 from triton.runtime import interpreter
 
 from harness.errors import Unresolved
-from harness.memory import plans
+from harness.memory import exchange, handles, plans
 from harness.memory.grid import language
 from harness.memory.grid.execution import Grid
 from harness.memory.grid.records import Access, Place, Record
 from harness.memory.journal import Journal
-from harness.memory.launch import Launch, opened
+from harness.memory.launch import Launch, Signatures, opened
 from harness.memory.live import LiveTensors
+from harness.memory.names import address_of
 from harness.memory.poison import Poison
 from harness.memory.reads import Reads
 from harness.memory.stores import Stores, Written
@@ -51,6 +52,9 @@ _PATCHED: tuple[tuple[str, Any, str], ...] = (
     ("InterpreterBuilder", _BUILDER, "create_atomic_cas"),
     ("InterpreterBuilder", _BUILDER, "set_grid_idx"),
     ("interpreter_builder", interpreter.interpreter_builder, "options"),
+    ("TensorHandle", interpreter.TensorHandle, "__init__"),
+    ("", interpreter, "inspect"),
+    ("", interpreter, "_patch_lang"),
     ("", interpreter, "_patch_attr"),
     ("", interpreter, "_patch_lang_tensor"),
     ("", interpreter, "ReduceOps"),
@@ -141,18 +145,16 @@ class LaneChecks:
         """
         return self._launch is not None and not executor.pre_run_hooks and self._launch.on_cpu
 
-    def convert(self, original: Callable[[Any], Any], value: Any) -> Any:
+    def convert(self, arguments: handles.Arguments, value: Any) -> Any:
         """The kernel-side value of an argument: tensors become addresses in their window."""
         launch = self._launch
         if launch is None or not hasattr(value, "data_ptr"):
-            return original(value)
+            return arguments.plain(value) if launch is None else arguments.value(value)
         argument = launch.arguments[launch.converted]
         launch.converted += 1
-        if argument.real != value.data_ptr():
+        if argument.real != (value.data_ptr() if value is not argument.tensor else address_of(value)):
             raise Unresolved(f"{launch.kernel}: argument {argument.name} is not where its launch said")
-        converted = original(value)
-        converted.handle.data = np.array([self._windows.open(argument).base], dtype=np.uint64)
-        return converted
+        return arguments.pointer(value, self._windows.open(argument).base)
 
     # --- addresses -------------------------------------------------------------------------
 
@@ -338,9 +340,15 @@ def _ends(addresses: Addresses) -> tuple[int, int]:
     return int(np.minimum.reduce(addresses, axis=None)), int(np.maximum.reduce(addresses, axis=None))
 
 
+_sizes: dict[str, int] = {}
+
+
 def _width(ptrs: Any) -> int:
     """Bytes that one lane accesses: the size of the type that the pointer has by then."""
-    return int(max(1, ptrs.get_element_ty().primitive_bitwidth // 8))
+    name = ptrs.dtype.name
+    if (size := _sizes.get(name)) is None:
+        size = _sizes[name] = int(max(1, ptrs.get_element_ty().primitive_bitwidth // 8))
+    return size
 
 
 def _lanes(mask: Any) -> Lanes:
@@ -364,6 +372,7 @@ def _backwards(lanes: Any) -> Any:
 def checked(checks: LaneChecks) -> Iterator[None]:
     """Patch the interpreter of this process for as long as the block runs; the innermost checker sees all."""
     raw_call, raw_take, raw_bring, raw_convert, raw_move, raw_point, raw_load, *others = _ORIGINALS
+    arguments = handles.Arguments(raw_convert)
     raw_store, raw_rmw, raw_cas, raw_place, *_ = others
     handle = interpreter.TensorHandle
 
@@ -378,7 +387,7 @@ def checked(checks: LaneChecks) -> Iterator[None]:
             raw_bring(self, *args)
 
     def convert(value: Any) -> Any:
-        return checks.convert(raw_convert, value)
+        return checks.convert(arguments, value)
 
     def move(self: Any, ptr: Any, offset: Any) -> Any:
         return checks.moved(raw_move, self, ptr, offset)
@@ -425,6 +434,7 @@ def checked(checks: LaneChecks) -> Iterator[None]:
         raw_place(self, *at)
         checks.begins(at)
 
+    as_before = handles.handle, Signatures(), exchange.Quick(interpreter._patch_lang)
     of_programs = plans.patch_attr, language.patch_lang_tensor, language.reduce_ops, language.scan_ops
     replacements = (
         call,
@@ -439,6 +449,7 @@ def checked(checks: LaneChecks) -> Iterator[None]:
         cas,
         place,
         _ASSERTING,
+        *as_before,
         *of_programs,
     )
     with _patched(replacements):

@@ -33,7 +33,8 @@ class OfAllocations(interpreter.GridExecutor):  # type: ignore[misc]
 class Launch:
     """A kernel launch while it runs; `bindings` are those of the code that asked for it.
 
-    `arguments` grow by the tensors that are found through tables of addresses. `written` takes what is stored
+    `arguments` grow by the tensors that are found through tables of addresses. `on_cpu` says whether all that
+    it was given lies in the CPU's memory. `written` takes what is stored
     (None: nobody asks); `turned` says that programs, and the lanes of a store, go in the other direction.
     """
 
@@ -50,6 +51,7 @@ class Launch:
 
     def __post_init__(self) -> None:
         self.given = len(self.arguments)
+        self.on_cpu = all(argument.tensor.is_cpu for argument in self.arguments)
         self.by_address: dict[int, Window | None] = {}
         self.unwritten: dict[int, Unwritten] = {}  # by the id of the argument that holds it
         self.forgotten: list[Argument] = []
@@ -68,11 +70,6 @@ class Launch:
         while frame is not None and frame.f_code.co_filename != self.file:
             frame = frame.f_back
         return frame.f_lineno if frame else 0
-
-    @property
-    def on_cpu(self) -> bool:
-        """Whether all that it was given lies in the CPU's memory."""
-        return all(argument.tensor.device.type == "cpu" for argument in self.arguments[: self.given])
 
     @property
     def dims(self) -> tuple[int, int, int]:
@@ -160,6 +157,19 @@ def _bound(kernel: Kernel, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> 
     if fits and len(bound) == len(asked.args) and not (asked.varargs or asked.varkw or asked.kwonlyargs):
         return bound
     return inspect.getcallargs(kernel, *args, **named)
+
+
+class Signatures:
+    """The interpreter's `inspect`: it asks for a kernel's signature twice at each launch."""
+
+    getfullargspec = staticmethod(_parameters)
+
+    @staticmethod
+    def getcallargs(kernel: Kernel, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        return _bound(kernel, args, kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(inspect, name)
 
 
 def _tensors(name: str, value: Any) -> Iterator[tuple[str, torch.Tensor]]:

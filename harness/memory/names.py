@@ -26,14 +26,14 @@ Extent = tuple[int, int]
 Binding = tuple[str, Any]
 
 
-_address = torch.Tensor.data_ptr
+address_of = torch.Tensor.data_ptr
 """As it is without `reads`, whom it does not concern that a name is looked for."""
 
 
 def _extent(tensor: torch.Tensor) -> Extent:
     """First byte and number of bytes from the first to the last element."""
     if tensor.layout == torch.strided and tensor.is_contiguous():
-        return _address(tensor), tensor.numel() * tensor.element_size()
+        return address_of(tensor), tensor.numel() * tensor.element_size()
     span = sum((size - 1) * abs(stride) for size, stride in zip(tensor.shape, tensor.stride(), strict=True))
     return tensor.data_ptr(), (span + 1) * tensor.element_size() if tensor.numel() else 0
 

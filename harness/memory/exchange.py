@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import repeat
 from operator import is_
 from types import ModuleType
 from typing import Any
@@ -40,8 +41,8 @@ class Part:
     after: Values
 
     def is_as_before(self) -> bool:
-        there = vars(self.owner).get
-        return all(map(is_, [there(name, _MISSING) for name in self.names], self.before))
+        there = map(vars(self.owner).get, self.names, repeat(_MISSING))
+        return all(map(is_, there, self.before))
 
     def put(self, values: Values) -> None:
         owner = self.owner

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from harness.memory.names import address_of
 from harness.memory.poison import Poison
 from harness.memory.unwritten import Unwritten
 from harness.memory.violations import Violations
@@ -133,7 +134,7 @@ class Fences:
         block = Block(span * like.element_size(), like.element_size(), name, self._check_block)
         self._blocks.add(block)
         tensor = block.tensor(like.dtype, like.shape, like.stride())
-        self._by_address[tensor.data_ptr()] = block
+        self._by_address[address_of(tensor)] = block
         self.fenced += 1
         return tensor
 

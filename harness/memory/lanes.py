@@ -25,7 +25,7 @@ from harness.memory.grid import language
 from harness.memory.grid.execution import Grid
 from harness.memory.grid.records import Access, Place, Record
 from harness.memory.journal import Journal
-from harness.memory.launch import Launch, Signatures, opened
+from harness.memory.launch import Launch, Signatures, opened, remembering
 from harness.memory.live import LiveTensors
 from harness.memory.names import address_of
 from harness.memory.poison import Poison
@@ -40,6 +40,7 @@ UNKNOWN = "an address that was derived from no argument and no live tensor"
 
 _BUILDER = interpreter.InterpreterBuilder
 _PATCHED: tuple[tuple[str, Any, str], ...] = (
+    ("GridExecutor", interpreter.GridExecutor, "__init__"),
     ("GridExecutor", interpreter.GridExecutor, "__call__"),
     ("GridExecutor", interpreter.GridExecutor, "_init_args_hst"),
     ("GridExecutor", interpreter.GridExecutor, "_restore_args_dev"),
@@ -166,7 +167,7 @@ class LaneChecks:
         size = _width(ptr)
         reach = 1 << (FAR_BITS - 4)  # int64 offsets are signed, whatever their numpy type says
         signed = distance.view(np.int64) if distance.dtype == np.uint64 else distance
-        low, high = (int(signed.flat[0]),) * 2 if signed.size == 1 else (int(signed.min()), int(signed.max()))
+        low, high = _ends(signed)
         if -reach < low * size and high * size < reach:
             return original(builder, ptr, offset)
         with np.errstate(over="ignore"):
@@ -333,11 +334,11 @@ def _every(lanes: Lanes) -> bool:
     return bool(lanes.item() if lanes.size == 1 else np.logical_and.reduce(lanes, axis=None))
 
 
-def _ends(addresses: Addresses) -> tuple[int, int]:
+def _ends(numbers: Addresses | Offsets) -> tuple[int, int]:
     """The lowest and the highest of some."""
-    if addresses.size == 1:
-        return (addresses.item(),) * 2
-    return int(np.minimum.reduce(addresses, axis=None)), int(np.maximum.reduce(addresses, axis=None))
+    if numbers.size == 1:
+        return (numbers.item(),) * 2
+    return int(np.minimum.reduce(numbers, axis=None)), int(np.maximum.reduce(numbers, axis=None))
 
 
 _sizes: dict[str, int] = {}
@@ -371,7 +372,7 @@ def _backwards(lanes: Any) -> Any:
 @contextmanager
 def checked(checks: LaneChecks) -> Iterator[None]:
     """Patch the interpreter of this process for as long as the block runs; the innermost checker sees all."""
-    raw_call, raw_take, raw_bring, raw_convert, raw_move, raw_point, raw_load, *others = _ORIGINALS
+    raw_begin, raw_call, raw_take, raw_bring, raw_convert, raw_move, raw_point, raw_load, *others = _ORIGINALS
     arguments = handles.Arguments(raw_convert)
     raw_store, raw_rmw, raw_cas, raw_place, *_ = others
     handle = interpreter.TensorHandle
@@ -437,6 +438,7 @@ def checked(checks: LaneChecks) -> Iterator[None]:
     as_before = handles.handle, Signatures(), exchange.Quick(interpreter._patch_lang)
     of_programs = plans.patch_attr, language.patch_lang_tensor, language.reduce_ops, language.scan_ops
     replacements = (
+        remembering(raw_begin),
         call,
         take,
         bring,

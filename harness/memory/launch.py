@@ -172,6 +172,26 @@ class Signatures:
         return getattr(inspect, name)
 
 
+_executors: dict[Kernel, dict[str, Any]] = {}
+
+
+def remembering(original: Callable[..., None]) -> Callable[..., None]:
+    """`GridExecutor.__init__`, which looks through a kernel's annotations once and not at each launch."""
+
+    def __init__(self: Any, fn: Kernel, arg_names: list[str], grid: Any, *rest: Any, **named: Any) -> None:
+        known = _executors.get(fn)
+        if known is None or known["arg_names"] is not arg_names or named or len(rest) != 1:
+            original(self, fn, arg_names, grid, *rest, **named)
+            _executors[fn] = {name: value for name, value in vars(self).items() if name not in _OF_LAUNCHES}
+            return
+        self.__dict__.update(known, grid=grid, pre_run_hooks=rest[0])
+
+    return __init__
+
+
+_OF_LAUNCHES = ("grid", "pre_run_hooks")
+
+
 def _tensors(name: str, value: Any) -> Iterator[tuple[str, torch.Tensor]]:
     """The tensors in an argument, in the order in which the interpreter converts them."""
     if isinstance(value, tuple):

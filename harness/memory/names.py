@@ -27,7 +27,7 @@ Binding = tuple[str, Any]
 
 
 address_of = torch.Tensor.data_ptr
-"""As it is without `reads`, whom it does not concern that a name is looked for."""
+"""As it is without `reads`, whom it does not concern what the oracle itself asks for."""
 
 
 def _extent(tensor: torch.Tensor) -> Extent:
@@ -35,7 +35,7 @@ def _extent(tensor: torch.Tensor) -> Extent:
     if tensor.layout == torch.strided and tensor.is_contiguous():
         return address_of(tensor), tensor.numel() * tensor.element_size()
     span = sum((size - 1) * abs(stride) for size, stride in zip(tensor.shape, tensor.stride(), strict=True))
-    return tensor.data_ptr(), (span + 1) * tensor.element_size() if tensor.numel() else 0
+    return address_of(tensor), (span + 1) * tensor.element_size() if tensor.numel() else 0
 
 
 _LAUNCHER = str(Path(launcher.__file__).parent)

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from harness.errors import Unresolved
+from harness.memory.names import address_of
 from harness.memory.stored import WIDE, Stored
 from harness.memory.summary import summarize
 
@@ -70,7 +71,7 @@ class Argument:
     def __post_init__(self) -> None:
         sizes = list(zip(self.tensor.shape, self.tensor.stride(), strict=True))
         self.itemsize = self.tensor.element_size()
-        self.real = self.tensor.data_ptr()
+        self.real = address_of(self.tensor)
         self.span = sum((size - 1) * stride for size, stride in sizes) + 1 if self.tensor.numel() else 0
         self.nbytes = self.span * self.itemsize
         self._rows = sorted(((stride, size) for size, stride in sizes if size > 1), reverse=True)
@@ -145,8 +146,7 @@ class Argument:
         return described
 
 
-@dataclass(frozen=True)
-class Window:
+class Window(NamedTuple):
     """Part of the address space that stands for a tensor.
 
     An address `a` in it lies `a - base + bias` bytes behind the tensor's first element.

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from harness.errors import Unresolved
-from harness.process import arm, packets, prctl, preload, trunk, usage, watchdog
+from harness.process import arm, packets, prctl, preload, recall, trunk, usage, watchdog
 from harness.process.descendants import reap
 from harness.process.job import read_json
 from harness.process.warm import lending
@@ -67,7 +67,7 @@ class _ForkServer:
             reap()
             message, descriptors = packet
             if "preload" in message:
-                self._preload(Path(message["preload"]))
+                self._preload(Path(message["preload"]), message["recalled"])
             elif "branch" in message:
                 self._branch(message, *descriptors)
             elif "loaded" in message:
@@ -78,9 +78,10 @@ class _ForkServer:
                 return forked
         return None
 
-    def _preload(self, listed: Path) -> None:
-        for module, problem in preload.load(read_json(listed), self._arm_only):
-            packets.send(self._link, {"module": module, "problem": problem[:2000]})
+    def _preload(self, listed: Path, recalled: str | None) -> None:
+        with recall.from_file(Path(recalled) if recalled else None):
+            for module, problem in preload.load(read_json(listed), self._arm_only):
+                packets.send(self._link, {"module": module, "problem": problem[:2000]})
         packets.send(self._link, {"preloaded": str(listed)})
         # What is here now will stay: keeping the collector off it keeps its pages shared with the arms.
         gc.freeze()

@@ -220,8 +220,11 @@ class ForkServer:
         with self._lock:
             return packets.send(self._link, message, descriptors)
 
-    def preload(self, modules: Iterable[str]) -> None:
-        """Has these imported, those apart that were asked for before, ahead of any later arm."""
+    def preload(self, modules: Iterable[str], recalled: Path | None = None) -> None:
+        """Has these imported, those apart that were asked for before, ahead of any later arm.
+
+        `recalled` is where what they work out as they are imported is kept; no arm may write it.
+        """
         with self._lock:
             new = [module for module in dict.fromkeys(modules) if module not in self._asked]
             if not new:
@@ -229,7 +232,8 @@ class ForkServer:
             listed = self._supervisor.scratch / f"{self.name}.{len(self._asked)}.json"
             self._asked.update(dict.fromkeys(new))
             write_json(listed, new)
-            packets.send(self._link, {"preload": str(listed)})
+            told = str(recalled) if recalled else None
+            packets.send(self._link, {"preload": str(listed), "recalled": told})
 
     def start(self, job_file: Path, number: int, stream: socket.socket) -> socket.socket:
         """Has an arm forked; the link on which its watchdog reports. It ends at once if the fork server has.

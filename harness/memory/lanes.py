@@ -180,9 +180,7 @@ class LaneChecks:
             return handle
         addresses, launch = handle.data, self._launch
         moved = addresses.copy()
-        found, places = np.unique(addresses, return_index=True)
-        rows = places // math.prod(addresses.shape[1:])
-        for address, row in zip(found.tolist(), rows.tolist(), strict=True):
+        for address, row in _each(addresses):
             if self._windows.find(address) is None:
                 self._record.pointed(address, row)
                 if window := self._table_window(launch, address):
@@ -332,6 +330,16 @@ class LaneChecks:
 def _every(lanes: Lanes) -> bool:
     """`lanes.all()`, which takes longer for a few than to look at them does."""
     return bool(lanes.item() if lanes.size == 1 else np.logical_and.reduce(lanes, axis=None))
+
+
+def _each(addresses: Addresses) -> Iterator[tuple[int, int]]:
+    """The different ones of some, from the lowest on, with the place on the first axis where each first is."""
+    if addresses.size == 1:
+        yield addresses.item(), 0
+        return
+    found, places = np.unique(addresses, return_index=True)
+    rows = places // math.prod(addresses.shape[1:])
+    yield from zip(found.tolist(), rows.tolist(), strict=True)
 
 
 def _ends(numbers: Addresses | Offsets) -> tuple[int, int]:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import triton.language as tl
 from triton.language.semantic import TritonSemantic
@@ -193,8 +193,7 @@ def _of_number(value: Any) -> Hashable:
 Pick = Callable[[Sequence[Any]], tuple[Any, ...]]
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """A call of a builder's method, with those of the values there are by then that are picked."""
 
     method: str
@@ -225,8 +224,8 @@ class Plan:
     def carried_out(self, builder: Any, given: Sequence[Any]) -> Any:
         values = [one.handle if one.__class__ is _Tensor else one for one in given]
         values += self.constants
-        for step in self.steps:
-            values.append(getattr(builder, step.method)(*step.pick(values), **step.named))
+        for method, pick, named in self.steps:
+            values.append(getattr(builder, method)(*pick(values), **named))
         result = self.result
         if isinstance(result, Made):
             tensor = _Tensor.__new__(_Tensor)

@@ -34,9 +34,9 @@ def _moments(finite: torch.Tensor) -> dict[str, float]:
     """Of numbers in one row."""
     if not finite.numel():
         return {}
-    mean, rms = finite.mean(), finite.square().mean().sqrt()
-    moments = {"min": finite.min(), "max": finite.max(), "mean": mean, "rms": rms}
-    return {name: float(f"{value.item():.9g}") for name, value in moments.items()}
+    mean, rms = finite.mean().item(), finite.square().mean().sqrt().item()
+    moments = {"min": finite.min().item(), "max": finite.max().item(), "mean": mean, "rms": rms}
+    return {name: float(f"{value:.9g}") for name, value in moments.items()}
 
 
 def summarize(tensor: torch.Tensor) -> dict[str, Any]:

@@ -98,13 +98,17 @@ def _shape(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Shape:
     return Shape(made.shape, made.stride(), made.dtype, plain=is_plain(made))
 
 
+_SEVERAL = (list, tuple)
+_FACTS = (int, torch.dtype, torch.layout, torch.memory_format)
+
+
 def _fact(value: Any) -> Hashable:
     """All that a shape can hang on of an argument. TypeError for one of which nobody knows that."""
     if isinstance(value, torch.Tensor):
         return value.shape, value.stride(), value.dtype
-    if isinstance(value, list | tuple):
+    if isinstance(value, _SEVERAL):
         return tuple([_fact(one) for one in value])
-    if value is None or isinstance(value, int | torch.dtype | torch.layout | torch.memory_format):
+    if value is None or isinstance(value, _FACTS):
         return value.__class__, value
     raise TypeError
 

@@ -333,7 +333,7 @@ def _every(lanes: Lanes) -> bool:
 
 
 def _each(addresses: Addresses) -> Iterator[tuple[int, int]]:
-    """The different ones of some, from the lowest on, with the place on the first axis where each first is."""
+    """The different ones of some, from the lowest on, with the first place of each on the first axis."""
     if addresses.size == 1:
         yield addresses.item(), 0
         return

@@ -23,6 +23,7 @@ from harness.memory.unwritten import Unwritten
 from harness.memory.windows import Argument, Window
 
 Kernel = Callable[..., Any]
+_SCALARS = (bool, int, float, str)
 
 
 class OfAllocations(interpreter.GridExecutor):  # type: ignore[misc]
@@ -130,7 +131,7 @@ def opened(executor: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Laun
     arguments = [
         Argument(name, tensor, bindings.name_of(tensor) or name, whole=whole) for name, tensor in given
     ]
-    scalars = {name: value for name, value in bound.items() if isinstance(value, bool | int | float | str)}
+    scalars = {name: value for name, value in bound.items() if isinstance(value, _SCALARS)}
     grid = executor.grid(bound) if callable(executor.grid) else executor.grid
     code = executor.fn.__code__
     size = [int(n) for n in grid]

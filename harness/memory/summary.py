@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -39,12 +40,18 @@ def _moments(finite: torch.Tensor) -> dict[str, float]:
     return {name: float(f"{value:.9g}") for name, value in moments.items()}
 
 
+@cache
+def name_of_type(dtype: torch.dtype) -> str:
+    """That of an element, without the library's."""
+    return str(dtype).removeprefix("torch.")
+
+
 def summarize(tensor: torch.Tensor) -> dict[str, Any]:
     """Shape, dtype, and either the values, a sha256 prefix, or min, max, mean and rms."""
-    facts: dict[str, Any] = {"dtype": str(tensor.dtype).removeprefix("torch."), "shape": list(tensor.shape)}
+    facts: dict[str, Any] = {"dtype": name_of_type(tensor.dtype), "shape": list(tensor.shape)}
     if tensor.is_floating_point() or tensor.is_complex():
         return facts | {"summary": _float_summary(tensor)}
-    array = tensor.detach().cpu().numpy()
+    array = _array_of(tensor.detach().cpu())
     if array.size <= VALUES_KEPT:
         return facts | {"values": array.tolist()}
     return facts | {"sha256": _digest(array)}

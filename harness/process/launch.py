@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import harness
+from harness import foreign
 from harness.errors import BadInput, Unresolved
 from harness.process import fork_server, log, packets, supervisor
 from harness.process.job import Environment, write_json
+from harness.process.recall.kept import LARGEST
 from harness.process.scratch import clear, clear_dead, new
 from harness.process.warm.surroundings import search_path
 
@@ -178,6 +180,7 @@ class ForkServer:
         self.threaded = self._has_branched = False
         self._ended, self._grown = threading.Event(), threading.Event()
         self.ungrown: str | None = None
+        self.generated = b""
         self._lock = threading.Lock()
         with theirs:
             self._log = self._begin(environment, theirs.fileno())
@@ -297,6 +300,7 @@ class ForkServer:
                 self._has_branched = True
                 self._supervisor.branched(self.name, message["branched"])
             elif "grown" in message:
+                self._hear_generated(Path(message["generated"]))
                 self._grown.set()
             elif "ungrown" in message:
                 self._wither(message["ungrown"])
@@ -306,6 +310,11 @@ class ForkServer:
         self._ended.set()
         if not self._grown.is_set():
             self._wither(f"it ended: {self.last_words or 'it left no word'}")
+
+    def _hear_generated(self, told: Path) -> None:
+        """At once: no arm was forked yet that could have written it."""
+        with contextlib.suppress(BadInput):  # nothing is recalled, or there was no room for it
+            self.generated = foreign.read(told, largest=LARGEST)
 
     def _wither(self, why: str) -> None:
         self.ungrown = why

@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Any
 
 from harness.errors import BadInput, Unresolved
-from harness.process import packets, scratch
+from harness.process import packets, recall, scratch
 from harness.process.confine import Protected
 from harness.process.ending import conclude, lost
 from harness.process.hearing import Hearing
@@ -76,7 +76,8 @@ class Pool:
         if sys.platform != "linux":
             raise BadInput(f"arms need Linux, not {sys.platform}: run in a container")
         self._learn, self._start_seconds, self._lease = learn, start_seconds, lease
-        self.protection = protection or chosen()
+        self._supervisor = Supervisor()
+        self.protection = protection or self._chosen()
         self._first = first
         self._recalled = recalled if self.protection is Protection.READ_ONLY else None
         self._queue: queue.PriorityQueue[Waiting] = queue.PriorityQueue()
@@ -87,8 +88,8 @@ class Pool:
         self._fork_servers: dict[str, list[ForkServer]] = {}
         self._learned: dict[str, dict[str, None]] = {}
         self._foremost: str | None = None
+        self._planted: list[ForkServer] = []
         self._closed = False
-        self._supervisor = Supervisor()
         self._lender = lender
         self._lent: list[Supervisor] = []
         queues = [*[self._queue] * lanes, *[self._growing] * first]
@@ -98,6 +99,14 @@ class Pool:
         ]
         for lane in self._lanes:
             lane.start()
+
+    def _chosen(self) -> Protection:
+        """The machine's best, which is tried while the supervisor comes to be."""
+        try:
+            return chosen()
+        except BaseException:
+            self._supervisor.close()
+            raise
 
     def __enter__(self) -> Pool:
         return self
@@ -174,6 +183,12 @@ class Pool:
             for fork_server in fork_servers:
                 fork_server.close()
         self._trunks.close()
+        self._learn_generated()
+
+    def _learn_generated(self) -> None:
+        """Keep for later fork servers and trunks what was generated in those of this pool."""
+        if self._recalled and (told := [one.generated for one in self._planted if one.generated]):
+            recall.learn(self._recalled, told)
 
     def _cancel_waiting(self) -> None:
         self._trunks.cancel()
@@ -278,7 +293,9 @@ class Pool:
         name = f"trunk-{next(self._numbers)}"
         asked = base.scratch / f"{name}.json"
         write_json(asked, self._protected(job).of_trunk())
-        return ForkServer(base.starter, name, job.environment, base, asked)
+        planted = ForkServer(base.starter, name, job.environment, base, asked)
+        self._planted.append(planted)
+        return planted
 
     def _protected(self, job: Job) -> Job:
         """As far as this machine keeps arms from writing."""

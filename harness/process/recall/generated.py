@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import marshal
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from harness.process.recall.kept import Kept
@@ -18,9 +18,7 @@ def recalled(kept: Kept) -> Iterator[None]:
     def execute(text: str, variables: dict[str, Any], own: dict[str, Any]) -> None:
         of = text.encode("utf-8", "surrogatepass")
         if (code := kept.get(of)) is None:
-            # As `exec` compiles what the module gives it, which asks for no future feature.
-            code = marshal.dumps(compile(text, "<string>", "exec", dont_inherit=True))
-            kept.put(of, code)
+            kept.put(of, code := _compiled(of))
         exec(marshal.loads(code), variables, own)
 
     # A name of the module goes before the built-in one, and nobody else's `exec` is touched.
@@ -29,3 +27,17 @@ def recalled(kept: Kept) -> Iterator[None]:
         yield
     finally:
         del vars(dataclasses)["exec"]
+
+
+def compile_all(texts: Iterable[bytes], kept: Kept) -> None:
+    """Keep the code of texts that another process was given; what is no code is left out."""
+    for text in texts:
+        if kept.get(text) is None:
+            with suppress(SyntaxError, ValueError, RecursionError, MemoryError):
+                kept.put(text, _compiled(text))
+
+
+def _compiled(text: bytes) -> bytes:
+    """As `exec` compiles what dataclasses give it, which ask for no future feature."""
+    source = text.decode("utf-8", "surrogatepass")
+    return marshal.dumps(compile(source, "<string>", "exec", dont_inherit=True))

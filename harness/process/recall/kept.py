@@ -30,7 +30,7 @@ class Kept:
         self._path = path
         self._before = _read(path) if os.path.lexists(path) else {}
         self._asked: dict[bytes, bytes] = {}
-        self._is_news = False
+        self._new: dict[bytes, bytes] = {}
 
     def get(self, of: bytes) -> bytes | None:
         """What was worked out from `of`; None where it was not."""
@@ -41,13 +41,19 @@ class Kept:
 
     def put(self, of: bytes, result: bytes) -> None:
         """Keep a result that `get` had not."""
-        self._asked[of], self._is_news = result, True
+        self._asked[of] = self._new[of] = result
+
+    @property
+    def news(self) -> tuple[bytes, ...]:
+        """What results were worked out from that `get` had not."""
+        return tuple(self._new)
 
     def save(self) -> None:
         """Write it, where something is new. The file is there whole, or as it was."""
-        if not self._is_news:
+        if not self._new:
             return
         every = {**self._before, **self._asked}
+        self._new = {}
         try:
             _write(self._path, every if len(every) <= MOST else self._asked)
         except OSError as error:
@@ -73,8 +79,11 @@ def _write(path: Path, results: dict[bytes, bytes]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     body = marshal.dumps(results)
     half = path.with_name(f"{path.name}.{os.getpid()}.half")
-    half.write_bytes(_digest(body) + body)
-    half.replace(path)
+    try:
+        half.write_bytes(_digest(body) + body)
+        half.replace(path)
+    finally:
+        half.unlink(missing_ok=True)
 
 
 def _digest(body: bytes) -> bytes:

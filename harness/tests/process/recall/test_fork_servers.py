@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import marshal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harness.process.job import Environment, Job
+from harness.process import recall
+from harness.process.job import Environment, Job, Trunk
 from harness.process.pool import Pool
 from harness.process.protection import Protection, refused
 from harness.process.recall.kept import Kept
@@ -60,3 +62,23 @@ def test_where_arms_could_write_it_nothing_is_recalled(
     described = dataclasses.replace(job("describes_itself"), environment=environment)
     _seen(described, path, protection=Protection.COMPARED)
     assert not path.exists()
+
+
+@NEEDS_MOUNTS
+def test_what_a_trunk_generates_is_kept_by_the_pool_and_what_an_arm_does_is_not(
+    job: MakeJob, environment: Environment, tmp_path: Path
+) -> None:
+    path = tmp_path / "recalled"
+    trunk = Trunk(name="one", entry="harness.tests.process.trunk_entries:generates", payload={})
+    shared = dataclasses.replace(job("returns", n=3), environment=environment, trunk=trunk)
+    for _ in range(2):
+        seen = _seen(shared, path)
+        assert seen == {"made": [{"slots_in_common": 3}, {"slots_of_an_arm": 3}], "recalling": [True, False]}
+        texts = b"".join(Kept(path)._before)
+        assert b"slots_in_common" in texts and b"slots_of_an_arm" not in texts
+
+
+@pytest.mark.parametrize("told", [b"", b"no marshal", marshal.dumps({1: 2}), marshal.dumps((1, b"x ="))])
+def test_what_is_no_text_is_not_kept(told: bytes, tmp_path: Path) -> None:
+    recall.learn(tmp_path / "recalled", [told, marshal.dumps((b"x = 1",))])
+    assert [*Kept(tmp_path / "recalled")._before] == [b"x = 1"]

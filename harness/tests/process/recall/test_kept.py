@@ -62,6 +62,7 @@ def test_a_file_that_is_none_is_told_of(tmp_path: Path, caplog: pytest.LogCaptur
     with caplog.at_level(logging.WARNING):
         filled(tmp_path / "kept", one=b"1")
     assert [str(tmp_path / "kept") in record.getMessage() for record in caplog.records] == [True, True]
+    assert [each.name for each in tmp_path.iterdir()] == ["kept"]
 
 
 def test_where_there_is_too_much_only_what_is_asked_for_stays(

@@ -132,6 +132,6 @@ def test_what_real_packages_read_is_found_the_same(scan: Scan, tmp_path: Path) -
     models = Path(importlib.import_module("transformers").__path__[0], "models")
     plain = original(models)
     for _ in range(2):
-        with recall.from_file(tmp_path / "kept"):
+        with recall.ahead(Kept(tmp_path / "kept")):
             assert getattr(module, scan.function)(models) == plain
     assert getattr(module, scan.function) is original and len(plain) > 300

@@ -161,11 +161,16 @@ _OVERFLOW = re.compile(r"hwreg\(HW_REG_MODE, 23, 1\), (\w+)")
 _WAIT = re.compile(r"(vmcnt|lgkmcnt|expcnt)\((\d+)\)")
 
 
-def build(instruction: Instruction, labels: Mapping[str, int]) -> Step | None:
-    """How to execute a scalar instruction; None where it is not one of these."""
+def branch(instruction: Instruction, labels: Mapping[str, int]) -> Step | None:
+    """How to execute a branch; None where it is none."""
+    if instruction.opcode not in _CONDITIONS:
+        return None
+    return _branch(*_CONDITIONS[instruction.opcode], labels[instruction.operands[0]])
+
+
+def build(instruction: Instruction) -> Step | None:
+    """How to execute another scalar instruction; None where it is not one of these."""
     opcode, texts = instruction.opcode, instruction.operands
-    if opcode in _CONDITIONS:
-        return _branch(*_CONDITIONS[opcode], labels[texts[0]])
     if simple := _simple(instruction):
         return simple
     if opcode in _BINARY:

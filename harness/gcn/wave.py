@@ -50,14 +50,15 @@ class Diverged(Exception):
 class Wave:
     """One wave, or `size` of them that stand at the same instruction, with their lanes side by side.
 
-    Vector registers are seen as `v` (uint32), `i` (int32) and `f` (float32), [512, 64 * size] each. `scalars`
-    are Python's integers, tuples where the waves differ. `mask` is EXEC lane by lane, and is set through
-    `write` alone. `number` is that of the first wave.
+    Vector registers are seen as `v` (uint32), `i` (int32) and `f` (float32), [512, 64 * size] each, or as many
+    `vectors` as a kernel names. `scalars` are Python's integers, tuples where the waves differ. `mask` is EXEC
+    lane by lane, and is set through `write` alone. `number` is that of the first wave.
     """
 
     def __init__(
-        self, number: int, local: Octets, space: Space, size: int = 1, registers: Words | None = None
-    ) -> None:
+        self, number: int, local: Octets, space: Space, size: int = 1, registers: Words | None = None,
+        vectors: int = _VECTORS,
+    ) -> None:  # fmt: skip
         self.number, self.size = number, size
         self.local, self.space = local, space
         self.scratch: Octets | None = None
@@ -65,7 +66,7 @@ class Wave:
         self._pairs: dict[int, tuple[Scalar, Scalar, Scalar]] = {}
         """By register: both words that were written for waves that differ, and what they are together."""
         if registers is None:
-            registers = np.full((_VECTORS, LANES * size), _NEVER_WRITTEN, dtype=np.uint32)
+            registers = np.full((vectors, LANES * size), _NEVER_WRITTEN, dtype=np.uint32)
         self.v: Words = registers
         self.i, self.f = self.v.view(np.int32), self.v.view(np.float32)
         self.base: Indices = _firsts(size)
@@ -223,6 +224,13 @@ def bits_of(mask: Mask) -> Scalar:
     return alike(memoryview(octets).cast("Q").tolist())
 
 
+def above(high: Words, low: Words) -> npt.NDArray[np.uint64]:
+    """Words in pairs as values of 64 bits."""
+    halves = np.empty(2 * len(low), dtype=np.uint32)
+    halves[::2], halves[1::2] = low, high
+    return halves.view(np.uint64)
+
+
 _Issued = dict[str, list[tuple[frozenset[int], bool]]]
 
 
@@ -247,19 +255,22 @@ class Waits:
 
     def wait(self, counter: str, most: int) -> None:
         """Wait until at most `most` operations are outstanding."""
+        waited = False
         for way in self._ways:
             issued = way[counter]
-            if not most or all(ordered for _, ordered in issued):
-                del issued[: max(0, len(issued) - most)]
-        self._settle()
+            if len(issued) > most and (not most or all(ordered for _, ordered in issued)):
+                del issued[: len(issued) - most]
+                waited = True
+        if waited:
+            self._settle()
 
     def _settle(self) -> None:
         """Forget which way was taken once it makes no difference any more."""
         first, *others = self._ways
         if others and all(way == first for way in others):
             self._ways, self._way_of = [first], [0] * len(self._way_of)
-        operations = (operation for way in self._ways for issued in way.values() for operation, _ in issued)
-        self.pending = {register for operation in operations for register in operation}
+        operations = [operation for way in self._ways for issued in way.values() for operation, _ in issued]
+        self.pending = set().union(*operations)
 
     def part(self, number: int) -> Waits:
         """What one of the waves waits for, to go on by itself."""

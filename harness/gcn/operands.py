@@ -137,6 +137,8 @@ def _raw(operand: Operand, dtype: str) -> Read:
 
 
 def _scalar(index: int, dtype: str) -> Read:
+    if dtype == "u32":
+        return lambda wave: spread(wave.scalars[index], np.uint32)
     kind = np.dtype(_DTYPES[dtype])
     unsigned: Any = np.dtype(f"u{kind.itemsize}").type
     words, low = (2, _LONG) if kind.itemsize == 8 else (1, (1 << 8 * kind.itemsize) - 1)

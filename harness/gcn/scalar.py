@@ -276,14 +276,14 @@ def _binary(
     first, other, index = value(one, words), value(two, second), target.index
 
     def step(wave: Wave) -> None:
-        a, b, scc = first(wave), other(wave), wave.scc
-        if type(a) is not int or type(b) is not int or (carries and type(scc) is not int):
+        a, b, scc = first(wave), other(wave), wave.scc if carries else 0
+        if type(a) is not int or type(b) is not int or type(scc) is not int:
             _set(wave, index, words, function, a, b, scc)
             return
-        result, scc = function(a, b, scc)
+        result, after = function(a, b, scc)
         wave.write(index, result, words)
-        if scc is not None:
-            wave.scc = int(scc)
+        if after is not None:
+            wave.scc = int(after)
 
     return step
 

@@ -160,7 +160,7 @@ class Wave:
         return one
 
     def _hand_on(self, number: int, one: Wave, differing: list[int]) -> None:
-        """Have a part stand where the whole does; its scalar registers differ from others' in these places."""
+        """Have a part stand where the whole does; `differing` are the scalar registers that waves differ in."""
         one.scalars = self.scalars.copy()
         for index in differing:
             one.scalars[index] = self.scalars[index][number]  # type: ignore[index]
@@ -176,7 +176,7 @@ class Wave:
         if len(parts) != self.size or any((one.pc, one.limits_halves) != stand for one in parts):
             return False
         size, columns = len(parts), zip(*(one.scalars for one in parts), strict=True)
-        self.scalars = [each[0] if each.count(each[0]) == size else each for each in columns]  # type: ignore[misc]
+        self.scalars = [each[0] if each.count(each[0]) == size else each for each in columns]
         self.scc = alike([one.scc for one in parts])  # type: ignore[misc]
         self.limits_halves = first.limits_halves
         self.pc, self.count = first.pc, max(one.count for one in parts)

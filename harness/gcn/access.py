@@ -111,7 +111,7 @@ def addressed(instruction: Instruction) -> Addressed:
 def reaching(wave: Wave, find: Find, width: int, writes: bool, place: Place) -> tuple[Any, Any]:
     """The addresses and the lanes that reach them; told are those that the hardware drops, and ought not."""
     addresses, mask, dropped = find(wave, width)
-    if dropped is not None and dropped.any():
+    if dropped is not None and np.count_nonzero(dropped):
         wave.space.dropped(addresses, dropped, width, writes, place)
     return addresses, mask
 
@@ -157,14 +157,14 @@ def _buffer(instruction: Instruction) -> Addressed:
         places = given.view(np.int32).astype(np.int64)
         places += base + uniform(read_scalar(wave)) + offset
         outside = _beyond(given, records - offset - width)
-        if not outside.any():
+        if not np.count_nonzero(outside):
             return places.view(np.uint64), wave.mask, None
         return places.view(np.uint64), ~outside & wave.mask, outside & (given != _MASKED) & wave.mask
 
     return data, find
 
 
-def _beyond(offsets: Words, last: int) -> Any:
+def _beyond(offsets: Any, last: int) -> Any:
     """Which offsets are past the last one whose access lies inside the records."""
     return offsets > np.uint32(last) if last >= 0 else np.ones(offsets.shape, dtype=bool)
 

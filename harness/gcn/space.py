@@ -102,7 +102,7 @@ class Table:
         The same array where there is none.
         """
         plain = words - _LOWEST < _HIGHEST - _LOWEST
-        if not plain.any():
+        if not np.count_nonzero(plain):
             return words
         moved = words.copy()
         for address in np.unique(words[plain]).tolist():

@@ -160,7 +160,7 @@ class Wave:
         return one
 
     def _hand_on(self, number: int, one: Wave, differing: list[int]) -> None:
-        """Have a part stand where the whole does; `differing` are the scalar registers that waves differ in."""
+        """Have a part stand where the whole does; `differing` are the scalars that waves differ in."""
         one.scalars = self.scalars.copy()
         for index in differing:
             one.scalars[index] = self.scalars[index][number]  # type: ignore[index]

@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import FunctionType, ModuleType
-from typing import Any
+from typing import Any, Protocol
 
 from harness.process import identities
 from harness.process.identities import FACTS, Holds, Print
@@ -27,9 +27,16 @@ STANDARD = ("builtins", "hashlib", "hmac", "json", "json.decoder", "json.encoder
 """Modules of the standard library that recording is made of."""
 _IGNORED = frozenset({"__builtins__", "__cached__", "__spec__", "__loader__", "__warningregistry__", "_"})
 _BUILTINS = frozenset(vars(builtins))
-_LATE = frozenset({"__annotations__", "__doc__"})
-"""What Python itself may give a class long after it was made."""
+_LATE = frozenset({"__annotations__", "__annotations_cache__", "__doc__", "__slotnames__"})
+"""What Python itself may give a class long after it was made: the last, when an object is first copied."""
 _ABSENT: Any = object()
+
+
+class _Bare(Protocol): ...
+
+
+_STAND_IN = vars(_Bare)["__init__"]
+"""The `__init__` that every protocol has: in a class below one it looks for that which is meant."""
 
 Key = tuple[str, str]
 """Whose name and which."""
@@ -110,11 +117,18 @@ def _hides(name: str, module: ModuleType, key: Key) -> bool:
     if owner == name:
         return added in _BUILTINS and name not in STANDARD
     kind = vars(module).get(owner.removeprefix(f"{name}."))
-    return (
-        isinstance(kind, type)
-        and added not in _LATE
-        and any(added in vars(base) for base in kind.__mro__[1:])
-    )
+    if not isinstance(kind, type) or added in _LATE or _is_of_protocol(kind, added):
+        return False
+    return any(added in vars(base) for base in kind.__mro__[1:])
+
+
+def _is_of_protocol(kind: type, added: str) -> bool:
+    """Whether it is the `__init__` that Python gives a class below a protocol when it is first called."""
+    if added != "__init__":
+        return False
+    inherited = [vars(base)[added] for base in kind.__mro__[1:] if added in vars(base)]
+    meant = next(init for init in inherited if init is not _STAND_IN)
+    return inherited[0] is _STAND_IN and vars(kind)[added] is meant
 
 
 def _is_module(value: Any) -> bool:

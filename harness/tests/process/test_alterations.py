@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import copy
 import json
 import sys
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from harness.facts import watch
 from harness.process import alterations, identities, versions
 
 SOURCE = """
+from typing import Protocol
 LIMIT = 3
 def plain(): return 1
 class Kind:
@@ -25,6 +27,14 @@ class Kind:
     def made(cls): return cls()
 class Heir(Kind):
     def own(self, count=1, *, named=2): return count + named
+class Says(Protocol):
+    def say(self): ...
+class Loud(Says):
+    def say(self): return LIMIT
+class Set:
+    def __init__(self): self.volume = LIMIT
+class Louder(Says, Set):
+    def say(self): return self.volume
 """
 
 
@@ -40,7 +50,8 @@ def module(monkeypatch: pytest.MonkeyPatch) -> Any:
     made = ModuleType("harness.toy_recorder")
     made.__dict__["CASE"] = watch("oob-write")
     exec(SOURCE, made.__dict__)
-    made.__dict__["Kind"].__module__ = made.__dict__["Heir"].__module__ = made.__name__
+    for name in ("Kind", "Heir", "Says", "Loud", "Set", "Louder"):
+        made.__dict__[name].__module__ = made.__name__
     made.__dict__["last"] = _other
     monkeypatch.setitem(sys.modules, made.__name__, made)
     return made
@@ -75,6 +86,28 @@ def test_a_change_is_told_by_its_name(name: str, module: Any) -> None:
     assert look() == []
     CHANGES[name](module)
     assert f"harness.toy_recorder.{name}" in look()
+
+
+LATE: dict[str, Callable[[Any], object]] = {
+    "an object is copied": lambda m: (copy.copy(m.Kind()), copy.copy(m.Heir())),
+    "annotations are asked for": lambda m: (m.Kind.__annotations__, m.Heir.__annotations__),
+    "a class below a protocol is called": lambda m: (m.Loud(), m.Louder()),
+}
+
+
+@pytest.mark.parametrize("what", LATE)
+def test_what_python_gives_a_class_late_is_no_alteration(what: str, module: Any) -> None:
+    look, before = alterations.watched(), [len(vars(kind)) for kind in (module.Heir, module.Loud)]
+    LATE[what](module)
+    assert before != [len(vars(kind)) for kind in (module.Heir, module.Loud)]
+    assert look() == []
+
+
+def test_another_init_below_a_protocol_is_one(module: Any) -> None:
+    look = alterations.watched()
+    module.Loud.__init__ = _other
+    module.Louder.__init__ = object.__init__  # it hides that of the class above
+    assert look() == ["harness.toy_recorder.Loud.__init__", "harness.toy_recorder.Louder.__init__"]
 
 
 class Alike:

@@ -6,12 +6,13 @@ be the same. Only fork servers use it, which run no code under test, and where n
 
 from __future__ import annotations
 
+import json
 import logging
-import marshal
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from harness import foreign
 from harness.process.recall import generated, scans
 from harness.process.recall.kept import Kept
 
@@ -40,7 +41,7 @@ def in_trunk(kept: Kept | None, told: Path) -> Iterator[None]:
     with generated.recalled(kept):
         yield
     if kept.news:
-        told.write_bytes(marshal.dumps(kept.news))
+        told.write_text(json.dumps([generated.text(of) for of in kept.news]))
 
 
 def learn(path: Path, told: Iterable[bytes]) -> None:
@@ -52,9 +53,10 @@ def learn(path: Path, told: Iterable[bytes]) -> None:
 
 
 def _texts(told: bytes) -> list[bytes]:
+    """What a trunk told, whose code may have written anything: it is read as other documents are."""
     try:
-        found = marshal.loads(told)
-    except (ValueError, EOFError, TypeError) as error:
+        found = foreign.parsed(told)
+    except ValueError as error:
         _log.warning("what a trunk generated is not kept: %s", error)
         return []
-    return [text for text in found if isinstance(text, bytes)] if isinstance(found, tuple) else []
+    return [generated.key(text) for text in found if isinstance(text, str)] if isinstance(found, list) else []

@@ -15,8 +15,8 @@ from harness.process.recall.kept import Kept
 def recalled(kept: Kept) -> Iterator[None]:
     """Dataclasses that are made in the block have code from `kept`, and add to it."""
 
-    def execute(text: str, variables: dict[str, Any], own: dict[str, Any]) -> None:
-        of = text.encode("utf-8", "surrogatepass")
+    def execute(source: str, variables: dict[str, Any], own: dict[str, Any]) -> None:
+        of = key(source)
         if (code := kept.get(of)) is None:
             kept.put(of, code := _compiled(of))
         exec(marshal.loads(code), variables, own)
@@ -31,13 +31,22 @@ def recalled(kept: Kept) -> Iterator[None]:
 
 def compile_all(texts: Iterable[bytes], kept: Kept) -> None:
     """Keep the code of texts that another process was given; what is no code is left out."""
-    for text in texts:
-        if kept.get(text) is None:
+    for of in texts:
+        if kept.get(of) is None:
             with suppress(SyntaxError, ValueError, RecursionError, MemoryError):
-                kept.put(text, _compiled(text))
+                kept.put(of, _compiled(of))
 
 
-def _compiled(text: bytes) -> bytes:
+def key(source: str) -> bytes:
+    """What the code of a text is kept by."""
+    return source.encode("utf-8", "surrogatepass")
+
+
+def text(of: bytes) -> str:
+    """The text whose code is kept by that."""
+    return of.decode("utf-8", "surrogatepass")
+
+
+def _compiled(of: bytes) -> bytes:
     """As `exec` compiles what dataclasses give it, which ask for no future feature."""
-    source = text.decode("utf-8", "surrogatepass")
-    return marshal.dumps(compile(source, "<string>", "exec", dont_inherit=True))
+    return marshal.dumps(compile(text(of), "<string>", "exec", dont_inherit=True))

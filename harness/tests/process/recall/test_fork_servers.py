@@ -14,6 +14,7 @@ from harness.process import recall
 from harness.process.job import Environment, Job, Trunk
 from harness.process.pool import Pool
 from harness.process.protection import Protection, refused
+from harness.process.recall import generated
 from harness.process.recall.kept import Kept
 
 MakeJob = Callable[..., Job]
@@ -78,7 +79,19 @@ def test_what_a_trunk_generates_is_kept_by_the_pool_and_what_an_arm_does_is_not(
         assert b"slots_in_common" in texts and b"slots_of_an_arm" not in texts
 
 
-@pytest.mark.parametrize("told", [b"", b"no marshal", marshal.dumps({1: 2}), marshal.dumps((1, b"x ="))])
+@pytest.mark.parametrize(
+    "told",
+    [b"", b"no document", b'{"1": 2}', b'[1, "x ="]', b"[" * 100_000, marshal.dumps((b"y = 1",))],
+    ids=range(6),
+)
 def test_what_is_no_text_is_not_kept(told: bytes, tmp_path: Path) -> None:
-    recall.learn(tmp_path / "recalled", [told, marshal.dumps((b"x = 1",))])
+    recall.learn(tmp_path / "recalled", [told, b'["x = 1"]'])
     assert [*Kept(tmp_path / "recalled")._before] == [b"x = 1"]
+
+
+@pytest.mark.parametrize("text", ["x = 1", "x = '\ud800é\0'"])
+def test_a_text_is_told_as_it_is(text: str, tmp_path: Path) -> None:
+    kept, told = Kept(tmp_path / "recalled"), tmp_path / "told"
+    with recall.in_trunk(kept, told):
+        kept.put(generated.key(text), b"its code")
+    assert recall._texts(told.read_bytes()) == [generated.key(text)]

@@ -79,6 +79,8 @@ class _ForkServer:
                 self._preload(Path(message["preload"]), message["recalled"])
             elif "branch" in message:
                 self._branch(message, *descriptors)
+            elif "yields" in message:
+                os.nice(_YIELDING)
             elif "loaded" in message:
                 lending.tell_loaded(Path(message["loaded"]), message["since"])
             elif "lend" in message:
@@ -112,8 +114,6 @@ class _ForkServer:
             os.environ.pop(name, None) if value is None else os.environ.update({name: value})
         self._link.close()
         self._link, self._arm_only = socket.socket(fileno=descriptor), frozenset(message["arm_only"])
-        if message["yields"]:
-            os.nice(_YIELDING)
         packets.send(self._link, {"branched": os.getpid()})
         if "trunk" in message:
             self._grow(read_json(Path(message["trunk"])))

@@ -184,26 +184,25 @@ class ForkServer:
         self._lock = threading.Lock()
         with theirs:
             self._log = self._begin(environment, theirs.fileno())
+        if yields and not (base and base._yields):  # it would be as nice as its base, and then more
+            packets.send(self._link, {"yields": True})
         self._listener = threading.Thread(target=self._listen, name=f"refault-{name}", daemon=True)
         self._listener.start()
 
     def _begin(self, environment: Environment, descriptor: int) -> Path:
         """Has the process started; its log."""
         if self._base:
-            return self._base.branch(self.name, environment, descriptor, self._trunk, yields=self._yields)
+            return self._base.branch(self.name, environment, descriptor, self._trunk)
         scratch = self._supervisor.scratch
         # What a module makes as it is imported goes with the pool: torch's inductor makes its cache so.
         variables = {**_variables(environment), "TMPDIR": str(scratch)}
         return self._supervisor.spawn(self.name, _command(scratch, environment), variables, descriptor)
 
-    def branch(
-        self, name: str, environment: Environment, descriptor: int, trunk: Path | None = None, *,
-        yields: bool = False,
-    ) -> Path:  # fmt: skip
+    def branch(self, name: str, environment: Environment, descriptor: int, trunk: Path | None = None) -> Path:
         """Has this process forked into another fork server, which `descriptor` goes to; its log."""
         written, arm_only = self._supervisor.log_of(name), sorted(environment.arm_only)
         message: dict[str, Any] = {"branch": name, "variables": _variables(environment), "arm_only": arm_only}
-        message |= {"yields": yields, **({"trunk": str(trunk)} if trunk else {})}
+        message |= {"trunk": str(trunk)} if trunk else {}
         with self._lock:
             packets.send(self._link, {**message, "log": str(written)}, [descriptor])
         return written

@@ -114,7 +114,8 @@ def test_a_base_that_fails_costs_an_arm_of_each_branch_at_most(
 def test_where_a_first_result_is_wanted_it_waits_for_no_base_and_all_else_yields_to_it(
     job: MakeJob, modules: Path
 ) -> None:
-    branches = _branches(Environment(preload=("m_counted",)))
+    base = Environment(preload=("m_counted",))
+    branches = _branches(base)
     with Pool(lanes=2, first=True) as pool:
         pool.warm(branches["one"])
         deadline = time.monotonic() + 30
@@ -123,7 +124,10 @@ def test_where_a_first_result_is_wanted_it_waits_for_no_base_and_all_else_yields
         assert (modules / "counted").read_text() == "imported "  # and no arm was asked for yet
         ended = _run(pool, job, "describes_itself", branches)
         assert (modules / "counted").read_text() == "imported imported "  # once more for the others' base
-    assert [(ended[name].result or {})["nice"] - _NICE for name in ("one", "two")] == [0, 10]
+        alone = {"base": base, "else": Environment(preload=("m_own",))}
+        ended |= _run(pool, job, "describes_itself", alone)
+    nice = {name: (each.result or {})["nice"] for name, each in ended.items()}
+    assert nice == {"one": _NICE, **dict.fromkeys(("two", "base", "else"), min(19, _NICE + 10))}
 
 
 def test_else_all_are_equals(job: MakeJob, modules: Path) -> None:

@@ -140,7 +140,7 @@ def _name(subject: Subject) -> str:
 
 def find(name: str, among: Sequence[S]) -> S:
     """The one of that number, id or name. BadInput where none is, with near matches, or more than one."""
-    wanted = name.strip().lstrip("#").lower().replace("-", "_")
+    wanted = _typed(name)
     called = [one for one in among if wanted in names(one)] or [one for one in among if _name(one) == wanted]
     if wanted and len(called) == 1:
         return called[0]
@@ -153,6 +153,16 @@ def find(name: str, among: Sequence[S]) -> S:
     raise BadInput(
         f"no reproducer is called {name!r}: " + (f"did you mean {hint}" if hint else "see `refault list`")
     )
+
+
+def is_called(name: str, module: str) -> bool:
+    """Whether a user may mean the configuration of that module by a name; the module is not imported."""
+    return _typed(name) in (module, module.partition("_")[2])
+
+
+def _typed(name: str) -> str:
+    """A name as it stands in `names`."""
+    return name.strip().lstrip("#").lower().replace("-", "_")
 
 
 def source_digest(subject: Subject) -> str:

@@ -14,6 +14,8 @@ from harness.tiers import arms, pools
 from harness.tiers.learned import Learned
 
 _PACKAGE = "sglang"
+_QUICKEST = (Tier.KERNEL, Tier.CODEGEN, Tier.SERVER)
+"""Whose arms come first where several were asked for, mostly."""
 
 
 def pool(sglang: str, own: Sequence[Home], lanes: int, kind: str) -> Pool:
@@ -29,8 +31,13 @@ def pool(sglang: str, own: Sequence[Home], lanes: int, kind: str) -> Pool:
     return found
 
 
-def kind(bug: str, tiers: Sequence[Tier]) -> str:
+def kind(bug: str, tiers: Sequence[Tier], own: Sequence[Home]) -> str:
     """In which kind of environment the first arm will run, as far as what was typed tells."""
-    asked = tiers or ((Tier.SERVER,) if catalogue.is_configuration(bug) else (Tier.KERNEL,))
-    first = Tier.KERNEL if Tier.KERNEL in asked else asked[0]
+    asked = tiers or ((Tier.SERVER,) if _is_configuration(bug, own) else (Tier.KERNEL,))
+    first = next(tier for tier in _QUICKEST if tier in asked)
     return arms.CPU_SERVER if first is Tier.SERVER else first
+
+
+def _is_configuration(bug: str, own: Sequence[Home]) -> bool:
+    modules = (module for home in own for module in home.modules if catalogue.is_configuration(module))
+    return any(catalogue.is_called(bug, module) for module in modules)

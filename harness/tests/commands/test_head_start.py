@@ -57,13 +57,17 @@ def test_it_is_where_the_first_arms_will_run(
         (("24587", Tier.SERVER, Tier.KERNEL), KERNEL),
         (("24587", Tier.CODEGEN), "codegen"),
         (("24587", Tier.SERVER), "cpu-server"),
+        (("24587", Tier.SERVER, Tier.CODEGEN), "codegen"),
         (("config_paged_triton",), "cpu-server"),
+        (("Config-Paged-Triton",), "cpu-server"),
+        (("paged_triton",), "cpu-server"),
+        (("config_that_is_none",), KERNEL),
         (("config_paged_triton", Tier.KERNEL), KERNEL),
     ],
 )
 def test_what_was_typed_tells_where_that_will_be(typed: tuple[str, *tuple[Tier, ...]], kind: str) -> None:
     bug, *tiers = typed
-    assert head_start.kind(bug, tiers) == kind
+    assert head_start.kind(bug, tiers, homes.every()) == kind
 
 
 def test_of_a_tree_that_is_not_looked_at_yet_nothing_is_known(

@@ -13,7 +13,7 @@ from triton.runtime import interpreter
 from harness.memory.plans import span
 
 _Handle, _Tensor = interpreter.TensorHandle, tl.core.tensor
-_original = _Handle.__init__
+_original, _fits = _Handle.__init__, interpreter._validate_np_data_size
 _MOST = 1 << 63
 _fit: dict[str, int] = {}
 """By the name of a type, the most bytes of an element that were once found to fit."""
@@ -27,6 +27,11 @@ def handle(self: Any, data: Any, dtype: Any, attr: Any = None) -> None:
     _original(self, data, dtype, {} if attr is None else attr)
     if data.__class__ is np.ndarray:
         _fit[dtype.name] = max(data.itemsize, _fit.get(dtype.name, 0))
+
+
+def fits(data: Any, dtype: Any) -> bool:
+    """`_validate_np_data_size`, which asks once for a type and a size."""
+    return data.itemsize <= _fit.get(dtype.name, 0) or bool(_fits(data, dtype))
 
 
 class Arguments:

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import torch
 import triton.language as tl
 from triton.runtime import interpreter
 
@@ -39,16 +38,13 @@ class Arguments:
 
     def __init__(self, plain: Callable[[Any], Any]) -> None:
         self.plain = plain
-        self._pointers: dict[torch.dtype, Any] = {}
+        self._pointers: dict[Any, Any] = {}
         self._numbers: dict[tuple[int, int], tuple[Any, Any]] = {}
 
     def pointer(self, tensor: Any, address: int) -> Any:
-        """A tensor's, with another address."""
-        known = tensor.__class__ is torch.Tensor
-        if (type := self._pointers.get(tensor.dtype) if known else None) is None:
-            type = self.plain(tensor).type
-        if known:
-            self._pointers[tensor.dtype] = type
+        """A tensor's (or of one by another type: `TensorWrapper`), with another address."""
+        if (type := self._pointers.get(tensor.dtype)) is None:
+            type = self._pointers[tensor.dtype] = self.plain(tensor).type
         return _Tensor(_Handle(np.array([address], dtype=np.uint64), type), type)
 
     def value(self, value: Any) -> Any:

@@ -111,7 +111,7 @@ def addressed(instruction: Instruction) -> Addressed:
 def reaching(wave: Wave, find: Find, width: int, writes: bool, place: Place) -> tuple[Any, Any]:
     """The addresses and the lanes that reach them; told are those that the hardware drops, and ought not."""
     addresses, mask, dropped = find(wave, width)
-    if dropped is not None and dropped.any():
+    if dropped is not None and np.count_nonzero(dropped):
         wave.space.dropped(addresses, dropped, width, writes, place)
     return addresses, mask
 
@@ -149,15 +149,24 @@ def _buffer(instruction: Instruction) -> Addressed:
     read_scalar = value(scalar, 1)
     by_lane = reader(lane, "u32") if "offen" in instruction.flags else (lambda wave: np.uint32(0))
 
-    def addressed(wave: Wave, width: int) -> tuple[Any, Any, Any]:
+    def find(wave: Wave, width: int) -> tuple[Any, Any, Any]:
         base, records = _resource(wave, resource.index, instruction)
-        given = np.broadcast_to(by_lane(wave), wave.mask.shape)
-        places = given.astype(np.uint64) + np.uint64(offset)
-        inside = places + np.uint64(width) <= np.uint64(records)
-        signed = given.view(np.int32).astype(np.int64) + (base + uniform(read_scalar(wave)) + offset)
-        return signed.view(np.uint64), inside & wave.mask, ~inside & (given != _MASKED) & wave.mask
+        given = by_lane(wave)
+        if given.shape != wave.mask.shape:
+            given = np.broadcast_to(given, wave.mask.shape)
+        places = given.view(np.int32).astype(np.int64)
+        places += base + uniform(read_scalar(wave)) + offset
+        outside = _beyond(given, records - offset - width)
+        if not np.count_nonzero(outside):
+            return places.view(np.uint64), wave.mask, None
+        return places.view(np.uint64), ~outside & wave.mask, outside & (given != _MASKED) & wave.mask
 
-    return data, addressed
+    return data, find
+
+
+def _beyond(offsets: Any, last: int) -> Any:
+    """Which offsets are past the last one whose access lies inside the records."""
+    return offsets > np.uint32(last) if last >= 0 else np.ones(offsets.shape, dtype=bool)
 
 
 def _with_lane(instruction: Instruction) -> tuple[str, ...]:
@@ -182,7 +191,8 @@ def _load(instruction: Instruction, space: str, shape: Shape) -> Step:
         place = Place(instruction, wave)
         addresses, mask = reaching(wave, find, width, False, place)
         for number, word in enumerate(wave.space.load(addresses, mask, width, place)):
-            wave.put(wave.v[index + number], placed(shape, word, wave.v[index + number]))
+            register = wave.v[index + number]
+            wave.put(register, placed(shape, word, register))
         issue(wave, space, registers)
 
     return load

@@ -15,6 +15,7 @@ _COMMA = re.compile(r",\s*(?![^\[(]*[\])])")
 _DECLARED = re.compile(r"\.amdhsa_(\w+)\s+(\d+)")
 _ENCODINGS = ("_e32", "_e64", "_dpp", "_sdwa")
 _TARGET = re.compile(r'\.amdgcn_target\s+"[\w-]+--(gfx\w+)"')
+_NO_FLAGS: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -114,14 +115,16 @@ def instruction(code: str, line: str = "") -> Instruction:
     text = " ".join(code.split())
     name, _, rest = text.partition(" ")
     if name == "s_waitcnt":
-        return Instruction(text, name, "", (rest,), {}, frozenset(), line)
+        return Instruction(text, name, "", (rest,), {}, _NO_FLAGS, line)
     modifiers = dict(_MODIFIER.findall(" " + rest))
     words = [word.strip() for word in _COMMA.split(_MODIFIER.sub("", " " + rest).strip()) if word.strip()]
     flags: list[str] = []
     if words:
         words[-1], *flags = words[-1].split()
     opcode, encoding = _encoding(name)
-    return Instruction(text, opcode, encoding, tuple(words), modifiers, frozenset(flags), line)
+    return Instruction(
+        text, opcode, encoding, tuple(words), modifiers, frozenset(flags) if flags else _NO_FLAGS, line
+    )
 
 
 def _encoding(name: str) -> tuple[str, str]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
 from time import monotonic
 
 import numpy as np
@@ -13,7 +14,8 @@ import numpy as np
 from harness.errors import Runaway, Unsupported
 from harness.gcn import access, atomics, eight, local, matrix, scalar, scratch, vector
 from harness.gcn.assembly import Assembly, Instruction
-from harness.gcn.operands import parse
+from harness.gcn.assembly import instruction as reread
+from harness.gcn.operands import VECTORS, parse
 from harness.gcn.space import Space
 from harness.gcn.wave import APART, BARRIER, LANES, MET, STORE, Diverged, Step, Wave
 
@@ -32,13 +34,15 @@ Program = tuple[int, int, int]
 class Code:
     """A kernel that is decoded: how to execute each instruction, and the registers that it names.
 
-    `stores` are the places of those that write memory which other waves see.
+    `stores` are the places of those that write memory which other waves see, `vectors` how many vector
+    registers there are as far as this kernel can tell.
     """
 
     assembly: Assembly
     steps: tuple[Step, ...]
     touches: tuple[frozenset[int], ...]
     stores: frozenset[int]
+    vectors: int
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,7 @@ def decode(assembly: Assembly) -> Code:
         raise Unsupported(f"{assembly.name} on {assembly.architecture}: {'; '.join(missing)}")
     touches = tuple(_touched(instruction) for instruction in assembly.instructions)
     stores = (n for n, one in enumerate(assembly.instructions) if _STORE.match(one.opcode))
-    return Code(assembly, tuple(steps), touches, frozenset(stores))
+    return Code(assembly, tuple(steps), touches, frozenset(stores), _vectors(touches))
 
 
 def _check(assembly: Assembly) -> None:
@@ -115,13 +119,14 @@ def _step(instruction: Instruction, assembly: Assembly) -> Step:
 
 
 def _built(instruction: Instruction, assembly: Assembly) -> Step | None:
+    alike = instruction.text, instruction.opcode, assembly.architecture
     match instruction.opcode.split("_", 2):
         case ["s", *_]:
-            return scalar.build(instruction, assembly.labels) or access.build(instruction)
-        case ["v", "mfma", *_]:
-            return matrix.build(instruction, assembly.architecture)
+            return (
+                scalar.branch(instruction, assembly.labels) or _computing(*alike) or access.build(instruction)
+            )
         case ["v", *_]:
-            return vector.build(instruction) or eight.build(instruction, assembly.architecture)
+            return _computing(*alike)
         case ["ds", *_]:
             return local.build(instruction, assembly.name)
         case ["scratch", *_]:
@@ -129,16 +134,41 @@ def _built(instruction: Instruction, assembly: Assembly) -> Step | None:
     return access.build(instruction) or atomics.build(instruction)
 
 
+@cache
+def _computing(text: str, opcode: str, architecture: str) -> Step | None:
+    """How to execute an instruction of registers alone, which is the same wherever it stands.
+
+    Kernels have many in common, and whoever walks all objects of the collector has fewer to look at.
+    """
+    one = replace(reread(text), opcode=opcode)
+    if opcode.startswith("s_"):
+        return scalar.build(one)
+    if opcode.startswith("v_mfma"):
+        return matrix.build(one, architecture)
+    return vector.build(one) or eight.build(one, architecture)
+
+
 def _touched(instruction: Instruction) -> frozenset[int]:
-    found: frozenset[int] = frozenset()
     if instruction.opcode.startswith(("s_branch", "s_cbranch", "s_waitcnt")):
-        return found
-    for text in instruction.operands:
+        return frozenset()
+    return _named(instruction.operands)
+
+
+@cache
+def _named(operands: tuple[str, ...]) -> frozenset[int]:
+    """The registers that operands name."""
+    found: frozenset[int] = frozenset()
+    for text in operands:
         try:
             found |= parse(text).registers
         except Unsupported:
             continue  # a word such as `off`, which its own decoder took
     return found
+
+
+def _vectors(touches: Iterable[frozenset[int]]) -> int:
+    """How many vector registers are named, from the first one on, in which the numbers of work-items are."""
+    return max((register - VECTORS + 1 for named in touches for register in named), default=1)
 
 
 # --- running ---------------------------------------------------------------------------------
@@ -167,7 +197,7 @@ def _waves(
     share: np.ndarray[tuple[int], np.dtype[np.uint8]],
 ) -> Wave:  # fmt: skip
     """The waves of a workgroup as the hardware starts them: arguments, program, numbers of work-items."""
-    wave, declared = Wave(0, share, space, warps), code.assembly.declared
+    wave, declared = Wave(0, share, space, warps, vectors=max(1, code.vectors)), code.assembly.declared
     wave.program = program
     wave.write(0, segment, 2)
     register = declared["user_sgpr_count"]

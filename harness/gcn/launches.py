@@ -136,11 +136,16 @@ def _opened(function: Any, grid: Any, bound: Mapping[str, Any], frame: FrameType
 
 def _bound(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments of a launch by the kernel's parameters; options of the compiler are none."""
-    signature = inspect.signature(function.fn)
+    signature = _signature(function.fn)
     named = {name: value for name, value in kwargs.items() if name in signature.parameters}
     given = signature.bind(*args, **named)
     given.apply_defaults()
     return dict(given.arguments)
+
+
+@cache
+def _signature(kernel: Any) -> inspect.Signature:
+    return inspect.signature(kernel)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from harness.gcn.assembly import Instruction
 from harness.gcn.modifiers import admit
 from harness.gcn.operands import parse, whole
 from harness.gcn.space import Place
-from harness.gcn.wave import LANES, Step, Wave, Words
+from harness.gcn.wave import LANES, Octets, Step, Wave, Words
 from harness.observation import Fault
 
 _PLAIN = re.compile(r"ds_(read|write)_(b32|b64|b96|b128|u8|i8|u16|i16|b8|b16)(_d16_hi|_d16)?")
@@ -123,8 +123,8 @@ def _inside(
     wave: Wave, at: npt.NDArray[np.int64], size: int, kind: str, instruction: Instruction, kernel: str
 ) -> npt.NDArray[np.bool_]:
     """The active lanes that stay inside; others read 0 and write nothing (CDNA3 ISA, 11.3), and are told."""
-    good = (at >= 0) & (at + size <= wave.local.size)
-    if bool((wave.mask & ~good).any()):
+    good = (at >= 0) & (at <= wave.local.size - size)
+    if np.count_nonzero(wave.mask & ~good):
         lane = int(np.flatnonzero(wave.mask & ~good)[0])
         where = Place(instruction, wave).of(lane)
         fault = Fault(kind=kind, buffer=LOCAL, kernel=kernel, numel=wave.local.size // size)
@@ -136,6 +136,12 @@ def _read(
     wave: Wave, at: npt.NDArray[np.int64], size: int, signed: bool, instruction: Instruction, kernel: str
 ) -> list[Words]:
     lanes = _inside(wave, at, size, "oob-read", instruction, kernel)
+    if (
+        size in (4, 8, 16)
+        and np.count_nonzero(lanes) == len(lanes)
+        and not np.bitwise_or.reduce(at) & (size - 1)
+    ):
+        return list(_rows(wave.local, size)[at // size].T)
     octets = np.zeros((len(lanes), max(4, size)), dtype=np.uint8)
     octets[lanes, :size] = wave.local[at[lanes][:, None] + np.arange(size)]
     words = [word.copy() for word in octets.view("<u4").astype(np.uint32).T]
@@ -149,9 +155,21 @@ def _write(
     wave: Wave, at: npt.NDArray[np.int64], size: int, start: int, instruction: Instruction, kernel: str
 ) -> None:
     lanes = _inside(wave, at, size, "oob-write", instruction, kernel)
+    if (
+        size in (4, 8, 16)
+        and np.count_nonzero(lanes) == len(lanes)
+        and not np.bitwise_or.reduce(at) & (size - 1)
+    ):
+        _rows(wave.local, size)[at // size] = wave.v[start : start + size // 4].T
+        return
     words = wave.v[start : start + max(1, size // 4)].T
     octets = np.ascontiguousarray(words).view(np.uint8)[:, :size]
     wave.local[at[lanes][:, None] + np.arange(size)] = octets[lanes]
+
+
+def _rows(local: Octets, size: int) -> Words:
+    """The local data share as rows of so many bytes, in words."""
+    return local[: len(local) // size * size].view(np.uint32).reshape(-1, size // 4)
 
 
 def _transposed(instruction: Instruction, bits: int, kernel: str) -> Step:

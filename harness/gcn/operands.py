@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 
 from harness.errors import Unsupported
-from harness.gcn.wave import ACCUMULATORS, EXEC, LANES, M0, VCC, Scalar, Wave, each
+from harness.gcn.wave import ACCUMULATORS, EXEC, LANES, M0, VCC, Scalar, Wave, above, each
 
 _NAMED = {
     "vcc": (VCC, 2), "vcc_lo": (VCC, 1), "vcc_hi": (VCC + 1, 1), "m0": (M0, 1),
@@ -137,6 +137,8 @@ def _raw(operand: Operand, dtype: str) -> Read:
 
 
 def _scalar(index: int, dtype: str) -> Read:
+    if dtype == "u32":
+        return lambda wave: spread(wave.scalars[index], np.uint32)
     kind = np.dtype(_DTYPES[dtype])
     unsigned: Any = np.dtype(f"u{kind.itemsize}").type
     words, low = (2, _LONG) if kind.itemsize == 8 else (1, (1 << 8 * kind.itemsize) - 1)
@@ -170,10 +172,7 @@ def _vector(index: int, dtype: str) -> Read:
 
 def wide(wave: Wave, index: int) -> Any:
     """Two vector registers as one of 64 bits."""
-    value = wave.v[index + 1].astype(np.uint64)
-    value <<= np.uint64(32)
-    value |= wave.v[index]
-    return value
+    return above(wave.v[index + 1], wave.v[index])
 
 
 def write(wave: Wave, index: int, value: Any, dtype: str) -> None:
@@ -198,6 +197,6 @@ def _write_sized(wave: Wave, index: int, value: Any) -> None:
     if value.dtype.itemsize == 2:
         wave.put(wave.v[index], value.view(np.uint16).astype(np.uint32))
         return
-    bits = value.view(np.uint64)
-    wave.put(wave.v[index], (bits & np.uint64(0xFFFFFFFF)).astype(np.uint32))
-    wave.put(wave.v[index + 1], (bits >> np.uint64(32)).astype(np.uint32))
+    halves = np.ascontiguousarray(value).view(np.uint32)  # at least one dimension: a scalar has two halves
+    wave.put(wave.v[index], halves[::2])
+    wave.put(wave.v[index + 1], halves[1::2])

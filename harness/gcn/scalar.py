@@ -88,6 +88,10 @@ _BINARY: dict[str, Callable[[int, int, int], Result]] = {
 }  # fmt: skip
 
 
+_CARRIED = {_BINARY[name] for name in ("s_addc_u32", "s_subb_u32", "s_cselect_b32", "s_cselect_b64")}
+"""What asks for SCC."""
+
+
 def _signed_field(value: int, width: int) -> int:
     """The lowest bits of a value as two's complement; of none of them 0."""
     return signed(value & ((1 << width) - 1), width) if width else 0
@@ -161,11 +165,16 @@ _OVERFLOW = re.compile(r"hwreg\(HW_REG_MODE, 23, 1\), (\w+)")
 _WAIT = re.compile(r"(vmcnt|lgkmcnt|expcnt)\((\d+)\)")
 
 
-def build(instruction: Instruction, labels: Mapping[str, int]) -> Step | None:
-    """How to execute a scalar instruction; None where it is not one of these."""
+def branch(instruction: Instruction, labels: Mapping[str, int]) -> Step | None:
+    """How to execute a branch; None where it is none."""
+    if instruction.opcode not in _CONDITIONS:
+        return None
+    return _branch(*_CONDITIONS[instruction.opcode], labels[instruction.operands[0]])
+
+
+def build(instruction: Instruction) -> Step | None:
+    """How to execute another scalar instruction; None where it is not one of these."""
     opcode, texts = instruction.opcode, instruction.operands
-    if opcode in _CONDITIONS:
-        return _branch(*_CONDITIONS[opcode], labels[texts[0]])
     if simple := _simple(instruction):
         return simple
     if opcode in _BINARY:
@@ -261,12 +270,20 @@ def _binary(
     function: Callable[[int, int, int], Result], bits: int, target: Operand, one: Operand, two: Operand
 ) -> Step:
     words = bits // 32
+    carries = function in _CARRIED
     # What a shift shifts by is one word, whatever it shifts.
     second = 1 if two.words == 1 and words == 2 and two.kind == "s" else words
     first, other, index = value(one, words), value(two, second), target.index
 
     def step(wave: Wave) -> None:
-        _set(wave, index, words, function, first(wave), other(wave), wave.scc)
+        a, b, scc = first(wave), other(wave), wave.scc if carries else 0
+        if type(a) is not int or type(b) is not int or type(scc) is not int:
+            _set(wave, index, words, function, a, b, scc)
+            return
+        result, after = function(a, b, scc)
+        wave.write(index, result, words)
+        if after is not None:
+            wave.scc = int(after)
 
     return step
 
@@ -279,11 +296,12 @@ def _set(wave: Wave, index: int, words: int, function: Callable[..., Result], *g
         if scc is not None:
             wave.scc = int(scc)
         return
-    rows = [[one[n] if type(one) is tuple else one for one in given] for n in range(wave.size)]
-    both = [function(*row) for row in rows]
-    wave.write(index, alike([result for result, _ in both]), words)
-    if both[0][1] is not None:
-        wave.scc = alike([int(bool(scc)) for _, scc in both])
+    size = wave.size
+    rows = zip(*(one if type(one) is tuple else (one,) * size for one in given), strict=True)
+    results, sccs = zip(*(function(*row) for row in rows), strict=True)
+    wave.write(index, alike(results), words)
+    if sccs[0] is not None:
+        wave.scc = alike([int(bool(scc)) for scc in sccs])
 
 
 def _unary(function: Callable[[int], Result], target: Operand, source: Operand) -> Step:

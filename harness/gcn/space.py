@@ -18,7 +18,7 @@ import torch
 from harness.errors import Runaway
 from harness.gcn.assembly import Instruction
 from harness.gcn.stores import Stores
-from harness.gcn.wave import LANES, Mask, Wave, Words
+from harness.gcn.wave import LANES, Mask, Wave, Words, above
 from harness.memory.poison import Poison
 from harness.memory.violations import Violations, Where
 from harness.memory.windows import Addresses, Argument, Offsets, Window, Windows
@@ -37,12 +37,16 @@ Octets = npt.NDArray[np.uint8]
 Octets64 = npt.NDArray[np.uint64]
 _LOWEST, _HIGHEST = np.uint64(1 << 16), np.uint64(1 << 47)
 """What can be the address of a tensor at all."""
+_ONE = np.ones(1, dtype=bool)
 UNKNOWN = "an address that was derived from no argument and no live tensor"
 
 
 @dataclass(frozen=True)
 class Backing:
-    """An argument's real memory as words of each size; the last ones may lie past a whole number of them."""
+    """An argument's real memory as words of each size; the last ones may lie past a whole number of them.
+
+    What is larger than 4 bytes is a row of words of 4.
+    """
 
     argument: Argument
     words: dict[int, npt.NDArray[Any]]
@@ -93,9 +97,12 @@ class Table:
         self._moves: dict[int, int] = {}
 
     def loaded(self, words: Octets64) -> Octets64:
-        """What was loaded, with addresses of live tensors moved into windows of theirs."""
-        plain = (words >= _LOWEST) & (words < _HIGHEST)
-        if not plain.any():
+        """What was loaded, with addresses of live tensors moved into windows of theirs.
+
+        The same array where there is none.
+        """
+        plain = words - _LOWEST < _HIGHEST - _LOWEST
+        if not np.count_nonzero(plain):
             return words
         moved = words.copy()
         for address in np.unique(words[plain]).tolist():
@@ -105,10 +112,10 @@ class Table:
 
     def stored(self, words: Octets64) -> Octets64:
         """What is to be stored, with such addresses as they were."""
-        back = words.copy()
-        for address, move in self._moves.items():
-            if move:
-                back[words == np.uint64(address + move)] = address
+        moves = [(address, move) for address, move in self._moves.items() if move]
+        back = words.copy() if moves else words
+        for address, move in moves:
+            back[words == np.uint64(address + move)] = address
         return back
 
     def _move(self, address: int) -> int:
@@ -140,6 +147,7 @@ class Space:
         """The address that the kernel is given for an argument."""
         raw = _memory(argument.real, argument.nbytes)
         sizes = {n: raw[: argument.nbytes // n * n].view(f"u{n}") for n in (1, 2, 4)}
+        sizes |= {n: raw[: argument.nbytes // n * n].view("u4").reshape(-1, n // 4) for n in (8, 16)}
         word, nbytes = self._poison.word(argument.tensor.dtype)
         poison = np.frombuffer(word.to_bytes(nbytes, "little"), dtype=np.uint8)
         self._backings[id(argument)] = Backing(argument, sizes, poison)
@@ -156,29 +164,30 @@ class Space:
 
     def load(self, addresses: Addresses, mask: Mask, width: int, place: Place) -> list[Words]:
         """What `width` bytes at each active lane's address hold, as words; 0 in the lanes that are off."""
-        result = [np.zeros(addresses.shape, dtype=np.uint32) for _ in range(-(-width // 4))]
-        chosen = addresses if mask.all() else addresses[mask]
+        who = _active(mask)
+        chosen = addresses if who is None else addresses[who]
         if not chosen.size:
-            return result
-        if found := self._inside(chosen, width, writes=False):
-            backing, offsets = found
-            gathered = _gathered(backing, offsets, width)
-            if self._table and width % 8 == 0 and backing.addresses:
-                gathered = _by_pairs(gathered, self._table.loaded)
-            for word, values in zip(result, gathered, strict=True):
-                word[mask] = values
-            return result
-        octets = self._by_lane(chosen, np.flatnonzero(mask), width, None, place)
-        for number, word in enumerate(result):
-            word[mask] = _joined(octets[:, 4 * number : 4 * number + 4])
-        return result
+            return [np.zeros(len(mask), dtype=np.uint32) for _ in range(-(-width // 4))]
+        words = self._loaded(chosen, mask, width, place)
+        return words if who is None else [_spread(word, who, len(mask)) for word in words]
+
+    def _loaded(self, chosen: Addresses, mask: Mask, width: int, place: Place) -> list[Words]:
+        """The same for the active lanes alone."""
+        if not (found := self._inside(chosen, width, writes=False)):
+            octets = self._by_lane(chosen, np.flatnonzero(mask), width, None, place)
+            return [_joined(octets[:, at : at + 4]) for at in range(0, width, 4)]
+        words = _gathered(*found, width)
+        if self._table and width % 8 == 0 and found[0].addresses:
+            words = _by_pairs(words, self._table.loaded)
+        return words
 
     def store(self, addresses: Addresses, mask: Mask, width: int, words: list[Words], place: Place) -> None:
         """Write the words of each active lane at its address, `width` bytes in all."""
-        chosen = addresses[mask]
+        who = _active(mask)
+        chosen = addresses if who is None else addresses[who]
         if not chosen.size:
             return
-        values = [word[mask] for word in words]
+        values = words if who is None else [word[who] for word in words]
         if found := self._inside(chosen, width, writes=True):
             if self._table and width % 8 == 0 and found[0].addresses:
                 values = _by_pairs(values, self._table.stored)
@@ -234,8 +243,29 @@ class Space:
         if start >= 0 and start + width <= len(self._segment):
             part = self._segment[start : start + width]
             return [int.from_bytes(part[at : at + 4], "little") for at in range(0, width, 4)]
+        if (words := self._at(address, width)) is not None:
+            return [int(word) for word in words]
         addresses = np.array([address], dtype=np.uint64)
-        return [int(word[0]) for word in self.load(addresses, np.ones(1, dtype=bool), width, place)]
+        return [int(word[0]) for word in self.load(addresses, _ONE, width, place)]
+
+    def _at(self, address: int, width: int) -> Words | None:
+        """What lies at one address, as words, if all of it is inside of one argument."""
+        window = self._windows.find(address)
+        if window is None or window.argument.gaps:
+            return None
+        first = address - window.base
+        if not 0 <= first <= window.argument.nbytes - width:
+            return None
+        window.argument.touch(first, first + width - 1, False)
+        self._astray = 0
+        backing = self._backings[id(window.argument)]
+        words = backing.words[1][first : first + width].copy().view(np.uint32)
+        if self._table and width % 8 == 0 and backing.addresses:
+            # One after the other: in the order in which they lie, tensors are told of in the trace.
+            pairs = words.view(np.uint64)
+            for at in range(len(pairs)):
+                pairs[at : at + 1] = self._table.loaded(pairs[at : at + 1])
+        return words
 
     def dropped(
         self, addresses: Addresses, mask: Mask, width: int, writes: bool, place: Place, first: int = 0
@@ -267,7 +297,7 @@ class Space:
 
     def _inside(self, chosen: Addresses, width: int, writes: bool) -> tuple[Backing, Offsets] | None:
         """The argument that all of these accesses stay inside of; None where one does not."""
-        low, high = int(chosen.min()), int(chosen.max())
+        low, high = int(np.minimum.reduce(chosen)), int(np.maximum.reduce(chosen))
         window = self._windows.find(low)
         if window is None or window is not self._windows.find(high) or window.argument.gaps:
             return None
@@ -379,9 +409,30 @@ def _memory(address: int, nbytes: int) -> Octets:
     return np.ctypeslib.as_array((ctypes.c_uint8 * nbytes).from_address(address))
 
 
+def _active(mask: Mask) -> Offsets | None:
+    """The lanes of a mask; None for all of them."""
+    who = mask.nonzero()[0]
+    return None if len(who) == len(mask) else who
+
+
+def _spread(word: Words, who: Offsets, size: int) -> Words:
+    """A word of each of these lanes, and 0 in the others."""
+    result = np.zeros(size, dtype=np.uint32)
+    result[who] = word
+    return result
+
+
+def _aligned(offsets: Offsets, size: int) -> bool:
+    """Whether all offsets are multiples of a power of two."""
+    return not int(np.bitwise_or.reduce(offsets)) & (size - 1)
+
+
 def _gathered(backing: Backing, offsets: Offsets, width: int) -> list[Words]:
+    """What so many bytes at these offsets hold, as words."""
+    if width in (8, 16) and _aligned(offsets, width):
+        return list(backing.words[width][offsets // width].T)
     size = min(width, 4)
-    if size == 3 or (size > 1 and bool((offsets % size).any())):
+    if size == 3 or not _aligned(offsets, size):
         rows = backing.words[1][offsets[:, None] + np.arange(width)]
         return [_joined(rows[:, at : at + 4]) for at in range(0, width, 4)]
     places = offsets // size
@@ -399,15 +450,19 @@ def _by_pairs(words: list[Words], change: Callable[[Octets64], Octets64]) -> lis
     """Words in twos as one of 64 bits each, changed."""
     result: list[Words] = []
     for low, high in zip(words[::2], words[1::2], strict=True):
-        wide = change(high.astype(np.uint64) << np.uint64(32) | low)
-        halves = np.ascontiguousarray(wide).view("<u4").reshape(-1, 2)
-        result += [halves[:, 0].copy(), halves[:, 1].copy()]
+        wide = above(high, low)
+        changed = change(wide)
+        halves = changed.view(np.uint32)
+        result += [low, high] if changed is wide else [halves[::2], halves[1::2]]
     return result
 
 
 def _scatter(backing: Backing, offsets: Offsets, width: int, values: list[Words]) -> None:
+    if width in (8, 16) and _aligned(offsets, width):
+        backing.words[width][offsets // width] = np.stack(values, axis=1)
+        return
     size = min(width, 4)
-    if size == 3 or (size > 1 and bool((offsets % size).any())):
+    if size == 3 or not _aligned(offsets, size):
         octets = np.stack(values, axis=1).astype("<u4").view(np.uint8)[:, :width]
         backing.words[1][offsets[:, None] + np.arange(width)] = octets
         return

@@ -14,7 +14,7 @@ from harness.gcn import arithmetic, packed, permute
 from harness.gcn.arithmetic import F32, I64, RELATIONS, TABLE, U32, U64, Function, fma
 from harness.gcn.assembly import Instruction
 from harness.gcn.modifiers import admit
-from harness.gcn.operands import Operand, Read, parse, reader, whole, write, writer
+from harness.gcn.operands import Operand, Read, constant, parse, reader, whole, write, writer
 from harness.gcn.permute import Movement
 from harness.gcn.scalar import value
 from harness.gcn.wave import EXEC, LANES, VCC, Mask, Scalar, Step, Wave, Words, alike, bits_of, each
@@ -142,7 +142,7 @@ def _arithmetic(instruction: Instruction, dtype: str, kinds: list[str], function
     reads, movement = _sources(instruction, operands, kinds)
     output, store = _output(instruction, dtype), _store(instruction, target, dtype)
     if movement is None and output is None and instruction.encoding != "sdwa" and dtype != "f16":
-        return _plain(target.index, dtype, reads, function)
+        return _plain(target.index, dtype, reads, function, _known(operands, kinds, function))
     take = _moved(reads[0], operands[0], kinds[0], movement) if movement else None
     computed = _limited(function) if dtype == "f16" else lambda wave, values: function(*values)
 
@@ -156,6 +156,15 @@ def _arithmetic(instruction: Instruction, dtype: str, kinds: list[str], function
     return step
 
 
+def _known(operands: list[Operand], kinds: list[str], function: Function) -> Any:
+    """What a function makes of constants; None where one of its sources is a register."""
+    if any(operand.kind != "const" or operand.negate or operand.absolute for operand in operands):
+        return None
+    with np.errstate(all="ignore"):
+        values = [constant(operand.text, kind) for operand, kind in zip(operands, kinds, strict=True)]
+        return function(*values)
+
+
 def _limited(function: Function) -> Callable[[Wave, list[Any]], Any]:
     """A function whose results are floats of 16 bits, which MODE may limit."""
 
@@ -166,9 +175,11 @@ def _limited(function: Function) -> Callable[[Wave, list[Any]], Any]:
     return computed
 
 
-def _plain(index: int, dtype: str, reads: list[Read], function: Function) -> Step:
-    """The usual case, without a detour."""
+def _plain(index: int, dtype: str, reads: list[Read], function: Function, known: Any = None) -> Step:
+    """The usual case, without a detour; `known` is the result where it is always the same."""
     put = writer(index, dtype)
+    if known is not None:
+        return lambda wave: put(wave, known)
     if len(reads) == 1:
         (one,) = reads
         return lambda wave: put(wave, function(one(wave)))
@@ -184,7 +195,7 @@ def _plain(index: int, dtype: str, reads: list[Read], function: Function) -> Ste
 
 def _to_scalar(wave: Wave, target: Operand, lanes: Any) -> None:
     """Write a truth of each lane to a pair of scalar registers; lanes that are switched off give 0."""
-    wave.write(target.index, bits_of(lanes & wave.mask), 2)
+    wave.write(target.index, bits_of(lanes if wave.full and lanes.shape else lanes & wave.mask), 2)
 
 
 def _comparison(instruction: Instruction, exec_too: bool, kinds: list[str], relation: Function) -> Step:
@@ -256,13 +267,14 @@ def _multiply_add(instruction: Instruction) -> Step:
     is_signed = instruction.opcode == "v_mad_i64_i32"
     kind, long = ("i32", "i64") if is_signed else ("u32", "u64")
     reads = [reader(operand, k) for operand, k in zip(operands, (kind, kind, long), strict=True)]
-    wider = I64 if is_signed else U64
+    wider, put = I64 if is_signed else U64, writer(target.index, long)
 
     def step(wave: Wave) -> None:
         a, b, c = (np.asarray(read(wave)).astype(wider) for read in reads)
-        total = a * b + c
-        write(wave, target.index, total, long)
-        _to_scalar(wave, carry, _overflowed(a * b, c, total, is_signed))
+        product = a * b
+        total = product + c
+        put(wave, total)
+        _to_scalar(wave, carry, _overflowed(product, c, total, is_signed))
 
     return step
 

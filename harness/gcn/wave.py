@@ -50,14 +50,15 @@ class Diverged(Exception):
 class Wave:
     """One wave, or `size` of them that stand at the same instruction, with their lanes side by side.
 
-    Vector registers are seen as `v` (uint32), `i` (int32) and `f` (float32), [512, 64 * size] each. `scalars`
-    are Python's integers, tuples where the waves differ. `mask` is EXEC lane by lane, and is set through
-    `write` alone. `number` is that of the first wave.
+    Vector registers are seen as `v` (uint32), `i` (int32) and `f` (float32), [512, 64 * size] each, or as
+    many `vectors` as a kernel names. `scalars` are Python's integers, tuples where the waves differ. `mask`
+    is EXEC lane by lane, and is set through `write` alone. `number` is that of the first wave.
     """
 
     def __init__(
-        self, number: int, local: Octets, space: Space, size: int = 1, registers: Words | None = None
-    ) -> None:
+        self, number: int, local: Octets, space: Space, size: int = 1, registers: Words | None = None,
+        vectors: int = _VECTORS,
+    ) -> None:  # fmt: skip
         self.number, self.size = number, size
         self.local, self.space = local, space
         self.scratch: Octets | None = None
@@ -65,7 +66,7 @@ class Wave:
         self._pairs: dict[int, tuple[Scalar, Scalar, Scalar]] = {}
         """By register: both words that were written for waves that differ, and what they are together."""
         if registers is None:
-            registers = np.full((_VECTORS, LANES * size), _NEVER_WRITTEN, dtype=np.uint32)
+            registers = np.full((vectors, LANES * size), _NEVER_WRITTEN, dtype=np.uint32)
         self.v: Words = registers
         self.i, self.f = self.v.view(np.int32), self.v.view(np.float32)
         self.base: Indices = _firsts(size)
@@ -78,6 +79,7 @@ class Wave:
         self.limits_halves = False
         """FP16_OVFL of MODE: what overflows as a float of 16 or 8 bits becomes the largest one."""
         self.waits = Waits(size)
+        self._parts: list[Wave] = []
         self.write(EXEC, ALL, 2)
 
     # --- registers -------------------------------------------------------------------------
@@ -102,20 +104,27 @@ class Wave:
 
     def write(self, index: int, value: Scalar, words: int) -> None:
         """Set `words` scalar registers from `index` on; higher bits are cut off."""
-        if type(value) is tuple and words == 2:
-            self._write_pair(index, tuple([one & _LONG for one in value]))
+        if words == 1:
+            self.scalars[index] = value & _WORD if type(value) is int else _word(value, 0)
+        elif words == 2:
+            self._write_pair(index, value)
         else:
             for word in range(words):
                 self.scalars[index + word] = _word(value, 32 * word)
-        if EXEC <= index + words - 1 <= EXEC + 1:
+        if index + words > EXEC:
             self.exec = self.read(EXEC, 2)
             self.mask = self.lanes(self.exec)
             self.full = self.exec == ALL
 
-    def _write_pair(self, index: int, value: tuple[int, ...]) -> None:
-        low, high = _word(value, 0), _word(value, 32)
-        self.scalars[index], self.scalars[index + 1] = low, high
-        self._pairs[index] = low, high, value
+    def _write_pair(self, index: int, value: Scalar) -> None:
+        scalars = self.scalars
+        if type(value) is int:
+            scalars[index], scalars[index + 1] = value & _WORD, value >> 32 & _WORD
+            return
+        kept = tuple([one & _LONG for one in value])  # type: ignore[union-attr]
+        low, high = alike([one & _WORD for one in kept]), alike([one >> 32 for one in kept])
+        scalars[index], scalars[index + 1] = low, high
+        self._pairs[index] = low, high, kept
 
     def lanes(self, bits: Scalar) -> Mask:
         """The bits of a mask, lane by lane; not to be written to."""
@@ -134,18 +143,31 @@ class Wave:
 
     def parts(self) -> list[Wave]:
         """Its waves one by one, on the same registers."""
-        return [self] if self.size == 1 else [self._part(number) for number in range(self.size)]
+        if self.size == 1:
+            return [self]
+        if not self._parts:
+            self._parts = [self._part(number) for number in range(self.size)]
+        differing = [index for index, value in enumerate(self.scalars) if type(value) is tuple]
+        for number, one in enumerate(self._parts):
+            self._hand_on(number, one, differing)
+        return self._parts.copy()
 
     def _part(self, number: int) -> Wave:
         lanes = slice(LANES * number, LANES * (number + 1))
         one = Wave(self.number + number, self.local, self.space, 1, self.v[:, lanes])
-        one.scalars = [value if type(value) is int else value[number] for value in self.scalars]  # type: ignore[index]
-        one.scc = self.scc if type(self.scc) is int else self.scc[number]  # type: ignore[index]
         one.scratch = None if self.scratch is None else self.scratch[lanes]
-        one.pc, one.count, one.program, one.waits = self.pc, self.count, self.program, self.waits.part(number)
+        one.program = self.program
+        return one
+
+    def _hand_on(self, number: int, one: Wave, differing: list[int]) -> None:
+        """Have a part stand where the whole does; `differing` are the scalars that waves differ in."""
+        one.scalars = self.scalars.copy()
+        for index in differing:
+            one.scalars[index] = self.scalars[index][number]  # type: ignore[index]
+        one.scc = self.scc if type(self.scc) is int else self.scc[number]  # type: ignore[index]
+        one.pc, one.count, one.waits = self.pc, self.count, self.waits.part(number)
         one.limits_halves = self.limits_halves
         one.write(EXEC, one.read(EXEC, 2), 2)
-        return one
 
     def join(self, parts: list[Wave]) -> bool:
         """Take up what its parts did, where all of them stand at the same instruction."""
@@ -153,7 +175,8 @@ class Wave:
         stand = first.pc, first.limits_halves
         if len(parts) != self.size or any((one.pc, one.limits_halves) != stand for one in parts):
             return False
-        self.scalars = [alike(values) for values in zip(*(one.scalars for one in parts), strict=True)]
+        size, columns = len(parts), zip(*(one.scalars for one in parts), strict=True)
+        self.scalars = [each[0] if each.count(each[0]) == size else each for each in columns]
         self.scc = alike([one.scc for one in parts])  # type: ignore[misc]
         self.limits_halves = first.limits_halves
         self.pc, self.count = first.pc, max(one.count for one in parts)
@@ -223,6 +246,13 @@ def bits_of(mask: Mask) -> Scalar:
     return alike(memoryview(octets).cast("Q").tolist())
 
 
+def above(high: Words, low: Words) -> npt.NDArray[np.uint64]:
+    """Words in pairs as values of 64 bits."""
+    halves = np.empty(2 * len(low), dtype=np.uint32)
+    halves[::2], halves[1::2] = low, high
+    return halves.view(np.uint64)
+
+
 _Issued = dict[str, list[tuple[frozenset[int], bool]]]
 
 
@@ -247,19 +277,22 @@ class Waits:
 
     def wait(self, counter: str, most: int) -> None:
         """Wait until at most `most` operations are outstanding."""
+        waited = False
         for way in self._ways:
             issued = way[counter]
-            if not most or all(ordered for _, ordered in issued):
-                del issued[: max(0, len(issued) - most)]
-        self._settle()
+            if len(issued) > most and (not most or all(ordered for _, ordered in issued)):
+                del issued[: len(issued) - most]
+                waited = True
+        if waited:
+            self._settle()
 
     def _settle(self) -> None:
         """Forget which way was taken once it makes no difference any more."""
         first, *others = self._ways
         if others and all(way == first for way in others):
             self._ways, self._way_of = [first], [0] * len(self._way_of)
-        operations = (operation for way in self._ways for issued in way.values() for operation, _ in issued)
-        self.pending = {register for operation in operations for register in operation}
+        operations = [operation for way in self._ways for issued in way.values() for operation, _ in issued]
+        self.pending = set().union(*operations)
 
     def part(self, number: int) -> Waits:
         """What one of the waves waits for, to go on by itself."""

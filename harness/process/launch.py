@@ -313,7 +313,7 @@ class ForkServer:
 
     def _hear_generated(self, told: Path) -> None:
         """At once: no arm was forked yet that could have written it."""
-        with contextlib.suppress(BadInput):  # nothing is recalled, or there was no room for it
+        with contextlib.suppress(BadInput):  # there is nothing new
             self.generated = foreign.read(told, largest=LARGEST)
 
     def _wither(self, why: str) -> None:

@@ -39,7 +39,8 @@ def in_trunk(kept: Kept | None, told: Path) -> Iterator[None]:
         return
     with generated.recalled(kept):
         yield
-    told.write_bytes(marshal.dumps(kept.news))
+    if kept.news:
+        told.write_bytes(marshal.dumps(kept.news))
 
 
 def learn(path: Path, told: Iterable[bytes]) -> None:

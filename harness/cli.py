@@ -14,7 +14,7 @@ from harness import __version__
 from harness.commands import interruption, streams
 from harness.errors import BadInput, RefaultError
 from harness.foreign import cause, shown
-from harness.report.terminal import tell
+from harness.report.telling import tell
 
 _LONGEST = 2000
 """Characters of an error that are shown."""

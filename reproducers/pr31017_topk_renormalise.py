@@ -85,7 +85,7 @@ def refuse(params: Params) -> None:
     limit = _VANISHES[params["dtype"]]
     if between := [depth for depth in params["depths"] if limit // 2 < depth < limit]:
         raise BadInput(
-            f"depths: whether a sigmoid {between[0]} below zero is 0 in {params['dtype']} hangs on the "
+            f"depths: whether a sigmoid {between[0]} below zero is 0 in {params['dtype']} depends on the "
             f"machine: give up to {limit // 2}, or {limit} and more"
         )
 

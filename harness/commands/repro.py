@@ -69,7 +69,7 @@ def command(
     """
     check_signing(key, target)
     own = homes.every(elsewhere)
-    with head_start.pool(sglang, own, lanes) as pool:
+    with head_start.pool(sglang, own, lanes, head_start.kind(bug, tiers)) as pool:
         # The pool is at work already while the rest of the harness is read.
         from harness.commands import reproducing
 

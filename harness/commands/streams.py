@@ -18,7 +18,7 @@ from typing import Any
 import click
 
 from harness.errors import BadInput
-from harness.report.terminal import tell
+from harness.report.telling import tell
 
 UNREAD = 141
 """The exit code where nobody reads the output any more: 128 and SIGPIPE, as shells have it."""

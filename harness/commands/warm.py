@@ -18,6 +18,8 @@ from harness.suite.environments import Environments
 from harness.tiers import arms
 
 _PACKAGE = "sglang"
+_KINDS = (*sorted(arms.BRANCHES), arms.CPU_SERVER)
+"""The kinds of arms on a CPU; what they have in common is held once."""
 
 
 @click.command("warm")
@@ -31,7 +33,7 @@ _PACKAGE = "sglang"
 )
 @reproducers_option
 def command(idle: float, elsewhere: tuple[Path, ...]) -> None:
-    """Keep ready what arms of the kernel tier share, so that other commands start at once; until Ctrl-C.
+    """Keep ready what arms share, so that other commands start at once; until Ctrl-C.
 
     Commands with the same REFAULT_CACHE, environment and current folder find it by themselves. It starts anew
     where a file that it has loaded changes, Refault's own among them, or arms have learned more to import.
@@ -41,7 +43,7 @@ def command(idle: float, elsewhere: tuple[Path, ...]) -> None:
     try:
         stale = hold(
             bench.workspace.warm,
-            lambda: Environments(bench, _PACKAGE).every(sorted(arms.BRANCHES)),
+            lambda: Environments(bench, _PACKAGE).every(_KINDS),
             idle * 60,
             lambda held: _tell_ready(held, idle),
             lambda answered: tell(answered, stderr=True),

@@ -26,7 +26,7 @@ class FaultKind(Word):
     SHORT_BUFFER = "short-buffer"
     """A buffer smaller than its use needs."""
     WRONG_VALUE = "wrong-value"
-    """An output that is not what the case's `reference` says, that hangs on memory nobody wrote, or a wrong
+    """An output that is not what the case's `reference` says, that depends on memory nobody wrote, or a wrong
     answer of a server."""
     NAN = "nan"
     """A NaN where the reference has none, or one that a server logs."""

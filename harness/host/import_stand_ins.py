@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from harness.host import imports
+from harness import imports
 from harness.host.libraries import LIBRARIES
 from harness.host.stand_ins import inert_module
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from harness.host.imports import Noted
+from harness.imports import Noted
 
 _NATIVE = "murmur_hash32_cpu"
 _BLOCK = 1024

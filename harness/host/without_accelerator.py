@@ -13,9 +13,10 @@ from typing import Any
 
 import torch
 
+from harness import imports
 from harness.errors import StandInMisused
-from harness.host import imports, placement, seeded_sampling
-from harness.host.imports import Noted
+from harness.host import placement, seeded_sampling
+from harness.imports import Noted
 
 DISPATCH_KEY = "XPU"
 """Where deterministic mode registers its operators: their own checks refuse the CPU's tensors, which

@@ -66,6 +66,11 @@ class Workspace:
         return self.root / "warm"
 
     @property
+    def recalled(self) -> Path:
+        """What packages worked out as they were imported, where no arm can write it."""
+        return self.root / "recalled"
+
+    @property
     def bytecode(self) -> Path:
         """What Refault compiled of trees, where no arm can write it."""
         return self.root / "bytecode"

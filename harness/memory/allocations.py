@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import torch
 
-from harness.memory.fences import Fenced, is_plain
+from harness.memory.fences import Fenced, Like, Shape, is_plain
 from harness.memory.poison import Poison
 
 _EMPTY = frozenset({"empty", "empty_like", "new_empty", "empty_strided", "new_empty_strided"})
@@ -23,6 +23,7 @@ _COPIED = frozenset(
 ALLOCATORS = _EMPTY | _ZEROS | _COPIED
 """By the operation's name in torch's `aten`; what `torch.tensor` makes arrives as `lift_fresh`."""
 
+SHAPES_KEPT = 1024
 POISONED_BYTES = 1 << 28
 """Larger empty buffers keep what the system gave: writing them would take the memory for real."""
 
@@ -36,17 +37,29 @@ def allocated(
     if reason := _unfit(args, kwargs, fences):
         fences.leave_out(reason)
         return func(*args, **kwargs)
-    made = func(*args, **kwargs) if operation in _COPIED else _shape_of(func, args, kwargs)
-    if not is_plain(made) or not made.numel():
-        if made.numel():
-            fences.leave_out("not a plain tensor")
-        return made if operation in _COPIED else func(*args, **kwargs)
-    tensor = fences.allocate(made, name)
     if operation in _COPIED:
-        tensor.copy_(made)
-    elif operation in _EMPTY:
+        return _copied(func(*args, **kwargs), fences, name)
+    shape = _shape_of(func, args, kwargs)
+    if not (shape.plain and shape.numel()):
+        _note_unless_empty(shape, fences)
+        return func(*args, **kwargs)
+    tensor = fences.allocate(shape, name)
+    if operation in _EMPTY:
         _poison(tensor, fences, poison)
     return tensor
+
+
+def _copied(made: Any, fences: Fenced, name: str | None) -> Any:
+    """A tensor moved inside a fence."""
+    if is_plain(made) and made.numel():
+        return fences.allocate(made, name).copy_(made)
+    _note_unless_empty(made, fences)
+    return made
+
+
+def _note_unless_empty(made: Like, fences: Fenced) -> None:
+    if made.numel():
+        fences.leave_out("not a plain tensor")
 
 
 def _unfit(args: Sequence[Any], kwargs: Mapping[str, Any], fences: Fenced) -> str | None:
@@ -62,10 +75,42 @@ def _unfit(args: Sequence[Any], kwargs: Mapping[str, Any], fences: Fenced) -> st
     )
 
 
-def _shape_of(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+_shapes: dict[Hashable, Shape] = {}
+
+
+def _shape_of(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Shape:
     """What the operation would make, without the memory."""
-    named = {key: value for key, value in kwargs.items() if key != "pin_memory"}
-    return func(*args, **{**named, "device": torch.device("meta")})
+    named = {key: value for key, value in kwargs.items() if key not in ("pin_memory", "device")}
+    try:
+        facts = tuple([(key, _fact(value)) for key, value in (*enumerate(args), *named.items())])
+    except TypeError:
+        return _shape(func, args, named)
+    key = func, facts, torch.get_default_dtype()
+    if (known := _shapes.get(key)) is None:
+        if len(_shapes) >= SHAPES_KEPT:
+            _shapes.clear()
+        known = _shapes[key] = _shape(func, args, named)
+    return known
+
+
+def _shape(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Shape:
+    made = func(*args, **kwargs, device=torch.device("meta"))
+    return Shape(made.shape, made.stride(), made.dtype, plain=is_plain(made))
+
+
+_SEVERAL = (list, tuple)
+_FACTS = (int, torch.dtype, torch.layout, torch.memory_format)
+
+
+def _fact(value: Any) -> Hashable:
+    """All that a shape can hang on of an argument. TypeError for one of which nobody knows that."""
+    if isinstance(value, torch.Tensor):
+        return value.shape, value.stride(), value.dtype
+    if isinstance(value, _SEVERAL):
+        return tuple([_fact(one) for one in value])
+    if value is None or isinstance(value, _FACTS):
+        return value.__class__, value
+    raise TypeError
 
 
 def _poison(tensor: torch.Tensor, fences: Fenced, poison: Poison) -> None:

@@ -8,12 +8,14 @@ from __future__ import annotations
 import sys
 import weakref
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from harness.memory.names import address_of
 from harness.memory.poison import Poison
 from harness.memory.unwritten import Unwritten
 from harness.memory.violations import Violations
@@ -37,7 +39,9 @@ class Block:
     ) -> None:
         self._zones: tuple[tuple[int, Bytes], ...] = ()  # none yet, should the allocation be refused
         memory = np.zeros(nbytes + 2 * RED_ZONE_BYTES + ALIGNMENT, dtype=np.uint8)
-        start = RED_ZONE_BYTES + -(memory.ctypes.data + RED_ZONE_BYTES) % ALIGNMENT
+        described = memory.__array_interface__
+        address = described["data"][0]
+        start = RED_ZONE_BYTES + -(address + RED_ZONE_BYTES) % ALIGNMENT
         self.name = name
         self.numel = nbytes // itemsize
         self.unwritten: Unwritten | None = None
@@ -49,9 +53,8 @@ class Block:
         )
         for _, zone in self._zones:
             zone[:] = _CANARY
-        shown = memory[start : start + nbytes]
         self._memory = memory
-        self.__array_interface__ = {**shown.__array_interface__, "data": (shown.ctypes.data, False)}
+        self.__array_interface__ = {**described, "shape": (nbytes,), "data": (address + start, False)}
 
     def tensor(self, dtype: torch.dtype, shape: Iterable[int], stride: Iterable[int]) -> torch.Tensor:
         """A tensor whose storage is exactly this block's memory, all zeros."""
@@ -77,11 +80,36 @@ class Block:
             self._damaged(self)
 
 
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What is to be allocated, as far as it can be told without any memory; `plain` as `is_plain` has it."""
+
+    shape: torch.Size
+    strides: tuple[int, ...]
+    dtype: torch.dtype
+    plain: bool
+
+    def stride(self) -> tuple[int, ...]:
+        """Elements from one index to the next, of each dimension."""
+        return self.strides
+
+    def numel(self) -> int:
+        """How many elements there are."""
+        return self.shape.numel()
+
+    def element_size(self) -> int:
+        """Bytes of an element."""
+        return self.dtype.itemsize
+
+
+Like = torch.Tensor | Shape
+
+
 class Fenced(Protocol):
     """The fenced allocations of one kind of memory, as what watches torch needs them."""
 
     def outside(self, device: torch.device | None) -> str | None: ...
-    def allocate(self, like: torch.Tensor, name: str | None) -> torch.Tensor: ...
+    def allocate(self, like: Like, name: str | None) -> torch.Tensor: ...
     def leave_out(self, reason: str) -> None: ...
     def holds(self, tensor: torch.Tensor) -> bool: ...
     def name_of(self, tensor: torch.Tensor) -> str | None: ...
@@ -99,14 +127,14 @@ class Fences:
         self.fenced = 0
         self.unfenced: dict[str, int] = {}
 
-    def allocate(self, like: torch.Tensor, name: str | None) -> torch.Tensor:
-        """Zeroed memory between red zones, of the shape, strides and type of `like` (which may be meta)."""
+    def allocate(self, like: Like, name: str | None) -> torch.Tensor:
+        """Zeroed memory between red zones, of the shape, strides and type of `like`."""
         sizes = zip(like.shape, like.stride(), strict=True)
         span = sum((size - 1) * stride for size, stride in sizes) + 1
         block = Block(span * like.element_size(), like.element_size(), name, self._check_block)
         self._blocks.add(block)
         tensor = block.tensor(like.dtype, like.shape, like.stride())
-        self._by_address[tensor.data_ptr()] = block
+        self._by_address[address_of(tensor)] = block
         self.fenced += 1
         return tensor
 

@@ -20,12 +20,14 @@ import triton.language as tl
 from triton.runtime import interpreter
 
 from harness.errors import Unresolved
+from harness.memory import exchange, handles, plans
 from harness.memory.grid import language
 from harness.memory.grid.execution import Grid
 from harness.memory.grid.records import Access, Place, Record
 from harness.memory.journal import Journal
-from harness.memory.launch import Launch, opened
+from harness.memory.launch import Launch, Signatures, opened, remembering
 from harness.memory.live import LiveTensors
+from harness.memory.names import address_of
 from harness.memory.poison import Poison
 from harness.memory.reads import Reads
 from harness.memory.stores import Stores, Written
@@ -38,6 +40,7 @@ UNKNOWN = "an address that was derived from no argument and no live tensor"
 
 _BUILDER = interpreter.InterpreterBuilder
 _PATCHED: tuple[tuple[str, Any, str], ...] = (
+    ("GridExecutor", interpreter.GridExecutor, "__init__"),
     ("GridExecutor", interpreter.GridExecutor, "__call__"),
     ("GridExecutor", interpreter.GridExecutor, "_init_args_hst"),
     ("GridExecutor", interpreter.GridExecutor, "_restore_args_dev"),
@@ -50,11 +53,18 @@ _PATCHED: tuple[tuple[str, Any, str], ...] = (
     ("InterpreterBuilder", _BUILDER, "create_atomic_cas"),
     ("InterpreterBuilder", _BUILDER, "set_grid_idx"),
     ("interpreter_builder", interpreter.interpreter_builder, "options"),
+    ("TensorHandle", interpreter.TensorHandle, "__init__"),
+    ("", interpreter, "inspect"),
+    ("", interpreter, "_patch_lang"),
+    ("", interpreter, "_patch_attr"),
     ("", interpreter, "_patch_lang_tensor"),
     ("", interpreter, "ReduceOps"),
     ("", interpreter, "ScanOps"),
 )
 _ORIGINALS = tuple(getattr(owner, name) for _, owner, name in _PATCHED)
+# The interpreter computes every int32 overflow check and then drops it for want of debug mode;
+# the assertions that code under test makes itself are what debug mode is for here.
+_ASSERTING = dataclasses.replace(interpreter.interpreter_builder.options, debug=True, sanitize_overflow=False)
 PATCHES = tuple(
     ".".join(filter(None, ("triton.runtime.interpreter", owner, name))) for owner, _, name in _PATCHED
 )
@@ -136,18 +146,16 @@ class LaneChecks:
         """
         return self._launch is not None and not executor.pre_run_hooks and self._launch.on_cpu
 
-    def convert(self, original: Callable[[Any], Any], value: Any) -> Any:
+    def convert(self, arguments: handles.Arguments, value: Any) -> Any:
         """The kernel-side value of an argument: tensors become addresses in their window."""
         launch = self._launch
         if launch is None or not hasattr(value, "data_ptr"):
-            return original(value)
+            return arguments.plain(value) if launch is None else arguments.value(value)
         argument = launch.arguments[launch.converted]
         launch.converted += 1
-        if argument.real != value.data_ptr():
+        if argument.real != (value.data_ptr() if value is not argument.tensor else address_of(value)):
             raise Unresolved(f"{launch.kernel}: argument {argument.name} is not where its launch said")
-        converted = original(value)
-        converted.handle.data = np.array([self._windows.open(argument).base], dtype=np.uint64)
-        return converted
+        return arguments.pointer(value, self._windows.open(argument).base)
 
     # --- addresses -------------------------------------------------------------------------
 
@@ -159,7 +167,7 @@ class LaneChecks:
         size = _width(ptr)
         reach = 1 << (FAR_BITS - 4)  # int64 offsets are signed, whatever their numpy type says
         signed = distance.view(np.int64) if distance.dtype == np.uint64 else distance
-        low, high = (int(signed.flat[0]),) * 2 if signed.size == 1 else (int(signed.min()), int(signed.max()))
+        low, high = _ends(signed)
         if -reach < low * size and high * size < reach:
             return original(builder, ptr, offset)
         with np.errstate(over="ignore"):
@@ -172,9 +180,7 @@ class LaneChecks:
             return handle
         addresses, launch = handle.data, self._launch
         moved = addresses.copy()
-        found, places = np.unique(addresses, return_index=True)
-        rows = places // math.prod(addresses.shape[1:])
-        for address, row in zip(found.tolist(), rows.tolist(), strict=True):
+        for address, row in _each(addresses):
             if self._windows.find(address) is None:
                 self._record.pointed(address, row)
                 if window := self._table_window(launch, address):
@@ -326,16 +332,32 @@ def _every(lanes: Lanes) -> bool:
     return bool(lanes.item() if lanes.size == 1 else np.logical_and.reduce(lanes, axis=None))
 
 
-def _ends(addresses: Addresses) -> tuple[int, int]:
-    """The lowest and the highest of some."""
+def _each(addresses: Addresses) -> Iterator[tuple[int, int]]:
+    """The different ones of some, from the lowest on, with the first place of each on the first axis."""
     if addresses.size == 1:
-        return (addresses.item(),) * 2
-    return int(np.minimum.reduce(addresses, axis=None)), int(np.maximum.reduce(addresses, axis=None))
+        yield addresses.item(), 0
+        return
+    found, places = np.unique(addresses, return_index=True)
+    rows = places // math.prod(addresses.shape[1:])
+    yield from zip(found.tolist(), rows.tolist(), strict=True)
+
+
+def _ends(numbers: Addresses | Offsets) -> tuple[int, int]:
+    """The lowest and the highest of some."""
+    if numbers.size == 1:
+        return (numbers.item(),) * 2
+    return int(np.minimum.reduce(numbers, axis=None)), int(np.maximum.reduce(numbers, axis=None))
+
+
+_sizes: dict[str, int] = {}
 
 
 def _width(ptrs: Any) -> int:
     """Bytes that one lane accesses: the size of the type that the pointer has by then."""
-    return int(max(1, ptrs.get_element_ty().primitive_bitwidth // 8))
+    name = ptrs.dtype.name
+    if (size := _sizes.get(name)) is None:
+        size = _sizes[name] = int(max(1, ptrs.get_element_ty().primitive_bitwidth // 8))
+    return size
 
 
 def _lanes(mask: Any) -> Lanes:
@@ -358,8 +380,9 @@ def _backwards(lanes: Any) -> Any:
 @contextmanager
 def checked(checks: LaneChecks) -> Iterator[None]:
     """Patch the interpreter of this process for as long as the block runs; the innermost checker sees all."""
-    raw_call, raw_take, raw_bring, raw_convert, raw_move, raw_point, raw_load, *others = _ORIGINALS
-    raw_store, raw_rmw, raw_cas, raw_place, options, *_ = others
+    raw_begin, raw_call, raw_take, raw_bring, raw_convert, raw_move, raw_point, raw_load, *others = _ORIGINALS
+    arguments = handles.Arguments(raw_convert)
+    raw_store, raw_rmw, raw_cas, raw_place, *_ = others
     handle = interpreter.TensorHandle
 
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -373,7 +396,7 @@ def checked(checks: LaneChecks) -> Iterator[None]:
             raw_bring(self, *args)
 
     def convert(value: Any) -> Any:
-        return checks.convert(raw_convert, value)
+        return checks.convert(arguments, value)
 
     def move(self: Any, ptr: Any, offset: Any) -> Any:
         return checks.moved(raw_move, self, ptr, offset)
@@ -420,11 +443,10 @@ def checked(checks: LaneChecks) -> Iterator[None]:
         raw_place(self, *at)
         checks.begins(at)
 
-    # The interpreter computes every int32 overflow check and then drops it for want of debug mode;
-    # the assertions that code under test makes itself are what debug mode is for here.
-    asserting = dataclasses.replace(options, debug=True, sanitize_overflow=False)
-    of_programs = language.patch_lang_tensor, language.reduce_ops, language.scan_ops
+    as_before = handles.handle, Signatures(), exchange.Quick(interpreter._patch_lang)
+    of_programs = plans.patch_attr, language.patch_lang_tensor, language.reduce_ops, language.scan_ops
     replacements = (
+        remembering(raw_begin),
         call,
         take,
         bring,
@@ -436,7 +458,8 @@ def checked(checks: LaneChecks) -> Iterator[None]:
         rmw,
         cas,
         place,
-        asserting,
+        _ASSERTING,
+        *as_before,
         *of_programs,
     )
     with _patched(replacements):

@@ -23,6 +23,7 @@ from harness.memory.unwritten import Unwritten
 from harness.memory.windows import Argument, Window
 
 Kernel = Callable[..., Any]
+_SCALARS = (bool, int, float, str)
 
 
 class OfAllocations(interpreter.GridExecutor):  # type: ignore[misc]
@@ -33,7 +34,8 @@ class OfAllocations(interpreter.GridExecutor):  # type: ignore[misc]
 class Launch:
     """A kernel launch while it runs; `bindings` are those of the code that asked for it.
 
-    `arguments` grow by the tensors that are found through tables of addresses. `written` takes what is stored
+    `arguments` grow by the tensors that are found through tables of addresses. `on_cpu` says whether all that
+    it was given lies in the CPU's memory. `written` takes what is stored
     (None: nobody asks); `turned` says that programs, and the lanes of a store, go in the other direction.
     """
 
@@ -50,6 +52,7 @@ class Launch:
 
     def __post_init__(self) -> None:
         self.given = len(self.arguments)
+        self.on_cpu = all(argument.tensor.is_cpu for argument in self.arguments)
         self.by_address: dict[int, Window | None] = {}
         self.unwritten: dict[int, Unwritten] = {}  # by the id of the argument that holds it
         self.forgotten: list[Argument] = []
@@ -68,11 +71,6 @@ class Launch:
         while frame is not None and frame.f_code.co_filename != self.file:
             frame = frame.f_back
         return frame.f_lineno if frame else 0
-
-    @property
-    def on_cpu(self) -> bool:
-        """Whether all that it was given lies in the CPU's memory."""
-        return all(argument.tensor.device.type == "cpu" for argument in self.arguments[: self.given])
 
     @property
     def dims(self) -> tuple[int, int, int]:
@@ -133,7 +131,7 @@ def opened(executor: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Laun
     arguments = [
         Argument(name, tensor, bindings.name_of(tensor) or name, whole=whole) for name, tensor in given
     ]
-    scalars = {name: value for name, value in bound.items() if isinstance(value, bool | int | float | str)}
+    scalars = {name: value for name, value in bound.items() if isinstance(value, _SCALARS)}
     grid = executor.grid(bound) if callable(executor.grid) else executor.grid
     code = executor.fn.__code__
     size = [int(n) for n in grid]
@@ -160,6 +158,39 @@ def _bound(kernel: Kernel, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> 
     if fits and len(bound) == len(asked.args) and not (asked.varargs or asked.varkw or asked.kwonlyargs):
         return bound
     return inspect.getcallargs(kernel, *args, **named)
+
+
+class Signatures:
+    """The interpreter's `inspect`: it asks for a kernel's signature twice at each launch."""
+
+    getfullargspec = staticmethod(_parameters)
+
+    @staticmethod
+    def getcallargs(kernel: Kernel, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        return _bound(kernel, args, kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(inspect, name)
+
+
+_executors: dict[Kernel, dict[str, Any]] = {}
+
+
+def remembering(original: Callable[..., None]) -> Callable[..., None]:
+    """`GridExecutor.__init__`, which looks through a kernel's annotations once and not at each launch."""
+
+    def __init__(self: Any, fn: Kernel, arg_names: list[str], grid: Any, *rest: Any, **named: Any) -> None:
+        known = _executors.get(fn)
+        if known is None or known["arg_names"] is not arg_names or named or len(rest) != 1:
+            original(self, fn, arg_names, grid, *rest, **named)
+            _executors[fn] = {name: value for name, value in vars(self).items() if name not in _OF_LAUNCHES}
+            return
+        self.__dict__.update(known, grid=grid, pre_run_hooks=rest[0])
+
+    return __init__
+
+
+_OF_LAUNCHES = ("grid", "pre_run_hooks")
 
 
 def _tensors(name: str, value: Any) -> Iterator[tuple[str, torch.Tensor]]:

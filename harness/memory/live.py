@@ -11,11 +11,12 @@ import gc
 import operator
 import weakref
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
+
+from harness.memory.names import address_of
 
 _call: Callable[[Any], Any] = operator.call
 LOOSE = 100_000
@@ -82,8 +83,7 @@ def collected() -> Collected:
     return Collected()
 
 
-@dataclass(frozen=True)
-class _Span:
+class _Span(NamedTuple):
     start: int
     end: int
     tensor: torch.Tensor
@@ -91,11 +91,15 @@ class _Span:
 
 def _spans() -> Iterator[_Span]:
     for value in collected().tensors():
-        if value.device.type != "cpu" or value.layout != torch.strided or not value.numel():
-            continue
-        start = value.data_ptr()
-        reach = sum((size - 1) * stride for size, stride in zip(value.shape, value.stride(), strict=True))
-        yield _Span(start, start + (reach + 1) * value.element_size(), value)
+        if value.is_cpu and value.layout == torch.strided and (numel := value.numel()):
+            start, size = address_of(value), value.element_size()
+            reach = numel if value.is_contiguous() else _reach(value)
+            yield _Span(start, start + reach * size, value)
+
+
+def _reach(tensor: torch.Tensor) -> int:
+    """Elements from the first to the last."""
+    return sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride(), strict=True)) + 1
 
 
 class LiveTensors:

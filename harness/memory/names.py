@@ -26,16 +26,16 @@ Extent = tuple[int, int]
 Binding = tuple[str, Any]
 
 
-_address = torch.Tensor.data_ptr
-"""As it is without `reads`, whom it does not concern that a name is looked for."""
+address_of = torch.Tensor.data_ptr
+"""As it is without `reads`, whom it does not concern what the oracle itself asks for."""
 
 
 def _extent(tensor: torch.Tensor) -> Extent:
     """First byte and number of bytes from the first to the last element."""
     if tensor.layout == torch.strided and tensor.is_contiguous():
-        return _address(tensor), tensor.numel() * tensor.element_size()
+        return address_of(tensor), tensor.numel() * tensor.element_size()
     span = sum((size - 1) * abs(stride) for size, stride in zip(tensor.shape, tensor.stride(), strict=True))
-    return tensor.data_ptr(), (span + 1) * tensor.element_size() if tensor.numel() else 0
+    return address_of(tensor), (span + 1) * tensor.element_size() if tensor.numel() else 0
 
 
 _LAUNCHER = str(Path(launcher.__file__).parent)
@@ -61,6 +61,10 @@ class Known:
 NAMELESS = Known()
 
 
+_NO_OWNERS = (torch.Tensor, type, ModuleType)
+_SEQUENCES = (list, tuple)
+
+
 def _attributes(owner: object) -> Iterator[Binding]:
     if isinstance(owner, Known):
         yield from owner.bindings
@@ -77,7 +81,7 @@ def _bindings(frame: FrameType) -> Iterator[Binding]:
     # The compiler keeps values of its own among the locals, under names that no code could use.
     local_values = [(name, value) for name, value in frame.f_locals.items() if name.isidentifier()]
     for _, value in local_values:
-        if not isinstance(value, torch.Tensor | type | ModuleType):
+        if not isinstance(value, _NO_OWNERS):
             yield from _attributes(value)
     yield from local_values
 
@@ -85,7 +89,7 @@ def _bindings(frame: FrameType) -> Iterator[Binding]:
 def _items(frame: FrameType) -> Iterator[Binding]:
     """The entries of what this frame's bindings hold: a pool's layers, a dictionary of buffers."""
     for name, value in _bindings(frame):
-        if isinstance(value, list | tuple):
+        if isinstance(value, _SEQUENCES):
             yield from ((f"{name}[{index}]", item) for index, item in enumerate(value[:_ITEMS]))
         elif isinstance(value, dict) and len(value) <= _ITEMS:
             yield from ((key, item) for key, item in list(value.items()) if isinstance(key, str))

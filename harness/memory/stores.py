@@ -1,7 +1,7 @@
 """Which of several stores to one element counts, where hardware leaves that to chance.
 
 In one run it is always the same one: the last, or in a run that is made to compare with it one before the
-last, and the programs of a kernel run in the other direction. What then comes out otherwise hangs on chance.
+last, and the programs of a kernel run in the other direction. What then comes out otherwise is chance.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -16,27 +17,41 @@ def _digest(array: np.ndarray[Any, Any]) -> str:
     return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()[:16]
 
 
+_array_of = torch.Tensor.numpy
+"""As it is without `reads`, whom it does not concern what the oracle itself asks for."""
+
+
 def _float_summary(values: torch.Tensor) -> dict[str, Any]:
     exact = values.detach().to(torch.float64)
-    finite = exact[torch.isfinite(exact)]
-    summary: dict[str, Any] = {"nan": int(torch.isnan(exact).sum()), "inf": int(torch.isinf(exact).sum())}
-    if finite.numel():
-        moments = {
-            "min": finite.min(),
-            "max": finite.max(),
-            "mean": finite.mean(),
-            "rms": finite.square().mean().sqrt(),
-        }
-        summary |= {name: float(f"{value.item():.9g}") for name, value in moments.items()}
-    return summary
+    if exact.is_cpu and np.isfinite(_array_of(exact)).all():
+        return {"nan": 0, "inf": 0} | _moments(exact.reshape(-1))
+    return {
+        "nan": int(torch.isnan(exact).sum()),
+        "inf": int(torch.isinf(exact).sum()),
+    } | _moments(exact[torch.isfinite(exact)])
+
+
+def _moments(finite: torch.Tensor) -> dict[str, float]:
+    """Of numbers in one row."""
+    if not finite.numel():
+        return {}
+    mean, rms = finite.mean().item(), finite.square().mean().sqrt().item()
+    moments = {"min": finite.min().item(), "max": finite.max().item(), "mean": mean, "rms": rms}
+    return {name: float(f"{value:.9g}") for name, value in moments.items()}
+
+
+@cache
+def name_of_type(dtype: torch.dtype) -> str:
+    """That of an element, without the library's."""
+    return str(dtype).removeprefix("torch.")
 
 
 def summarize(tensor: torch.Tensor) -> dict[str, Any]:
     """Shape, dtype, and either the values, a sha256 prefix, or min, max, mean and rms."""
-    facts: dict[str, Any] = {"dtype": str(tensor.dtype).removeprefix("torch."), "shape": list(tensor.shape)}
+    facts: dict[str, Any] = {"dtype": name_of_type(tensor.dtype), "shape": list(tensor.shape)}
     if tensor.is_floating_point() or tensor.is_complex():
         return facts | {"summary": _float_summary(tensor)}
-    array = tensor.detach().cpu().numpy()
+    array = _array_of(tensor.detach().cpu())
     if array.size <= VALUES_KEPT:
         return facts | {"values": array.tolist()}
     return facts | {"sha256": _digest(array)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -10,8 +11,11 @@ import numpy as np
 import torch
 
 from harness.memory.modes import unheeded
+from harness.memory.names import address_of
 
 _SIZES = (1, 2, 4, 8)
+_SMALL = 1 << 16
+"""Bytes up to which a tensor is looked at by a copy of its memory."""
 
 
 class Unwritten:
@@ -29,6 +33,8 @@ class Unwritten:
         """Whether a plain tensor still holds some of it, as far as it can be told from other data."""
         if not tensor.numel():
             return False
+        if (told := self._told_by_bytes(tensor)) is not None:
+            return told
         with unheeded():
             values = torch.view_as_real(tensor) if tensor.is_complex() else tensor
             size = values.element_size()
@@ -38,6 +44,26 @@ class Unwritten:
                 bool((bits == (word if size == 1 or word < high else word - (high << 1))).any())
                 for word in self.words[size]
             )
+
+    def _told_by_bytes(self, tensor: torch.Tensor) -> bool | None:
+        """The same, of a small tensor without gaps, by its bytes in memory; None where they do not tell."""
+        size = tensor.element_size()
+        nbytes = tensor.numel() * size
+        if nbytes > _SMALL or not (tensor.is_cpu and tensor.is_contiguous()) or tensor.is_complex():
+            return None
+        memory = ctypes.string_at(address_of(tensor), nbytes)
+        found = [memory.find(word) for word in _needles(self._pattern)[size]]
+        if max(found) < 0:
+            return False
+        # One that begins within an element is none, and may hide one that is.
+        return True if any(at >= 0 and at % size == 0 for at in found) else None
+
+
+@cache
+def _needles(pattern: bytes) -> Mapping[int, tuple[bytes, ...]]:
+    """The words as they lie in memory."""
+    words = _words(pattern).items()
+    return {size: tuple(word.to_bytes(size, "little") for word in of_size) for size, of_size in words}
 
 
 @cache

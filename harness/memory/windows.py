@@ -9,15 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from harness.errors import Unresolved
+from harness.memory.names import address_of
 from harness.memory.stored import WIDE, Stored
-from harness.memory.summary import summarize
+from harness.memory.summary import name_of_type, summarize
 
 Addresses = npt.NDArray[np.uint64]
 Offsets = npt.NDArray[np.int64]
@@ -68,14 +69,13 @@ class Argument:
     whole: bool = False
 
     def __post_init__(self) -> None:
-        sizes = list(zip(self.tensor.shape, self.tensor.stride(), strict=True))
         self.itemsize = self.tensor.element_size()
-        self.real = self.tensor.data_ptr()
-        self.span = sum((size - 1) * stride for size, stride in sizes) + 1 if self.tensor.numel() else 0
+        self.real = address_of(self.tensor)
+        self.span, self.gaps = self.tensor.numel(), False
+        self._rows: list[tuple[int, int]] = []
+        if not self.tensor.is_contiguous():
+            self._spread()
         self.nbytes = self.span * self.itemsize
-        self._rows = sorted(((stride, size) for size, stride in sizes if size > 1), reverse=True)
-        # Overlapping elements (a stride of 0, a sliding window) leave no gaps to speak of.
-        self.gaps = not self.whole and self.tensor.numel() < self.span and self._disjoint()
         self.floor = 0
         if self.whole:
             self._widen()
@@ -85,6 +85,14 @@ class Argument:
         """Know of nothing that was touched."""
         self.read, self.written = Extent(), Extent()
         self.stores = Stored(self.itemsize) if self.nbytes - self.floor >= WIDE else None
+
+    def _spread(self) -> None:
+        """Tell what there is between the elements."""
+        numel, sizes = self.span, list(zip(self.tensor.shape, self.tensor.stride(), strict=True))
+        self.span = sum((size - 1) * stride for size, stride in sizes) + 1 if numel else 0
+        self._rows = sorted(((stride, size) for size, stride in sizes if size > 1), reverse=True)
+        # Overlapping elements (a stride of 0, a sliding window) leave no gaps to speak of.
+        self.gaps = not self.whole and numel < self.span and self._disjoint()
 
     def _widen(self) -> None:
         front = int(self.tensor.storage_offset()) * self.itemsize
@@ -135,8 +143,8 @@ class Argument:
         return whole if self.stores is None else whole[torch.from_numpy(self.stores.elements() - first)]
 
     def facts(self) -> dict[str, Any]:
-        dtype = str(self.tensor.dtype).removeprefix("torch.")
-        described: dict[str, Any] = {"buffer": self.buffer, "dtype": dtype, "shape": list(self.tensor.shape)}
+        dtype, shape = name_of_type(self.tensor.dtype), list(self.tensor.shape)
+        described: dict[str, Any] = {"buffer": self.buffer, "dtype": dtype, "shape": shape}
         spans = {"read": self.read.told(), "written": self.written.told()}
         described |= {name: span for name, span in spans.items() if span}
         if written := spans["written"]:
@@ -145,8 +153,7 @@ class Argument:
         return described
 
 
-@dataclass(frozen=True)
-class Window:
+class Window(NamedTuple):
     """Part of the address space that stands for a tensor.
 
     An address `a` in it lies `a - base + bias` bytes behind the tensor's first element.

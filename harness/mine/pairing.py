@@ -1,6 +1,6 @@
 """Which statements of two versions answer each other: as `harness.draft.align`, of less care and more speed.
 
-There every pair of texts is compared, since edits hang on it; here thousands of functions are only looked at.
+There every pair of texts is compared, since edits depend on it; here thousands of functions are looked at.
 """
 
 from __future__ import annotations

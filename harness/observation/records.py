@@ -231,7 +231,7 @@ class Point:
 
     `results` are the declared outputs: integers and booleans exactly, floats as summaries.
     `compared` says what was held against a reference, and how far it was from it. `either` are values of the
-    results that hang on the order of racing stores: a device gives any one of them.
+    results that depend on the order of racing stores: a device gives any one of them.
     """
 
     params: Mapping[str, Any]

@@ -1,8 +1,9 @@
 """Finds what was put in place of the code that watches and records, in the arm's own process.
 
-Each function's code object, each class's entries and each global of the watched modules is held against what
-it was when its module was first looked at: before the code under test was imported. What only came later, an
-attribute that an import leaves for one, is no alteration, unless it hides a builtin.
+Each function's code object and defaults, each class's entries and each global of the watched modules is held
+against what it was when its module was first looked at: before the code under test was imported. What only
+came later, an attribute that an import leaves for one, is no alteration, unless it hides a builtin, or what a
+class inherits.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import builtins
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from types import CodeType, FunctionType, ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 from harness.process import identities
@@ -26,6 +27,8 @@ STANDARD = ("builtins", "hashlib", "hmac", "json", "json.decoder", "json.encoder
 """Modules of the standard library that recording is made of."""
 _IGNORED = frozenset({"__builtins__", "__cached__", "__spec__", "__loader__", "__warningregistry__", "_"})
 _BUILTINS = frozenset(vars(builtins))
+_LATE = frozenset({"__annotations__", "__doc__"})
+"""What Python itself may give a class long after it was made."""
 _ABSENT: Any = object()
 
 Key = tuple[str, str]
@@ -49,7 +52,7 @@ def watched(packages: Iterable[str] = (), *, rest: float = 0.0) -> Callable[...,
     others: set[str] = set()
     now, looked = time.monotonic, [0.0]
     whole = frozenset({OURS, *packages})
-    looked_into, listed, same, hides, printed = _entries, _modules, _same, _BUILTINS, _print
+    looked_into, listed, same, hides, printed = _entries, _modules, _same, _hides, _print
     taken, joined, holding = identities.taken, identities.joined, identities.holding
     modules, absent, is_module = sys.modules, _ABSENT, _is_module
     never: Holds = bool
@@ -64,8 +67,7 @@ def watched(packages: Iterable[str] = (), *, rest: float = 0.0) -> Callable[...,
         entries = dict(looked_into(name, module))
         first = entries if first is None else first
         gone = [key for key, value in first.items() if not same(entries.get(key, absent), value)]
-        added = (key for key in entries.keys() - first.keys() if key[0] == name)
-        hiding = [key for key in added if key[1] in hides and name not in STANDARD]
+        hiding = [key for key in entries.keys() - first.keys() if hides(name, module, key)]
         seen = printed(entries, module)
         known[name] = (module, {**entries, **first}, seen, never if gone or hiding else holding(seen))
         return list(map(".".join, gone + hiding))
@@ -102,6 +104,19 @@ def _same(one: Any, other: Any) -> bool:
     return one is other or (type(one) is type(other) is str and one == other)
 
 
+def _hides(name: str, module: ModuleType, key: Key) -> bool:
+    """Whether what was added to a module, or to a class of its own, comes before what its code meant."""
+    owner, added = key
+    if owner == name:
+        return added in _BUILTINS and name not in STANDARD
+    kind = vars(module).get(owner.removeprefix(f"{name}."))
+    return (
+        isinstance(kind, type)
+        and added not in _LATE
+        and any(added in vars(base) for base in kind.__mro__[1:])
+    )
+
+
 def _is_module(value: Any) -> bool:
     return isinstance(value, ModuleType)
 
@@ -126,7 +141,7 @@ def _entries(name: str, module: ModuleType) -> Iterator[tuple[Key, Any]]:
             continue
         yield (name, key), value
         if isinstance(value, FunctionType):
-            yield (f"{name}.{key}", "__code__"), value.__code__
+            yield from _made_of(f"{name}.{key}", value)
         elif isinstance(value, type) and value.__module__ == name:
             yield from _members(f"{name}.{key}", value)
         elif type(value).__module__.startswith(FACTS):
@@ -136,13 +151,18 @@ def _entries(name: str, module: ModuleType) -> Iterator[tuple[Key, Any]]:
 def _members(name: str, kind: type) -> Iterator[tuple[Key, Any]]:
     for key, value in list(vars(kind).items()):
         yield (name, key), value
-        if (code := _code(value)) is not None:
-            yield (f"{name}.{key}", "__code__"), code
+        if (inner := _function(value)) is not None:
+            yield from _made_of(f"{name}.{key}", inner)
 
 
-def _code(value: Any) -> CodeType | None:
-    inner = _function(value)
-    return inner.__code__ if inner else None
+def _made_of(name: str, function: FunctionType) -> Iterator[tuple[Key, Any]]:
+    """What a call runs, and takes where nothing is given; a function without defaults is given all of it."""
+    yield (name, "__code__"), function.__code__
+    if function.__defaults__ or function.__kwdefaults__:
+        yield (name, "__defaults__"), function.__defaults__
+        yield (name, "__kwdefaults__"), function.__kwdefaults__
+        for key, value in (function.__kwdefaults__ or {}).items():
+            yield (f"{name}.__kwdefaults__", key), value
 
 
 def _function(value: Any) -> FunctionType | None:

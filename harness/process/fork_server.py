@@ -15,13 +15,15 @@ import signal
 import socket
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NoReturn
 
 from harness.errors import Unresolved
-from harness.process import arm, packets, prctl, preload, trunk, usage, watchdog
+from harness.process import arm, packets, prctl, preload, recall, trunk, usage, watchdog
 from harness.process.descendants import reap
 from harness.process.job import read_json
+from harness.process.recall.kept import Kept
 from harness.process.warm import lending
 
 BOOT = (
@@ -53,6 +55,13 @@ class _ForkServer:
     def __init__(self, link: socket.socket, scratch: Path, arm_only: frozenset[str]) -> None:
         self._link, self._scratch, self._arm_only = link, scratch, arm_only
         self._shut = False
+        self._kept: Kept | None = None
+        self._recalling = ExitStack()
+
+    @property
+    def _generated(self) -> Path:
+        """Where a trunk tells what was generated in it."""
+        return self._scratch / f"generated-{os.getpid()}"
 
     def serve(self) -> None:
         """Serve until the pool is gone; in the fork of an arm, be that."""
@@ -67,7 +76,7 @@ class _ForkServer:
             reap()
             message, descriptors = packet
             if "preload" in message:
-                self._preload(Path(message["preload"]))
+                self._preload(Path(message["preload"]), message["recalled"])
             elif "branch" in message:
                 self._branch(message, *descriptors)
             elif "loaded" in message:
@@ -78,9 +87,12 @@ class _ForkServer:
                 return forked
         return None
 
-    def _preload(self, listed: Path) -> None:
-        for module, problem in preload.load(read_json(listed), self._arm_only):
-            packets.send(self._link, {"module": module, "problem": problem[:2000]})
+    def _preload(self, listed: Path, recalled: str | None) -> None:
+        if recalled and self._kept is None:
+            self._kept = Kept(Path(recalled))
+        with recall.ahead(self._kept):
+            for module, problem in preload.load(read_json(listed), self._arm_only):
+                packets.send(self._link, {"module": module, "problem": problem[:2000]})
         packets.send(self._link, {"preloaded": str(listed)})
         # What is here now will stay: keeping the collector off it keeps its pages shared with the arms.
         gc.freeze()
@@ -113,7 +125,9 @@ class _ForkServer:
 
     def _grow(self, asked: Mapping[str, Any]) -> NoReturn:
         """In the fork: goes on as a trunk."""
-        problem = trunk.grow(asked, self._part, self._scratch, self._arm_only)
+        with self._recalling:
+            self._recalling.enter_context(recall.in_trunk(self._kept, self._generated))
+            problem = trunk.grow(asked, self._part, self._scratch, self._arm_only)
         packets.send(self._link, {"ungrown": problem[:2000]})
         os._exit(0)
 
@@ -122,8 +136,9 @@ class _ForkServer:
         self._shut = is_shut
         if (threads := usage.threads(os.getpid())) > 1:
             raise Unresolved(f"what the arms have in common started {threads - 1} threads")
+        self._recalling.close()  # an arm has the packages as they are
         gc.freeze()
-        packets.send(self._link, {"grown": os.getpid()})
+        packets.send(self._link, {"grown": os.getpid(), "generated": str(self._generated)})
         return self._forked() or os._exit(0)
 
     def _fork(self, message: Mapping[str, Any], descriptors: Sequence[int]) -> arm.Forked | None:

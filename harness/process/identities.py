@@ -24,6 +24,7 @@ FACTS = "harness.facts."
 """Where the classes of facts are: a module's facts are told by what they hold, and nothing else is."""
 
 _CODE_OF, _SPACE_OF = attrgetter("__code__"), attrgetter("__dict__")
+_DEFAULTS_OF, _NAMED_DEFAULTS_OF = attrgetter("__defaults__"), attrgetter("__kwdefaults__")
 _WHOLE = frozenset({str, bytes, int, float, complex, bool, NoneType, range, FunctionType})
 """Types whose objects cannot change, as far as a fact's text tells of them."""
 _IMMUTABLE = frozenset({tuple, frozenset})
@@ -38,14 +39,16 @@ Print = tuple[
     list[dict[str, Any]], list[Cell], list[int],
     list[Collection[Any]], list[int], list[Any],
     list[FunctionType], list[CodeType],
+    list[FunctionType], list[tuple[Any, ...] | None], list[dict[str, Any] | None],
     list[Any], list[type], list[dict[str, Any]],
     list[Any], list[str],
 ]  # fmt: skip
 """What objects are made of, as it was once; each list's objects stay alive with it.
 
 Dictionaries, where their versions lie, and those; collections that have none, their sizes, and what was in
-all of them, one after another; functions and their code; facts with their types and namespaces; facts that
-only their text can tell, and those. A bare tuple, since nobody can replace how one is unpacked.
+all of them, one after another; functions and their code; those with defaults, and these; facts with their
+types and namespaces; facts that only their text can tell, and those. A bare tuple, since nobody can replace
+how one is unpacked.
 """
 
 
@@ -55,15 +58,18 @@ def taken(
     """The print of these namespaces, of the code that functions run, and of all that facts hold."""
     parts, odd = _told_by_parts(facts)
     owners = [part for part in parts if not isinstance(part, _CONTAINERS)]
-    held_in = [*spaces, *(part if isinstance(part, _CONTAINERS) else vars(part) for part in parts)]
+    running = list({id(function): function for function in functions}.values())
+    defaulted = [one for one in running if one.__defaults__ or one.__kwdefaults__]
+    named = [one.__kwdefaults__ for one in defaulted if one.__kwdefaults__]
+    held_in = [*spaces, *named, *(part if isinstance(part, _CONTAINERS) else vars(part) for part in parts)]
     dicts = {id(one): one for space in held_in if (one := _versioned(space)) is not None}
     cells = list(map(versions.cell, dicts.values()))
     live = [view for space in held_in if _versioned(space) is None for view in _views(space)]
-    running = list({id(function): function for function in functions}.values())
     return (
         *(list(dicts.values()), cells, list(map(versions.version_in, cells))),
         *(live, list(map(len, live)), list(chain.from_iterable(live))),
         *(running, list(map(_CODE_OF, running))),
+        *(defaulted, list(map(_DEFAULTS_OF, defaulted)), list(map(_NAMED_DEFAULTS_OF, defaulted))),
         *(owners, list(map(type, owners)), list(map(_SPACE_OF, owners))),
         *(odd, list(map(repr, odd))),
     )
@@ -77,9 +83,10 @@ def joined(prints: Iterable[Print]) -> Print:
 
 def holding(of: Print) -> Holds:
     """Whether all is still as in this print; what it needs for that is its own from now on."""
-    _, cells, numbers, live, sizes, held, functions, codes, owners, kinds, spaces, odd, texts = of
+    _, cells, numbers, live, sizes, held, functions, codes, defaulted, defaults, named, *_ = of
+    *_, owners, kinds, spaces, odd, texts = of
     same, one_by_one, code_of, space_of = is_, chain.from_iterable, _CODE_OF, _SPACE_OF
-    version_in = versions.version_in
+    version_in, defaults_of, named_of = versions.version_in, _DEFAULTS_OF, _NAMED_DEFAULTS_OF
 
     def holds() -> bool:
         return (
@@ -87,6 +94,8 @@ def holding(of: Print) -> Holds:
             and list(map(len, live)) == sizes
             and all(map(same, one_by_one(live), held))
             and all(map(same, map(code_of, functions), codes))
+            and all(map(same, map(defaults_of, defaulted), defaults))
+            and all(map(same, map(named_of, defaulted), named))
             and all(map(same, map(type, owners), kinds))
             and all(map(same, map(space_of, owners), spaces))
             and list(map(repr, odd)) == texts

@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import harness
+from harness import foreign
 from harness.errors import BadInput, Unresolved
 from harness.process import fork_server, log, packets, supervisor
 from harness.process.job import Environment, write_json
+from harness.process.recall.kept import LARGEST
 from harness.process.scratch import clear, clear_dead, new
 from harness.process.warm.surroundings import search_path
 
@@ -178,6 +180,7 @@ class ForkServer:
         self.threaded = self._has_branched = False
         self._ended, self._grown = threading.Event(), threading.Event()
         self.ungrown: str | None = None
+        self.generated = b""
         self._lock = threading.Lock()
         with theirs:
             self._log = self._begin(environment, theirs.fileno())
@@ -220,8 +223,11 @@ class ForkServer:
         with self._lock:
             return packets.send(self._link, message, descriptors)
 
-    def preload(self, modules: Iterable[str]) -> None:
-        """Has these imported, those apart that were asked for before, ahead of any later arm."""
+    def preload(self, modules: Iterable[str], recalled: Path | None = None) -> None:
+        """Has these imported, those apart that were asked for before, ahead of any later arm.
+
+        `recalled` is where what they work out as they are imported is kept; no arm may write it.
+        """
         with self._lock:
             new = [module for module in dict.fromkeys(modules) if module not in self._asked]
             if not new:
@@ -229,7 +235,8 @@ class ForkServer:
             listed = self._supervisor.scratch / f"{self.name}.{len(self._asked)}.json"
             self._asked.update(dict.fromkeys(new))
             write_json(listed, new)
-            packets.send(self._link, {"preload": str(listed)})
+            told = str(recalled) if recalled else None
+            packets.send(self._link, {"preload": str(listed), "recalled": told})
 
     def start(self, job_file: Path, number: int, stream: socket.socket) -> socket.socket:
         """Has an arm forked; the link on which its watchdog reports. It ends at once if the fork server has.
@@ -293,6 +300,7 @@ class ForkServer:
                 self._has_branched = True
                 self._supervisor.branched(self.name, message["branched"])
             elif "grown" in message:
+                self._hear_generated(Path(message["generated"]))
                 self._grown.set()
             elif "ungrown" in message:
                 self._wither(message["ungrown"])
@@ -302,6 +310,11 @@ class ForkServer:
         self._ended.set()
         if not self._grown.is_set():
             self._wither(f"it ended: {self.last_words or 'it left no word'}")
+
+    def _hear_generated(self, told: Path) -> None:
+        """At once: no arm was forked yet that could have written it."""
+        with contextlib.suppress(BadInput):  # there is nothing new
+            self.generated = foreign.read(told, largest=LARGEST)
 
     def _wither(self, why: str) -> None:
         self.ungrown = why

@@ -13,11 +13,12 @@ from concurrent.futures import Future
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from itertools import count
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from harness.errors import BadInput, Unresolved
-from harness.process import packets, scratch
+from harness.process import packets, recall, scratch
 from harness.process.confine import Protected
 from harness.process.ending import conclude, lost
 from harness.process.hearing import Hearing
@@ -32,8 +33,6 @@ _log = logging.getLogger(__name__)
 
 _SLACK = 30.0
 """Seconds of silence after which a watchdog itself is given up."""
-_AHEAD = 2
-"""How many environments do not yield the processor: the first one, and the base that it is a fork of."""
 _STARTS = 2
 """How often a fork server of one environment is started before it is given up."""
 
@@ -53,8 +52,9 @@ class Pool:
     until it runs. With `learn`, what one arm had to import itself is imported ahead of the next. What
     `lease` gives is an arm's for as long as it runs, if it needs devices. A fork server that `lender` has
     ready is not started anew. With `first`, arms of least effort come first, and wait for nothing but what is
-    theirs: trunks grow beside the lanes, which take no other arm before, and environments behind the first
-    yield the processor to it.
+    theirs: trunks grow beside the lanes, which take no other arm before, and the environment that comes first
+    is a fork of no base, which would import less at first; all that comes behind it yields the processor.
+    Where no arm can write the file `recalled`, it keeps what modules work out as they are imported.
     Closing kills whatever runs. `protection` is how arms are kept from writing what is not theirs; without
     it the machine's best. Raises BadInput without a lane or off Linux, Unresolved if nothing can be started.
     """
@@ -69,14 +69,17 @@ class Pool:
         protection: Protection | None = None,
         lender: Lender | None = None,
         first: bool = False,
+        recalled: Path | None = None,
     ) -> None:
         if lanes < 1:
             raise BadInput(f"{lanes} lanes run nothing: give at least 1")
         if sys.platform != "linux":
             raise BadInput(f"arms need Linux, not {sys.platform}: run in a container")
         self._learn, self._start_seconds, self._lease = learn, start_seconds, lease
-        self.protection = protection or chosen()
+        self._supervisor = Supervisor()
+        self.protection = protection or self._chosen()
         self._first = first
+        self._recalled = recalled if self.protection is Protection.READ_ONLY else None
         self._queue: queue.PriorityQueue[Waiting] = queue.PriorityQueue()
         self._growing = queue.PriorityQueue[Waiting]() if first else self._queue
         self._numbers, self._asked = count(1), count(1)
@@ -84,8 +87,9 @@ class Pool:
         self._lock = threading.RLock()
         self._fork_servers: dict[str, list[ForkServer]] = {}
         self._learned: dict[str, dict[str, None]] = {}
+        self._foremost: str | None = None
+        self._planted: list[ForkServer] = []
         self._closed = False
-        self._supervisor = Supervisor()
         self._lender = lender
         self._lent: list[Supervisor] = []
         queues = [*[self._queue] * lanes, *[self._growing] * first]
@@ -95,6 +99,14 @@ class Pool:
         ]
         for lane in self._lanes:
             lane.start()
+
+    def _chosen(self) -> Protection:
+        """The machine's best, which is tried while the supervisor comes to be."""
+        try:
+            return chosen()
+        except BaseException:
+            self._supervisor.close()
+            raise
 
     def __enter__(self) -> Pool:
         return self
@@ -117,14 +129,6 @@ class Pool:
     def warm(self, environment: Environment) -> None:
         """Starts an environment's fork server ahead of its first arm; returns at once."""
         self._fork_server(environment)
-
-    def begin(self, base: Environment) -> None:
-        """Starts what environments of this base are forks of, ahead of the first of them; returns at once.
-
-        Where somebody has these ready, to lend them, nothing is started.
-        """
-        if not (self._lender and self._lender.is_there):
-            self._fork_server(base, is_base=True)
 
     def learned(self, environment: Environment) -> tuple[str, ...]:
         """Modules to preload next time: what its fork server holds, and what its arms had to import."""
@@ -179,6 +183,12 @@ class Pool:
             for fork_server in fork_servers:
                 fork_server.close()
         self._trunks.close()
+        self._learn_generated()
+
+    def _learn_generated(self) -> None:
+        """Keep for later fork servers and trunks what was generated in those of this pool."""
+        if self._recalled and (told := [one.generated for one in self._planted if one.generated]):
+            recall.learn(self._recalled, told)
 
     def _cancel_waiting(self) -> None:
         self._trunks.cancel()
@@ -248,21 +258,26 @@ class Pool:
         with self._lock:
             if self._closed:
                 raise Unresolved("the pool is closed: no arm can be started")
+            if self._first and self._foremost is None:
+                self._foremost = environment.key
             fork_servers = self._fork_servers.setdefault(environment.key, [])
             if not fork_servers or (fork_servers[-1].has_ended() and len(fork_servers) < _STARTS):
-                name = f"fork-server-{len(self._fork_servers)}.{len(fork_servers) + 1}"
-                lent = None if fork_servers or is_base else self._borrow(environment)
-                base = None if fork_servers or lent else self._base(environment)
-                yields = self._first and len(self._fork_servers) > _AHEAD
-                fork_servers.append(
-                    ForkServer(lent or self._supervisor, name, environment, base, yields=yields)
-                )
+                fork_servers.append(self._started(environment, len(fork_servers), is_base))
             # One that died may have died of an import: the second leaves all of them to the arms.
             if len(fork_servers) == 1:
                 learns = self._learn and environment.learns
                 learned = self._learned.get(environment.key, {}) if learns else {}
-                fork_servers[0].preload([*environment.preload, *learned])
+                fork_servers[0].preload([*environment.preload, *learned], self._recalled)
             return fork_servers[-1]
+
+    def _started(self, environment: Environment, before: int, is_base: bool) -> ForkServer:
+        """A new fork server, of an environment that had so many before."""
+        name = f"fork-server-{len(self._fork_servers)}.{before + 1}"
+        is_foremost = self._foremost == environment.key
+        lent = None if before or is_base else self._borrow(environment)
+        base = None if before or lent or is_foremost else self._base(environment)
+        yields = self._foremost is not None and not is_foremost
+        return ForkServer(lent or self._supervisor, name, environment, base, yields=yields)
 
     def _borrow(self, environment: Environment) -> Supervisor | None:
         """A supervisor whose fork server has imported what this environment's has to; None without any."""
@@ -278,7 +293,9 @@ class Pool:
         name = f"trunk-{next(self._numbers)}"
         asked = base.scratch / f"{name}.json"
         write_json(asked, self._protected(job).of_trunk())
-        return ForkServer(base.starter, name, job.environment, base, asked)
+        planted = ForkServer(base.starter, name, job.environment, base, asked)
+        self._planted.append(planted)
+        return planted
 
     def _protected(self, job: Job) -> Job:
         """As far as this machine keeps arms from writing."""

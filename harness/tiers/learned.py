@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from harness.facts import Tier
 from harness.homes import Home
 from harness.machine import Machine
 from harness.machine.workspace import Workspace
@@ -34,7 +35,11 @@ class Learned:
         """What kinds of environments were found to have in common."""
         return self.of(_COMMON)
 
-    def base(self, package: str, homes: Sequence[Home]) -> Environment | None:
-        """What most kinds are forks of; None before it was found out what they have in common."""
-        known = self.common.load()
-        return arms.base(package, known, homes) if known else None
+    def before(self, kind: str) -> tuple[str, ...]:
+        """What arms of a kind were seen to import; a server imports most of what kernels do."""
+        also = self.of(Tier.KERNEL).load() if kind == arms.CPU_SERVER else ()
+        return tuple(dict.fromkeys((*self.of(kind).load(), *also)))
+
+    def environment(self, kind: str, package: str, homes: Sequence[Home]) -> Environment:
+        """The environment of a kind, as `harness.tiers.arms.kind` names it."""
+        return arms.environment(kind, package, self.before(kind), homes, self.common.load())

@@ -18,14 +18,15 @@ def pool_for(machine: Machine, workspace: Workspace, lanes: int, *, first: bool 
     With `first` it has a first result as soon as can be, else all of them.
     """
     seats = gpu_leases.Seats(gpu_leases.of_this_machine(machine.host), lanes)
-    return Pool(lanes, lease=seats.seat, lender=Lender(workspace.warm), first=first)
+    lender = Lender(workspace.warm)
+    return Pool(lanes, lease=seats.seat, lender=lender, first=first, recalled=workspace.recalled)
 
 
-def begin(pool: Pool, package: str, machine: Machine, workspace: Workspace, own: Sequence[Home]) -> None:
-    """Has it begin at once with the imports that most kinds of arms have in common.
+def begin(pool: Pool, kind: str, package: str, learned: Learned, own: Sequence[Home]) -> None:
+    """Has it begin at once with the imports that arms of a kind share.
 
-    They take seconds, most of which pass while the command is read. Where nothing is known of them, where
-    `refault warm` has them ready, and beside a GPU, whose arms import for themselves, it does nothing.
+    They take seconds, part of which pass while the command is read. Beside a GPU, whose arms import for
+    themselves, it does nothing.
     """
-    if not machine.host.has_devices and (base := Learned(workspace, machine).base(package, own)):
-        pool.begin(base)
+    if not learned.machine.host.has_devices:
+        pool.warm(learned.environment(kind, package, own))

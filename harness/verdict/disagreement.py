@@ -17,7 +17,7 @@ from harness.observation.compare import named_params, same_params, value_differe
 APART = Tolerance(absolute=2e-2, relative=2e-2, reason="XF32 on gfx942 keeps ten bits of a product's factors")
 """How far floats may be from the interpreter's. Whole numbers are the same."""
 _WRITTEN = ("dtype", "shape", "written", "wrote")
-"""What a launch tells of an argument that does not hang on what a compiler leaves out."""
+"""What a launch tells of an argument that does not depend on what a compiler leaves out."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ import random
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from harness.host import imports
+from harness import imports
 from harness.tiers.server import inside
 
 ENTRY = f"{__name__}:begin"

@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
 
+from harness import imports
 from harness.errors import FactsError
-from harness.host import import_stand_ins, imports
+from harness.host import import_stand_ins
 from harness.host.attention import aiter, fa3
 from harness.host.attention.tables import Told
-from harness.host.imports import Noted
+from harness.imports import Noted
 from harness.observation.records import EMULATED
 
 Native = Callable[[Callable[..., Any]], Callable[..., Any]]

@@ -6,9 +6,9 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from harness.host import imports
+from harness import imports
 from harness.host.graphs import collectives, decoding, drafting, streams
-from harness.host.imports import Noted
+from harness.imports import Noted
 
 _MODES = "srt.model_executor.forward_batch_info"
 

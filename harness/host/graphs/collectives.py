@@ -6,7 +6,7 @@ import functools
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-from harness.host.imports import Noted
+from harness.imports import Noted
 
 NCCL = "srt.distributed.device_communicators.pynccl"
 DATA_PARALLEL = "srt.layers.dp_attention"

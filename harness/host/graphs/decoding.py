@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from harness.host.imports import Noted
+from harness.imports import Noted
 
 RUNNER = "srt.model_executor.model_runner"
 SETUP = "srt.model_executor.model_runner_components.cuda_graph_setup"

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from harness.host.imports import Noted
+from harness.imports import Noted
 
 WORKERS = ("srt.speculative.eagle_worker_v2", "srt.speculative.eagle_worker")
 """The worker whose steps overlap, and the one before it."""

@@ -21,6 +21,7 @@ from harness.memory.device.ledger import Entry, Ledger
 from harness.memory.device.memory import Region, Source
 from harness.memory.device.sweep import Sweeper, Watched
 from harness.memory.device.zones import Layout, Zone
+from harness.memory.fences import Like
 from harness.memory.poison import Poison
 from harness.memory.violations import Elements, Violations, Where
 from harness.observation import Fault
@@ -79,8 +80,8 @@ class DeviceFences:
             return "allocated while a graph was captured"
         return None
 
-    def allocate(self, like: torch.Tensor, name: str | None) -> torch.Tensor:
-        """Zeroed memory between red zones, of the shape and type of `like` (which may be meta).
+    def allocate(self, like: Like, name: str | None) -> torch.Tensor:
+        """Zeroed memory between red zones, of the shape and type of `like`.
 
         Strides are those of `like`, but for buffers with zones between their rows.
         """
@@ -220,7 +221,7 @@ def _fill(block: Block, counts: Iterable[int], canaries: Iterable[int]) -> None:
         block.region.view(zone.offset, zone.nbytes).copy_(zones.filled(mine, zone.nbytes))
 
 
-def _bytes(like: torch.Tensor) -> int:
+def _bytes(like: Like) -> int:
     return zones.span(like.shape, like.stride()) * like.element_size()
 
 

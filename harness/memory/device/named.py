@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from harness.memory.device.ledger import Entry, Ledger
+from harness.memory.fences import Like
 from harness.memory.poison import Poison
 
 
@@ -19,7 +20,7 @@ class NamedAllocations:
         mine = self._device.type
         return None if (device or torch.get_default_device()).type == mine else f"not in the memory of {mine}"
 
-    def allocate(self, like: torch.Tensor, name: str | None) -> torch.Tensor:
+    def allocate(self, like: Like, name: str | None) -> torch.Tensor:
         """Zeroed memory of the shape, strides and type of `like`; what is up to `reach` bytes off is its."""
         tensor = torch.empty_strided(like.shape, like.stride(), dtype=like.dtype, device=self._device)
         start, nbytes = tensor.data_ptr(), tensor.untyped_storage().nbytes()

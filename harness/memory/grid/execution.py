@@ -8,7 +8,6 @@ rolled back, and the programs run one after another, as the interpreter itself w
 
 from __future__ import annotations
 
-import copy
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -66,8 +65,9 @@ class Grid:
         self, call: Kernel, executor: Any, args: tuple[Any, ...], kwargs: dict[str, Any], launch: Launch
     ) -> Any:
         """Have the interpreter run one program, which is all those of the launch."""
-        one, kernel = copy.copy(executor), executor.fn
-        one.grid, one.fn = (1, 1, 1), Body(kernel)
+        # `copy.copy` would leave a note on the class, which tells as an alteration of it.
+        one, kernel = object.__new__(type(executor)), executor.fn
+        one.__dict__.update(vars(executor), grid=(1, 1, 1), fn=Body(kernel))
         with one.fn.running(lambda arguments: self._run(kernel, arguments, launch)):
             return call(one, *args, **kwargs)
 

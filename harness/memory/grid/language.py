@@ -16,6 +16,7 @@ from triton.runtime import interpreter
 from harness.memory.grid.builder import WholeGrid
 from harness.memory.grid.reductions import Reductions
 from harness.memory.grid.signals import InOrder
+from harness.memory.plans import Unknown, truth
 
 Original = Callable[..., Any]
 
@@ -55,6 +56,8 @@ def _whole() -> WholeGrid | None:
 
 def _truth(original: Original) -> Original:
     def __bool__(self: Any) -> bool:
+        if self.handle.__class__ is Unknown:
+            return truth(self)
         if (builder := _whole()) is None:
             return bool(original(self))
         data = self.handle.data

@@ -1,8 +1,7 @@
-"""The one way in which lines of text reach a terminal, where nothing in them is obeyed."""
+"""The one way in which lines of text reach a terminal by rich, where nothing in them is obeyed."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Sequence
 
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -35,8 +34,3 @@ def columns(rows: Sequence[Sequence[str]]) -> list[str]:
     """Rows of as many cells as lines, the cells below one another."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
-
-
-def tell(text: str, *, stderr: bool = False, keep: str = "") -> None:
-    """Print a line without rich; with a break in `keep`, it may have several."""
-    print(visible(text, keep=keep), file=sys.stderr if stderr else sys.stdout, flush=True)

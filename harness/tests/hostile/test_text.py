@@ -298,7 +298,8 @@ def test_the_json_keeps_every_text_as_it_was(text: str) -> None:
 # --- the one way --------------------------------------------------------------------------------------------
 
 APART = {
-    "report/terminal/lines.py",  # the one way
+    "report/telling.py",  # the one way, and
+    "report/terminal/lines.py",  # the one with rich
     "documents/__main__.py",  # a schema of Refault's own
     "source/known.py",  # digests, for its own table
     "source/age.py",  # paths of published releases, for its own table

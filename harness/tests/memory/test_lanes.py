@@ -191,6 +191,7 @@ def test_an_argument_that_moves_is_no_fault_of_the_kernel() -> None:
             Restless.asked += 1
             return self.base.data_ptr() + Restless.asked
 
+    from harness.memory.handles import Arguments
     from harness.memory.lanes import LaneChecks
     from harness.memory.launch import Launch
     from harness.memory.names import Bindings
@@ -201,7 +202,7 @@ def test_an_argument_that_moves_is_no_fault_of_the_kernel() -> None:
     arguments = [Argument("x", Restless.base, "x")]
     checks._launch = Launch("kernel", "file", [1], {}, arguments, Bindings(None))
     with pytest.raises(Unresolved, match="not where its launch said"):
-        checks.convert(lambda value: value, Restless())
+        checks.convert(Arguments(lambda value: value), Restless())
 
 
 def test_of_a_table_that_is_only_reserved_a_launch_tells_what_it_stored() -> None:

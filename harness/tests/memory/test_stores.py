@@ -1,4 +1,4 @@
-"""Of several stores to one element always the same one counts, and what hangs on that is found."""
+"""Of several stores to one element always the same one counts, and what depends on that is found."""
 
 from __future__ import annotations
 

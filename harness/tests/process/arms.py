@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import dataclasses
 import os
 import signal
 import subprocess
@@ -40,6 +41,7 @@ def describes_itself(payload: Payload, folder: Path) -> Result:
         "interrupt": signal.getsignal(signal.SIGINT) is signal.default_int_handler,
         "threads": threading.active_count(),
         "nice": os.getpriority(os.PRIO_PROCESS, 0),
+        "dataclasses": sorted(vars(dataclasses)),
     }
 
 

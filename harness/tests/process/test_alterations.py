@@ -23,6 +23,8 @@ class Kind:
     def value(self): return 1
     @classmethod
     def made(cls): return cls()
+class Heir(Kind):
+    def own(self, count=1, *, named=2): return count + named
 """
 
 
@@ -38,7 +40,7 @@ def module(monkeypatch: pytest.MonkeyPatch) -> Any:
     made = ModuleType("harness.toy_recorder")
     made.__dict__["CASE"] = watch("oob-write")
     exec(SOURCE, made.__dict__)
-    made.__dict__["Kind"].__module__ = made.__name__
+    made.__dict__["Kind"].__module__ = made.__dict__["Heir"].__module__ = made.__name__
     made.__dict__["last"] = _other
     monkeypatch.setitem(sys.modules, made.__name__, made)
     return made
@@ -56,6 +58,11 @@ CHANGES: dict[str, Callable[[Any], object]] = {
     "Kind.method.__code__": lambda m: setattr(m.Kind.method, "__code__", _other.__code__),
     "Kind.value.__code__": lambda m: setattr(m.Kind.value.fget, "__code__", _other.__code__),
     "Kind.made.__code__": lambda m: setattr(m.Kind.made.__func__, "__code__", _other.__code__),
+    "Heir.method": lambda m: setattr(m.Heir, "method", _other),
+    "Heir.__getattribute__": lambda m: setattr(m.Heir, "__getattribute__", lambda one, name: _other),
+    "Heir.own.__defaults__": lambda m: setattr(m.Heir.own, "__defaults__", (3,)),
+    "Heir.own.__kwdefaults__": lambda m: setattr(m.Heir.own, "__kwdefaults__", {"named": 2}),
+    "Heir.own.__kwdefaults__.named": lambda m: m.Heir.own.__kwdefaults__.update(named=3),
     "CASE.facts": lambda m: object.__setattr__(m.CASE, "kinds", frozenset()),
     "len": lambda m: setattr(m, "len", _other),
     "last": lambda m: vars(m).update(round=vars(m).pop("last")),  # no value is another, and none elsewhere
@@ -118,13 +125,14 @@ OWN: dict[str, tuple[object, object]] = {
     "harness.process.alterations._modules": (alterations, lambda *_: ()),
     "harness.process.alterations._same": (alterations, lambda *_: True),
     "harness.process.alterations._entries": (alterations, lambda *_: ()),
+    "harness.process.alterations._hides": (alterations, lambda *_: False),
     "harness.process.alterations._is_module": (alterations, lambda value: False),
     "harness.process.identities.holding": (identities, lambda _: lambda: True),
     "harness.process.versions.version_in": (versions, lambda _: 0),
     "harness.process.versions.cell": (versions, lambda _: memoryview(bytes(8)).cast("Q")),
     "harness.process.identities.is_": (identities, lambda *_: True),
-    "harness.process.identities.taken": (identities, lambda *_: ([],) * 13),
-    "harness.process.identities.joined": (identities, lambda _: ([],) * 13),
+    "harness.process.identities.taken": (identities, lambda *_: ([],) * 16),
+    "harness.process.identities.joined": (identities, lambda _: ([],) * 16),
 }
 """What looks, and what somebody would put in place of it to be left alone."""
 

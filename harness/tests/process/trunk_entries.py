@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import dataclasses
 import importlib
 import os
 import socket
@@ -109,6 +110,16 @@ def _written(path: Path) -> bool:
     except OSError:
         return False
     return True
+
+
+def generates(shared: Payload, parting: Parting) -> Result:
+    """A dataclass before the arms part, and one behind."""
+    kinds = [dataclasses.make_dataclass("Before", ["slots_in_common"])]
+    was_recalling = "exec" in vars(dataclasses)
+    own = parting()
+    kinds.append(dataclasses.make_dataclass("Behind", ["slots_of_an_arm"]))
+    made = [dataclasses.asdict(kind(own.payload["n"])) for kind in kinds]
+    return {"made": made, "recalling": [was_recalling, "exec" in vars(dataclasses)]}
 
 
 def by_itself(payload: Payload, folder: Path) -> Result:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from harness.host import imports
+from harness import imports
 from harness.host.attention import Stray
 from harness.memory import oracle
 from harness.memory.oracle import Oracle

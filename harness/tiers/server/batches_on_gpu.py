@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.host import imports
+from harness import imports
 from harness.memory.device import install as fences
 from harness.memory.violations import Elements, Violations, Where
 from harness.observation import Fault

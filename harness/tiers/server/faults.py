@@ -87,4 +87,4 @@ def _notes(violations: Sequence[Violation]) -> Iterator[str]:
         place = violation.place or "no known line"
         yield f"{violation.fault.signature}, {violation.mode} of {requests}, at {place}"
     if len(violations) > _TOLD:
-        yield f"{len(violations) - _TOLD} more strays of the same server"
+        yield f"{len(violations) - _TOLD} more findings of the same server"

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from harness.host import attention, graphs
-from harness.host.imports import Noted
+from harness.imports import Noted
 from harness.memory import graphs as recorder
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from harness import imports
 from harness.errors import Unresolved
 from harness.facts import Host
 from harness.homes import OWN
@@ -20,7 +21,6 @@ from harness.host import (
     collecting,
     forking,
     import_stand_ins,
-    imports,
     interpreter,
     preload,
     without_accelerator,

@@ -242,6 +242,18 @@ def test_nothing_of_a_launch_outlives_it() -> None:
     assert kept() is None
 
 
+def test_a_launch_leaves_nothing_on_the_class_that_runs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever looks for altered code would find it there."""
+
+    class Executor(triton_interpreter.GridExecutor):  # type: ignore[misc]
+        """As `graphs.launches.Repeated`: a class of the harness's own."""
+
+    before, out = set(vars(Executor)), torch.zeros(40)
+    executor = Executor(kernels.scale.rewrite(), kernels.scale.arg_names, (5,), [])
+    at_once(lambda: executor(out, torch.arange(40.0), 37, 3, BLOCK=8))
+    assert set(vars(Executor)) == before and executor.grid == (5,)
+
+
 def test_an_exchange_that_was_remembered_without_watching_is_made_anew() -> None:
     """Else the programs would not be told apart where one of them asks for a number."""
     interpreter.exchange_once()

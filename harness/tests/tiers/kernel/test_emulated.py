@@ -43,7 +43,7 @@ def _run(tree: Tree, folder: Path, pool: Pool, chip: str | None) -> tuple[Observ
 
 
 def _written(point: Point) -> Any:
-    """A trace without what was read, which hangs on what a compiler leaves out."""
+    """A trace without what was read, which depends on what a compiler leaves out."""
     for event in (trace := json.loads(json.dumps(point.trace))):
         for argument in event.get("args", {}).values():
             argument.pop("read", None)

@@ -137,7 +137,7 @@ def test_answers_are_the_reference_s_and_are_kept_by_request(judged: Mapping[str
 
 def test_a_stray_is_told_with_its_request_and_line(judged: Mapping[str, Judged]) -> None:
     reverted = judged["pr201_stray_store"].result.reverted
-    assert reverted and reverted.main.faults[0].count is None  # how much strays hangs on the batch
+    assert reverted and reverted.main.faults[0].count is None  # how much strays depends on the batch
     told = next(note for note in reverted.main.notes if "fill_kernel" in note)
     assert "count=" in told and "EXTEND of r0-000" in told and "at fill_kernel:" in told
 

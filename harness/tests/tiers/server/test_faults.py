@@ -68,7 +68,7 @@ def test_what_a_server_leaves_behind_is_a_leak() -> None:
 
 def test_many_strays_are_counted_and_not_listed() -> None:
     _, _, notes = split(WATCHED, [violation(batch=number) for number in range(40)], (), ended())
-    assert len(notes) == 3 and notes[-1] == "38 more strays of the same server"
+    assert len(notes) == 3 and notes[-1] == "38 more findings of the same server"
 
 
 def test_a_stray_outside_any_request_says_so() -> None:

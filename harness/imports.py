@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import partial
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
@@ -18,18 +19,39 @@ Around = Callable[[ModuleType], AbstractContextManager[None]]
 """Takes the module that is about to be executed, and holds while it is."""
 
 
-def after(changes: Mapping[str, Change]) -> None:
-    """Call each change once its module is imported, or now if it is."""
+def after(changes: Mapping[str, Change]) -> MetaPathFinder:
+    """Call each change once its module is imported, or now if it is; returns what sees to that."""
     for name in set(changes) & set(sys.modules):
         changes[name](sys.modules[name])
     waiting = {name: _once_done(change) for name, change in changes.items() if name not in sys.modules}
     # Taken out at once: finders that ask all others for the same module would come back here.
-    around(lambda name: waiting.pop(name, None))
+    return around(lambda name: waiting.pop(name, None))
 
 
-def around(choose: Callable[[str], Around | None]) -> None:
-    """Ask `choose` for each module that is imported from now on whether something is to hold meanwhile."""
-    sys.meta_path.insert(0, _Finder(choose))
+@contextmanager
+def meanwhile(holding: Mapping[str, Around]) -> Iterator[None]:
+    """In the block each of these holds once its module is imported, or from its start on if it is."""
+    with ExitStack() as held:
+        entered = {name: partial(_enter, held, one) for name, one in holding.items()}
+        finder = after(entered)
+        try:
+            yield
+        finally:
+            sys.meta_path.remove(finder)
+
+
+def around(choose: Callable[[str], Around | None]) -> MetaPathFinder:
+    """Ask `choose` for each module that is imported from now on whether something is to hold meanwhile.
+
+    Returns what asks.
+    """
+    finder = _Finder(choose)
+    sys.meta_path.insert(0, finder)
+    return finder
+
+
+def _enter(held: ExitStack, one: Around, module: ModuleType) -> None:
+    held.enter_context(one(module))
 
 
 def _once_done(change: Change) -> Around:
@@ -75,5 +97,7 @@ class _Loader(Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         module.__loader__ = self._loader  # who asks the module for its source is to find it
+        if module.__spec__:
+            module.__spec__.loader = self._loader
         with self._around(module):
             self._loader.exec_module(module)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from harness.host import imports
+from harness import imports
 
 
 @pytest.fixture(autouse=True)

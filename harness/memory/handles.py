@@ -6,14 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import torch
 import triton.language as tl
 from triton.runtime import interpreter
 
 from harness.memory.plans import span
 
 _Handle, _Tensor = interpreter.TensorHandle, tl.core.tensor
-_original = _Handle.__init__
+_original, _fits = _Handle.__init__, interpreter._validate_np_data_size
 _MOST = 1 << 63
 _fit: dict[str, int] = {}
 """By the name of a type, the most bytes of an element that were once found to fit."""
@@ -29,21 +28,23 @@ def handle(self: Any, data: Any, dtype: Any, attr: Any = None) -> None:
         _fit[dtype.name] = max(data.itemsize, _fit.get(dtype.name, 0))
 
 
+def fits(data: Any, dtype: Any) -> bool:
+    """`_validate_np_data_size`, which asks once for a type and a size."""
+    return data.itemsize <= _fit.get(dtype.name, 0) or bool(_fits(data, dtype))
+
+
 class Arguments:
     """What the interpreter makes of a kernel's arguments; `plain` is how it does so itself."""
 
     def __init__(self, plain: Callable[[Any], Any]) -> None:
         self.plain = plain
-        self._pointers: dict[torch.dtype, Any] = {}
+        self._pointers: dict[Any, Any] = {}
         self._numbers: dict[tuple[int, int], tuple[Any, Any]] = {}
 
     def pointer(self, tensor: Any, address: int) -> Any:
-        """A tensor's, with another address."""
-        known = tensor.__class__ is torch.Tensor
-        if (type := self._pointers.get(tensor.dtype) if known else None) is None:
-            type = self.plain(tensor).type
-        if known:
-            self._pointers[tensor.dtype] = type
+        """A tensor's (or of one by another type: `TensorWrapper`), with another address."""
+        if (type := self._pointers.get(tensor.dtype)) is None:
+            type = self._pointers[tensor.dtype] = self.plain(tensor).type
         return _Tensor(_Handle(np.array([address], dtype=np.uint64), type), type)
 
     def value(self, value: Any) -> Any:

@@ -54,6 +54,7 @@ _PATCHED: tuple[tuple[str, Any, str], ...] = (
     ("InterpreterBuilder", _BUILDER, "set_grid_idx"),
     ("interpreter_builder", interpreter.interpreter_builder, "options"),
     ("TensorHandle", interpreter.TensorHandle, "__init__"),
+    ("", interpreter, "_validate_np_data_size"),
     ("", interpreter, "inspect"),
     ("", interpreter, "_patch_lang"),
     ("", interpreter, "_patch_attr"),
@@ -443,7 +444,7 @@ def checked(checks: LaneChecks) -> Iterator[None]:
         raw_place(self, *at)
         checks.begins(at)
 
-    as_before = handles.handle, Signatures(), exchange.Quick(interpreter._patch_lang)
+    as_before = handles.handle, handles.fits, Signatures(), exchange.Quick(interpreter._patch_lang)
     of_programs = plans.patch_attr, language.patch_lang_tensor, language.reduce_ops, language.scan_ops
     replacements = (
         remembering(raw_begin),

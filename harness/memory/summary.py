@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from functools import cache
 from typing import Any
 
@@ -22,7 +23,7 @@ _array_of = torch.Tensor.numpy
 
 
 def _float_summary(values: torch.Tensor) -> dict[str, Any]:
-    exact = values.detach().to(torch.float64)
+    exact = _exact(values.detach())
     if exact.is_cpu and np.isfinite(_array_of(exact)).all():
         return {"nan": 0, "inf": 0} | _moments(exact.reshape(-1))
     return {
@@ -31,11 +32,21 @@ def _float_summary(values: torch.Tensor) -> dict[str, Any]:
     } | _moments(exact[torch.isfinite(exact)])
 
 
+def _exact(values: torch.Tensor) -> torch.Tensor:
+    """In double precision. Of a type that numpy has, too, its conversion is as exact, and begins sooner."""
+    if values.is_cpu and values.dtype in _NUMPYS:
+        return torch.from_numpy(_array_of(values).astype(np.float64))
+    return values.to(torch.float64)
+
+
+_NUMPYS = (torch.float16, torch.float32)
+
+
 def _moments(finite: torch.Tensor) -> dict[str, float]:
-    """Of numbers in one row."""
+    """Of numbers in one row. Sums are torch's: another order of adding up would show in the last digits."""
     if not finite.numel():
         return {}
-    mean, rms = finite.mean().item(), finite.square().mean().sqrt().item()
+    mean, rms = finite.mean().item(), math.sqrt(finite.square().mean().item())
     moments = {"min": finite.min().item(), "max": finite.max().item(), "mean": mean, "rms": rms}
     return {name: float(f"{value:.9g}") for name, value in moments.items()}
 

@@ -7,9 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from harness.errors import Runaway, Unsupported
 from harness.gcn.space import ASTRAY
+from harness.gcn.wave import ALL
 from harness.tests.gcn.snippets import LANE, Bench, doubles
 
 _RESOURCE = 0x27000
@@ -190,6 +193,54 @@ def test_scalar_load_astray() -> None:
     bench.run("s_load_dwordx2 s[4:5], s[0:1], 0x1c", scalars={0: base & 0xFFFFFFFF, 1: base >> 32})
     (fault,) = bench.violations.faults()
     assert (fault.kind, fault.first, fault.count) == ("oob-read", 8, 1)
+
+
+def test_scalar_load_that_is_partly_astray() -> None:
+    bench, base = _bench(torch.arange(8, dtype=torch.int32))
+    wave = bench.run("s_load_dwordx2 s[4:5], s[0:1], 0x1c", scalars={0: base & 0xFFFFFFFF, 1: base >> 32})
+    assert wave.scalars[4:6] == [7, 0x5EADDEAD]
+
+
+_MASKS = st.one_of(st.just(ALL), st.integers(0, ALL))
+
+
+@settings(max_examples=40)
+@given(width=st.sampled_from([4, 8, 12, 16]), shift=st.integers(0, 16), step=st.integers(0, 20), mask=_MASKS)
+def test_a_load_finds_the_bytes_that_lie_there(width: int, shift: int, step: int, mask: int) -> None:
+    """However its lanes are aligned, and whichever of them are off."""
+    octets = torch.arange(64 * 20 + 32, dtype=torch.int32).to(torch.uint8)
+    bench, base = _bench(octets)
+    words = width // 4
+    places, active = shift + step * np.arange(64), mask >> np.arange(64, dtype=object) & 1 == 1
+    name = "dword" if words == 1 else f"dwordx{words}"
+    target = "v4" if words == 1 else f"v[4:{3 + words}]"
+    before = {4 + n: 99 for n in range(words)}
+    wave = bench.run(
+        f"global_load_{name} {target}, v[0:1], off", vectors=_pointers(base, places) | before, mask=mask
+    )
+    found = np.ascontiguousarray(wave.v[4 : 4 + words].T).view(np.uint8).reshape(64, width)
+    lies = octets.numpy()[places[:, None] + np.arange(width)]
+    assert (found[active] == lies[active]).all()
+    assert (wave.v[4 : 4 + words, ~active] == 99).all()
+    assert not list(bench.violations.faults())
+
+
+@settings(max_examples=40)
+@given(words=st.sampled_from([1, 2, 4]), shift=st.integers(0, 8), room=st.integers(0, 8), mask=_MASKS)
+def test_a_store_lies_where_its_lanes_put_it(words: int, shift: int, room: int, mask: int) -> None:
+    octets = torch.zeros(64 * 24 + 8, dtype=torch.uint8)
+    bench, base = _bench(octets)
+    places = shift + (4 * words + room) * np.arange(64)
+    values = {4 + n: LANE * 1000003 + n for n in range(words)}
+    name, source = ("dword", "v4") if words == 1 else (f"dwordx{words}", f"v[4:{3 + words}]")
+    text = f"global_store_{name} v[0:1], {source}, off"
+    bench.run(text, vectors=_pointers(base, places) | values, mask=mask)
+    rows = np.stack([values[4 + n] for n in range(words)], axis=1).astype(np.uint32).view(np.uint8)
+    lies = np.zeros(octets.numel(), dtype=np.uint8)
+    for lane in range(64):
+        if mask >> lane & 1:
+            lies[places[lane] : places[lane] + 4 * words] = rows[lane]
+    assert (octets.numpy() == lies).all()
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -280,6 +282,19 @@ def test_a_wave_that_skipped_a_load_has_another_count_to_wait_for(left: int, tol
 
 
 # --- what a kernel asks of its launch --------------------------------------------------------
+
+
+def test_equal_instructions_share_what_executes_them() -> None:
+    body = "\tv_add_u32_e32 v40, v1, v2\n\tv_add_u32_e32 v40, v1, v2\n\tv_add_u32_e32 v40, v1, v3\n\ts_endpgm"
+    code = emulator.decode(_assembly(body))
+    assert code.steps[0] is code.steps[1] and code.steps[0] is not code.steps[2]
+    assert code.vectors == 41
+    as_another = replace(code.assembly.instructions[0], opcode="v_sub_u32")
+    other = emulator.decode(replace(code.assembly, instructions=(as_another,)))
+    wave = Bench().wave
+    wave.v[1], wave.v[2] = 7, 3
+    other.steps[0](wave)
+    assert wave.v[40][0] == 4  # by what it is, not by how it was written
 
 
 def test_all_that_is_missing_is_named_at_once() -> None:

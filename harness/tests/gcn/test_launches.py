@@ -190,6 +190,19 @@ def test_rows_of_a_wider_buffer_are_not_left_unseen() -> None:
     assert (fault.kind, fault.first, fault.last, fault.count) == ("oob-write", 4, 7, 4)
 
 
+@pytest.mark.parametrize("order", [(8, 100), (100, 8)])
+def test_tensors_are_found_in_the_order_of_the_table(order: tuple[int, int]) -> None:
+    """Not in that of their addresses, which differs from run to run."""
+    memory = torch.arange(200, dtype=torch.int32)
+    pools = {8: memory[8:48], 100: memory[100:112]}
+    table = torch.tensor([pools[at].data_ptr() for at in order], dtype=torch.uint64)
+    with _on("gfx942") as emulation:
+        COPY[(1,)](table, 12, BLOCK=64)
+    assert emulation.events is not None
+    (event,) = emulation.events
+    assert [one["shape"] for one in event["reached"]] == [list(pools[at].shape) for at in order]
+
+
 @pytest.mark.parametrize("chip", CHIPS)
 def test_table_of_addresses_leads_to_live_tensors(chip: str) -> None:
     """A kernel that is given addresses: each is judged by the tensor that lies there."""

@@ -24,6 +24,21 @@ def test_there_and_back(size: str, words: int) -> None:
         assert np.array_equal(wave.v[8 + number], given[4 + number])
 
 
+@pytest.mark.parametrize(("words", "place"), [(1, 2), (2, 4), (4, 8), (4, 16)])
+def test_rows_that_are_not_aligned_lie_where_they_were_put(words: int, place: int) -> None:
+    source, target = (f"v[{n}:{n + words - 1}]" if words > 1 else f"v{n}" for n in (4, 8))
+    name = f"b{32 * words}"
+    text = f"ds_write_{name} v0, {source} offset:{place}\nds_read_{name} {target}, v0 offset:{place}"
+    given = {4 + n: LANE * 77 + n for n in range(words)}
+    bench = Bench(local_bytes=2048)
+    wave = bench.run(text, vectors={0: LANE * 16, **given})
+    assert all(np.array_equal(wave.v[8 + n], given[4 + n]) for n in range(words))
+    rows = np.stack([given[4 + n] for n in range(words)], axis=1).astype(np.uint32)
+    lies = bench.local[place : place + 64 * 16 - (16 - 4 * words) * (words < 4)]
+    for lane in (0, 1, 63):
+        assert lies[16 * lane : 16 * lane + 4 * words].tolist() == rows[lane].view(np.uint8).tolist()
+
+
 @pytest.mark.parametrize(("name", "result"), [("i8", 0xFFFFFF80), ("u8", 0x80), ("i16", 0xFFFF9180)])
 def test_part_with_and_without_a_sign(name: str, result: int) -> None:
     bench = Bench()

@@ -23,6 +23,7 @@ CALLS: list[tuple[Any, tuple[Any, ...], dict[str, Any]]] = [
     (aten.empty_strided.default, ([2, 3], [1, 2]), {}),
     (aten.empty_strided.default, ([2, 3], [3, 1]), {}),
     (aten.empty_like.default, (BASE,), {}),
+    (aten.empty_like.default, (BASE.T.contiguous(),), {}),
     (aten.empty_like.default, (BASE.T,), {}),
     (aten.empty_like.default, (BASE[:, ::2],), {}),
     (aten.empty_like.default, (BASE.float(),), {}),

@@ -16,6 +16,7 @@ import pytest
 import triton.language as tl
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from triton.language.semantic import IncompatibleTypeErrorImpl
 from triton.runtime import interpreter
 
 from harness.memory import plans
@@ -183,6 +184,10 @@ def of_several(xs: Any, _semantic: Any = None) -> Any:
     return _semantic.minus(xs[0])
 
 
+def first_within(xs: Any, _semantic: Any = None) -> Any:
+    return _semantic.to_tensor(1 if xs[0].handle.data.reshape(-1)[0] else 2)
+
+
 def warning(x: Any, _semantic: Any = None) -> Any:
     warnings.warn("as ever", stacklevel=1)
     return _semantic.minus(x)
@@ -209,14 +214,14 @@ def test_a_plan_takes_the_place_of_a_builtin_from_its_second_call_on() -> None:
     assert len(ran) == 1
 
 
-@pytest.mark.parametrize("member", [first_of_all, of_scalar_truth, of_several, warning])
+@pytest.mark.parametrize("member", [first_of_all, of_scalar_truth, of_several, first_within, warning])
 def test_what_no_plan_can_tell_is_asked_each_time(member: Callable[..., Any]) -> None:
     call, ran = planned_or_not(member)
     with warnings.catch_warnings(), tensors_of_programs():
         warnings.simplefilter("ignore")
         for first in (0, 1, 0, 1):
             value = tensor(tl.int32, (), first)
-            call((value,) if member is of_several else value)
+            call((value,) if member in (of_several, first_within) else value)
     assert len(ran) == 4
 
 
@@ -238,10 +243,12 @@ def test_a_tensor_within_a_list_is_no_constant() -> None:
 
 
 def test_the_address_space_of_a_pointer_is_part_of_its_type() -> None:
-    plain, equal = exchanged(tl.core.tensor, "__eq__")
+    plain, either = exchanged(tl, "where")
     near, far = (tensor(tl.pointer_type(tl.int32, space)) for space in (1, 3))
     for one, other in ((near, near), (near, far), (far, far)):
-        assert thrice(equal, one, other) == thrice(plain, one, other)
+        told = thrice(either, tensor(tl.int1), one, other)
+        assert told == thrice(plain, tensor(tl.int1), one, other)
+        assert (told[0][0] is IncompatibleTypeErrorImpl) == (one is not other)
 
 
 def test_a_plan_keeps_no_array() -> None:

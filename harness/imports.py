@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
@@ -23,9 +24,9 @@ def after(changes: Mapping[str, Change]) -> MetaPathFinder:
     """Call each change once its module is imported, or now if it is; returns what sees to that."""
     for name in set(changes) & set(sys.modules):
         changes[name](sys.modules[name])
-    waiting = {name: _once_done(change) for name, change in changes.items() if name not in sys.modules}
-    # Taken out at once: finders that ask all others for the same module would come back here.
-    return around(lambda name: waiting.pop(name, None))
+    waiting = {name: change for name, change in changes.items() if name not in sys.modules}
+    # Taken out no sooner: upstream may only ask whether there is such a module, and import it later.
+    return around(lambda name: partial(_once_done, waiting, name) if name in waiting else None)
 
 
 @contextmanager
@@ -54,26 +55,29 @@ def _enter(held: ExitStack, one: Around, module: ModuleType) -> None:
     held.enter_context(one(module))
 
 
-def _once_done(change: Change) -> Around:
-    @contextmanager
-    def executed(module: ModuleType) -> Iterator[None]:
-        yield
+@contextmanager
+def _once_done(waiting: dict[str, Change], name: str, module: ModuleType) -> Iterator[None]:
+    yield
+    if change := waiting.pop(name, None):
         change(module)
-
-    return executed
 
 
 class _Finder(MetaPathFinder):
     def __init__(self, choose: Callable[[str], Around | None]) -> None:
         self._choose = choose
+        self._asking: set[tuple[int, str]] = set()
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        chosen = self._choose(fullname)
-        if chosen is None:
+        asked = (threading.get_ident(), fullname)  # other finders that ask all for the same come back here
+        if asked in self._asking or (chosen := self._choose(fullname)) is None:
             return None
-        spec = self._found_by_others(fullname, path, target)
+        self._asking.add(asked)
+        try:
+            spec = self._found_by_others(fullname, path, target)
+        finally:
+            self._asking.discard(asked)
         if spec is not None and spec.loader is not None:
             spec.loader = _Loader(spec.loader, chosen)
         return spec

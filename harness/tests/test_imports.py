@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import inspect
 import sys
 from collections.abc import Iterator
@@ -44,6 +45,14 @@ def test_a_module_that_is_there_already_is_changed_now() -> None:
     shelf = importlib.import_module("wares.shelf")
     imports.after({"wares.shelf": more})
     assert shelf.count == 2
+
+
+def test_a_module_that_was_only_asked_for_is_changed_when_it_is_imported() -> None:
+    imports.after({"wares.shelf": more})
+    assert importlib.util.find_spec("wares.shelf")
+    shelf = importlib.import_module("wares.shelf")
+    assert shelf.count == 2
+    assert importlib.reload(shelf).count == 1
 
 
 def test_two_changes_of_one_module_are_both_made() -> None:

@@ -1,9 +1,9 @@
 """Finds what was put in place of the code that watches and records, in the arm's own process.
 
-Each function's code object and defaults, each class's entries and each global of the watched modules is held
-against what it was when its module was first looked at: before the code under test was imported. What only
-came later, an attribute that an import leaves for one, is no alteration, unless it hides a builtin, or what a
-class inherits.
+Each function's code object and defaults, its own and those behind decorators, each class's entries and each
+global of the watched modules is held against what it was when its module was first looked at: before the code
+under test was imported. What only came later, an attribute that an import leaves for one, is no alteration,
+unless it hides a builtin, or what a class inherits.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from __future__ import annotations
 import builtins
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from types import FunctionType, ModuleType
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from types import CodeType, FunctionType, ModuleType, NoneType
 from typing import Any, Protocol
 
 from harness.process import identities
@@ -29,6 +29,12 @@ _IGNORED = frozenset({"__builtins__", "__cached__", "__spec__", "__loader__", "_
 _BUILTINS = frozenset(vars(builtins))
 _LATE = frozenset({"__annotations__", "__annotations_cache__", "__doc__", "__slotnames__"})
 """What Python itself may give a class long after it was made: the last, when an object is first copied."""
+_PLAIN = frozenset(
+    {str, bytes, int, float, bool, NoneType, tuple, dict, list, frozenset, CodeType, ModuleType}
+)
+"""Types of which no object runs a function: most of what is looked at is of these."""
+_DEEPEST = 5
+"""How many decorators of a function are looked behind."""
 _ABSENT: Any = object()
 
 
@@ -101,7 +107,7 @@ def _print(entries: Mapping[Key, Any], module: ModuleType) -> Print:
     """What a module's names lead to, and what its own classes, functions and facts are made of."""
     classes = [value for value in entries.values() if isinstance(value, type)]
     own = [vars(value) for value in classes if value.__module__ == module.__name__]
-    functions = [inner for value in entries.values() if (inner := _function(value)) is not None]
+    functions = [inner for value in entries.values() for inner in _functions(value)]
     facts = [value for value in entries.values() if type(value).__module__.startswith(FACTS)]
     return identities.taken([vars(module), *own], functions, facts)
 
@@ -154,19 +160,23 @@ def _entries(name: str, module: ModuleType) -> Iterator[tuple[Key, Any]]:
         if key in _IGNORED:
             continue
         yield (name, key), value
-        if isinstance(value, FunctionType):
-            yield from _made_of(f"{name}.{key}", value)
-        elif isinstance(value, type) and value.__module__ == name:
+        if not isinstance(value, type):
+            yield from _runs(f"{name}.{key}", value)
+        elif value.__module__ == name:
             yield from _members(f"{name}.{key}", value)
-        elif type(value).__module__.startswith(FACTS):
+        if type(value).__module__.startswith(FACTS):
             yield (f"{name}.{key}", "facts"), repr(value)  # a case says what is watched, and how closely
 
 
 def _members(name: str, kind: type) -> Iterator[tuple[Key, Any]]:
     for key, value in list(vars(kind).items()):
         yield (name, key), value
-        if (inner := _function(value)) is not None:
-            yield from _made_of(f"{name}.{key}", inner)
+        yield from _runs(f"{name}.{key}", value)
+
+
+def _runs(name: str, value: Any) -> Iterator[tuple[Key, Any]]:
+    for depth, function in enumerate(_functions(value)):
+        yield from _made_of(name + ".__wrapped__" * depth, function)
 
 
 def _made_of(name: str, function: FunctionType) -> Iterator[tuple[Key, Any]]:
@@ -179,7 +189,15 @@ def _made_of(name: str, function: FunctionType) -> Iterator[tuple[Key, Any]]:
             yield (f"{name}.__kwdefaults__", key), value
 
 
-def _function(value: Any) -> FunctionType | None:
-    """The function that a method, a property or a function itself runs."""
+def _functions(value: Any) -> Sequence[FunctionType]:
+    """What a function, a method, a property or a cached function runs: itself, and then what it wraps."""
+    if type(value) in _PLAIN:
+        return ()
     inner = getattr(value, "__func__", None) or getattr(value, "fget", None) or value
-    return inner if isinstance(inner, FunctionType) else None
+    if not isinstance(inner, FunctionType):
+        inner = getattr(inner, "__wrapped__", None)
+    found: list[FunctionType] = []
+    while isinstance(inner, FunctionType) and len(found) < _DEEPEST:
+        found.append(inner)
+        inner = vars(inner).get("__wrapped__")
+    return found

@@ -15,7 +15,7 @@ from harness.errors import BadInput
 LARGEST = 64 * foreign.MIB
 """Bytes of the file: what upstream's dependencies take has some 5 MiB."""
 MOST = 20_000
-"""Results that are kept; with more, those that this process has not asked for go."""
+"""Results that are kept; with more, or more bytes, those that this process has not asked for go."""
 _DIGEST = 32
 _log = logging.getLogger(__name__)
 
@@ -55,9 +55,15 @@ class Kept:
         every = {**self._before, **self._asked}
         self._new = {}
         try:
-            _write(self._path, every if len(every) <= MOST else self._asked)
+            _write(self._path, every if _fits(every) else self._asked)
         except OSError as error:
             _log.warning("%s cannot be written: %s", self._path, error)
+
+
+def _fits(results: dict[bytes, bytes]) -> bool:
+    """Whether a file of these is one that is read again; marshal adds at most five bytes to each."""
+    size = sum(len(of) + len(result) + 10 for of, result in results.items()) + _DIGEST + 10
+    return len(results) <= MOST and size <= LARGEST
 
 
 def _read(path: Path) -> dict[bytes, bytes]:

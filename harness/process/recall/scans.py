@@ -43,7 +43,9 @@ def recalled(kept: Kept, scans: Sequence[Scan] = SCANS) -> Iterator[None]:
 
 @contextmanager
 def _replaced(scan: Scan, kept: Kept, module: Any) -> Iterator[None]:
-    original = getattr(module, scan.function)
+    if (original := getattr(module, scan.function, None)) is None:  # another release of the package
+        yield
+        return
     setattr(module, scan.function, _recalling(scan, kept, module, original))
     try:
         yield

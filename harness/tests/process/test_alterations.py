@@ -16,10 +16,18 @@ from harness.facts import watch
 from harness.process import alterations, identities, versions
 
 SOURCE = """
+from contextlib import contextmanager
+from functools import cache
 from typing import Protocol
 LIMIT = 3
 def plain(): return 1
+@contextmanager
+def held(count=1): yield count
+@cache
+def counted(): return 1
 class Kind:
+    @contextmanager
+    def held(self): yield 1
     def method(self): return 1
     @property
     def value(self): return 1
@@ -69,6 +77,10 @@ CHANGES: dict[str, Callable[[Any], object]] = {
     "Kind.method.__code__": lambda m: setattr(m.Kind.method, "__code__", _other.__code__),
     "Kind.value.__code__": lambda m: setattr(m.Kind.value.fget, "__code__", _other.__code__),
     "Kind.made.__code__": lambda m: setattr(m.Kind.made.__func__, "__code__", _other.__code__),
+    "held.__wrapped__.__code__": lambda m: setattr(m.held.__wrapped__, "__code__", _other.__code__),
+    "held.__wrapped__.__defaults__": lambda m: setattr(m.held.__wrapped__, "__defaults__", (2,)),
+    "counted.__code__": lambda m: setattr(m.counted.__wrapped__, "__code__", _other.__code__),
+    "Kind.held.__wrapped__.__code__": lambda m: setattr(m.Kind.held.__wrapped__, "__code__", _other.__code__),
     "Heir.method": lambda m: setattr(m.Heir, "method", _other),
     "Heir.__getattribute__": lambda m: setattr(m.Heir, "__getattribute__", lambda one, name: _other),
     "Heir.own.__defaults__": lambda m: setattr(m.Heir.own, "__defaults__", (3,)),

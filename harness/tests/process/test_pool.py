@@ -447,3 +447,11 @@ def _open_files() -> int:
 
 def _children() -> int:
     return len(descendants(os.getpid()))
+
+
+def test_a_pool_that_cannot_be_leaves_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REFAULT_PROTECTION", "none such")
+    before = {one.pid for one in descendants(os.getpid())}
+    with pytest.raises(BadInput, match="none such"):
+        Pool(lanes=1)
+    assert {one.pid for one in descendants(os.getpid())} == before

@@ -65,10 +65,11 @@ def test_a_file_that_is_none_is_told_of(tmp_path: Path, caplog: pytest.LogCaptur
     assert [each.name for each in tmp_path.iterdir()] == ["kept"]
 
 
+@pytest.mark.parametrize(("limit", "value"), [("MOST", 3), ("LARGEST", 32 + 10 + 3 * 15)])
 def test_where_there_is_too_much_only_what_is_asked_for_stays(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, value: int
 ) -> None:
-    monkeypatch.setattr(kept, "MOST", 3)
+    monkeypatch.setattr(kept, limit, value)
     path = filled(tmp_path / "kept", one=b"1", two=b"2", three=b"3")
     store = Kept(path)
     assert store.get(b"two")

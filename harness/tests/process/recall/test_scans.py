@@ -117,6 +117,12 @@ def test_the_function_is_the_package_s_own_again(folder: Path, tmp_path: Path) -
     assert not hasattr(names, "__wrapped__") and names.__module__ == "m_scanner"
 
 
+def test_a_package_without_the_function_is_imported_all_the_same(folder: Path, tmp_path: Path) -> None:
+    with scans.recalled(Kept(tmp_path / "kept"), [Scan("m_scanner", "gone", ".txt")]):
+        module: Any = importlib.import_module("m_scanner")
+    assert len(module.names(str(folder))) == 2 and not hasattr(module, "gone")
+
+
 def test_a_scan_that_fails_fails_as_it_did(folder: Path, tmp_path: Path) -> None:
     kept = Kept(tmp_path / "kept")
     (folder / "one.txt").write_bytes(b"\xff")

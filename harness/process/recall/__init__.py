@@ -41,7 +41,7 @@ def in_trunk(kept: Kept | None, told: Path) -> Iterator[None]:
     with generated.recalled(kept):
         yield
     if kept.news:
-        told.write_text(json.dumps([generated.text(of) for of in kept.news]))
+        told.write_bytes(json.dumps([generated.text(of) for of in kept.news]).encode())
 
 
 def learn(path: Path, told: Iterable[bytes]) -> None:

@@ -41,7 +41,16 @@ def in_trunk(kept: Kept | None, told: Path) -> Iterator[None]:
     with generated.recalled(kept):
         yield
     if kept.news:
-        told.write_bytes(json.dumps([generated.text(of) for of in kept.news]).encode())
+        _tell(told, json.dumps([generated.text(of) for of in kept.news]).encode())
+
+
+def _tell(told: Path, texts: bytes) -> None:
+    """Where there is no room for it nothing is learned, and the trunk is as good as any."""
+    try:
+        told.write_bytes(texts)
+    except OSError as error:
+        told.unlink(missing_ok=True)
+        _log.warning("what a trunk generated is not told: %s", error)
 
 
 def learn(path: Path, told: Iterable[bytes]) -> None:

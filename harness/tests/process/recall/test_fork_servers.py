@@ -89,6 +89,13 @@ def test_what_is_no_text_is_not_kept(told: bytes, tmp_path: Path) -> None:
     assert [*Kept(tmp_path / "recalled")._before] == [b"x = 1"]
 
 
+def test_a_trunk_that_cannot_tell_is_a_trunk_all_the_same(tmp_path: Path) -> None:
+    kept = Kept(tmp_path / "recalled")
+    with recall.in_trunk(kept, tmp_path / "no folder/told"):
+        kept.put(b"x = 1", b"its code")
+    assert not [*tmp_path.iterdir()]
+
+
 @pytest.mark.parametrize("text", ["x = 1", "x = '\ud800é\0'"])
 def test_a_text_is_told_as_it_is(text: str, tmp_path: Path) -> None:
     kept, told = Kept(tmp_path / "recalled"), tmp_path / "told"

@@ -19,12 +19,14 @@ class Environments:
     def __init__(self, bench: Bench, package: str) -> None:
         self._bench, self._package = bench, package
         self._made: dict[str, Environment] = {}
+        self._before: dict[str, tuple[str, ...]] = {}
         self._cached = Learned(bench.workspace, bench.machine)
         self._common = CommonModules(self._cached.common, self._cached.of("apart"))
 
     def of(self, kind: str) -> Environment:
         """The environment of a kind, as `harness.tiers.arms.kind` names it."""
         if kind not in self._made:
+            self._before[kind] = self._cached.before(kind)
             self._made[kind] = self._cached.environment(kind, self._package, self._bench.homes)
         return self._made[kind]
 
@@ -40,7 +42,7 @@ class Environments:
         """
         for kind, environment in self._made.items():
             self._cached.of(kind).save(pool.learned(environment))
-        if self._made.keys() >= arms.BRANCHES:
-            both = dict.fromkeys(name for kind in sorted(arms.BRANCHES) for name in self._made[kind].preload)
+        if self._before.keys() >= arms.BRANCHES:
+            both = dict.fromkeys(name for kind in sorted(arms.BRANCHES) for name in self._before[kind])
             shared = arms.base(self._package, self._common.known, self._bench.homes)
             self._common.sort(tuple(both), pool, folder, shared)

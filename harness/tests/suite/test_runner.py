@@ -91,7 +91,7 @@ def test_started_and_ended_are_told_of_every_arm(fresh: Bench) -> None:
         for name in ("pr104_short_indptr", "pr109_needs_both_vendors")
     ]
     assert len(list(Suite(fresh.setting, told.append, ended.append, fresh.pool).run(cases))) == 2
-    assert told == sorted(ended) == ["pr104 kernel fixed", "pr104 kernel reverted"]
+    assert told == ["pr104 kernel reverted", "pr104 kernel fixed"] == sorted(ended, reverse=True)
 
 
 def test_a_case_asked_for_again_waits_for_the_others(fresh: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

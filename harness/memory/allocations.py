@@ -103,7 +103,7 @@ _FACTS = (int, torch.dtype, torch.layout, torch.memory_format)
 
 
 def _fact(value: Any) -> Hashable:
-    """All that a shape can hang on of an argument. TypeError for one of which nobody knows that."""
+    """All that a shape can depend on of an argument. TypeError for one of which nobody knows that."""
     if isinstance(value, torch.Tensor):
         return value.shape, value.stride(), value.dtype
     if isinstance(value, _SEVERAL):

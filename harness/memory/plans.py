@@ -1,7 +1,7 @@
 """What a builtin of Triton's language asks of the interpreter's builder, worked out once for a kind of call.
 
 A builtin looks at types, casts and broadcasts by them, and then asks for one or two operations on arrays.
-Which those are hangs on the types, the shapes and the constants that it is given, not on what the arrays
+Which those are depends on the types, the shapes and the constants that it is given, not on what the arrays
 hold. So it runs once without any arrays, on a builder that only writes down what it is asked for: the plan,
 which is carried out from then on. A builtin that wants to know what an array holds finds nothing there, and
 has no plan: it runs as it is, and so does one that fails, or that warns.
@@ -36,7 +36,7 @@ _WIDTHS = (7, 8, 15, 16, 31, 32, 63, 64)
 
 
 class Undecided(Exception):
-    """A builtin asks for what a plan cannot hang on."""
+    """A builtin asks for what a plan cannot depend on."""
 
 
 class Unknown:
@@ -177,7 +177,7 @@ _FACTS: Mapping[type, Callable[[Any], Hashable]] = {
 
 
 def _fact(value: Any) -> Hashable:
-    """What a plan may hang on of an argument. Undecided for one of another class."""
+    """What a plan may depend on of an argument. Undecided for one of another class."""
     if (told := _FACTS.get(value.__class__)) is None:
         raise Undecided
     return told(value)

@@ -1,4 +1,4 @@
-"""What an operation would make is remembered by all that it hangs on, and without any tensor."""
+"""What an operation would make is remembered by all that it depends on, and without any tensor."""
 
 from __future__ import annotations
 
